@@ -1,0 +1,56 @@
+"""Connections to the broker: the Celery app of a client, and plain Redis. Nothing connects on import."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+from celery import Celery
+from redis import Redis
+
+from lookalike.errors import NotRunning
+from lookalike.settings import Settings
+
+# Answers are fetched at once or never; an hour is for people who look at them in Flower.
+RESULT_EXPIRES_S = 3600
+CONNECT_S = 5.0
+
+
+def broker_url(settings: Settings) -> str:
+    """URL of the broker, password included. Raises NotRunning."""
+    if settings.redis_url is None:
+        raise NotRunning(
+            "No running lookalike was found. Start one with `lookalike up FOLDER`, or name its broker in REDIS_URL."
+        )
+    return settings.redis_url.get_secret_value()
+
+
+def redis_of(settings: Settings) -> Redis:
+    """A Redis client; connects when it is first used."""
+    return Redis.from_url(
+        broker_url(settings), socket_connect_timeout=CONNECT_S, socket_timeout=30.0, health_check_interval=30
+    )
+
+
+def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
+    """A Celery app that speaks JSON only and leaves the caller's current app alone."""
+    url = broker_url(settings)
+    app = Celery(name, broker=url, backend=url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        result_accept_content=["json"],
+        result_expires=RESULT_EXPIRES_S,
+        broker_connection_retry_on_startup=True,
+        # A result nobody can fetch because the broker went away must not hang its sender for long.
+        result_backend_transport_options={"retry_policy": {"timeout": CONNECT_S}},
+        redis_socket_connect_timeout=CONNECT_S,
+        broker_transport_options={"socket_connect_timeout": CONNECT_S},
+        task_default_queue=settings.names.ingest,
+        timezone="UTC",
+    )
+    return app
+
+
+def without_secret(url: str) -> str:
+    """The URL without user and password, fit for screens and logs."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,65 @@
+"""Which names in a library are candidates for the index. Touches no disk."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+# What systems leave between people's photos; `@eaDir` is Synology's, the rest Windows', macOS' and Linux'.
+SYSTEM_NAMES = frozenset(
+    {
+        *("@eadir", "#recycle", "#snapshot", "$recycle.bin", "lost+found", "__macosx"),
+        *("thumbs.db", "desktop.ini", "ehthumbs.db"),
+    }
+)
+# Downloads and copies that are not finished, and what editors keep.
+PARTIAL_SUFFIXES = (
+    ".part",
+    ".crdownload",
+    ".tmp",
+    ".temp",
+    ".partial",
+    ".download",
+    ".opdownload",
+    ".swp",
+    "~",
+)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The rule: known extension, nothing hidden, partial or of the system, no ignored glob.
+
+    Globs match the whole relative path or any one name in it, so `raw/*` and `*.draft.jpg` both work.
+    """
+
+    extensions: Iterable[str]
+    ignore: tuple[str, ...] = ()
+    _suffixes: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        suffixes = frozenset("." + extension.lower().lstrip(".") for extension in self.extensions)
+        object.__setattr__(self, "_suffixes", suffixes)
+
+    def is_candidate(self, path: str) -> bool:
+        """Whether the file at this relative POSIX path belongs into the index."""
+        parts = PurePosixPath(path).parts
+        name = parts[-1].lower()
+        return (
+            PurePosixPath(name).suffix in self._suffixes
+            and not name.endswith(PARTIAL_SUFFIXES)
+            and not any(self._is_left_out(part) for part in parts)
+            and not self._is_ignored(path, parts)
+        )
+
+    def is_entered(self, folder: str) -> bool:
+        """Whether a walk goes into the folder at this relative POSIX path."""
+        parts = PurePosixPath(folder).parts
+        return not any(self._is_left_out(part) for part in parts) and not self._is_ignored(folder, parts)
+
+    @staticmethod
+    def _is_left_out(part: str) -> bool:
+        return part.startswith(".") or part.lower() in SYSTEM_NAMES
+
+    def _is_ignored(self, path: str, parts: tuple[str, ...]) -> bool:
+        return any(fnmatch(path, glob) or any(fnmatch(part, glob) for part in parts) for glob in self.ignore)

@@ -1,0 +1,36 @@
+"""A job: one search or sync that was sent, whose answer can be fetched once."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from celery.result import AsyncResult
+
+from lookalike.sender import answer_of
+
+Answer = TypeVar("Answer")
+
+
+class Job(Generic[Answer]):
+    """A sent job. `id` is the one that Flower shows."""
+
+    def __init__(self, sent: AsyncResult, read: Callable[[Any], Answer], patience_s: float) -> None:
+        self._sent = sent
+        self._read = read
+        self._patience_s = patience_s
+        self._answer: Answer | None = None
+
+    @property
+    def id(self) -> str:
+        """Id of the task."""
+        return str(self._sent.id)
+
+    def result(self, timeout_s: float | None = None) -> Answer:
+        """The answer; asking again returns the same one.
+
+        Waits as long as the job may take if no timeout is given. Raises TimedOut if nobody answered in
+        time, Refused if the input is at fault, Unreachable if the broker went away.
+        """
+        if self._answer is None:
+            patience_s = self._patience_s if timeout_s is None else timeout_s
+            self._answer = self._read(answer_of(self._sent, timeout_s=patience_s))
+        return self._answer

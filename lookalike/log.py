@@ -1,0 +1,20 @@
+"""How every part writes its log: one line per event, `time level part: event key=value ...`."""
+
+import logging
+import sys
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Sets up the log of a program; `up` collects stderr into one file per part."""
+    logging.basicConfig(stream=sys.stderr, level=level, format=FORMAT)
+
+
+def fields(event: str, **values: object) -> str:
+    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks are quoted."""
+    said = (
+        f"{name}={value!r}" if isinstance(value, str) and (" " in value or not value) else f"{name}={value}"
+        for name, value in values.items()
+    )
+    return " ".join([event, *said])

@@ -1,0 +1,150 @@
+"""The contract of the three tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
+
+Every message has a version `v`; a worker refuses what it does not know. Paths are relative to the
+library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lookalike.bounds import MAX_INLINE_QUERY_BYTES, MAX_MESSAGE_PATHS, MAX_PAGE, MAX_PATH_CHARS
+
+RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH_CHARS)]
+Paths = Annotated[list[RelativePath], Field(max_length=MAX_MESSAGE_PATHS)]
+QueryKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+# Base64 takes four characters for three bytes.
+InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_QUERY_BYTES * 4 // 3 + 4)]
+
+
+class Strict(BaseModel):
+    """Frozen; a field that is not known is an error, so that a typing slip is not silently ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SyncMessage(Strict):
+    """Which paths to look at: not what happened. See docs/glossary.md, "sync".
+
+    `gone` are paths that the sender saw disappear; with the id of the library it is the first of the
+    two witnesses that deleting needs. `again` also tries files that were rejected and have not changed.
+    """
+
+    v: Literal[1] = 1
+    paths: Paths = []
+    gone: Paths = []
+    library: str | None = None
+    again: bool = False
+
+
+class SyncReply(Strict):
+    """How many paths ended which way."""
+
+    embedded: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    deleted: int = 0
+    absent: int = 0
+
+
+class ImageByPath(Strict):
+    """A path of the library."""
+
+    path: RelativePath
+
+
+class ImageByKey(Strict):
+    """Bytes that wait in Redis under `<name>:query:<key>`: they stay out of Flower and out of the message."""
+
+    key: QueryKey
+
+
+class ImageInline(Strict):
+    """Bytes as base64, for Celery apps that have no Redis connection of their own; small ones only."""
+
+    base64: InlineImage
+
+
+class SearchMessage(Strict):
+    """Asks for the `limit` nearest neighbours of an image, best first."""
+
+    v: Literal[1] = 1
+    image: ImageByPath | ImageByKey | ImageInline
+    limit: Annotated[int, Field(ge=1)] = 10
+
+
+class NeighbourReply(Strict):
+    """One neighbour, as `lookalike.Neighbour` describes it."""
+
+    path: str
+    score: float
+    similarity: float
+    payload: dict[str, Any]
+
+
+class SearchReply(Strict):
+    """Neighbours, best first, and the milliseconds that the worker took."""
+
+    neighbours: list[NeighbourReply]
+    took_ms: float
+
+
+class ReadCounts(Strict):
+    """Asks how much is in the index, and what the index is."""
+
+    what: Literal["counts"] = "counts"
+
+
+class ReadPage(Strict):
+    """Asks for a page of the index in order of point id; `after` is the `next` of the page before.
+
+    `status` keeps only files of that status, `under` only files in that folder or below it.
+    """
+
+    what: Literal["page"] = "page"
+    after: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    status: Literal["indexed", "rejected"] | None = None
+    under: RelativePath | None = None
+
+
+class ReadKnown(Strict):
+    """Asks what the index knows of these paths."""
+
+    what: Literal["known"] = "known"
+    paths: Paths
+
+
+class ReadMessage(Strict):
+    """One question to the index; questions never change anything."""
+
+    v: Literal[1] = 1
+    ask: Annotated[ReadCounts | ReadPage | ReadKnown, Field(discriminator="what")]
+
+
+class CountsReply(Strict):
+    """Numbers of points, and the identity of the index."""
+
+    indexed: int
+    rejected: int
+    library: str
+    model: str
+    distance: str
+
+
+class KnownFile(Strict):
+    """What the index knows of one file."""
+
+    path: str
+    status: Literal["indexed", "rejected"]
+    size_bytes: int
+    mtime_ns: int
+    reason: str | None = None
+
+
+class FilesReply(Strict):
+    """Known files; `next` is where the next page begins, None on the last."""
+
+    files: list[KnownFile]
+    next: str | None = None

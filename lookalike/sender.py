@@ -1,0 +1,102 @@
+"""Puts the three tasks on their queues and fetches answers. The one seam between everything and the workers."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import TaskRevokedError
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.result import AsyncResult
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from lookalike.errors import LookalikeError, Refused, TimedOut, Unreachable
+from lookalike.messages import (
+    CountsReply,
+    FilesReply,
+    ReadCounts,
+    ReadKnown,
+    ReadMessage,
+    ReadPage,
+    SearchMessage,
+    Strict,
+    SyncMessage,
+)
+from lookalike.names import READ, SEARCH, SYNC, Names
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Sends messages through one Celery app."""
+
+    def __init__(self, app: Celery, names: Names) -> None:
+        self._app = app
+        self._names = names
+
+    def sync(self, message: SyncMessage, *, scanned: bool = False, answer: bool = True) -> AsyncResult:
+        """Asks the ingest workers to look at paths; what a scan found waits behind what just changed."""
+        queue = self._names.rescan if scanned else self._names.ingest
+        return self._send(SYNC, message, queue=queue, ignore_result=not answer)
+
+    def search(self, message: SearchMessage, *, expires_s: float) -> AsyncResult:
+        """Asks for neighbours; nobody starts on it after `expires_s`."""
+        return self._send(SEARCH, message, queue=self._names.search, expires=expires_s)
+
+    def counts(self, *, timeout_s: float) -> CountsReply:
+        """How much is in the index. Raises Unreachable, TimedOut."""
+        return CountsReply.model_validate(self._read(ReadCounts(), timeout_s))
+
+    def page(self, ask: ReadPage, *, timeout_s: float) -> FilesReply:
+        """One page of the index. Raises Unreachable, TimedOut, Refused."""
+        return FilesReply.model_validate(self._read(ask, timeout_s))
+
+    def known(self, paths: list[str], *, timeout_s: float) -> FilesReply:
+        """What the index knows of these paths. Raises Unreachable, TimedOut, Refused."""
+        return FilesReply.model_validate(self._read(ReadKnown(paths=paths), timeout_s))
+
+    def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
+        sent = self._send(READ, ReadMessage(ask=ask), queue=self._names.search, expires=timeout_s)
+        return answer_of(sent, timeout_s=timeout_s)
+
+    def _send(self, task: str, message: Strict, **options: Any) -> AsyncResult:
+        with _away():
+            return self._app.send_task(task, args=[message.model_dump(mode="json")], retry=False, **options)
+
+
+def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
+    """The answer as JSON. Raises TimedOut, Unreachable, or what the worker raised."""
+    try:
+        with _away():
+            # Searching from inside a task is fine: searches run on workers of their own, so nothing can
+            # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
+            return result.get(timeout=timeout_s, disable_sync_subtasks=False)
+    except CeleryTimeoutError:
+        raise TimedOut(
+            f"No answer within {timeout_s:g} s. `lookalike status` tells which part is silent or how much waits before it."
+        ) from None
+    except TaskRevokedError:
+        raise TimedOut(
+            "Nobody took the job before it expired. `lookalike status` tells which part is silent."
+        ) from None
+    except LookalikeError:
+        raise
+    except Exception as error:
+        # The worker's own exception, rebuilt by Celery from its name and message.
+        raise Refused(
+            f"The worker failed with {type(error).__name__}: {error}. `lookalike logs` has the rest."
+        ) from error
+    finally:
+        result.forget()
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, RedisError, ConnectionError) as error:
+        raise Unreachable(
+            f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
+        ) from error

@@ -1,0 +1,122 @@
+"""All settings, read once from the environment and passed on. Knows no part of the system."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lookalike.errors import Misconfigured
+from lookalike.names import Names
+
+Distance = Literal["cosine", "dot", "euclid", "manhattan"]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Words = Annotated[tuple[str, ...], NoDecode]
+
+# What Pillow and pillow-heif open and people keep photos in. The content, not the name, decides the format.
+EXTENSIONS = (
+    "avif,bmp,dds,dib,gif,heic,heif,hif,ico,j2k,jfif,jp2,jpe,jpeg,jpf,jpg,jpx,mpo,"
+    "pbm,pcx,pgm,png,pnm,ppm,psd,qoi,sgi,tga,tif,tiff,webp"
+)
+
+
+class Settings(BaseSettings):
+    """Settings of every part, `LOOKALIKE_` and the name in capitals in the environment.
+
+    `REDIS_URL`, `QDRANT_URL` and `QDRANT_API_KEY` carry the names that everybody gives them.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOOKALIKE_", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(
+        default="lookalike", description="Name of the system: alias of its collection, prefix of its queues."
+    )
+    data: Path | None = Field(default=None, description="Folder for everything that `up` keeps.")
+    library: Path | None = Field(default=None, description="Folder with the images.")
+    library_id: str | None = Field(default=None, description="Identity of the library; made once by `up`.")
+    redis_url: SecretStr | None = Field(
+        default=None, validation_alias="REDIS_URL", description="Redis or Valkey; `up` starts one if unset."
+    )
+    qdrant_url: str | None = Field(
+        default=None,
+        validation_alias="QDRANT_URL",
+        description="Qdrant; `up` starts the embedded engine if unset.",
+    )
+    qdrant_api_key: SecretStr | None = Field(
+        default=None, validation_alias="QDRANT_API_KEY", description="Key of that Qdrant."
+    )
+    model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
+    distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
+
+    polling: bool = Field(
+        default=False, description="Look for changes instead of being told (network shares, Docker Desktop)."
+    )
+    poll_s: Seconds = Field(default=5.0, description="Seconds between two looks when polling.")
+    settle_s: Seconds = Field(default=0.5, description="Seconds for which size and mtime must rest.")
+    rescan_s: Seconds = Field(default=300.0, description="Seconds between two rescans.")
+    batch_paths: Annotated[int, Field(ge=1, le=1000)] = Field(default=32, description="Most paths in one task.")
+    batch_wait_s: Seconds = Field(default=0.25, description="Longest wait of a path for its batch to fill.")
+    backlog_batches: Count = Field(default=64, description="Batches that may wait in one queue.")
+    extensions: Words = Field(
+        default=tuple(EXTENSIONS.split(",")), description="Extensions of candidates, comma-separated."
+    )
+    ignore: Words = Field(default=(), description="Globs of paths to leave out, comma-separated.")
+
+    workers: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
+    sub_batch: Count = Field(default=8, description="Images in one run of the model.")
+    max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")
+    # 128 million pixels are 384 MB as RGB; the largest photo that phones take today has 200 million.
+    max_image_pixels: Count = Field(default=128_000_000, description="Largest image that is decoded.")
+    max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
+    max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
+    batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
+    search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
+
+    flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
+    flower_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=5555, description="Port of Flower; the next free one is taken."
+    )
+    flower_auth: SecretStr | None = Field(
+        default=None, description="user:password for Flower; opens its API to who knows it."
+    )
+
+    @field_validator("extensions", "ignore", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("flower_auth")
+    @classmethod
+    def _user_and_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            user, colon, password = value.get_secret_value().partition(":")
+            if not (user and colon and password):
+                raise ValueError("must look like user:password")
+        return value
+
+    @property
+    def names(self) -> Names:
+        """Queues and keys of this system."""
+        return Names(self.name)
+
+
+def read_settings(**given: object) -> Settings:
+    """Settings from the environment; what is given wins. Raises Misconfigured naming every fault at once."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(f"{variable_of(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors())
+        raise Misconfigured(f"Settings are wrong: {faults}. The README lists them.") from error
+
+
+def variable_of(field: str) -> str:
+    """Environment variable of a field: "settle_s" -> "LOOKALIKE_SETTLE_S"."""
+    known = Settings.model_fields.get(field)
+    if known is None:
+        return field
+    return str(known.validation_alias or f"LOOKALIKE_{field.upper()}")
