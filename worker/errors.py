@@ -1,0 +1,29 @@
+"""The three ways in which work on an image can end badly, never confused with each other.
+
+Rejected   the file is at fault: recorded with its reason, not tried again until it changes
+Away       the disk, the store or the broker is: the task waits and runs again
+(any other exception: we are at fault)
+"""
+
+
+class Rejected(Exception):
+    """This image cannot be embedded; `str(error)` is the reason, in words for the person who owns it.
+
+    `may_pass`: trying again can help though the file itself does not change (a missing permission).
+    """
+
+    def __init__(self, reason: str, *, may_pass: bool = False) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
+
+
+class Away(Exception):
+    """What the work needs is not there now; `str(error)` says what. Trying again later can help."""
+
+
+class LibraryOffline(Away):
+    """The library's folder is missing or unexpectedly empty: nothing it does not show counts as deleted."""
+
+
+class StoreAway(Away):
+    """Qdrant does not answer."""

@@ -1,0 +1,162 @@
+"""The library as this worker's disk shows it. Knows nothing of the index; never follows a path out of the root."""
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lookalike.paths import checked, is_sayable, shown
+from worker.errors import LibraryOffline, Rejected
+
+# The disk's own trouble, not the file's: a failing cable or a share that went away and may come back.
+PASSING = frozenset({errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT, errno.ENOMEM})
+
+
+@dataclass(frozen=True)
+class Version:
+    """What tells one state of a file from the next without reading it."""
+
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file's bytes, their SHA-256 in hexadecimal, and the version they belong to."""
+
+    version: Version
+    sha256: str
+    blob: bytes
+
+
+class Changing(Exception):
+    """The file changed while it was being read; its bytes are of no use."""
+
+
+class Library:
+    """Reads files below `root` by their relative POSIX paths."""
+
+    def __init__(self, root: Path, *, max_bytes: int) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._max_bytes = max_bytes
+        # Device and inode of the root when it last held something.
+        self._seen_filled: tuple[int, int] | None = None
+
+    def version(self, path: str) -> Version | None:
+        """The file's version, None if there is no such file inside the library. Raises LibraryOffline."""
+        found = self._find(path)
+        if found is None:
+            return None
+        try:
+            status = found.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _trouble(error, path) from error
+        return Version(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+    def read(self, path: str) -> Content | None:
+        """The file's content, None if it is gone by now. Raises Rejected, Changing, LibraryOffline."""
+        found = self._find(path)
+        if found is None:
+            return None
+        if not is_sayable(str(found.relative_to(self._root))):
+            raise Rejected("its name is not valid UTF-8; rename it")
+        try:
+            # Not following a link that replaced the file since it was resolved; not waiting for a pipe.
+            descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _trouble(error, path) from error
+        with os.fdopen(descriptor, "rb") as file:
+            try:
+                before = _version_of(descriptor)
+                if before.size_bytes > self._max_bytes:
+                    raise Rejected(_too_large(before.size_bytes, self._max_bytes))
+                # One byte more than there should be shows a file that is being appended to.
+                blob = file.read(before.size_bytes + 1)
+                after = _version_of(descriptor)
+            except OSError as error:
+                raise _trouble(error, path) from error
+        if before != after or len(blob) != before.size_bytes:
+            raise Changing(path)
+        return Content(before, hashlib.sha256(blob).hexdigest(), blob)
+
+    def is_gone(self, path: str) -> bool:
+        """Whether the path is certainly absent: the second witness that deleting needs.
+
+        The listing of the deepest folder that is left must not show the next name of the path, under a
+        root that is present and not empty. Raises LibraryOffline if the root is not.
+        """
+        self._require_online()
+        folder = self._root
+        for name in PurePosixPath(checked(path)).parts:
+            try:
+                if name not in {shown(entry.name) for entry in folder.iterdir()}:
+                    return True
+            except (FileNotFoundError, NotADirectoryError):
+                return True
+            except OSError as error:
+                raise _trouble(error, path) from error
+            folder /= name
+        return False
+
+    def _require_online(self) -> None:
+        try:
+            status = self._root.stat()
+            with os.scandir(self._root) as entries:
+                filled = next(entries, None) is not None
+        except OSError as error:
+            raise LibraryOffline(f"the library {self._root} cannot be read ({error.strerror})") from error
+        identity = (status.st_dev, status.st_ino)
+        if filled:
+            self._seen_filled = identity
+        elif self._seen_filled != identity:
+            # An unmounted disk leaves the empty folder it was mounted on, which is another inode; the
+            # same folder, now empty, was emptied by somebody.
+            raise LibraryOffline(f"the library {self._root} is empty; is its disk mounted?")
+
+    def _find(self, path: str) -> Path | None:
+        self._require_online()
+        plain = self._root / checked(path)
+        found = Path(os.path.realpath(plain))
+        if not found.is_relative_to(self._root):
+            return None
+        if not os.path.lexists(found) and "\\x" in path:
+            return self._find_undecodable(path)
+        return found
+
+    def _find_undecodable(self, path: str) -> Path | None:
+        """The entry whose name is shown as `path` because its bytes are not UTF-8."""
+        folder = self._root
+        for name in PurePosixPath(path).parts:
+            try:
+                entries = [entry for entry in folder.iterdir() if shown(entry.name) == name]
+            except OSError:
+                return None
+            if not entries:
+                return None
+            folder = entries[0]
+        return folder
+
+
+def _version_of(descriptor: int) -> Version:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Rejected("it is not a regular file")
+    return Version(status.st_size, status.st_mtime_ns)
+
+
+def _too_large(size_bytes: int, max_bytes: int) -> str:
+    return f"it has {size_bytes / 2**20:.0f} MiB, the limit is {max_bytes / 2**20:.0f} (LOOKALIKE_MAX_IMAGE_BYTES)"
+
+
+def _trouble(error: OSError, path: str) -> Exception:
+    if error.errno in PASSING:
+        return LibraryOffline(f"{path} cannot be read now ({error.strerror})")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Rejected("there is no permission to read it", may_pass=True)
+    return Rejected(f"it cannot be read ({error.strerror})")

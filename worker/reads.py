@@ -1,0 +1,30 @@
+"""Answers questions about the index; changes nothing."""
+
+from dataclasses import dataclass
+
+from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
+from worker.collection import Identity
+from worker.index import Index
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The task's logic over one index."""
+
+    index: Index
+    identity: Identity
+
+    def run(self, message: ReadMessage) -> CountsReply | FilesReply:
+        """The answer. Raises StoreAway."""
+        ask = message.ask
+        if isinstance(ask, ReadCounts):
+            return CountsReply(
+                indexed=self.index.count("indexed"),
+                rejected=self.index.count("rejected"),
+                library=self.identity.library_id,
+                model=self.identity.model,
+                distance=self.identity.distance,
+            )
+        if isinstance(ask, ReadKnown):
+            return FilesReply(files=list(self.index.known(ask.paths).values()))
+        return self.index.page(after=ask.after, limit=ask.limit, status=ask.status, under=ask.under)

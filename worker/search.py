@@ -1,0 +1,82 @@
+"""Answers a search: finds the query's vector, asks the index, says how near each neighbour is."""
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lookalike.errors import Refused
+from lookalike.messages import ImageByKey, ImageByPath, ImageInline, NeighbourReply, SearchMessage, SearchReply
+from lookalike.neighbour import similarity
+from lookalike.paths import checked
+from lookalike.settings import Distance
+from worker.errors import Rejected
+from worker.images import Picture
+from worker.index import Index, Vector
+from worker.sync import Embeds
+
+
+@dataclass(frozen=True)
+class Search:
+    """The task's logic over one index and one model."""
+
+    index: Index
+    embedder: Embeds
+    open_picture: Callable[[bytes], Picture]
+    take_query: Callable[[str], bytes | None]
+    distance: Distance
+    max_limit: int
+    max_query_bytes: int
+
+    def run(self, message: SearchMessage) -> SearchReply:
+        """The neighbours of the query, best first. Raises Refused if the query is at fault, StoreAway."""
+        begun = time.perf_counter()
+        if message.limit > self.max_limit:
+            raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
+        vector = self._vector(message.image)
+        neighbours = [
+            NeighbourReply(
+                path=(point.payload or {}).get("path", ""),
+                score=point.score,
+                similarity=similarity(point.score, self.distance, len(vector)),
+                payload=point.payload or {},
+            )
+            for point in self.index.nearest(vector, message.limit)
+        ]
+        return SearchReply(neighbours=neighbours, took_ms=round((time.perf_counter() - begun) * 1000, 2))
+
+    def _vector(self, image: ImageByPath | ImageByKey | ImageInline) -> Vector:
+        if isinstance(image, ImageByPath):
+            return self._vector_of_path(checked(image.path))
+        blob = self._blob(image)
+        if len(blob) > self.max_query_bytes:
+            raise Refused(
+                f"The query image has {len(blob)} bytes, at most {self.max_query_bytes} are allowed "
+                "(LOOKALIKE_MAX_QUERY_BYTES)."
+            )
+        try:
+            picture = self.open_picture(blob)
+        except Rejected as error:
+            raise Refused(f"The query cannot be searched with: {error}.") from error
+        return [float(value) for value in self.embedder.embed([picture.pixels])[0]]
+
+    def _vector_of_path(self, path: str) -> Vector:
+        vector = self.index.vector_of(path)
+        if vector is not None:
+            return vector
+        file = self.index.known([path]).get(path)
+        if file is None:
+            raise Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path}` indexes it.")
+        raise Refused(f"{path!r} was rejected: {file.reason}.")
+
+    def _blob(self, image: ImageByKey | ImageInline) -> bytes:
+        if isinstance(image, ImageInline):
+            try:
+                return base64.b64decode(image.base64, validate=True)
+            except binascii.Error as error:
+                raise Refused(f"The query is not valid base64: {error}.") from error
+        blob = self.take_query(image.key)
+        if blob is None:
+            raise Refused("The query image is gone: it lives only as long as its job. Search again.")
+        return blob

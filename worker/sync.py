@@ -1,0 +1,196 @@
+"""Makes the index agree with these paths. Does not care what happened to them, so it may run twice, late or never.
+
+The rule has two halves. First: look at the file and at the index, and make them agree. Second: look at the
+file again after every write or delete, and if it is no longer what was written, start over with that path.
+Two tasks on one path may overlap in any way and the later look wins; what slips through even so is found by
+the next rescan.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.messages import KnownFile, SyncMessage, SyncReply
+from worker.errors import Away, Rejected
+from worker.images import Picture
+from worker.index import Donor, Index, Write
+from worker.library import Changing, Content, Library, Version
+from worker.points import Facts, indexed_payload, rejected_payload
+
+# A file that is being written is looked at again a few times at once; then the task waits.
+ROUNDS = 4
+NO_VERSION = Version(size_bytes=0, mtime_ns=-1)
+# Files are read and decoded a few at a time, so that a batch of large ones does not fill the memory.
+READ_TOGETHER_BYTES = 64 * 2**20
+
+
+class Embeds(Protocol):
+    """What turns pictures into vectors."""
+
+    def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]."""
+
+
+class StillChanging(Away):
+    """Files kept changing while they were looked at."""
+
+
+@dataclass
+class Outcome:
+    """What became of the paths so far, and which of them this task wrote itself."""
+
+    tally: Counter[str] = field(default_factory=Counter)
+    written: dict[str, Version] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sync:
+    """The task's logic over one library, one index and one model."""
+
+    library: Library
+    library_id: str
+    index: Index
+    embedder: Embeds
+    open_picture: Callable[[bytes], Picture]
+    count: Callable[[int, int], None]
+    sub_batch: int
+
+    def run(self, message: SyncMessage) -> SyncReply:
+        """Makes index and library agree on the paths of the message. Raises Away if that must wait."""
+        seen_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
+        outcome = Outcome()
+        todo = list(dict.fromkeys([*message.paths, *message.gone]))
+        for _ in range(ROUNDS):
+            todo = self._agree(todo, seen_gone, outcome, again=message.again)
+            if not todo:
+                return SyncReply(**outcome.tally)
+        raise StillChanging(f"{todo[0]!r} keeps changing")
+
+    def _agree(self, paths: Sequence[str], seen_gone: frozenset[str], outcome: Outcome, *, again: bool) -> list[str]:
+        """One round of both halves of the rule; returns the paths that need another one."""
+        known = self.index.known(paths)
+        changed, absent = self._look(paths, known, outcome, again=again)
+        restless = self._write(changed, outcome)
+        restless += self._delete(absent, known, seen_gone, outcome)
+        return restless
+
+    def _look(
+        self, paths: Sequence[str], known: Mapping[str, KnownFile], outcome: Outcome, *, again: bool
+    ) -> tuple[list[str], list[str]]:
+        changed, absent = [], []
+        for path in paths:
+            version, file = self.library.version(path), known.get(path)
+            if version is None:
+                absent.append(path)
+            elif file is None or _version_of(file) != version or (again and file.status == "rejected"):
+                changed.append(path)
+            elif path not in outcome.written:
+                outcome.tally["unchanged"] += 1
+        return changed, absent
+
+    def _write(self, paths: Sequence[str], outcome: Outcome) -> list[str]:
+        """Reads, embeds and upserts; returns what changed meanwhile."""
+        batch = _Batch(self)
+        restless = []
+        for path in paths:
+            try:
+                content = self.library.read(path)
+            except Changing:
+                restless.append(path)
+                continue
+            except Rejected as error:
+                version = self.library.version(path)
+                if version is not None:
+                    batch.reject(path, version, error)
+                continue
+            if content is not None:
+                batch.add(path, content)
+        batch.embed()
+        self.index.write(batch.writes)
+        self.count(batch.tally["embedded"], len(batch.writes))
+        outcome.tally.update(batch.tally)
+        for path, version in batch.versions.items():
+            outcome.written[path] = version
+            if self.library.version(path) != version:
+                restless.append(path)
+        return restless
+
+    def _delete(
+        self, paths: Sequence[str], known: Mapping[str, KnownFile], seen_gone: frozenset[str], outcome: Outcome
+    ) -> list[str]:
+        """Deletes points of files that two witnesses saw gone; returns what came back meanwhile."""
+        # What this task wrote itself a moment ago it may take back: it saw the file and saw it go.
+        doomed = [path for path in paths if path in known and (path in seen_gone or path in outcome.written)]
+        doomed = [path for path in doomed if self.library.is_gone(path)]
+        self.index.delete(doomed)
+        outcome.tally["deleted"] += len(doomed)
+        outcome.tally["absent"] += len(paths) - len(doomed)
+        return [path for path in doomed if self.library.version(path) is not None]
+
+
+class _Batch:
+    """Collects the writes of one round; decodes and embeds a sub-batch at a time."""
+
+    def __init__(self, sync: Sync) -> None:
+        self._sync = sync
+        self._pending: list[tuple[str, Content]] = []
+        self._donors: dict[str, Donor] = {}
+        self._now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.writes: list[Write] = []
+        self.versions: dict[str, Version] = {}
+        self.tally: Counter[str] = Counter()
+
+    def add(self, path: str, content: Content) -> None:
+        self._pending.append((path, content))
+        held_bytes = sum(len(content.blob) for _, content in self._pending)
+        if len(self._pending) >= self._sync.sub_batch or held_bytes >= READ_TOGETHER_BYTES:
+            self.embed()
+
+    def reject(self, path: str, version: Version, why: Rejected) -> None:
+        # A version that no file has makes every rescan try again what may pass without the file changing.
+        recorded = NO_VERSION if why.may_pass else version
+        self.writes.append(Write(rejected_payload(path, recorded, str(why), self._now)))
+        self.versions[path] = version
+        self.tally["rejected"] += 1
+
+    def embed(self) -> None:
+        """Gives every pending path a write: with a vector that exists already, or a new one, or a reason."""
+        pending, self._pending = self._pending, []
+        contents = {content.sha256: content.blob for _, content in pending}
+        self._donors |= self._sync.index.donors(contents.keys() - self._donors.keys())
+        fresh, reasons = self._embed_new(contents)
+        for path, content in pending:
+            donor = self._donors.get(content.sha256)
+            if donor is None:
+                self.reject(path, content.version, reasons[content.sha256])
+                continue
+            payload = indexed_payload(path, content.version, donor.facts, self._now)
+            self.writes.append(Write(payload, donor.vector))
+            self.versions[path] = content.version
+            self.tally["embedded" if content.sha256 in fresh else "copied"] += 1
+            fresh.discard(content.sha256)
+
+    def _embed_new(self, contents: Mapping[str, bytes]) -> tuple[set[str], dict[str, Rejected]]:
+        """Embeds what nobody has a vector for. Returns the hashes of those, and the reasons of those that failed."""
+        pictures: dict[str, Picture] = {}
+        reasons: dict[str, Rejected] = {}
+        for sha256, blob in contents.items():
+            if sha256 not in self._donors:
+                try:
+                    pictures[sha256] = self._sync.open_picture(blob)
+                except Rejected as error:
+                    reasons[sha256] = error
+        vectors = self._sync.embedder.embed([picture.pixels for picture in pictures.values()])
+        for (sha256, picture), vector in zip(pictures.items(), vectors, strict=True):
+            facts = Facts(sha256, picture.format, picture.width_px, picture.height_px, picture.taken_at)
+            self._donors[sha256] = Donor(facts, vector.tolist())
+        return set(pictures), reasons
+
+
+def _version_of(file: KnownFile) -> Version:
+    return Version(file.size_bytes, file.mtime_ns)
