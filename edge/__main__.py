@@ -1,0 +1,63 @@
+"""`python -m edge`: reads the arguments, opens the data folder and the port, and joins them.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start (one sentence on stderr), 2 for usage.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from edge.app import create_app
+from edge.errors import CannotStart
+from edge.server import listen, serve
+from edge.store import Store
+
+EXIT_CANNOT_START = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until a signal; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    # Until the event loop has its own: opening a large folder takes seconds, and nothing is lost by leaving it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        listener = listen(given.host, given.port)
+        store = Store(given.data)
+    except CannotStart as error:
+        sys.stderr.write(f"edge: {error}\n")
+        return EXIT_CANNOT_START
+    try:
+        app = create_app(store, given.host, body_limit_bytes=given.max_body_mib * 1024 * 1024)
+        asyncio.run(serve(app, store, listener, given.data))
+    finally:
+        store.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m edge", description="Qdrant's REST API over the embedded engine, for one machine."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds the collections; made if missing")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
+    parser.add_argument("--port", type=int, default=6333, help="port to listen on, 0 for a free one (%(default)s)")
+    parser.add_argument(
+        "--max-body-mib", type=_at_least_one, default=32, help="refuse larger request bodies (%(default)s MiB)"
+    )
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""How calls, answers and refusals look on the wire. What a route does is in edge/routes.py.
+
+Handlers run on the event loop and call the engine directly: every engine call holds the GIL, so a thread pool would
+add to its time and save none.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edge.errors import BadInput, Refused
+from edge.guard import check_content_type, check_host, read_body
+from edge.routes import Call, Handler, Routes
+from edge.store import Store
+
+# The release of Qdrant whose API this is; a client compares it with its own version and warns if they are far apart.
+QDRANT_VERSION = "1.20.0"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(store: Store, listening_on: str, body_limit_bytes: int) -> Starlette:
+    """The ASGI application over an open store; `listening_on` is the host that we were told to listen on."""
+
+    def endpoint(handler: Handler) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            began_s = time.perf_counter()
+            check_host(request.headers.get("host", ""), listening_on)
+            body = None
+            if request.method in {"POST", "PUT", "PATCH"}:
+                check_content_type(request.headers.get("content-type", ""))
+                body = _parsed(await read_body(request, body_limit_bytes))
+            result = handler(Call(body, request.path_params, wait=request.query_params.get("wait") == "true"))
+            return _json({"result": result, "status": "ok", "time": time.perf_counter() - began_s}, 200)
+
+        return answer
+
+    async def version(request: Request) -> Response:
+        check_host(request.headers.get("host", ""), listening_on)
+        return _json({"title": "qdrant edge", "version": QDRANT_VERSION}, 200)
+
+    routes = [Route(path, endpoint(handler), methods=[method]) for method, path, handler in Routes(store).table()]
+    return Starlette(
+        routes=[Route("/", version), *routes],
+        exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _our_fault},
+    )
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"Format error in JSON body: {error}") from error
+
+
+def _json(value: object, status: int) -> Response:
+    return Response(orjson.dumps(value), status_code=status, media_type="application/json")
+
+
+def _failure(sentence: str, status: int) -> Response:
+    return _json({"status": {"error": sentence}, "time": 0.0}, status)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    return _failure(str(error), error.status if isinstance(error, Refused) else Refused.status)
+
+
+def _no_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return _failure(f"{request.method} {request.url.path} is not offered by this server", status)
+
+
+def _our_fault(_request: Request, error: Exception) -> Response:
+    # Starlette raises it again behind the answer, so the traceback is in the log.
+    return _failure(f"Service internal error: {error}", 500)

@@ -1,0 +1,57 @@
+"""What the server says no with. Each refusal carries the HTTP status that Qdrant gives for it.
+
+Refused                400 .. 413, becomes Qdrant's error answer
+├── BadInput           400 the request cannot be understood, or names what does not fit the collection
+├── OutOfBounds        422 understood, but a value lies outside its range
+├── NotFound           404 no such collection, alias or point
+├── Conflict           409 there is one already
+├── Forbidden          403 not from this machine, or not from a program
+└── TooLarge           413 the body is above the limit
+CannotStart            one sentence on stderr, exit code 1
+"""
+
+
+class Refused(Exception):
+    """The request is at fault; the same request will be refused again."""
+
+    status = 400
+
+
+class BadInput(Refused):
+    """The request cannot be understood or does not fit the collection."""
+
+    status = 400
+
+
+class OutOfBounds(Refused):
+    """A value lies outside its range."""
+
+    status = 422
+
+
+class NotFound(Refused):
+    """There is no such collection, alias or point."""
+
+    status = 404
+
+
+class Conflict(Refused):
+    """There is one of that name already."""
+
+    status = 409
+
+
+class Forbidden(Refused):
+    """The request may come from a web page in somebody's browser."""
+
+    status = 403
+
+
+class TooLarge(Refused):
+    """The body is above the limit."""
+
+    status = 413
+
+
+class CannotStart(Exception):
+    """The server cannot run with what it was given; the message says what to change."""

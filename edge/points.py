@@ -1,0 +1,150 @@
+"""Turns the bodies of writing requests into engine operations: upsert, delete, and edits of payloads.
+
+Upserts are the hot path: parsed JSON goes straight into engine points, with no class of ours in between.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from qdrant_edge import Point, UpdateOperation
+
+from edge.catalogue import VectorSetting
+from edge.engine import building
+from edge.errors import BadInput
+from edge.fields import Fields, kind
+from edge.filters import parse_filter
+
+Vectors = Mapping[str, VectorSetting]
+
+
+def upsert(body: object, vectors: Vectors) -> UpdateOperation:
+    """`{"points": [...]}` or `{"batch": {...}}`. A point that is there is replaced whole. Raises BadInput."""
+    fields = Fields(body, "body", ("points", "batch"))
+    rows = _rows(fields.array("points")) if fields.get("batch") is None else _columns(fields.get("batch"))
+    return UpdateOperation.upsert_points([_point(*row, index, vectors) for index, row in enumerate(rows)])
+
+
+def delete(body: object) -> UpdateOperation:
+    """`{"points": [ids]}` or `{"filter": {...}}`."""
+    return _selected(
+        Fields(body, "body", ("points", "filter")),
+        UpdateOperation.delete_points,
+        UpdateOperation.delete_points_by_filter,
+    )
+
+
+def set_payload(body: object) -> UpdateOperation:
+    """Adds `payload` to what the points have, below `key` if that is given."""
+    fields = Fields(body, "body", ("payload", "points", "filter", "key"))
+    payload, key = fields.mapping("payload"), fields.get("key")
+    return _selected(
+        fields,
+        lambda ids: UpdateOperation.set_payload(ids, payload, key),
+        lambda chosen: UpdateOperation.set_payload_by_filter(chosen, payload, key),
+    )
+
+
+def overwrite_payload(body: object) -> UpdateOperation:
+    """Puts `payload` in place of all that the points have."""
+    fields = Fields(body, "body", ("payload", "points", "filter"))
+    payload = fields.mapping("payload")
+    return _selected(
+        fields,
+        lambda ids: UpdateOperation.overwrite_payload(ids, payload),
+        lambda chosen: UpdateOperation.overwrite_payload_by_filter(chosen, payload),
+    )
+
+
+def delete_payload(body: object) -> UpdateOperation:
+    """Takes `keys` out of the points' payloads."""
+    fields = Fields(body, "body", ("keys", "points", "filter"))
+    keys = fields.array("keys")
+    return _selected(
+        fields,
+        lambda ids: UpdateOperation.delete_payload(ids, keys),
+        lambda chosen: UpdateOperation.delete_payload_by_filter(chosen, keys),
+    )
+
+
+def clear_payload(body: object) -> UpdateOperation:
+    """Leaves the points without payload."""
+    return _selected(
+        Fields(body, "body", ("points", "filter")),
+        UpdateOperation.clear_payload,
+        UpdateOperation.clear_payload_by_filter,
+    )
+
+
+def batch(body: object, vectors: Vectors) -> list[UpdateOperation]:
+    """`{"operations": [{"upsert": {...}}, ...]}`, in their order; none is made if one is at fault."""
+    makers: dict[str, Callable[[object], UpdateOperation]] = {
+        "upsert": lambda inner: upsert(inner, vectors),
+        "delete": delete,
+        "set_payload": set_payload,
+        "overwrite_payload": overwrite_payload,
+        "delete_payload": delete_payload,
+        "clear_payload": clear_payload,
+    }
+    operations = []
+    for index, operation in enumerate(Fields(body, "body", ("operations",)).array("operations")):
+        fields = Fields(operation, f"operations[{index}]", makers)
+        named = [name for name in makers if fields.get(name) is not None]
+        if len(named) != 1:
+            raise BadInput(f"Format error in JSON body: {fields.where}: expected one of {', '.join(makers)}")
+        operations.append(makers[named[0]](fields.get(named[0])))
+    return operations
+
+
+def _rows(points: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    for index, point in enumerate(points):
+        fields = Fields(point, f"points[{index}]", ("id", "vector", "payload"))
+        yield fields.required("id"), fields.required("vector"), fields.get("payload")
+
+
+def _columns(value: object) -> Iterator[tuple[Any, Any, Any]]:
+    fields = Fields(value, "batch", ("ids", "vectors", "payloads"))
+    ids, columns = fields.array("ids"), fields.mapping("vectors")
+    payloads = [None] * len(ids) if fields.get("payloads") is None else fields.array("payloads")
+    for name, column in [*columns.items(), ("payloads", payloads)]:
+        if not isinstance(column, list) or len(column) != len(ids):
+            raise BadInput(f"Wrong input: batch: {name} must be a list of {len(ids)}, one for each id")
+    for index, (point_id, payload) in enumerate(zip(ids, payloads, strict=True)):
+        yield point_id, {name: column[index] for name, column in columns.items()}, payload
+
+
+def _point(point_id: Any, vector: Any, payload: Any, index: int, vectors: Vectors) -> Point:
+    # Before the engine sees it: of a batch with one wrong dimension it keeps the points before the wrong one.
+    if not isinstance(vector, dict):
+        raise BadInput(f"Wrong input: points[{index}].vector: expected vectors by name, found {kind(vector)}")
+    for name, values in vector.items():
+        setting = vectors.get(name)
+        if setting is None:
+            raise BadInput(f"Wrong input: points[{index}]: Not existing vector name error: {name}")
+        if not isinstance(values, list):
+            raise BadInput(f"Wrong input: points[{index}].vector.{name}: expected a list of numbers")
+        if len(values) != setting.size:
+            raise BadInput(
+                f"Wrong input: points[{index}]: Vector dimension error: expected dim: {setting.size}, got {len(values)}"
+            )
+    with building(f"points[{index}]"):
+        return Point(checked_id(point_id), vector, payload)
+
+
+def checked_id(value: Any) -> Any:
+    """The id as it came; the engine parses it, but takes true for 1."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise BadInput(f"Format error in JSON body: a point id is a whole number or a UUID, not {kind(value)}")
+    return value
+
+
+def _selected(
+    fields: Fields, by_ids: Callable[[list[Any]], UpdateOperation], by_filter: Callable[[Any], UpdateOperation]
+) -> UpdateOperation:
+    """The operation for `points` or for `filter`; without either it would touch nothing or everything."""
+    chosen = parse_filter(fields.get("filter"))
+    if (chosen is None) == (fields.get("points") is None):
+        raise BadInput(f"Wrong input: {fields.where}: expected either `points` or `filter`")
+    with building(fields.where):
+        if chosen is not None:
+            return by_filter(chosen)
+        return by_ids([checked_id(point_id) for point_id in fields.array("points")])
