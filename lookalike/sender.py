@@ -72,10 +72,12 @@ def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
         with _away():
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            return result.get(timeout=timeout_s, disable_sync_subtasks=False)
+            answer = result.get(timeout=timeout_s, disable_sync_subtasks=False)
+            result.forget()
+            return answer
     except CeleryTimeoutError:
         raise TimedOut(
-            f"No answer within {timeout_s:g} s. `lookalike status` tells which part is silent or how much waits before it."
+            f"No answer within {timeout_s:g} s. `lookalike status` tells which part is silent or what waits before it."
         ) from None
     except TaskRevokedError:
         raise TimedOut(
@@ -88,8 +90,6 @@ def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
         raise Refused(
             f"The worker failed with {type(error).__name__}: {error}. `lookalike logs` has the rest."
         ) from error
-    finally:
-        result.forget()
 
 
 @contextmanager

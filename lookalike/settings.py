@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
 
+    flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
     flower_port: Annotated[int, Field(ge=1, le=65535)] = Field(
         default=5555, description="Port of Flower; the next free one is taken."

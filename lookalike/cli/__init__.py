@@ -1,0 +1,30 @@
+"""The command line. Each command is thin: it asks the Client or `lookalike.local` and shows the answer.
+
+Exit codes: 0; 1 for an error, told in one sentence with its remedy; 2 for wrong usage; 130 after Ctrl-C.
+"""
+
+import sys
+
+from lookalike.cli import asking, running, telling
+from lookalike.cli.app import app
+from lookalike.cli.show import say_error
+from lookalike.errors import LookalikeError
+
+__all__ = ["app", "asking", "main", "running", "telling"]
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Runs the command and ends the program with its exit code."""
+    try:
+        app()
+    except LookalikeError as error:
+        say_error(str(error))
+        sys.exit(EXIT_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # `lookalike list | head` is not an error; the pipe must not be flushed again at exit.
+        sys.stdout = None

@@ -1,0 +1,34 @@
+"""The typer app that the commands join, and the options that several of them share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookalike import __version__
+
+app = typer.Typer(
+    name="lookalike",
+    help="Drop images into a folder and search them by example.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder for everything that `up` keeps. [LOOKALIKE_DATA]", metavar="DIR")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        typer.echo(f"lookalike {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,  # noqa: FBT002
+) -> None:
+    """Drop images into a folder and search them by example."""

@@ -1,0 +1,111 @@
+"""Commands that ask: search, status, list, rejected."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from lookalike.cli.app import Data, Json, app
+from lookalike.cli.show import eta_words, show_files, show_json, show_neighbours, show_status
+from lookalike.client import Client
+from lookalike.status import Status
+
+POLL_S = 0.25
+# The producer renews its note once a second: only what holds longer than that is known to be so.
+CALM_S = 1.5
+
+
+@app.command()
+def search(
+    image: Annotated[Path, typer.Argument(help="An image file here, or a path of the library.")],
+    limit: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many neighbours.")] = 10,
+    timeout_s: Annotated[float | None, typer.Option("--timeout", min=0.1, help="Seconds to wait.")] = None,
+    data: Data = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show the images that look most like this one."""
+    begun = time.perf_counter()
+    neighbours = Client(data=data).search(image, limit, timeout_s=timeout_s).result()
+    if not json:
+        show_neighbours(neighbours)
+        return
+    show_json(
+        {
+            "query": str(image),
+            "neighbours": [
+                {"path": it.path, "score": it.score, "similarity": it.similarity, "payload": dict(it.payload)}
+                for it in neighbours
+            ],
+            "took_ms": round((time.perf_counter() - begun) * 1000, 1),
+        }
+    )
+
+
+@app.command()
+def status(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing is left to do.")] = False,  # noqa: FBT002
+    data: Data = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show what is discovered, indexed, rejected and queued, and which parts run."""
+    client = Client(data=data)
+    now = _wait(client) if wait else client.status()
+    if json:
+        show_json(now.model_dump())
+    else:
+        show_status(now)
+
+
+@app.command(name="list")
+def list_(data: Data = None, json: Json = False) -> None:  # noqa: FBT002
+    """List every file in the index."""
+    rows = sorted((file.path, file.status) for file in Client(data=data).list())
+    if json:
+        show_json([{"path": path, "status": status} for path, status in rows])
+    else:
+        show_files([(status, path) for path, status in rows])
+
+
+@app.command()
+def rejected(data: Data = None, json: Json = False) -> None:  # noqa: FBT002
+    """List the files that could not be indexed, each with its reason."""
+    rows = sorted((file.path, file.reason or "") for file in Client(data=data).rejected())
+    if json:
+        show_json([{"path": path, "reason": reason} for path, reason in rows])
+    else:
+        show_files(rows)
+
+
+def _wait(client: Client) -> Status:
+    """Waits, with a bar on stderr, until everything that is there is done."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[eta]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    calm_since: float | None = None
+    with progress:
+        bar = progress.add_task("waiting", total=None, eta="")
+        while True:
+            now = client.status()
+            finished = (now.indexed or 0) + (now.rejected or 0)
+            progress.update(
+                bar,
+                description=now.state,
+                completed=finished,
+                total=now.discovered,
+                eta=f"ETA {eta_words(now.eta_s)}",
+            )
+            if not now.is_done:
+                calm_since = None
+            elif calm_since is None:
+                calm_since = time.monotonic()
+            elif time.monotonic() - calm_since >= CALM_S:
+                return now
+            time.sleep(POLL_S)

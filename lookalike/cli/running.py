@@ -1,0 +1,40 @@
+"""Commands that start, stop and look after the system on this machine: up, down, logs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookalike import local
+from lookalike.cli.app import Data, app
+from lookalike.settings import read_settings
+
+
+@app.command()
+def up(
+    folder: Annotated[Path, typer.Argument(help="Folder with the images.")],
+    data: Data = None,
+    model: Annotated[
+        str | None, typer.Option(help="Path of an ONNX model, or the name of one that ships. [LOOKALIKE_MODEL]")
+    ] = None,
+    distance: Annotated[str | None, typer.Option(help="cosine, dot, euclid or manhattan. [LOOKALIKE_DISTANCE]")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index that is there.")] = False,  # noqa: FBT002
+) -> None:
+    """Start everything on this machine and index FOLDER; Ctrl-C stops it."""
+    local.up(read_settings(data=data, model=model, distance=distance), folder, rebuild=rebuild)
+
+
+@app.command()
+def down(data: Data = None) -> None:
+    """Stop the running system."""
+    local.down(read_settings(data=data))
+
+
+@app.command()
+def logs(
+    part: Annotated[str | None, typer.Argument(help="One part; all of them if none is named.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what is said.")] = False,  # noqa: FBT002
+    data: Data = None,
+) -> None:
+    """Show what the parts said."""
+    local.logs(read_settings(data=data), part, follow=follow)

@@ -1,0 +1,87 @@
+"""Prints: JSON for programs, tables for people. Colours only where a terminal wants them (rich, NO_COLOR)."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lookalike.neighbour import Neighbour
+from lookalike.status import Status
+
+
+def say_error(sentence: str) -> None:
+    """One error on stderr."""
+    Console(stderr=True, highlight=False).print(f"[red]Error:[/red] {_plain(sentence)}", soft_wrap=True)
+
+
+def say(sentence: str) -> None:
+    """One sentence on stdout."""
+    Console(highlight=False).print(_plain(sentence), soft_wrap=True)
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(document, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def show_neighbours(neighbours: Sequence[Neighbour]) -> None:
+    """Neighbours, best first."""
+    if not neighbours:
+        say("Nothing is indexed yet. `lookalike status` tells how far it is.")
+        return
+    table = Table("similarity", "score", "path", box=None, header_style="dim")
+    for found in neighbours:
+        table.add_row(f"{found.similarity:.3f}", f"{found.score:.4f}", _plain(found.path))
+    Console(highlight=False).print(table)
+
+
+def show_files(rows: Sequence[tuple[str, str]]) -> None:
+    """Two plain columns, one line a file, made for `grep` as well as for eyes."""
+    for first, second in rows:
+        sys.stdout.write(f"{first}\t{second}\n")
+
+
+def show_status(status: Status) -> None:
+    """The status as a small table; what needs somebody's attention comes last."""
+    table = Table(box=None, show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    unknown = "unknown"
+    for name, value in (
+        ("library", status.library),
+        ("discovered", status.discovered),
+        ("indexed", status.indexed),
+        ("rejected", status.rejected),
+        ("ignored", status.ignored),
+        ("queued", status.queued),
+        ("rate", f"{status.rate_per_s:.1f}/s"),
+        ("ETA", eta_words(status.eta_s)),
+        ("embedded", f"{status.embedded_total} since the index was made"),
+        ("model", f"{status.model}, {status.distance}"),
+        ("flower", status.flower_url),
+        ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
+        ("producer", status.state),
+    ):
+        table.add_row(name, unknown if value is None else _plain(str(value)))
+    console = Console(highlight=False)
+    console.print(table)
+    if status.warning:
+        console.print(f"[yellow]{_plain(status.warning)}[/yellow]", soft_wrap=True)
+
+
+def eta_words(eta_s: float | None) -> str:
+    """8 -> "8 s", 130 -> "2 min", 7300 -> "2.0 h"; unknown without a rate."""
+    if eta_s is None:
+        return "unknown"
+    if eta_s < 100:  # noqa: PLR2004
+        return f"{eta_s:.0f} s"
+    return f"{eta_s / 60:.0f} min" if eta_s < 6000 else f"{eta_s / 3600:.1f} h"  # noqa: PLR2004
+
+
+def _plain(text: str) -> str:
+    """Text from outside, so that brackets in a file name are no markup and control characters do nothing."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text).replace("[", r"\[")

@@ -1,0 +1,64 @@
+"""Commands that ask for work: sync, retry."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookalike.candidates import Candidates
+from lookalike.cli.app import Data, Json, app
+from lookalike.cli.show import say, show_json
+from lookalike.client import Client
+from lookalike.messages import SyncReply
+
+
+@app.command()
+def sync(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of the library.")],
+    data: Data = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Index these files now, and wait until it is done."""
+    client = Client(data=data)
+    step = client.settings.batch_paths
+    wanted = [file for path in paths for file in _files(client, path)]
+    jobs = [client.sync(wanted[start : start + step]) for start in range(0, len(wanted), step)]
+    total = SyncReply()
+    for job in jobs:
+        reply = job.result()
+        total = SyncReply(**{name: count + getattr(reply, name) for name, count in total.model_dump().items()})
+    if json:
+        show_json(total.model_dump())
+    else:
+        say(", ".join(f"{count} {name}" for name, count in total.model_dump().items() if count) or "nothing to do")
+
+
+@app.command()
+def retry(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Rejected files; all of them if none are named.")] = None,
+    data: Data = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Try rejected files again although they have not changed."""
+    sent = Client(data=data).retry([str(path) for path in paths or []])
+    if json:
+        show_json({"sent": sent})
+    else:
+        say(f"{sent} sent; `lookalike status --wait` tells when they are done.")
+
+
+def _files(client: Client, path: Path) -> Iterator[Path]:
+    """The path itself, or the candidates below it if it is a folder here or in the library."""
+    root = client.settings.library
+    folder = next((found for found in (path, *([root / path] if root else [])) if found.is_dir()), None)
+    if folder is None or root is None:
+        yield path
+        return
+    rule = Candidates(client.settings.extensions, client.settings.ignore)
+    for where, _, names in os.walk(folder.absolute()):
+        for name in names:
+            file = Path(where) / name
+            if file.is_relative_to(root) and rule.is_candidate(file.relative_to(root).as_posix()):
+                yield file

@@ -1,0 +1,140 @@
+"""The client: sends searches and syncs, reads the index. Speaks to the broker alone."""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from redis.exceptions import RedisError
+
+from lookalike.board import Board
+from lookalike.bounds import MAX_MESSAGE_PATHS
+from lookalike.broker import celery_app, redis_of
+from lookalike.errors import Refused, Unreachable
+from lookalike.job import Job
+from lookalike.local.running import with_running
+from lookalike.messages import (
+    ImageByKey,
+    ImageByPath,
+    KnownFile,
+    ReadPage,
+    SearchMessage,
+    SearchReply,
+    SyncMessage,
+    SyncReply,
+)
+from lookalike.neighbour import Neighbour
+from lookalike.paths import checked
+from lookalike.query import query_bytes
+from lookalike.sender import Sender
+from lookalike.settings import Settings, read_settings
+from lookalike.status import Status, read_status
+
+READ_S = 30.0
+SYNC_S = 600.0
+
+
+class Client:
+    """Finds the running system by itself, or through REDIS_URL; settings given here win over both.
+
+    Raises NotRunning if there is nothing to find. Nothing connects before the first call.
+    """
+
+    def __init__(self, settings: Settings | None = None, **given: object) -> None:
+        self.settings = with_running(settings if settings is not None else read_settings(**given))
+        self._redis = redis_of(self.settings)
+        self._sender = Sender(celery_app(self.settings), self.settings.names)
+
+    def search(
+        self, image: str | os.PathLike[str] | bytes, limit: int = 10, *, timeout_s: float | None = None
+    ) -> Job[list[Neighbour]]:
+        """Asks for the nearest neighbours of an image: a file here, else a path of the library; or bytes.
+
+        Nobody starts on it any more after `timeout_s` (LOOKALIKE_SEARCH_S if not given). Raises Refused if
+        the image or the limit is at fault, Unreachable if the broker does not answer.
+        """
+        if not 1 <= limit <= self.settings.max_limit:
+            raise Refused(f"The limit is {limit} and must be 1 to {self.settings.max_limit} (LOOKALIKE_MAX_LIMIT).")
+        patience_s = self.settings.search_s if timeout_s is None else timeout_s
+        message = SearchMessage(image=self._query(image, patience_s), limit=limit)
+        sent = self._sender.search(message, expires_s=patience_s)
+        return Job(sent, _neighbours, patience_s)
+
+    def sync(self, paths: Iterable[str | os.PathLike[str]], *, again: bool = False) -> Job[SyncReply]:
+        """Asks for these files to be indexed now: paths of the library, at most 1,000; absolute ones inside it too.
+
+        `again` also tries files that were rejected and have not changed. Raises Refused, Unreachable.
+        """
+        relative = [self._relative(path) for path in paths]
+        if len(relative) > MAX_MESSAGE_PATHS:
+            raise Refused(f"{len(relative)} paths are too many for one job: send at most {MAX_MESSAGE_PATHS}.")
+        sent = self._sender.sync(SyncMessage(paths=relative, again=again))
+        return Job(sent, SyncReply.model_validate, SYNC_S)
+
+    def status(self) -> Status:
+        """What the system is doing. Raises Unreachable if the broker does not answer."""
+        try:
+            return read_status(self.settings, Board(self._redis, self.settings.names), self._sender)
+        except RedisError as error:
+            raise _unreachable(error) from error
+
+    def list(self) -> Iterator[KnownFile]:
+        """Every file in the index, indexed or rejected. Raises Unreachable, TimedOut."""
+        return self._pages(None)
+
+    def rejected(self) -> Iterator[KnownFile]:
+        """Files that could not be indexed, each with its reason. Raises Unreachable, TimedOut."""
+        return self._pages("rejected")
+
+    def retry(self, paths: Sequence[str] | None = None) -> int:
+        """Tries rejected files again, all of them if none are named. Returns how many were sent."""
+        wanted = [self._relative(path) for path in paths] if paths else [file.path for file in self.rejected()]
+        step = self.settings.batch_paths
+        for start in range(0, len(wanted), step):
+            message = SyncMessage(paths=wanted[start : start + step], again=True)
+            self._sender.sync(message, scanned=True, answer=False)
+        return len(wanted)
+
+    def _pages(self, status: Literal["rejected"] | None) -> Iterator[KnownFile]:
+        after: str | None = None
+        while True:
+            page = self._sender.page(ReadPage(after=after, status=status), timeout_s=READ_S)
+            yield from page.files
+            after = page.next
+            if after is None:
+                return
+
+    def _query(self, image: str | os.PathLike[str] | bytes, patience_s: float) -> ImageByKey | ImageByPath:
+        if not isinstance(image, bytes) and not Path(image).is_file():
+            return ImageByPath(path=self._relative(image))
+        source = image if isinstance(image, bytes) else Path(image)
+        blob = query_bytes(source, max_bytes=self.settings.max_query_bytes)
+        key = str(uuid.uuid4())
+        try:
+            self._redis.set(self.settings.names.query(key), blob, px=max(1, int(patience_s * 1000)))
+        except RedisError as error:
+            raise _unreachable(error) from error
+        return ImageByKey(key=key)
+
+    def _relative(self, path: str | os.PathLike[str]) -> str:
+        """The path as the library knows it: a file here that lies in the library, else a path of the library."""
+        given, root = Path(path), self.settings.library
+        if root is not None:
+            absolute = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links out of the library
+            if absolute.is_relative_to(root) and absolute != root and (given.is_absolute() or absolute.exists()):
+                given = absolute.relative_to(root)
+        if given.is_absolute():
+            raise Refused(f"{str(given)!r} is not a file here, and not a path inside the library {root}.")
+        return checked(given.as_posix())
+
+
+def _neighbours(answer: Any) -> list[Neighbour]:
+    reply = SearchReply.model_validate(answer)
+    return [Neighbour(found.path, found.score, found.similarity, found.payload) for found in reply.neighbours]
+
+
+def _unreachable(error: Exception) -> Unreachable:
+    return Unreachable(
+        f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
+    )

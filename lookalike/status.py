@@ -1,0 +1,93 @@
+"""What the system is doing, gathered from the board and from the index."""
+
+from pydantic import BaseModel, ConfigDict
+
+from lookalike.board import Board
+from lookalike.broker import broker_url, without_secret
+from lookalike.errors import LookalikeError
+from lookalike.messages import CountsReply
+from lookalike.sender import Sender
+from lookalike.settings import Settings
+
+PARTS = ("producer", "ingest", "search")
+COUNTS_S = 3.0
+
+
+class Status(BaseModel):
+    """`lookalike status --json`. Counts are files, rates are files per second; null is "not known now"."""
+
+    model_config = ConfigDict(frozen=True)
+
+    discovered: int
+    indexed: int | None
+    rejected: int | None
+    ignored: int
+    queued: int
+    settling: int
+    rate_per_s: float
+    eta_s: float | None
+    embedded_total: int
+    state: str
+    warning: str | None
+    model: str
+    distance: str
+    redis_url: str
+    qdrant_url: str | None
+    flower_url: str | None
+    library: str | None
+    parts: dict[str, str]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the scan has ended and nothing is settling, queued or in work."""
+        return self.state == "watching" and self.queued == 0 and self.settling == 0 and self.indexed is not None
+
+
+def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
+    """The status now. Raises RedisError if the broker does not answer; parts that are silent are named."""
+    note, alive = board.noted(), board.alive(PARTS)
+    # In this order: a batch counted as finished here was written before, so nothing is missing in between.
+    queued = note.held + board.waiting() + board.in_work()
+    counts = _counts(sender) if alive["search"] else None
+    rate = board.rate_per_s()
+    left = None if counts is None else max(0, note.discovered - counts.indexed - counts.rejected)
+    return Status(
+        discovered=note.discovered,
+        indexed=None if counts is None else counts.indexed,
+        rejected=None if counts is None else counts.rejected,
+        ignored=note.ignored,
+        queued=queued,
+        settling=note.settling,
+        rate_per_s=round(rate, 2),
+        eta_s=eta_s(left, rate),
+        embedded_total=board.embedded_total(),
+        state=note.state if alive["producer"] else "silent",
+        warning=note.warning or None,
+        model=settings.model if counts is None else counts.model,
+        distance=settings.distance if counts is None else counts.distance,
+        redis_url=without_secret(broker_url(settings)),
+        qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
+        flower_url=settings.flower_url,
+        library=None if settings.library is None else str(settings.library),
+        parts={
+            "broker": "up",
+            "store": "silent" if counts is None else "up",
+            **{part: "up" if alive[part] else "silent" for part in PARTS},
+        },
+    )
+
+
+def eta_s(left: int | None, rate_per_s: float) -> float | None:
+    """Seconds until `left` files are done at this rate; None at rate 0, 0 when nothing is left."""
+    if left == 0:
+        return 0.0
+    if left is None or rate_per_s <= 0:
+        return None
+    return round(left / rate_per_s, 1)
+
+
+def _counts(sender: Sender) -> CountsReply | None:
+    try:
+        return sender.counts(timeout_s=COUNTS_S)
+    except LookalikeError:
+        return None
