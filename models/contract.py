@@ -30,7 +30,7 @@ PREFIX = "lookalike."
 INPUT, OUTPUT = "image", "embedding"
 PRECISIONS = ("fp32", "int8")
 REMEDY = (
-    "Export a right one: python -m models.export resnet18 STATE_DICT.pt MODEL.onnx "
+    "Export a right one: python -m models.export resnet18 MODEL.onnx --photos FOLDER --weights STATE_DICT.pt "
     "(or fetch one: python -m models.fetch resnet50)"
 )
 

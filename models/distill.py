@@ -1,0 +1,269 @@
+"""Trains the ResNet-18 that ships: it learns to place photos as the teacher does, and to tell classes apart.
+
+    python -m models.distill PHOTOS... --teacher TEACHER.onnx --out FOLDER
+
+PHOTOS are folders of class folders or tar files (models/photos.py); TEACHER is any ONNX model with the float
+contract (float32 [n, 3, 224, 224] in, features out). FOLDER receives the teacher's features (once), a
+checkpoint after each epoch, log.jsonl and student.pt; the same command goes on after a stop. Runs on the CPU.
+
+The recipe and what else was tried: docs/decisions/0004-model.md.
+"""
+
+# torch is not installed where the checks run; its classes are Any there.
+# mypy: allow-subclassing-any
+import argparse
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from models.augment import shrink, vary
+from models.photos import read_photos
+from models.resnet import ResNet, as_float
+from models.retrieval import figures
+from models.syllabus import Syllabus, draw_up
+from models.teacher import IMAGENET_MEAN, IMAGENET_STD, Lesson, build_lesson
+
+STORE_PX = 112  # of the kept pixels: what crops are cut from
+BATCH = 256
+COSINE_WEIGHT = 10.0
+LABEL_WEIGHT = 0.5
+MOMENTUM = 0.9
+WEIGHT_DECAY = 5e-5
+CLIP_NORM = 20.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides the weights, beside the photos. `epochs_px` holds the input size of each epoch."""
+
+    epochs_px: tuple[int, ...]
+    peak_rate: float
+    warm_up: float
+    seed: int
+    bfloat16: bool
+
+    def rate(self, progress: float) -> float:
+        """The learning rate at `progress` in 0..1: linear up to the peak, then a half cosine down to zero.
+
+        One cycle after Smith and Topin, arXiv:1708.07120.
+        """
+        if progress < self.warm_up:
+            return self.peak_rate * max(progress, 1e-3) / self.warm_up
+        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up)))
+
+
+class Student(nn.Module):
+    """A ResNet-18 with what only training needs: the centre of its features, and a classifier on top."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.backbone = ResNet("resnet18")
+        # The pooled feature has no negative values and the target has: a learned centre makes up for it. It is
+        # stored as `mean_feature`, and the exported graph subtracts it.
+        self.mean_feature = nn.Parameter(torch.zeros(self.backbone.dimension))
+        self.classifier = nn.Linear(self.backbone.dimension, max(classes, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """uint8 [n, 3, h, w] -> the centred feature, float32 [n, 512]."""
+        x = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD).contiguous(memory_format=torch.channels_last)
+        pooled: Tensor = self.backbone(x)
+        return pooled.float() - self.mean_feature
+
+    def weights(self) -> dict[str, Tensor]:
+        """What export.py takes: torchvision's names, and `mean_feature`."""
+        state: dict[str, Tensor] = dict(self.backbone.state_dict())
+        return {name: value.contiguous() for name, value in state.items()} | {
+            "mean_feature": self.mean_feature.detach()
+        }
+
+
+def loss_of(student: Student, feature: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, float]:
+    """Ten times the mean cosine distance to the target plus half the label cross-entropy; and the mean cosine."""
+    cosine = F.cosine_similarity(feature, target).mean()
+    loss = COSINE_WEIGHT * (1 - cosine)
+    known = label >= 0
+    if known.any():
+        loss = loss + LABEL_WEIGHT * F.cross_entropy(student.classifier(feature[known]), label[known])
+    return loss, float(cosine.detach())
+
+
+def train_epoch(
+    student: Student,
+    optimizer: torch.optim.SGD,
+    lesson: Lesson,
+    syllabus: Syllabus,
+    plan: Plan,
+    *,
+    epoch: int,
+) -> dict[str, float]:
+    """One pass over the training photos; returns the mean loss and cosine.
+
+    The generator is seeded by the epoch, so a resumed run sees the same crops in the same order.
+    """
+    generator = torch.Generator().manual_seed(plan.seed * 1000 + epoch)
+    order = syllabus.train[torch.randperm(len(syllabus.train), generator=generator).numpy()]
+    # A last batch of one photo would break BatchNorm, and a few odd photos more or less mean nothing.
+    batches = max(1, len(order) // BATCH)
+    student.train()
+    losses, cosines = [], []
+    for number in range(batches):
+        rate = plan.rate((epoch + number / batches) / len(plan.epochs_px))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        rows = np.sort(order[number * BATCH : (number + 1) * BATCH])
+        pixels = vary(torch.from_numpy(lesson.pixels[rows]), plan.epochs_px[epoch], generator)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
+            feature = student(pixels)
+        loss, cosine = loss_of(
+            student, feature, torch.from_numpy(syllabus.target[rows]), torch.from_numpy(syllabus.label[rows])
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), CLIP_NORM)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        cosines.append(cosine)
+    return {"loss": float(np.mean(losses)), "cosine": float(np.mean(cosines))}
+
+
+def embed(student: Student, pixels: NDArray[np.uint8], px: int) -> NDArray[np.float32]:
+    """Whole pictures at `px`: uint8 [n, h, w, 3] -> centred features, float32 [n, 512]."""
+    student.eval()
+    parts = [torch.from_numpy(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
+    with torch.inference_mode():
+        return np.concatenate([student(shrink(part, px)).numpy() for part in parts])
+
+
+def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int) -> dict[str, float]:
+    """Cosine to the teacher and retrieval figures on photos that were not trained on, student and teacher.
+
+    Retrieval is measured for each source apart and averaged over the sources, so that none drowns the others.
+    """
+    result: dict[str, float] = {}
+    for name, rows in (("seen", syllabus.seen), ("unseen", syllabus.unseen)):
+        if len(rows) == 0:
+            continue
+        feature = embed(student, lesson.pixels[rows], px)
+        target = syllabus.target[rows]
+        length = np.linalg.norm(feature, axis=1)
+        result[f"{name}_cosine"] = float(np.mean((feature * target).sum(axis=1) / np.maximum(length, 1e-12)))
+        for who, embedding in (("map", feature), ("teacher_map", target)):
+            scores = _map_by_source(embedding, lesson.label[rows], lesson.source[rows])
+            if scores:
+                result[f"{name}_{who}"] = float(np.mean(scores))
+    return result
+
+
+def _map_by_source(embedding: NDArray[np.float32], label: NDArray[np.str_], source: NDArray[np.str_]) -> list[float]:
+    scores = []
+    for each in np.unique(source):
+        mine = (source == each) & (label != "")
+        if len(np.unique(label[mine])) < mine.sum():
+            scores.append(figures(embedding[mine], label[mine]).map)
+    return scores
+
+
+def run(lesson: Lesson, plan: Plan, out: Path, start: Path | None = None) -> None:
+    """Trains by `plan`, from `out`'s checkpoint if there is one, else from `start`'s weights, else from nothing.
+
+    Raises ValueError when the checkpoint was made by another plan.
+    """
+    torch.manual_seed(plan.seed)
+    syllabus = draw_up(lesson.features, lesson.label, lesson.source, seed=plan.seed)
+    student = Student(syllabus.classes).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        student.parameters(), lr=plan.rate(0), momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
+    )
+    checkpoint = out / "checkpoint.pt"
+    done = 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        if saved["plan"] != json.dumps(asdict(plan)):
+            raise ValueError(f"{checkpoint} belongs to the plan {saved['plan']}: give that, or another --out")
+        student.load_state_dict(saved["student"])
+        optimizer.load_state_dict(saved["optimizer"])
+        done = saved["epochs"]
+    elif start is not None:
+        _take_weights(student, torch.load(start, weights_only=True))
+    else:
+        first = torch.from_numpy(lesson.pixels[syllabus.train[:BATCH]])
+        student.mean_feature.data = student(shrink(first, plan.epochs_px[0])).mean(dim=0).detach()
+    for epoch in range(done, len(plan.epochs_px)):
+        began = time.monotonic()
+        line: dict[str, Any] = {"epoch": epoch + 1, "px": plan.epochs_px[epoch]}
+        line |= train_epoch(student, optimizer, lesson, syllabus, plan, epoch=epoch)
+        line |= examine(student, lesson, syllabus, plan.epochs_px[epoch])
+        line["took_s"] = time.monotonic() - began
+        state = {"student": student.state_dict(), "optimizer": optimizer.state_dict()}
+        _save({**state, "epochs": epoch + 1, "plan": json.dumps(asdict(plan))}, checkpoint)
+        _save({**student.weights(), "classifier": student.classifier.state_dict()}, out / "student.pt")
+        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in line.items()}
+        with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(rounded) + "\n")
+        print(" ".join(f"{key}={value}" for key, value in rounded.items()), flush=True)
+
+
+def _take_weights(student: Student, saved: dict[str, Any]) -> None:
+    """`classifier` is left out when the photos have other classes than those it was trained for."""
+    classifier = saved.pop("classifier", None)
+    mean = saved.pop("mean_feature", None)
+    student.backbone.load(saved)
+    if mean is not None:
+        student.mean_feature.data = mean
+    if classifier is not None and classifier["weight"].shape == student.classifier.weight.shape:
+        student.classifier.load_state_dict(classifier)
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Renamed into place: a run that is killed while it writes leaves the last whole checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def epochs_of(text: str) -> tuple[int, ...]:
+    """`48x20,64x15` -> 20 epochs at 48 px, then 15 at 64. Raises argparse.ArgumentTypeError."""
+    try:
+        pairs = [tuple(int(number) for number in part.split("x")) for part in text.split(",")]
+        epochs = tuple(px for px, count in pairs for _ in range(count))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no schedule: write SIZExEPOCHS,... as 48x20,64x15") from error
+    if not epochs or min(epochs) < 32:  # noqa: PLR2004  # five halvings leave nothing of a smaller input
+        raise argparse.ArgumentTypeError(f"{text!r} needs at least one epoch, of at least 32 px")
+    return epochs
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line above."""
+    parser = argparse.ArgumentParser(prog="python -m models.distill", description=__doc__)
+    parser.add_argument("photos", nargs="+", type=Path, help="folders of class folders, or tar files")
+    parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")
+    parser.add_argument("--out", type=Path, required=True, help="folder for features, checkpoint, log, weights")
+    parser.add_argument("--plan", type=epochs_of, default=epochs_of("48x20,64x15,80x4,96x2"), help="SIZExEPOCHS,...")
+    parser.add_argument("--start", type=Path, help="student.pt of an earlier run to begin from")
+    parser.add_argument("--peak-rate", type=float, default=1.0, help="highest learning rate")
+    parser.add_argument("--warm-up", type=float, default=0.25, help="part of the run before the peak")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2, help="threads, and processes while the teacher works")
+    parser.add_argument("--bfloat16", action="store_true", help="twice as fast on CPUs with AVX512-BF16 or AMX")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    lesson = build_lesson(
+        read_photos(given.photos), given.teacher, given.out / "lesson", px=STORE_PX, processes=given.threads
+    )
+    plan = Plan(given.plan, given.peak_rate, given.warm_up, given.seed, given.bfloat16)
+    run(lesson, plan, given.out, given.start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Turns ResNet weights into a model file of the contract, and proves that both compute the same.
+
+    python -m models.export resnet18 MODEL.onnx --photos FOLDER --weights STATE_DICT.pt
+    python -m models.export resnet50 MODEL.onnx --photos FOLDER
+
+Without --weights torchvision's published ones are downloaded. Needs torch and onnx; the worker needs neither.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from models.contract import ModelCard
+from models.graph import resnet_graph
+from models.photos import Photo, open_rgb, read_photos
+from models.preprocess import prepare
+from models.resnet import DEPTHS, ResNet, as_float
+from models.stamp import Origin, stamp
+from models.teacher import IMAGENET_MEAN, IMAGENET_STD, open_session
+
+PUBLISHED_AT = "https://download.pytorch.org/models/"
+# torchvision's first weights of each depth (IMAGENET1K_V1). The digits begin the file's SHA-256, which
+# torch.hub checks.
+PUBLISHED = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+}
+PUBLISHED_LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research"
+CHECKED_PHOTOS = 32
+# Two float32 sums in another order differ by some 1e-6; a wrong recipe by 1e-2.
+LARGEST_DIFFERENCE = 1e-4
+
+Weights = dict[str, torch.Tensor]
+
+
+class ExportDiffers(ValueError):
+    """The ONNX file computes something else than PyTorch. A fault of ours or of the runtime: report it."""
+
+
+def export(
+    weights: Weights,
+    depth: str,
+    path: Path,
+    *,
+    origin: Origin,
+    size_px: int,
+    resize: str,
+    photos: Sequence[Photo],
+) -> tuple[ModelCard, float]:
+    """Writes the model file and checks it on `photos`; returns its card and the largest difference found.
+
+    weights: torchvision's names, `fc.*` ignored, and `mean_feature` [d] if features are to be centred. Raises
+    ValueError for weights of another network and ExportDiffers above 1e-4; neither leaves a file.
+    """
+    network, centre = _network(weights, depth)
+    arrays = {name: value.numpy() for name, value in network.state_dict().items()}
+    if centre is not None:
+        arrays["mean_feature"] = centre.numpy()
+    model = resnet_graph(
+        arrays,
+        DEPTHS[depth].blocks,
+        height_px=size_px,
+        width_px=size_px,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    )
+    card = ModelCard(
+        name=origin.name,
+        height_px=size_px,
+        width_px=size_px,
+        resize=resize,
+        dimension=network.dimension,
+        source=origin.source,
+        licence=origin.licence,
+        precision="fp32",
+        fingerprint="",
+    )
+    unchecked = path.with_suffix(".unchecked.onnx")
+    try:
+        card = stamp(model, card, unchecked)
+        difference = _difference(network, centre, unchecked, card, photos)
+        if not difference <= LARGEST_DIFFERENCE:  # NaN is refused too
+            raise ExportDiffers(f"ONNX Runtime and PyTorch differ by {difference:.1e}, more than {LARGEST_DIFFERENCE}")
+        unchecked.replace(path)
+    finally:
+        unchecked.unlink(missing_ok=True)
+    return card, difference
+
+
+def _network(weights: Weights, depth: str) -> tuple[ResNet, torch.Tensor | None]:
+    network = ResNet(depth).eval()
+    state = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    centre = state.pop("mean_feature", None)
+    network.load(state)
+    if centre is not None and centre.shape != (network.dimension,):
+        raise ValueError(f"mean_feature is {tuple(centre.shape)} and must be ({network.dimension},)")
+    return network, None if centre is None else centre.detach().float()
+
+
+def _difference(
+    network: ResNet, centre: torch.Tensor | None, path: Path, card: ModelCard, photos: Sequence[Photo]
+) -> float:
+    """The largest absolute difference of any embedding's value between the file and PyTorch."""
+    if len(photos) == 0:
+        raise ValueError("no photos to check the export with: give a folder or tar file that holds some")
+    batch = np.stack([prepare(open_rgb(photo.content), card) for photo in photos])
+    (found,) = open_session(path).run(None, {"image": batch})
+    with torch.inference_mode():
+        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)
+        feature = network(as_float(pixels, IMAGENET_MEAN, IMAGENET_STD))
+        expected = F.normalize(feature if centre is None else feature - centre, dim=1).numpy()
+    return float(np.abs(found - expected).max())
+
+
+def published(depth: str) -> Weights:
+    """The weights torchvision publishes, from PyTorch's cache or the network; torch.hub compares the checksum."""
+    state: Weights = torch.hub.load_state_dict_from_url(
+        PUBLISHED_AT + PUBLISHED[depth], check_hash=True, weights_only=True, map_location="cpu"
+    )
+    return state
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command lines above; exit code 1 with one sentence when the export is refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("depth", choices=sorted(DEPTHS))
+    parser.add_argument("model", type=Path, help="the ONNX file to write")
+    parser.add_argument("--photos", type=Path, required=True, help="folder or tar file to check the export with")
+    parser.add_argument("--weights", type=Path, help="state dict with torchvision's names")
+    parser.add_argument("--name", help="what the card calls it; the depth if not given")
+    parser.add_argument("--size", type=int, default=224, help="input height and width in px")
+    parser.add_argument("--resize", default="crop:0.875", help="rule of models/preprocess.py")
+    parser.add_argument("--source", help="where the weights come from; known for published ones")
+    parser.add_argument("--licence", help="of the weights; known for published ones")
+    given = parser.parse_args(arguments)
+    if given.weights is not None and (given.source is None or given.licence is None):
+        parser.error("--weights needs --source and --licence: the card says where weights come from")
+    try:
+        if given.weights is None:
+            weights = published(given.depth)
+            default = Origin(given.depth, PUBLISHED_AT + PUBLISHED[given.depth], PUBLISHED_LICENCE)
+        else:
+            weights = torch.load(given.weights, map_location="cpu", weights_only=True)
+            default = Origin(given.depth, given.source, given.licence)
+        origin = Origin(given.name or default.name, given.source or default.source, given.licence or default.licence)
+        card, difference = export(
+            weights,
+            given.depth,
+            given.model,
+            origin=origin,
+            size_px=given.size,
+            resize=given.resize,
+            photos=list(islice(read_photos([given.photos]), CHECKED_PHOTOS)),
+        )
+    except (ValueError, OSError) as error:
+        print(f"not exported: {error}", file=sys.stderr)
+        return 1
+    print(f"exported {given.model} name={card.name} dimension={card.dimension} fingerprint={card.fingerprint[:12]}")
+    print(f"largest difference to PyTorch on {CHECKED_PHOTOS} photos at most: {difference:.1e}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Builds the ONNX graph of a ResNet from its weights, the whole recipe in it. Arrays in, ModelProto out.
+
+Written by hand and not traced: BatchNorm is folded here, the names are ours, and no exporter package is needed.
+Knows nothing of PyTorch or files.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.contract import INPUT, OUTPUT
+
+# 17 is the oldest with everything used here, so that older runtimes load the file too.
+OPSET, IR_VERSION = 17, 8
+BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which torchvision's ResNets keep
+SMALLEST_NORM = 1e-12  # as in torch.nn.functional.normalize
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+class GraphBuilder:
+    """Collects nodes and stored tensors; every method returns the name of what it made."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.stored: list[onnx.TensorProto] = []
+
+    def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """Adds one node whose single output carries the node's name."""
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def store(self, name: str, values: NDArray[np.generic]) -> str:
+        """Adds one stored tensor."""
+        self.stored.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def conv(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32], name: str, stride: int) -> str:
+        """A convolution padded to keep the size: weight float32 [out, in, k, k], bias float32 [out]."""
+        pad = weight.shape[2] // 2
+        stored = [self.store(f"{name}.weight", weight), self.store(f"{name}.bias", bias)]
+        return self.node("Conv", [x, *stored], name, strides=[stride] * 2, pads=[pad] * 4)
+
+
+def resnet_graph(
+    weights: Weights,
+    blocks: Sequence[int],
+    *,
+    height_px: int,
+    width_px: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> onnx.ModelProto:
+    """The model contract's graph: uint8 [batch, height, width, 3] RGB -> float32 [batch, d], L2 norm 1.
+
+    weights: torchvision's names, and `mean_feature` [d] if the pooled feature is to be centred; blocks: how many
+    each stage has; mean and std: of each channel, for pixels in 0..1, that the network was trained with.
+    """
+    graph = GraphBuilder()
+    x = graph.node("Cast", [INPUT], "pixels", to=TensorProto.FLOAT)
+    x = graph.node("Transpose", [x], "channels_first", perm=[0, 3, 1, 2])
+    # Only the subtraction stays a node, a hundredth of a percent of the work: folded into the bias it would be
+    # wrong along the border, where the padding must be the mean colour and not black.
+    shift = graph.store("pixel_mean", 255 * np.array(mean, dtype=np.float32).reshape(1, 3, 1, 1))
+    x = graph.node("Sub", [x, shift], "centred_pixels")
+    weight, bias = folded(weights, "conv1", "bn1")
+    weight /= 255 * np.array(std, dtype=np.float32).reshape(1, 3, 1, 1)
+    x = graph.node("Relu", [graph.conv(x, weight, bias, "conv1", 2)], "relu")
+    x = graph.node("MaxPool", [x], "maxpool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    for number, count in enumerate(blocks, start=1):
+        for position in range(count):
+            x = _block(graph, weights, x, f"layer{number}.{position}", 2 if number > 1 and position == 0 else 1)
+    x = graph.node("GlobalAveragePool", [x], "pooled")
+    x = graph.node("Flatten", [x], "feature", axis=1)
+    if "mean_feature" in weights:
+        centre = graph.store("mean_feature", weights["mean_feature"].reshape(1, -1))
+        x = graph.node("Sub", [x, centre], "centred_feature")
+    l2_normalise(graph, x)
+    dimension = folded(weights, *_last(blocks, weights))[1].shape[0]
+    return as_model(graph, (height_px, width_px), dimension)
+
+
+def l2_normalise(graph: GraphBuilder, x: str) -> None:
+    """Ends a graph: `x` float32 [batch, d] divided by its length, as the contract's output."""
+    length = graph.node("ReduceL2", [x], "length", axes=[1], keepdims=1)
+    smallest = graph.store("smallest_length", np.array(SMALLEST_NORM, dtype=np.float32))
+    graph.node("Div", [x, graph.node("Max", [length, smallest], "safe_length")], OUTPUT)
+
+
+def as_model(graph: GraphBuilder, size_px: tuple[int, int], dimension: int) -> onnx.ModelProto:
+    """Joins what was collected into a model with the contract's input and output."""
+    pixels = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", *size_px, 3])
+    embedding = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", dimension])
+    made = helper.make_graph(graph.nodes, "lookalike", [pixels], [embedding], graph.stored)
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="lookalike")
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def folded(weights: Weights, conv: str, norm: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The convolution that does what `conv` followed by the BatchNorm `norm` does: weight, bias.
+
+    Folded in float64; arXiv:1712.05877, section 3.2.
+    """
+    gamma, beta, mean, variance = (
+        weights[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+    weight = weights[f"{conv}.weight"] * scale.reshape(-1, 1, 1, 1)
+    return weight.astype(np.float32), (beta - mean * scale).astype(np.float32)
+
+
+def _block(graph: GraphBuilder, weights: Weights, x: str, name: str, stride: int) -> str:
+    """A basic block or, if the weights hold a third convolution, a bottleneck."""
+    deep = f"{name}.conv3.weight" in weights
+    last = 3 if deep else 2
+    y = x
+    for number in range(1, last + 1):
+        convolution = f"{name}.conv{number}"
+        own = stride if number == last - 1 else 1  # the first of two, the middle of three
+        y = graph.conv(y, *folded(weights, convolution, f"{name}.bn{number}"), convolution, own)
+        if number < last:
+            y = graph.node("Relu", [y], f"{name}.relu{number}")
+    shortcut = f"{name}.downsample.0"
+    if f"{shortcut}.weight" in weights:
+        x = graph.conv(x, *folded(weights, shortcut, f"{name}.downsample.1"), shortcut, stride)
+    return graph.node("Relu", [graph.node("Add", [y, x], f"{name}.add")], f"{name}.relu")
+
+
+def _last(blocks: Sequence[int], weights: Weights) -> tuple[str, str]:
+    """Names of the last convolution and its BatchNorm: they know the embedding's dimension."""
+    name = f"layer{len(blocks)}.{blocks[-1] - 1}"
+    number = 3 if f"{name}.conv3.weight" in weights else 2
+    return f"{name}.conv{number}", f"{name}.bn{number}"
