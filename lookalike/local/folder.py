@@ -1,0 +1,126 @@
+"""The data folder: where `up` keeps everything on this machine, and what each name in it is.
+
+lock             held by the running `up`, which writes its pid into it
+parts.lock       held by every part while it lives, see guarded.py
+library.json     which library the index belongs to, see library.py
+running.json     addresses of the running system, secrets included, see running.py
+broker.password  made once
+broker/ store/   what Valkey and the embedded engine keep
+flower/ logs/    Flower's task history; one log per part
+run/             configuration of this run
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+
+from lookalike.errors import Misconfigured
+from lookalike.settings import Settings
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+REMEDY = "Name another folder with --data or LOOKALIKE_DATA."
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Names in one data folder; `root` is absolute."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by `up`."""
+        return self.root / "lock"
+
+    @property
+    def parts_lock(self) -> Path:
+        """Held by the parts."""
+        return self.root / "parts.lock"
+
+    @property
+    def identity(self) -> Path:
+        """Which library the index belongs to."""
+        return self.root / "library.json"
+
+    @property
+    def running(self) -> Path:
+        """Addresses of the running system."""
+        return self.root / "running.json"
+
+    @property
+    def password(self) -> Path:
+        """The embedded broker's password."""
+        return self.root / "broker.password"
+
+    @property
+    def broker(self) -> Path:
+        """What Valkey keeps."""
+        return self.root / "broker"
+
+    @property
+    def store(self) -> Path:
+        """What the embedded engine keeps."""
+        return self.root / "store"
+
+    @property
+    def flower(self) -> Path:
+        """Flower's task history."""
+        return self.root / "flower"
+
+    @property
+    def logs(self) -> Path:
+        """One log per part."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Configuration of this run."""
+        return self.root / "run"
+
+
+def data_folder(settings: Settings) -> DataFolder:
+    """The folder that is set, else the user's own (`~/.local/share/lookalike` on Linux)."""
+    root = platformdirs.user_data_path("lookalike") if settings.data is None else settings.data.expanduser()
+    return DataFolder(Path(os.path.abspath(root)))  # noqa: PTH100 (resolve() would follow links that people chose)
+
+
+def make(folder: DataFolder) -> None:
+    """Makes the folder and what is in it, readable by its owner alone. Raises Misconfigured."""
+    try:
+        folder.root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _refuse_foreign(folder)
+        folder.root.chmod(PRIVATE_FOLDER)
+        folder.lock.touch(PRIVATE_FILE)
+        for inside in (folder.broker, folder.store, folder.flower, folder.logs, folder.run):
+            inside.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"The data folder {folder.root} cannot be written ({error.strerror}). {REMEDY}") from error
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces a file in one step; nobody but its owner can read it at any moment."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
+    fresh.replace(path)
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Opens a new log, readable by its owner alone, in place of the one before."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb")
+
+
+def _refuse_foreign(folder: DataFolder) -> None:
+    """`--rebuild` removes folders here, so a folder that holds somebody's files is not taken over."""
+    ours = folder.lock.exists() or folder.identity.exists()
+    if not ours and any(not entry.name.startswith(".") for entry in folder.root.iterdir()):
+        raise Misconfigured(f"The data folder {folder.root} holds other files. {REMEDY}")

@@ -1,0 +1,63 @@
+"""Runs a command that must not outlive its parent. Imports next to nothing, because it runs before every part.
+
+    python -I -S guarded.py SIGNAL LOCK COMMAND...
+
+If the parent dies, however it dies, the kernel sends SIGNAL (Linux; elsewhere only an orderly stop ends the parts).
+LOCK is a file on which a shared lock is held for as long as the command or a child that inherited the descriptor
+lives, so that the next `up` can tell whether anything is left; "-" takes none.
+"""
+
+import os
+import signal
+import sys
+
+# Pid of whoever runs the guarded command; set for the next guarded command by this one.
+GUARDIAN = "LOOKALIKE_GUARDIAN"
+NO_LOCK = "-"
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(number: int, parent_pid: int | None = None) -> None:
+    """Asks the kernel to send this process a signal when its parent dies; does nothing where Linux is not.
+
+    With `parent_pid` the signal is sent at once if that parent is already gone. The kernel means the thread that
+    forked: fork from one that lives as long as its process.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes  # noqa: PLC0415 (5 ms that other systems need not pay)
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if parent_pid is not None and os.getppid() != parent_pid:
+        os.kill(os.getpid(), number)
+
+
+def guarded_command(number: signal.Signals, command: list[str], *, lock: str = NO_LOCK) -> list[str]:
+    """The command line that runs a command guarded; its environment must name the GUARDIAN."""
+    # -I and -S keep site-packages out: 18 ms instead of 60 (2 cores, 2026-11-21).
+    return [sys.executable, "-I", "-S", __file__, str(int(number)), lock, *command]
+
+
+def main(arguments: list[str]) -> None:
+    """Becomes the command."""
+    number, lock, *command = arguments
+    die_with_parent(int(number), int(os.environ[GUARDIAN]))
+    if lock != NO_LOCK:
+        _hold_shared(lock)
+    os.environ[GUARDIAN] = str(os.getpid())
+    try:
+        os.execvp(command[0], command)  # noqa: S606 (no shell is the point)
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
+
+
+def _hold_shared(path: str) -> None:
+    import fcntl  # noqa: PLC0415 (see above)
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    os.set_inheritable(descriptor, True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

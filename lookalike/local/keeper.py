@@ -1,0 +1,211 @@
+"""The keeper: one supervisord per data folder, which keeps the parts alive and stops them in order."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Protocol, cast
+from xmlrpc.client import Fault, ServerProxy
+
+from lookalike.errors import Misconfigured
+from lookalike.local.folder import DataFolder, open_private, write_private
+from lookalike.local.guarded import guarded_command
+from lookalike.local.parts import Part
+from lookalike.local.runtime import socket_of
+
+# Together with supervisord's own looks once a second this stays below STOP_S.
+WORK_STOP_S = 4
+GROUND_STOP_S = 2
+STOP_S = 9.0
+STARTED_S = 10.0
+LOOK_AGAIN_S = 0.05
+
+CONF = """\
+[supervisord]
+nodaemon=true
+silent=true
+logfile=logs/supervisor.log
+logfile_maxbytes=5MB
+logfile_backups=3
+pidfile=run/supervisor.pid
+
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[group:ground]
+programs={ground}
+priority=10
+
+[group:work]
+programs={work}
+priority=20
+"""
+# startretries: a part is never given up; supervisord waits one second longer after each failed start.
+PROGRAM = """
+[program:{name}]
+command={command}
+environment={environment}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000000000
+stopasgroup={tell_children}
+killasgroup=true
+stopwaitsecs={stop_s}
+redirect_stderr=true
+stdout_logfile=logs/{name}.log
+stdout_logfile_maxbytes=5MB
+stdout_logfile_backups=3
+"""
+
+
+@dataclass(frozen=True)
+class PartState:
+    """What supervisord knows of a part: its state's name, pid (0 if none) and the Unix time of its last start."""
+
+    name: str
+    state: str
+    pid: int
+    started_at: int
+
+
+class Keeper:
+    """A supervisord that was started by us and ends with us."""
+
+    def __init__(self, folder: DataFolder, parts: Iterable[Part], environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._socket = socket_of(folder)
+        self._parts = list(parts)
+        self._environment = environment
+        self._server = _server_at(self._socket)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts supervisord; it starts no part yet. Raises Misconfigured if it does not come up."""
+        said = self._folder.run / "supervisord.out"
+        write_private(self._folder.run / "supervisord.conf", keeper_conf(self._folder, self._parts))
+        program = [
+            sys.executable,
+            "-m",
+            "supervisor.supervisord",
+            "--nodaemon",
+            "--configuration",
+            "run/supervisord.conf",
+        ]
+        with open_private(said) as output:
+            # A session of its own: Ctrl-C in the terminal is for `up`, which stops the parts in their order.
+            self._process = subprocess.Popen(
+                guarded_command(signal.SIGTERM, program),
+                cwd=self._folder.root,
+                env=dict(self._environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                umask=0o077,
+            )
+        until = time.monotonic() + STARTED_S
+        while not answers(self._folder):
+            if self._process.poll() is not None or time.monotonic() > until:
+                lines = said.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+                raise Misconfigured(f"The supervisor does not start: {lines[-1]} (see {self._folder.logs}).")
+            time.sleep(LOOK_AGAIN_S)
+
+    def start_parts(self, stage: str) -> None:
+        """Starts the parts of a stage, without waiting for them."""
+        for part in self._parts:
+            if part.stage == stage:
+                _calls(self._server).startProcess(f"{stage}:{part.name}", False)
+
+    def states(self) -> list[PartState]:
+        """How the parts are; empty when supervisord does not answer."""
+        with suppress(OSError, HTTPException, Fault):
+            return [
+                PartState(name=known["name"], state=known["statename"], pid=known["pid"], started_at=known["start"])
+                for known in _calls(self._server).getAllProcessInfo()
+            ]
+        return []
+
+    def is_alive(self) -> bool:
+        """Whether supervisord still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Stops work, then ground, then supervisord: asked first, killed after STOP_S."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            # The kernel kills the parts when supervisord dies.
+            self._process.kill()
+            self._process.wait()
+        self._server("close")()
+        self._socket.unlink(missing_ok=True)
+
+
+def answers(folder: DataFolder) -> bool:
+    """Whether a supervisord of this data folder listens."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(os.fspath(socket_of(folder)))
+        except OSError:
+            return False
+    return True
+
+
+def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
+    """The configuration of supervisord, without secrets."""
+    parts = list(parts)
+    stages = {stage: ",".join(part.name for part in parts if part.stage == stage) for stage in ("ground", "work")}
+    # Relative wherever it can be: supervisord runs in the data folder, whose name may hold what it would expand.
+    path = socket_of(folder)
+    inside = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
+    head = CONF.format(socket=inside, **stages)
+    return head + "".join(_program(part) for part in parts)
+
+
+def _program(part: Part) -> str:
+    guarded = guarded_command(signal.SIGKILL, part.command, lock="parts.lock")
+    return PROGRAM.format(
+        name=part.name,
+        command=" ".join(_escaped(word) for word in guarded),
+        environment=",".join(f'{name}="{value}"' for name, value in part.environment.items()),
+        tell_children=str(part.tell_children).lower(),
+        stop_s=WORK_STOP_S if part.stage == "work" else GROUND_STOP_S,
+    )
+
+
+def _escaped(word: str) -> str:
+    """A word of a command: supervisord splits like a shell, expands % and takes " ;" and " #" for comments."""
+    return re.sub(r"([^\w@+=:,./-])", r"\\\1", word).replace("%", "%%")
+
+
+class _Calls(Protocol):
+    """What we call over supervisord's XML-RPC; its documentation has the meanings."""
+
+    def startProcess(self, name: str, wait: bool) -> bool: ...  # noqa: FBT001, N802
+    def getAllProcessInfo(self) -> list[dict[str, Any]]: ...  # noqa: N802
+
+
+def _calls(server: ServerProxy) -> _Calls:
+    return cast("_Calls", server.supervisor)
+
+
+def _server_at(path: Path) -> ServerProxy:
+    from supervisor.xmlrpc import SupervisorTransport  # noqa: PLC0415 (the package is an extra)
+
+    return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{path}"))

@@ -1,0 +1,82 @@
+"""The parts of one machine: which programs run, with what, and in which order they stop. Starts nothing itself."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lookalike.local.embedded import valkey_server
+from lookalike.services import python_module
+from lookalike.settings import Settings
+
+# Broker and store are the ground that the others stand on: first to start, last to stop.
+Stage = Literal["ground", "work"]
+PARTS = ("broker", "store", "ingest", "search", "producer", "flower")
+# Celery's name for "requeue what is in work and go"; the time it may take is set in the worker's app.
+QUICK_WARM_STOP = {"REMAP_SIGTERM": "SIGQUIT"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program that is kept alive. It runs in the data folder, guarded, with the environment of `up` and its own."""
+
+    name: str
+    stage: Stage
+    command: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    # False where the program's main process ends its children itself, and they must not hear the signal.
+    tell_children: bool = True
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen on this machine; None for a server that somebody else runs."""
+
+    broker: int | None
+    store: int | None
+    flower: int
+
+
+def parts_of(settings: Settings, ports: Ports) -> list[Part]:
+    """All parts. Raises Misconfigured if the broker's program is not installed."""
+    parts = []
+    if ports.broker is not None:
+        parts.append(Part("broker", "ground", [str(valkey_server()), "run/valkey.conf"]))
+    if ports.store is not None:
+        store = python_module("edge", "--data", "store", "--host", "127.0.0.1", "--port", str(ports.store))
+        parts.append(Part("store", "ground", store))
+    names = settings.names
+    return [
+        *parts,
+        _worker(
+            "ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.workers or os.cpu_count() or 1
+        ),
+        _worker("search", settings, names.search, processes=1),
+        Part("producer", "work", python_module("producer")),
+        Part("flower", "work", _flower(settings, ports.flower)),
+    ]
+
+
+def prepare_command(*, rebuild: bool) -> list[str]:
+    """Checks the model and makes or checks the collection, once broker and store answer."""
+    return python_module("worker.prepare", *(["--rebuild"] if rebuild else []))
+
+
+def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Part:
+    celery = python_module(
+        *("celery", "--app", "worker", "worker", "--pool", "prefork", "--concurrency", str(processes)),
+        *("--queues", queues, "--hostname", f"{slot}@{settings.name}"),
+        # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
+        *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+    )
+    # Ingest takes every core, so it steps back for searches.
+    command = ["nice", "-n", "5", *celery] if slot == "ingest" else celery
+    environment = {"LOOKALIKE_SLOT": slot, **QUICK_WARM_STOP}
+    return Part(slot, "work", command, environment, tell_children=False)
+
+
+def _flower(settings: Settings, port: int) -> list[str]:
+    return python_module(
+        *("celery", "--app", "lookalike.monitor", "flower"),
+        *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
+    )

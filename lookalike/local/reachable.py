@@ -1,0 +1,91 @@
+"""Whether a broker or a store answers at a URL, asked once or with patience. Changes nothing there."""
+
+import time
+from collections.abc import Callable
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+from redis import Redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from lookalike.broker import without_secret
+from lookalike.errors import LookalikeError, Misconfigured, Unreachable
+
+ANSWER_S = 2.0
+LOOK_AGAIN_S = 0.1
+
+
+def require_broker(url: str, *, patience_s: float) -> None:
+    """Returns when the broker answers. Raises Unreachable after `patience_s`, Misconfigured if waiting cannot help."""
+    _insist(lambda: ask_broker(url), patience_s)
+
+
+def require_store(url: str, key: str | None, *, patience_s: float) -> None:
+    """Returns when the store answers. Raises Unreachable after `patience_s`, Misconfigured if waiting cannot help."""
+    _insist(lambda: ask_store(url, key), patience_s)
+
+
+def ask_broker(url: str) -> None:
+    """Pings the broker once. Raises Unreachable, Misconfigured."""
+    try:
+        redis = Redis.from_url(url, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
+    except ValueError:
+        raise Misconfigured("REDIS_URL is no address of a broker: write redis://HOST:PORT/0.") from None
+    shown = without_secret(url)
+    try:
+        redis.ping()
+    except AuthenticationError as error:
+        raise Misconfigured(f"The broker at {shown} refuses the password ({error}): correct REDIS_URL.") from error
+    except (RedisError, OSError) as error:
+        raise Unreachable(
+            f"The broker at {shown} does not answer ({_short(error)}): start it, or unset REDIS_URL to get one here."
+        ) from error
+    finally:
+        redis.close()
+
+
+def ask_store(url: str, key: str | None) -> None:
+    """Asks the store for its version once. Raises Unreachable, Misconfigured."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise Misconfigured(f"QDRANT_URL is no address of a store: write http://HOST:PORT, not {without_secret(url)}.")
+    request = Request(url, headers={} if key is None else {"api-key": key})  # noqa: S310 (checked above)
+    opener = build_opener(ProxyHandler({})) if urlsplit(url).hostname in ("127.0.0.1", "localhost") else build_opener()
+    shown = without_secret(url)
+    try:
+        with opener.open(request, timeout=ANSWER_S):
+            return
+    except HTTPError as error:
+        if error.code in (401, 403):
+            raise Misconfigured(
+                f"The store at {shown} refuses the key: set QDRANT_API_KEY to the right one."
+            ) from error
+        reason = f"HTTP {error.code}"
+        error.close()
+    except (URLError, OSError, ValueError) as error:
+        reason = _short(error)
+    raise Unreachable(
+        f"The store at {shown} does not answer ({reason}): start it, or unset QDRANT_URL to get one here."
+    )
+
+
+def _insist(ask: Callable[[], None], patience_s: float) -> None:
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            ask()
+        except Misconfigured:
+            raise
+        except LookalikeError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(LOOK_AGAIN_S)
+        else:
+            return
+
+
+def _short(error: BaseException) -> str:
+    reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return str(reason).rstrip(".")

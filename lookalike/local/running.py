@@ -1,0 +1,94 @@
+"""The running system of this machine: what `up` leaves for the other commands, and how they find it."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lookalike.errors import Misconfigured
+from lookalike.local.folder import DataFolder, data_folder, write_private
+from lookalike.local.locks import holder
+from lookalike.local.runtime import key_of, runtime_folder
+from lookalike.settings import Distance, Settings
+
+# What another command takes over from the running system unless it was set.
+TAKEN_OVER = ("name", "library", "library_id", "redis_url", "qdrant_url", "flower_url", "model", "distance")
+
+
+class Running(BaseModel):
+    """What is known of a running system; the URLs carry their passwords."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    data: Path
+    library: Path
+    library_id: str
+    name: str
+    model: str
+    distance: Distance
+    redis_url: str
+    qdrant_url: str
+    flower_url: str
+
+
+def announce(folder: DataFolder, running: Running) -> None:
+    """Lets the other commands find the system."""
+    write_private(folder.running, running.model_dump_json(indent=1))
+    write_private(_pointer(folder), str(folder.root))
+
+
+def withdraw(folder: DataFolder) -> None:
+    """Takes that back; nothing happens if there is nothing to take back."""
+    folder.running.unlink(missing_ok=True)
+    _pointer(folder).unlink(missing_ok=True)
+
+
+def find_running(settings: Settings) -> Running | None:
+    """The system that runs on the data folder of these settings.
+
+    If none is set and nothing runs on the user's own, the only one that runs elsewhere. A state file counts only
+    while its `up` lives and holds the lock. Raises Misconfigured if several run elsewhere.
+    """
+    here = running_on(data_folder(settings))
+    if here is not None or settings.data is not None:
+        return here
+    elsewhere = [found for found in map(running_on, _pointed()) if found is not None]
+    if len(elsewhere) > 1:
+        folders = ", ".join(str(found.data) for found in elsewhere)
+        raise Misconfigured(f"Several systems run: choose one with --data or LOOKALIKE_DATA ({folders}).")
+    return elsewhere[0] if elsewhere else None
+
+
+def running_on(folder: DataFolder) -> Running | None:
+    """The system that runs on this data folder."""
+    with suppress(OSError, ValidationError):
+        running = Running.model_validate_json(folder.running.read_bytes())
+        if running.pid == holder(folder.lock):
+            return running
+    return None
+
+
+def with_running(settings: Settings) -> Settings:
+    """The settings with what the running system knows in place of what was not set.
+
+    Unchanged if nothing runs, or if a REDIS_URL is set that is not that system's: then another one is meant.
+    """
+    running = find_running(settings)
+    if running is None:
+        return settings
+    asked_for = settings.redis_url
+    if asked_for is not None and asked_for.get_secret_value() != running.redis_url:
+        return settings
+    known = running.model_dump(mode="python")
+    values = {name: getattr(settings, name) for name in settings.model_fields_set}
+    values |= {name: known[name] for name in TAKEN_OVER if name not in settings.model_fields_set}
+    return Settings(**values)
+
+
+def _pointer(folder: DataFolder) -> Path:
+    return runtime_folder() / f"running-{key_of(folder)}"
+
+
+def _pointed() -> list[DataFolder]:
+    return [DataFolder(Path(pointer.read_text("utf-8"))) for pointer in sorted(runtime_folder().glob("running-*"))]

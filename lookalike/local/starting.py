@@ -1,0 +1,96 @@
+"""The order in which everything starts: the ground, the check that needs it, then the work."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.local.addresses import Addresses
+from lookalike.local.folder import DataFolder, open_private
+from lookalike.local.guarded import guarded_command
+from lookalike.local.keeper import Keeper
+from lookalike.local.reachable import ask_broker, ask_store
+
+# A large index or log is read again before its server answers.
+GROUND_S = 120.0
+# A server that was started this often and does not answer will not.
+STARTS = 4
+LOOK_AGAIN_S = 0.05
+
+Wait = Callable[[float], bool]
+"""Sleeps for some seconds; True if somebody asks to stop."""
+
+
+def start_all(
+    keeper: Keeper,
+    addresses: Addresses,
+    prepare: Sequence[str],
+    *,
+    folder: DataFolder,
+    environment: Mapping[str, str],
+    wait: Wait,
+) -> bool:
+    """Whether all was started; False if somebody asked to stop. Raises Misconfigured, Unreachable."""
+    keeper.start()
+    keeper.start_parts("ground")
+    if not (_ground_answers(keeper, addresses, folder, wait) and _prepared(prepare, folder, environment, wait)):
+        return False
+    keeper.start_parts("work")
+    return True
+
+
+def last_line(log: Path) -> str:
+    """What a program said last, which is where it says why it failed."""
+    lines = log.read_text("utf-8", "replace").split("\n") if log.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _ground_answers(keeper: Keeper, addresses: Addresses, folder: DataFolder, wait: Wait) -> bool:
+    ours: dict[str, Callable[[], None]] = {}
+    if addresses.ports.broker is not None:
+        ours["broker"] = lambda: ask_broker(addresses.redis_url)
+    if addresses.ports.store is not None:
+        ours["store"] = lambda: ask_store(addresses.qdrant_url, None)
+    starts: dict[str, set[int]] = {part: set() for part in ours}
+    until = time.monotonic() + GROUND_S
+    for part, ask in ours.items():
+        while not _does(ask):
+            starts[part].update(state.started_at for state in keeper.states() if state.name == part)
+            if len(starts[part]) >= STARTS or time.monotonic() > until:
+                log = folder.logs / f"{part}.log"
+                raise Misconfigured(f"The {part} does not start: {last_line(log)} (see `lookalike logs {part}`).")
+            if wait(LOOK_AGAIN_S):
+                return False
+    return True
+
+
+def _does(ask: Callable[[], None]) -> bool:
+    try:
+        ask()
+    except LookalikeError:
+        return False
+    return True
+
+
+def _prepared(command: Sequence[str], folder: DataFolder, environment: Mapping[str, str], wait: Wait) -> bool:
+    log = folder.logs / "prepare.log"
+    with open_private(log) as said:
+        preparing = subprocess.Popen(
+            guarded_command(signal.SIGKILL, list(command), lock=str(folder.parts_lock)),
+            cwd=folder.root,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    while preparing.poll() is None:
+        if wait(LOOK_AGAIN_S):
+            preparing.kill()
+            preparing.wait()
+            return False
+    if preparing.returncode:
+        raise Misconfigured(last_line(log))
+    return True

@@ -1,0 +1,109 @@
+"""`lookalike up`: checks, starts, shows and stops everything on this machine. Joins the modules beside it."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from lookalike.board import Board
+from lookalike.broker import celery_app, redis_of
+from lookalike.errors import Unreachable
+from lookalike.local.addresses import choose_addresses, completed
+from lookalike.local.admission import alone, need_extras, need_given_servers, wait_for_leftovers
+from lookalike.local.environment import environment_of
+from lookalike.local.folder import data_folder, make
+from lookalike.local.keeper import Keeper
+from lookalike.local.latest import asked_again
+from lookalike.local.library import identity_of, usable_library
+from lookalike.local.parts import Part, Ports, parts_of, prepare_command
+from lookalike.local.ports import reserved_ports
+from lookalike.local.running import Running, announce, withdraw
+from lookalike.local.runtime import runtime_folder
+from lookalike.local.screen import Screen, Starts, Status, live_line
+from lookalike.local.starting import start_all
+from lookalike.local.stopping import Stop, stop_on_signals
+from lookalike.sender import Sender
+from lookalike.settings import Settings
+from lookalike.status import read_status
+
+SHOW_EVERY_S = 0.5
+
+AskStatus = Callable[[Settings], Callable[[], Status]]
+"""From the settings to the question that is asked again and again; a LookalikeError means "not now"."""
+MakeParts = Callable[[Settings, Ports], Sequence[Part]]
+
+
+def status_of(settings: Settings) -> Callable[[], Status]:
+    """What `lookalike status` asks."""
+    board, sender = Board(redis_of(settings), settings.names), Sender(celery_app(settings), settings.names)
+    return lambda: read_status(settings, board, sender)
+
+
+def up(
+    settings: Settings,
+    library: Path,
+    *,
+    rebuild: bool = False,
+    console: Console | None = None,
+    ask_status: AskStatus = status_of,
+    make_parts: MakeParts = parts_of,
+    prepare: Sequence[str] | None = None,
+) -> None:
+    """Runs everything until Ctrl-C, SIGTERM, SIGHUP or `lookalike down`; returns when nothing is left.
+
+    `ask_status` feeds the live line; `make_parts` and `prepare` say which programs run. Call it in the main thread:
+    it takes those signals over, and the kernel ends the parts when the thread that started them ends.
+    Raises Misconfigured, CollectionMismatch, Unreachable.
+    """
+    need_extras()
+    folder = data_folder(settings)
+    root = usable_library(library, folder)
+    make(folder)
+    with stop_on_signals() as stop, alone(folder):
+        if not wait_for_leftovers(folder, stop.wait):
+            return
+        withdraw(folder)
+        need_given_servers(settings)
+        identity = identity_of(root, folder, rebuild=rebuild)
+        with reserved_ports(runtime_folder()) as choose:
+            addresses = choose_addresses(settings, folder, choose)
+            whole = completed(settings, folder, addresses, root, identity)
+            running = Running(
+                pid=os.getpid(),
+                data=folder.root,
+                library=root,
+                library_id=identity,
+                name=whole.name,
+                model=whole.model,
+                distance=whole.distance,
+                redis_url=addresses.redis_url,
+                qdrant_url=addresses.qdrant_url,
+                flower_url=addresses.flower_url,
+            )
+            environment = environment_of(whole, os.environ)
+            keeper = Keeper(folder, make_parts(whole, addresses.ports), environment)
+            command = prepare_command(rebuild=rebuild) if prepare is None else prepare
+            try:
+                if start_all(keeper, addresses, command, folder=folder, environment=environment, wait=stop.wait):
+                    announce(folder, running)
+                    _show(keeper, Screen(console or Console()), running, ask_status(whole), stop)
+            finally:
+                keeper.stop()
+                withdraw(folder)
+
+
+def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], Status], stop: Stop) -> None:
+    screen.say(f"Flower   {running.flower_url}")
+    screen.say(f"Library  {running.library}")
+    screen.say(f"Data     {running.data}")
+    screen.say("Search   lookalike search IMAGE (in another terminal; Ctrl-C here stops everything)")
+    starts = Starts()
+    with screen, asked_again(ask) as latest:
+        while not stop.wait(SHOW_EVERY_S):
+            if not keeper.is_alive():
+                raise Unreachable("The supervisor ended, and all parts with it: start again with `lookalike up`.")
+            for state in keeper.states():
+                starts.saw(state.name, state.started_at)
+            screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

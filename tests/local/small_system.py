@@ -1,0 +1,66 @@
+"""`up` with a real broker and small real programs in place of the services: a program of the tests.
+
+    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART]
+
+The stand-in for the store answers GET / as every HTTP server does; see small_program.py for the rest.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lookalike.errors import LookalikeError
+from lookalike.local.parts import Part, Ports, parts_of
+from lookalike.local.up import up
+from lookalike.settings import Settings, read_settings
+
+PROGRAM = str(Path(__file__).with_name("small_program.py"))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    discovered: int = 3
+    indexed: int | None = 2
+    rejected: int | None = 1
+    rate_per_s: float = 85.0
+    eta_s: float | None = 1.0
+
+
+def small_parts(settings: Settings, ports: Ports, real: set[str]) -> list[Part]:
+    parts = [part for part in parts_of(settings, ports) if part.name in real]
+    if ports.store is not None:
+        http = [sys.executable, "-m", "http.server", str(ports.store), "--bind", "127.0.0.1", "--directory", "run"]
+        parts.append(Part("store", "ground", http))
+    return [
+        *parts,
+        Part("ingest", "work", [sys.executable, PROGRAM, "child"]),
+        Part("search", "work", [sys.executable, PROGRAM, "stubborn"], {"LOOKALIKE_SLOT": "search"}),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("library", type=Path)
+    parser.add_argument("--rebuild", action="store_true")
+    parser.add_argument("--prepare", default="pass")
+    parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
+    given = parser.parse_args()
+    try:
+        up(
+            read_settings(data=given.data),
+            given.library,
+            rebuild=given.rebuild,
+            ask_status=lambda _: Numbers,
+            make_parts=lambda settings, ports: small_parts(settings, ports, {"broker", *given.also}),
+            prepare=[sys.executable, "-c", given.prepare],
+        )
+    except LookalikeError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
