@@ -17,7 +17,7 @@ from worker.errors import Rejected
 
 # Content decides, and only among these: Pillow has more decoders, and one of them (EPS) starts a program.
 FORMATS = (
-    *("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "DIB"),
+    *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "DIB"),
     *("ICO", "TGA", "PCX", "PPM", "SGI", "PSD", "DDS", "JPEG2000", "QOI"),
 )
 RGB_WHITE = (255, 255, 255)
@@ -47,6 +47,8 @@ class Picture:
 
 def enable_formats() -> None:
     """Registers HEIC with Pillow and leaves the size limit to `open_picture`, which knows the setting."""
+    # Loads every decoder: naming formats that are not loaded yet raises KeyError for those found late.
+    Image.init()
     pillow_heif.register_heif_opener(thumbnails=False)
     pillow_heif.options.DECODE_THREADS = 1
     Image.MAX_IMAGE_PIXELS = None

@@ -1,0 +1,96 @@
+"""A worker's equipment over the real store, a real small model and a library in a temporary folder."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.models import Filter
+
+from models.contract import read_card
+from tests.running.edge import edge_process
+from tests.running.tiny_model import tiny_model
+from worker.collection import ensure
+from worker.embed import Embedder
+from worker.images import Picture, enable_formats, open_picture
+from worker.index import Index
+from worker.library import Library
+from worker.sync import Sync
+
+MAX_PIXELS = 4_000_000
+MAX_BYTES = 1_000_000
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture(scope="session")
+def embedder(model: Path) -> Embedder:
+    enable_formats()
+    return Embedder(model, sub_batch=4)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantClient]:
+    with edge_process(tmp_path_factory.mktemp("store") / "data") as edge:
+        client = QdrantClient(url=edge.url, check_compatibility=False)
+        yield client
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def collection(store: QdrantClient, model: Path) -> str:
+    name, _, _ = ensure(store, "tests", read_card(model), "cosine", library_id="the-library", rebuild=False)
+    return name
+
+
+@pytest.fixture
+def index(store: QdrantClient, collection: str) -> Iterator[Index]:
+    """Empty. Making a collection with its payload indexes takes a second or two, so they share one."""
+    yield Index(store, collection)
+    store.delete(collection, points_selector=Filter(), wait=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "library"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def opened(embedder: Embedder) -> Callable[[bytes], Picture]:
+    return lambda blob: open_picture(blob, embedder.card, max_pixels=MAX_PIXELS)
+
+
+@dataclasses.dataclass
+class Counts:
+    """What the worker told the board."""
+
+    embedded: int = 0
+    finished: int = 0
+
+    def add(self, embedded: int, finished: int) -> None:
+        self.embedded += embedded
+        self.finished += finished
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+def sync(root: Path, index: Index, embedder: Embedder, opened: Callable[[bytes], Picture], counts: Counts) -> Sync:
+    return Sync(
+        library=Library(root, max_bytes=MAX_BYTES),
+        library_id="the-library",
+        index=index,
+        embedder=embedder,
+        open_picture=opened,
+        count=counts.add,
+        sub_batch=4,
+    )

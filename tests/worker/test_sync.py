@@ -1,0 +1,301 @@
+"""The index agrees with the library after a sync, whatever happened to the files before, meanwhile, or twice."""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from lookalike.messages import SyncMessage, SyncReply
+from tests.running.pictures import draw, encoded, picture
+from tests.worker.conftest import Counts
+from worker.embed import Embedder
+from worker.errors import LibraryOffline
+from worker.index import Index
+from worker.sync import StillChanging, Sync
+
+
+def test_new_images_are_embedded_and_found(sync: Sync, index: Index, root: Path) -> None:
+    names = [draw(root / f"{seed}.png", seed).name for seed in range(10)]
+
+    reply = sync.run(SyncMessage(paths=names))
+
+    assert reply == SyncReply(embedded=10)
+    assert {path: file.status for path, file in index.known(names).items()} == dict.fromkeys(names, "indexed")
+
+
+def test_the_same_message_twice_embeds_once(sync: Sync, root: Path, counts: Counts) -> None:
+    draw(root / "a.png", 1)
+    sync.run(SyncMessage(paths=["a.png"]))
+
+    reply = sync.run(SyncMessage(paths=["a.png"]))
+
+    assert reply == SyncReply(unchanged=1)
+    assert (counts.embedded, counts.finished) == (1, 1)
+
+
+def test_the_same_path_twice_in_one_message_leaves_one_point(sync: Sync, index: Index, root: Path) -> None:
+    draw(root / "a.png", 1)
+
+    sync.run(SyncMessage(paths=["a.png", "a.png"], gone=["a.png"]))
+
+    assert index.count("indexed") == 1
+
+
+def test_a_copy_shares_the_vector(sync: Sync, index: Index, root: Path, counts: Counts) -> None:
+    draw(root / "a.png", 1)
+    sync.run(SyncMessage(paths=["a.png"]))
+    shutil.copyfile(root / "a.png", root / "b.png")
+
+    reply = sync.run(SyncMessage(paths=["b.png"]))
+
+    assert reply == SyncReply(copied=1)
+    assert counts.embedded == 1
+    assert index.vector_of("b.png") == index.vector_of("a.png")
+
+
+def test_copies_in_one_batch_are_embedded_once(sync: Sync, root: Path, counts: Counts) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        draw(root / name, 1)
+
+    reply = sync.run(SyncMessage(paths=["a.png", "b.png", "c.png"]))
+
+    assert reply == SyncReply(embedded=1, copied=2)
+    assert counts.embedded == 1
+
+
+def test_a_move_keeps_the_vector_and_removes_the_old_path(sync: Sync, index: Index, root: Path, counts: Counts) -> None:
+    draw(root / "old" / "a.png", 1)
+    sync.run(SyncMessage(paths=["old/a.png"]))
+    vector = index.vector_of("old/a.png")
+    (root / "old").rename(root / "new")
+
+    reply = sync.run(SyncMessage(paths=["new/a.png"], gone=["old/a.png"], library="the-library"))
+
+    assert reply == SyncReply(copied=1, deleted=1)
+    assert counts.embedded == 1
+    assert index.vector_of("new/a.png") == vector
+    assert index.known(["old/a.png"]) == {}
+
+
+def test_a_touched_file_is_read_again_but_not_embedded(sync: Sync, root: Path, counts: Counts) -> None:
+    draw(root / "a.png", 1)
+    sync.run(SyncMessage(paths=["a.png"]))
+    os.utime(root / "a.png", (1, 1))
+
+    sync.run(SyncMessage(paths=["a.png"]))
+
+    assert counts.embedded == 1
+    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
+
+
+def test_a_changed_file_gets_a_new_vector(sync: Sync, index: Index, root: Path) -> None:
+    draw(root / "a.png", 1)
+    sync.run(SyncMessage(paths=["a.png"]))
+    before = index.vector_of("a.png")
+    draw(root / "a.png", 2)
+
+    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
+    assert index.vector_of("a.png") != before
+
+
+def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(sync: Sync, index: Index, root: Path) -> None:
+    draw(root / "good.png", 1)
+    (root / "bad.png").write_bytes(b"not an image")
+    (root / "cut.png").write_bytes(encoded(picture(3))[:200])
+    (root / "empty.png").write_bytes(b"")
+
+    reply = sync.run(SyncMessage(paths=["bad.png", "good.png", "cut.png", "empty.png"]))
+
+    assert reply == SyncReply(embedded=1, rejected=3)
+    reasons = {path: file.reason for path, file in index.known(["bad.png", "cut.png", "empty.png"]).items()}
+    assert reasons == {
+        "bad.png": "it is not an image of a known format",
+        "cut.png": "the file is incomplete: it ends before the image does",
+        "empty.png": "the file is empty",
+    }
+
+
+def test_a_rejected_file_is_not_tried_again_until_it_changes_or_is_asked_for(sync: Sync, root: Path) -> None:
+    whole = encoded(picture(1))
+    (root / "a.png").write_bytes(whole[:200])
+    sync.run(SyncMessage(paths=["a.png"]))
+
+    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
+    assert sync.run(SyncMessage(paths=["a.png"], again=True)) == SyncReply(rejected=1)
+    (root / "a.png").write_bytes(whole)
+    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
+
+
+def test_a_file_above_the_byte_limit_is_rejected_unread(sync: Sync, index: Index, root: Path) -> None:
+    with (root / "huge.png").open("wb") as file:
+        file.truncate(2_000_000)
+
+    assert sync.run(SyncMessage(paths=["huge.png"])) == SyncReply(rejected=1)
+    assert "LOOKALIKE_MAX_IMAGE_BYTES" in str(index.known(["huge.png"])["huge.png"].reason)
+
+
+def test_a_name_that_is_not_utf8_is_rejected_by_its_shown_name(sync: Sync, index: Index, root: Path) -> None:
+    draw(root / os.fsdecode(b"caf\xe9.png"), 1)
+
+    assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(rejected=1)
+    assert "UTF-8" in str(index.known([r"caf\xe9.png"])[r"caf\xe9.png"].reason)
+    assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(unchanged=1)
+
+
+class TestDeletingNeedsTwoWitnesses:
+    @pytest.fixture(autouse=True)
+    def _indexed(self, sync: Sync, root: Path) -> None:
+        draw(root / "a.png", 1)
+        draw(root / "b.png", 2)
+        sync.run(SyncMessage(paths=["a.png", "b.png"]))
+
+    def test_both_agree(self, sync: Sync, index: Index, root: Path) -> None:
+        (root / "a.png").unlink()
+
+        assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(deleted=1)
+        assert index.known(["a.png", "b.png"]).keys() == {"b.png"}
+
+    def test_the_worker_alone_deletes_nothing(self, sync: Sync, index: Index, root: Path) -> None:
+        (root / "a.png").unlink()
+
+        assert sync.run(SyncMessage(paths=["a.png"], library="the-library")) == SyncReply(absent=1)
+        assert index.known(["a.png"])
+
+    def test_the_producer_alone_deletes_nothing(self, sync: Sync, index: Index) -> None:
+        assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(unchanged=1)
+        assert index.known(["a.png"])
+
+    @pytest.mark.parametrize("library", [None, "another"])
+    def test_a_producer_of_another_library_is_no_witness(
+        self, sync: Sync, index: Index, root: Path, library: str | None
+    ) -> None:
+        (root / "a.png").unlink()
+
+        sync.run(SyncMessage(gone=["a.png"], library=library))
+
+        assert index.known(["a.png"])
+
+    def test_a_library_that_is_missing_deletes_nothing_and_waits(self, sync: Sync, index: Index, root: Path) -> None:
+        root.rename(root.with_name("elsewhere"))
+
+        with pytest.raises(LibraryOffline):
+            sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
+        assert index.count("indexed") == 2
+
+    def test_an_empty_mount_point_deletes_nothing_and_waits(self, sync: Sync, index: Index, root: Path) -> None:
+        root.rename(root.with_name("elsewhere"))
+        root.mkdir()
+
+        with pytest.raises(LibraryOffline):
+            sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
+        assert index.count("indexed") == 2
+
+    def test_a_folder_that_somebody_emptied_is_believed(self, sync: Sync, index: Index, root: Path) -> None:
+        (root / "a.png").unlink()
+        (root / "b.png").unlink()
+
+        sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
+
+        assert index.count("indexed") == 0
+
+
+class TestRaces:
+    """Something happens to the file while its embedding is computed, as it would with two tasks on one path."""
+
+    @staticmethod
+    def interrupted(sync: Sync, embedder: Embedder, *events: Callable[[], object]) -> Sync:
+        remaining = list(events)
+
+        class Interrupted:
+            def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+                vectors = embedder.embed(pictures)
+                if remaining:
+                    remaining.pop(0)()
+                return vectors
+
+        return dataclasses.replace(sync, embedder=Interrupted())
+
+    def test_old_content_written_over_new_heals_at_once(
+        self, sync: Sync, embedder: Embedder, index: Index, root: Path
+    ) -> None:
+        draw(root / "a.png", 1)
+
+        def another_task_sees_the_new_content() -> None:
+            draw(root / "a.png", 2)
+            sync.run(SyncMessage(paths=["a.png"]))
+
+        slow = self.interrupted(sync, embedder, another_task_sees_the_new_content)
+        slow.run(SyncMessage(paths=["a.png"]))
+
+        draw(root / "new.png", 2)
+        sync.run(SyncMessage(paths=["new.png"]))
+        assert index.vector_of("a.png") == index.vector_of("new.png")
+
+    def test_a_write_after_a_delete_is_taken_back_at_once(
+        self, sync: Sync, embedder: Embedder, index: Index, root: Path
+    ) -> None:
+        draw(root / "a.png", 1)
+        draw(root / "stays.png", 2)
+
+        def another_task_deletes() -> None:
+            (root / "a.png").unlink()
+            sync.run(SyncMessage(gone=["a.png"], library="the-library"))
+
+        slow = self.interrupted(sync, embedder, another_task_deletes)
+        slow.run(SyncMessage(paths=["a.png"]))
+
+        assert index.known(["a.png"]) == {}
+
+    def test_a_file_that_never_rests_goes_back_to_the_queue(self, sync: Sync, embedder: Embedder, root: Path) -> None:
+        draw(root / "a.png", 0)
+        changes = [lambda seed=seed: draw(root / "a.png", seed) for seed in range(1, 9)]
+
+        with pytest.raises(StillChanging, match=r"a\.png"):
+            self.interrupted(sync, embedder, *changes).run(SyncMessage(paths=["a.png"]))
+
+    def test_a_file_that_returns_while_it_is_deleted_stays(self, sync: Sync, index: Index, root: Path) -> None:
+        draw(root / "a.png", 1)
+        draw(root / "b.png", 2)
+        sync.run(SyncMessage(paths=["a.png", "b.png"]))
+        (root / "a.png").unlink()
+
+        class Returning(Index):
+            def delete(self, paths: Sequence[str]) -> None:
+                super().delete(paths)
+                if paths:
+                    draw(root / "a.png", 3)
+
+        returning = dataclasses.replace(sync, index=Returning(index._client, index._collection))  # noqa: SLF001
+        reply = returning.run(SyncMessage(gone=["a.png"], library="the-library"))
+
+        assert (reply.deleted, reply.embedded) == (1, 1)
+        assert index.known(["a.png"])
+
+
+class TestPathsStayInside:
+    def test_a_link_out_of_the_library_is_not_followed(
+        self, sync: Sync, index: Index, root: Path, tmp_path: Path
+    ) -> None:
+        draw(tmp_path / "secret.png", 1)
+        draw(root / "a.png", 2)
+        (root / "link.png").symlink_to(tmp_path / "secret.png")
+        (root / "folder").symlink_to(tmp_path)
+
+        assert sync.run(SyncMessage(paths=["link.png", "folder/secret.png"])) == SyncReply(absent=2)
+        assert index.count("indexed") == 0
+
+    def test_a_link_within_the_library_is_a_file_like_any(self, sync: Sync, root: Path) -> None:
+        draw(root / "a.png", 1)
+        (root / "link.png").symlink_to(root / "a.png")
+
+        assert sync.run(SyncMessage(paths=["a.png", "link.png"])) == SyncReply(embedded=1, copied=1)
+
+    def test_a_pipe_is_no_file(self, sync: Sync, root: Path) -> None:
+        os.mkfifo(root / "pipe.png")
+
+        assert sync.run(SyncMessage(paths=["pipe.png"])) == SyncReply(absent=1)
