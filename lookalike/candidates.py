@@ -43,13 +43,18 @@ class Candidates:
 
     def is_candidate(self, path: str) -> bool:
         """Whether the file at this relative POSIX path belongs into the index."""
-        parts = PurePosixPath(path).parts
-        name = parts[-1].lower()
+        folder, _, name = path.rpartition("/")
+        return self.is_candidate_in_entered(path, name) and (not folder or self.is_entered(folder))
+
+    def is_candidate_in_entered(self, path: str, name: str) -> bool:
+        """The same for a file whose folder is entered: a walk asks about each folder once, not for each file."""
+        stem, dot, extension = name.lower().rpartition(".")
         return (
-            PurePosixPath(name).suffix in self._suffixes
-            and not name.endswith(PARTIAL_SUFFIXES)
-            and not any(self._is_left_out(part) for part in parts)
-            and not self._is_ignored(path, parts)
+            bool(stem)
+            and dot + extension in self._suffixes
+            and not name.lower().endswith(PARTIAL_SUFFIXES)
+            and not self._is_left_out(name)
+            and not (self.ignore and self._is_ignored(path, PurePosixPath(path).parts))
         )
 
     def is_entered(self, folder: str) -> bool:

@@ -1,0 +1,1 @@
+"""The producer: watches the library and asks the workers to look at paths."""

@@ -1,0 +1,43 @@
+"""`python -m producer`: reads the settings from the environment and runs until it gets SIGTERM or SIGINT."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.log import log_to_stderr
+from lookalike.settings import read_settings
+from producer.service import Service
+from producer.signals import stop_on_signals
+
+EXIT_WRONG = 1  # the settings are wrong, or a part failed; the log says which
+
+
+def main() -> int:
+    """Runs the producer; returns the exit code."""
+    try:
+        service = _service()
+    except LookalikeError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_WRONG
+    log_to_stderr()
+    # It counts its own tries aloud, once a second and 20 times; we say once that the broker is away.
+    logging.getLogger("celery.backends.redis").setLevel(logging.CRITICAL)
+    with stop_on_signals(service.stop):
+        return 0 if service.run() else EXIT_WRONG
+
+
+def _service() -> Service:
+    settings = read_settings()
+    if settings.library is None:
+        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
+    try:
+        # The kernel would watch a link and not the folder behind it.
+        return Service(settings, Path(os.path.realpath(settings.library.expanduser())))
+    except ValueError as error:
+        raise Misconfigured(f"REDIS_URL cannot be used ({error}): write redis://HOST:PORT/0.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

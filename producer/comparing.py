@@ -1,0 +1,74 @@
+"""The library against the index: what is new, what changed, what moved, what left. Touches nothing."""
+
+from collections.abc import Iterable, Mapping
+
+from lookalike.messages import KnownFile
+from lookalike.paths import is_sayable, shown
+from producer.events import Found, Stamp
+
+# More than this share of the index and this many files are not removed by a scan: a disk that is not
+# mounted looks the same as a folder that was emptied.
+MOST_REMOVED_SHARE = 0.3
+MOST_REMOVED = 100
+# About 60 MB. What does not fit in is removed by the scan after this one.
+MOST_VANISHED = 200_000
+# Files of one size and mtime that are looked through for a name: thousands of twins must not cost a square.
+MOST_TWINS = 50
+
+
+def differing(found: Iterable[Found], known: Mapping[str, KnownFile]) -> list[Found]:
+    """The files that the index does not know in this version. `known` has the names as messages say them.
+
+    A file whose name cannot be said is rejected by name: known is known, whatever it looks like.
+    """
+    return [
+        file
+        for file in found
+        if (entry := known.get(shown(file.path))) is None
+        or (is_sayable(file.path) and file.stamp != Stamp(entry.size_bytes, entry.mtime_ns))
+    ]
+
+
+def too_many_removed(removed: int, indexed: int) -> bool:
+    """Whether a scan must ask before it removes this many of the files in the index."""
+    return removed >= MOST_REMOVED and removed > MOST_REMOVED_SHARE * indexed
+
+
+class Vanished:
+    """Files of the index that are not on the disk any more, found again by size and mtime if they only moved."""
+
+    def __init__(self, most_paths: int = MOST_VANISHED) -> None:
+        self._most_paths = most_paths
+        self._kept = 0
+        self._by_stamp: dict[Stamp, list[str]] = {}
+        # Those that found no room here.
+        self.left_over = 0
+
+    def __len__(self) -> int:
+        return self._kept + self.left_over
+
+    def add(self, path: str, stamp: Stamp) -> None:
+        """Takes a file that is not where the index says."""
+        if self._kept >= self._most_paths:
+            self.left_over += 1
+            return
+        self._kept += 1
+        self._by_stamp.setdefault(stamp, []).append(path)
+
+    def moved_to(self, new: Found) -> str | None:
+        """The old name of a new file, handed out once; None if nothing of its size and mtime vanished."""
+        paths = self._by_stamp.get(new.stamp)
+        if not paths:
+            return None
+        # The same name in another folder is a better guess than another name of the same size and mtime.
+        name = new.path.rpartition("/")[2]
+        at = next((at for at, path in enumerate(paths[:MOST_TWINS]) if path.rpartition("/")[2] == name), -1)
+        self._kept -= 1
+        old = paths.pop(at)
+        if not paths:
+            del self._by_stamp[new.stamp]
+        return old
+
+    def rest(self) -> list[str]:
+        """What did not move: it was removed."""
+        return [path for paths in self._by_stamp.values() for path in paths]

@@ -1,0 +1,78 @@
+"""Counts the files of the library: at once for a scan, and again when events changed their number."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from producer.library import Count
+from producer.stopping import Stopped, rest
+
+log = logging.getLogger(__name__)
+
+# A burst is counted once, when it is over or has lasted this long.
+QUIET_S = 0.2
+LONGEST_QUIET_S = 2.0
+# Counting takes a tenth of the time at most: 5 s at a million files are followed by 50 s of rest.
+PAUSE_SHARE = 10.0
+
+
+class Counter:
+    """The number of files, exact whenever `is_due` is False, in constant memory. Several threads use it."""
+
+    def __init__(
+        self,
+        count: Callable[[Callable[[], bool]], Count | None],
+        may_count: Callable[[], bool],
+        stop: threading.Event,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._count = count
+        self._may_count = may_count
+        self._stop = stop
+        self._now_s = now_s
+        self._counting = threading.Lock()
+        self._changed = threading.Event()
+        self._changed_at_s = 0.0
+        self._rest_until_s = 0.0
+        self.latest = Count()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the number may have changed since it was counted."""
+        return self._changed.is_set() or self._counting.locked()
+
+    def changed(self) -> None:
+        """Tells that there may be more or fewer files than before."""
+        self._changed_at_s = self._now_s()
+        self._changed.set()
+
+    def count(self) -> None:
+        """Counts now. What changes meanwhile makes another count due. Raises Stopped."""
+        with self._counting:
+            self._changed.clear()
+            begun_s = self._now_s()
+            counted = self._count(self._stop.is_set)
+            if counted is None:
+                raise Stopped
+            # A library that left while it was counted has no number.
+            if self._may_count():
+                self.latest = counted
+            ended_s = self._now_s()
+            self._rest_until_s = ended_s + PAUSE_SHARE * (ended_s - begun_s)
+
+    def run(self) -> None:
+        """Counts whenever it is due, until the producer ends. Raises Stopped."""
+        while True:
+            while not self._changed.wait(1.0):
+                rest(self._stop, 0.0)
+            first_s = self._now_s()
+            while (now_s := self._now_s()) < max(
+                self._rest_until_s, min(self._changed_at_s + QUIET_S, first_s + LONGEST_QUIET_S)
+            ):
+                rest(self._stop, min(QUIET_S, max(0.01, self._rest_until_s - now_s)))
+            if self._may_count():
+                self.count()
+            else:
+                # The scan after its return counts anyway.
+                self._changed.clear()

@@ -1,0 +1,163 @@
+"""The loop: takes events, waits for files to rest, sends batches to the `ingest` queue. Never waits for a scan."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from lookalike.errors import Unreachable
+from producer.batching import Batch, Batching, Change
+from producer.events import (
+    Event,
+    FolderAppeared,
+    FolderGone,
+    FolderMoved,
+    Gone,
+    Lost,
+    Moved,
+    Touched,
+)
+from producer.flight import InFlight
+from producer.folders import Folders
+from producer.lane import Lane
+from producer.library import Library
+from producer.reach import Reach
+from producer.settling import Settling
+from producer.watching import Inbox
+
+log = logging.getLogger(__name__)
+
+# Between two turns: short while files settle, long enough to cost nothing (0.2 % of a core) while nothing happens.
+BUSY_S = 0.02
+IDLE_S = 0.25
+MOST_EVENTS_A_TURN = 1000
+# Settled paths that wait for room in the queue. More of them stay with the settling ones, which are bounded.
+MOST_HELD = 20_000
+
+
+class Loop:
+    """One turn after the other, in one thread."""
+
+    def __init__(
+        self,
+        *,
+        library: Library,
+        inbox: Inbox,
+        settling: Settling,
+        batching: Batching,
+        lane: Lane,
+        in_flight: InFlight,
+        folders: Folders,
+        reach: Reach,
+        request_scan: Callable[[str], None],
+        report: Callable[["Loop"], None],
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._library = library
+        self._inbox = inbox
+        self._settling = settling
+        self._batching = batching
+        self._lane = lane
+        self._in_flight = in_flight
+        self._folders = folders
+        self._reach = reach
+        self._request_scan = request_scan
+        self._report = report
+        self._now_s = now_s
+        self._outbox: deque[Batch] = deque()
+
+    @property
+    def settling(self) -> int:
+        """Paths that are not at rest, as far as they are known by now."""
+        return len(self._settling) + len(self._inbox) + len(self._folders)
+
+    @property
+    def held(self) -> int:
+        """Paths that are at rest and not enqueued."""
+        return len(self._batching) + sum(len(batch) for batch in self._outbox)
+
+    def run(self, stop: threading.Event) -> None:
+        """Runs until the producer ends."""
+        while not stop.is_set():
+            is_busy = len(self._settling) or self.held
+            self._take(self._inbox.take(BUSY_S if is_busy else IDLE_S))
+            for _ in range(MOST_EVENTS_A_TURN):
+                if not len(self._inbox):
+                    break
+                self._take(self._inbox.take(0.0))
+            self._report(self)
+            self._release()
+            self._enqueue()
+            self._report(self)
+
+    def _take(self, event: Event | None) -> None:
+        match event:
+            case None:
+                pass
+            case Touched(path, closed):
+                self._touch(path, closed=closed)
+            case Gone(path):
+                self._left(path)
+            case Moved(old, new):
+                self._moved(old, new)
+            case FolderAppeared() | FolderGone() | FolderMoved():
+                self._folders.take(event)
+            case Lost(reason):
+                self._request_scan(reason)
+
+    def _touch(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
+        if not self._library.candidates.is_candidate(path):
+            return False
+        stamp = self._library.look(path)
+        if stamp is None:
+            return False
+        if not self._settling.touched(path, stamp, self._now_s(), closed=closed, gone=gone):
+            self._request_scan("too many files changed at once")
+        return True
+
+    def _left(self, path: str) -> None:
+        self._remove((path, *self._settling.forget(path)))
+
+    def _moved(self, old: str, new: str) -> None:
+        gone = (old, *self._settling.forget(old))
+        if not self._touch(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
+            self._remove(gone)
+
+    def _remove(self, paths: tuple[str, ...]) -> None:
+        for path in paths:
+            if self._library.candidates.is_candidate(path):
+                # It may be back already; then it is a file to look at like any other.
+                is_gone = self._library.is_gone(path)
+                self._add(Change(gone=(path,)) if is_gone else Change(paths=(path,)))
+
+    def _release(self) -> None:
+        now_s = self._now_s()
+        if self.held < MOST_HELD:
+            for path in self._settling.due(now_s):
+                stamp = self._library.look(path)
+                if stamp is None:
+                    self._left(path)
+                    continue
+                settled = self._settling.looked(path, stamp, now_s)
+                if settled is not None:
+                    self._in_flight.sent(path, stamp)
+                    self._add(Change((path,), tuple(filter(self._library.is_gone, settled.gone))))
+        self._outbox.extend(self._batching.due(now_s))
+
+    def _add(self, change: Change) -> None:
+        self._outbox.extend(self._batching.add(change, self._now_s()))
+
+    def _enqueue(self) -> None:
+        if not self._outbox or not self._reach.may_try():
+            return
+        try:
+            for _ in range(min(self._lane.room(), len(self._outbox))):
+                self._lane.send(self._outbox[0])
+                self._outbox.popleft()
+        except (RedisError, OSError, Unreachable) as error:
+            self._reach.failed(error)
+        else:
+            self._reach.worked()

@@ -1,0 +1,107 @@
+"""The way out of a scan: batches that wait until the queue is short and the broker is there."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+
+from lookalike.errors import Unreachable
+from producer.batching import Batch, Batching, Change
+from producer.events import Stamp
+from producer.flight import InFlight
+from producer.lane import Lane
+from producer.reach import Reach
+from producer.stopping import rest
+
+# A batch takes a worker a tenth of a second and more, so this keeps the queue from running dry.
+LOOK_S = 0.2
+# After the queue is empty, the last batches may still be in work.
+LAST_BATCHES_S = 30.0
+
+Answer = TypeVar("Answer")
+
+
+class Outlet:
+    """Sends what a scan found; blocks while there is no room. Raises Stopped when the producer ends."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        in_flight: InFlight,
+        reach: Reach,
+        stop: threading.Event,
+        *,
+        batch_paths: int,
+        in_work: Callable[[], int],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._lane = lane
+        self._in_flight = in_flight
+        self._reach = reach
+        self._stop = stop
+        self._batching = Batching(batch_paths, batch_wait_s=0.0)
+        self._in_work = in_work
+        self._room = 0
+        self._sending = 0
+        # Called while waiting: the library may leave meanwhile.
+        self.check = check
+        # Seconds spent waiting for others.
+        self.waited_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._batching) + self._sending
+
+    def add(self, change: Change, stamp: Stamp | None) -> None:
+        """Takes a change; sends the batches that it filled."""
+        for batch in self._batching.add(change, 0.0):
+            self._send(batch)
+        if stamp is not None:
+            for path in change.paths:
+                self._in_flight.sent(path, stamp)
+
+    def flush(self) -> None:
+        """Sends what is left."""
+        for batch in self._batching.flush():
+            self._send(batch)
+
+    def forget(self) -> None:
+        """Drops what is not sent: the scan ended early and another one will find it."""
+        self._batching.flush()
+        self._sending = 0
+
+    def wait_until_done(self) -> None:
+        """Waits until the workers took everything, and a while for them to finish it."""
+        while self._ask(self._lane.waiting):
+            self._pause()
+        patience_s = time.monotonic() + LAST_BATCHES_S
+        while time.monotonic() < patience_s and self._ask(self._in_work):
+            self._pause()
+
+    def _send(self, batch: Batch) -> None:
+        self._sending = len(batch)
+        while self._room <= 0:
+            self._room = self._ask(self._lane.room)
+            if self._room <= 0:
+                self._pause()
+        self._ask(lambda: self._lane.send(batch))
+        self._room -= 1
+        self._sending = 0
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        while True:
+            try:
+                answer = question()
+            except (RedisError, OSError, Unreachable) as error:
+                self._reach.failed(error)
+                while not self._reach.may_try():
+                    self._pause()
+            else:
+                self._reach.worked()
+                return answer
+
+    def _pause(self) -> None:
+        self.check()
+        self.waited_s += LOOK_S
+        rest(self._stop, LOOK_S)

@@ -1,0 +1,71 @@
+"""Tells the board how the producer is: a beat, a note about once a second, and at once when its state changes."""
+
+import logging
+from collections.abc import Callable
+
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from lookalike.board import BEAT_S, Board, ProducerNote
+from producer.flight import InFlight
+from producer.reach import Reach
+
+log = logging.getLogger(__name__)
+
+NOTE_S = 1.0
+
+
+class Reporter:
+    """Writes what `note` says. It is also what finds out that the broker went or came back, once a second."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        redis: Redis,
+        reach: Reach,
+        in_flight: InFlight,
+        identity: str,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._board = board
+        self._redis = redis
+        self._reach = reach
+        self._in_flight = in_flight
+        self._identity = identity
+        self._now_s = now_s
+        self._said: tuple[object, ...] = ()
+        self._next_note_s = 0.0
+        self._next_beat_s = 0.0
+        self._broker: str | None = None
+
+    def report(self, note: ProducerNote) -> None:
+        """Writes the note if it is time, or if somebody may be waiting for what it says."""
+        now_s = self._now_s()
+        matters = (note.state, note.scan_ended_at, note.warning, note.settling > 0, note.held > 0)
+        if (matters == self._said and now_s < self._next_note_s) or not self._reach.may_try():
+            return
+        try:
+            if now_s >= self._next_beat_s:
+                self._board.beat("producer", self._identity)
+                self._mind_restart()
+                self._next_beat_s = now_s + BEAT_S
+            self._board.note(note)
+            if len(self._in_flight) and not self._board.waiting() and not self._board.in_work():
+                self._in_flight.drained(now_s)
+        except (RedisError, OSError) as error:
+            self._reach.failed(error)
+            return
+        self._reach.worked()
+        self._said, self._next_note_s = matters, now_s + NOTE_S
+
+    def _mind_restart(self) -> None:
+        """A broker that came back between two tries was not seen away, but may have lost messages too."""
+        try:
+            broker = str(self._redis.info("server").get("run_id"))
+        except ResponseError:
+            # Some hosted brokers do not allow INFO; then only what is seen counts.
+            return
+        if self._broker is not None and broker != self._broker:
+            self._reach.restarted()
+        self._broker = broker

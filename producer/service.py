@@ -1,0 +1,203 @@
+"""Joins the parts of the producer and runs their threads until they shall end. Holds no rule."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lookalike.board import Board, ProducerNote
+from lookalike.broker import celery_app, redis_of
+from lookalike.candidates import Candidates
+from lookalike.log import fields
+from lookalike.sender import Sender
+from lookalike.settings import Settings
+from producer.batching import Batching
+from producer.counting import Counter
+from producer.events import Stamp
+from producer.flight import InFlight
+from producer.folders import Folders
+from producer.index import Index
+from producer.lane import Lane
+from producer.library import EMPTY, Library
+from producer.loop import Loop
+from producer.minding import mind
+from producer.outlet import Outlet
+from producer.reach import Reach
+from producer.reporting import Reporter
+from producer.scanner import Scanner
+from producer.scanning import Scan
+from producer.settling import MOST_PATHS, Settling
+from producer.stopping import Stopped
+from producer.watching import Inbox, Watcher
+
+log = logging.getLogger(__name__)
+
+# What hangs (a dead network share, a broker that is stopped) must not keep the producer from ending in 2 s.
+GRACE_S = 1.5
+
+
+@dataclass
+class Service:
+    """The producer of one library. `run` returns when `stop` is set, or False when a part failed."""
+
+    settings: Settings
+    root: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+    _failed: bool = False
+
+    def __post_init__(self) -> None:
+        settings, stop, now_s = self.settings, self.stop, time.monotonic
+        redis = redis_of(settings)
+        sender = Sender(celery_app(settings, name="producer"), settings.names)
+        board = Board(redis, settings.names)
+        self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
+        self._in_flight = InFlight(now_s)
+        self._inbox = Inbox()
+        self._settling = Settling(settings.settle_s)
+        self._counter = Counter(self._library.count, lambda: self._library.absence() in (None, EMPTY), stop)
+        self._watcher = Watcher(
+            self._library,
+            self._inbox,
+            polling=settings.polling,
+            poll_s=settings.poll_s,
+            on_count_changed=self._counter.changed,
+        )
+        reach = Reach(self._broker_returned, now_s)
+
+        def lane(*, scanned: bool) -> Lane:
+            return Lane(
+                sender,
+                redis,
+                settings.names,
+                scanned=scanned,
+                most_batches=settings.backlog_batches,
+                may_remove=lambda: self._library.absence() is None,
+                library_id=lambda: settings.library_id or self._scanner.library_id,
+            )
+
+        self._outlet = Outlet(
+            lane(scanned=True),
+            self._in_flight,
+            reach,
+            stop,
+            batch_paths=settings.batch_paths,
+            in_work=board.in_work,
+        )
+        self._index = Index(sender, reach, stop, lambda: self._scanner.request("broker or store was away"))
+        self._scanner = Scanner(
+            library=self._library,
+            index=self._index,
+            outlet=self._outlet,
+            watcher=self._watcher,
+            counter=self._counter,
+            new_scan=self._new_scan,
+            stop=stop,
+            rescan_s=settings.rescan_s,
+        )
+        self._folders = Folders(
+            self._library,
+            Index(sender, reach, stop, lambda: self._scanner.request("broker or store was away")),
+            self._inbox.put,
+            lambda: len(self._settling) + len(self._inbox) < MOST_PATHS // 2,
+            stop,
+        )
+        reporter = Reporter(
+            board=board,
+            redis=redis,
+            reach=reach,
+            in_flight=self._in_flight,
+            identity=socket.gethostname(),
+            now_s=now_s,
+        )
+        self._loop = Loop(
+            library=self._library,
+            inbox=self._inbox,
+            settling=self._settling,
+            batching=Batching(settings.batch_paths, settings.batch_wait_s),
+            lane=lane(scanned=False),
+            in_flight=self._in_flight,
+            folders=self._folders,
+            reach=reach,
+            request_scan=self._scanner.request,
+            report=lambda loop: reporter.report(self._note(loop)),
+        )
+
+    def run(self) -> bool:
+        """Runs until `stop` is set; False if a part failed."""
+        log.info(fields("producer begins", library=str(self.root), name=self.settings.name))
+        parts: dict[str, Callable[[], None]] = {
+            "loop": lambda: self._loop.run(self.stop),
+            "scanner": self._scanner.run,
+            "counter": self._counter.run,
+            "folders": self._folders.run,
+            "minder": lambda: mind(self._library, self._watcher, self._scanner.request, self.stop),
+        }
+        threads = [
+            threading.Thread(target=self._guarded, args=(name, part), name=name, daemon=True)
+            for name, part in parts.items()
+        ]
+        for thread in threads:
+            thread.start()
+        self.stop.wait()
+        until_s = time.monotonic() + GRACE_S
+        threads.append(threading.Thread(target=self._watcher.stop, name="watcher", daemon=True))
+        threads[-1].start()
+        for thread in threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        log.info(fields("producer ended", hanging=",".join(thread.name for thread in threads if thread.is_alive())))
+        return not self._failed
+
+    def _guarded(self, name: str, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except Stopped:
+            pass
+        except Exception:
+            # Our fault: end all of it, aloud, and let whoever keeps us alive start anew.
+            log.exception(fields("part failed", part=name))
+            self._failed = True
+            self.stop.set()
+
+    def _new_scan(self) -> Scan:
+        return Scan(
+            self._library,
+            self._index,
+            self._outlet,
+            settle_s=self.settings.settle_s,
+            is_pending=self._is_pending,
+            touch=self._inbox.put,
+        )
+
+    def _is_pending(self, path: str, stamp: Stamp) -> bool:
+        return path in self._settling or self._in_flight.holds(path, stamp)
+
+    def _broker_returned(self) -> None:
+        self._in_flight.forget()
+        self._scanner.request("broker was away")
+
+    def _note(self, loop: Loop) -> ProducerNote:
+        count = self._counter.latest
+        unreadable = (
+            f"{count.unreadable} folders cannot be read, the first is {count.first_unreadable!r}: "
+            "let the producer's user read them."
+            if count.unreadable
+            else ""
+        )
+        offline = f"The library {self._scanner.offline}; nothing is removed." if self._scanner.offline else ""
+        warnings = (offline, self._index.trouble, self._scanner.warning, self._watcher.warning, unreadable)
+        # State first: a scan hands over to settling and held before it says that it has ended.
+        state, ended_at = self._scanner.state, self._scanner.ended_at_unix_s
+        held = loop.held + len(self._outlet)
+        return ProducerNote(
+            discovered=count.discovered,
+            ignored=count.ignored,
+            settling=max(loop.settling, int(self._counter.is_due)),
+            held=held,
+            state=state,
+            scan_ended_at=ended_at,
+            watching=self._watcher.watching,
+            warning=" ".join(filter(None, warnings)),
+        )

@@ -1,0 +1,186 @@
+"""Watches the library with watchdog and puts what it says into the inbox. Knows neither rule nor index."""
+
+import errno
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.polling import PollingObserverVFS
+
+from lookalike.log import fields
+from producer.events import Event, Lost
+from producer.library import Library
+from producer.translating import WANTED, changes_count, translated
+
+log = logging.getLogger(__name__)
+
+INOTIFY = "inotify"
+POLLING = "polling"
+EXHAUSTED_WARNING = (
+    "The system's inotify watches are used up, so the library is polled, which is slower. "
+    "Allow more with `sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024` and restart."
+)
+# About 40 MB of events; when they are more, a scan finds out what happened.
+MOST_EVENTS = 200_000
+
+
+class Inbox:
+    """Events that wait for the loop. Full, it forgets them and says so: putting never blocks a watcher."""
+
+    def __init__(self, most_events: int = MOST_EVENTS) -> None:
+        self._events: queue.Queue[Event] = queue.Queue(most_events)
+        self._overflowed = threading.Event()
+
+    def __len__(self) -> int:
+        return self._events.qsize()
+
+    def put(self, event: Event) -> None:
+        """Leaves an event for the loop."""
+        try:
+            self._events.put_nowait(event)
+        except queue.Full:
+            self._overflowed.set()
+
+    def take(self, timeout_s: float) -> Event | None:
+        """The next event; None if there is none in time."""
+        if self._overflowed.is_set():
+            self._overflowed.clear()
+            return Lost("more events came than fit into the inbox")
+        try:
+            return self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
+        except queue.Empty:
+            return None
+
+
+class Watcher:
+    """One observer at a time, started anew when it died or when the library is another folder than before."""
+
+    def __init__(
+        self, library: Library, inbox: Inbox, *, polling: bool, poll_s: float, on_count_changed: Callable[[], None]
+    ) -> None:
+        self._library = library
+        self._inbox = inbox
+        self._poll_s = poll_s
+        self._on_count_changed = on_count_changed
+        # inotify is the kernel's word on Linux; elsewhere watchdog picks the system's own means.
+        self.watching = POLLING if polling else INOTIFY
+        self.warning = ""
+        self._exhausted = threading.Event()
+        self._lock = threading.Lock()
+        self._observer: BaseObserver | None = None
+        self._is_reading: Callable[[], bool] = lambda: True
+        self._identity: tuple[int, int] | None = None
+
+    def ensure(self) -> bool:
+        """Watches the library as it is now; True if it began to. Without a library it watches nothing."""
+        with self._lock:
+            if self.is_healthy():
+                return False
+            self._stop()
+            self._identity = self._library.identity()
+            if self._identity is None:
+                return False
+            if self.watching == INOTIFY:
+                self._try_to_start()
+            if self._exhausted.is_set():
+                self._stop()
+                if self.watching == INOTIFY:
+                    log.warning(EXHAUSTED_WARNING)
+                    self.watching, self.warning = POLLING, EXHAUSTED_WARNING
+            if self.watching == POLLING:
+                self._try_to_start()
+            return self.is_healthy()
+
+    def is_healthy(self) -> bool:
+        """Whether every thread of the observer lives and the library is the folder that it watches."""
+        observer = self._observer
+        return (
+            observer is not None
+            and observer.is_alive()
+            and all(emitter.is_alive() for emitter in observer.emitters)
+            and self._is_reading()
+            and self._identity == self._library.identity()
+            and (self.watching == POLLING or not self._exhausted.is_set())
+        )
+
+    def stop(self) -> None:
+        """Stops watching."""
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            _stop(observer)
+
+    def _try_to_start(self) -> None:
+        try:
+            self._observer = self._started()
+        except OSError as error:
+            # The folder may have left again; that is for the next try.
+            if self.watching == INOTIFY and error.errno in (errno.ENOSPC, errno.EMFILE):
+                self._exhausted.set()
+            log.warning(fields("cannot watch", by=self.watching, error=str(error)))
+
+    def _started(self) -> BaseObserver:
+        root = os.fspath(self._library.root)
+        observer = self._new_observer()
+        handler = _Handler(
+            self._inbox,
+            root,
+            names_every_file=self.watching == POLLING,
+            on_count_changed=self._on_count_changed,
+        )
+        try:
+            observer.schedule(handler, root, recursive=True, event_filter=WANTED)
+            observer.start()
+        except BaseException:
+            _stop(observer)
+            raise
+        return observer
+
+    def _new_observer(self) -> BaseObserver:
+        self._is_reading = lambda: True
+        if self.watching == POLLING:
+            # lstat: links to folders are not followed, so that no cycle is walked.
+            return PollingObserverVFS(os.lstat, os.scandir, polling_interval=self._poll_s)
+        if sys.platform == "linux":
+            from producer.inotify import AttentiveObserver  # noqa: PLC0415 - needs Linux's libc
+
+            observer = AttentiveObserver(
+                lambda: self._inbox.put(Lost("the kernel's queue of events overflowed")), self._exhausted.set
+            )
+            self._is_reading = observer.is_reading
+            return observer
+        from watchdog.observers import Observer  # noqa: PLC0415 - another one on each system
+
+        return Observer()
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(
+        self, inbox: Inbox, root: str, *, names_every_file: bool, on_count_changed: Callable[[], None]
+    ) -> None:
+        self._inbox = inbox
+        self._root = root
+        self._names_every_file = names_every_file
+        self._on_count_changed = on_count_changed
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if changes_count(event):
+            # Before the event itself: whoever reads the note must see that the count is not final.
+            self._on_count_changed()
+        ours = translated(event, self._root, names_every_file=self._names_every_file)
+        if ours is not None:
+            self._inbox.put(ours)
+
+
+def _stop(observer: BaseObserver) -> None:
+    observer.stop()
+    if observer.is_alive() and observer is not threading.current_thread():
+        observer.join()

