@@ -1,0 +1,128 @@
+"""A search finds the query itself first, whatever the metric and wherever the query comes from."""
+
+import base64
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from qdrant_client import QdrantClient
+
+from lookalike.errors import Refused
+from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
+from lookalike.settings import Distance
+from tests.running.pictures import draw, encoded, picture
+from worker.collection import ensure
+from worker.embed import Embedder
+from worker.images import Picture
+from worker.index import Index
+from worker.search import Search
+from worker.sync import Sync
+
+KEY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def queries() -> dict[str, bytes]:
+    return {}
+
+
+@pytest.fixture
+def search(index: Index, embedder: Embedder, opened: Callable[[bytes], Picture], queries: dict[str, bytes]) -> Search:
+    return Search(
+        index=index,
+        embedder=embedder,
+        open_picture=opened,
+        take_query=queries.get,
+        distance="cosine",
+        max_limit=50,
+        max_query_bytes=100_000,
+    )
+
+
+@pytest.fixture
+def _indexed(sync: Sync, root: Path) -> None:
+    (root / "bad.png").write_bytes(b"nothing")
+    names = [draw(root / f"{seed}.png", seed).name for seed in range(12)]
+    sync.run(SyncMessage(paths=[*names, "bad.png"]))
+
+
+@pytest.mark.usefixtures("_indexed")
+class TestQueries:
+    def test_a_path_of_the_library(self, search: Search) -> None:
+        reply = search.run(SearchMessage(image=ImageByPath(path="3.png"), limit=5))
+
+        assert len(reply.neighbours) == 5
+        assert reply.neighbours[0].path == "3.png"
+        assert reply.neighbours[0].score >= 0.999
+        assert [found.score for found in reply.neighbours] == sorted(
+            (found.score for found in reply.neighbours), reverse=True
+        )
+
+    def test_bytes_beside_the_message(self, search: Search, queries: dict[str, bytes]) -> None:
+        queries[KEY] = encoded(picture(3))
+
+        assert search.run(SearchMessage(image=ImageByKey(key=KEY))).neighbours[0].path == "3.png"
+
+    def test_bytes_in_the_message(self, search: Search) -> None:
+        inline = base64.b64encode(encoded(picture(3))).decode()
+
+        assert search.run(SearchMessage(image=ImageInline(base64=inline))).neighbours[0].path == "3.png"
+
+    def test_the_payload_tells_what_the_file_is(self, search: Search, root: Path) -> None:
+        payload = search.run(SearchMessage(image=ImageByPath(path="3.png"))).neighbours[0].payload
+
+        assert payload["size_bytes"] == (root / "3.png").stat().st_size
+        assert (payload["format"], payload["width_px"], payload["height_px"]) == ("PNG", 64, 48)
+        assert payload["status"] == "indexed"
+
+    @pytest.mark.parametrize("limit", [1, 12, 50])
+    def test_rejected_files_are_never_found(self, search: Search, limit: int) -> None:
+        reply = search.run(SearchMessage(image=ImageByPath(path="3.png"), limit=limit))
+
+        assert len(reply.neighbours) == min(limit, 12)
+        assert "bad.png" not in {found.path for found in reply.neighbours}
+
+    @pytest.mark.parametrize(
+        ("image", "said"),
+        [
+            (ImageByPath(path="bad.png"), "rejected: it is not an image"),
+            (ImageByPath(path="nowhere.png"), "neither a file here nor in the index"),
+            (ImageByKey(key=KEY), "query image is gone"),
+            (ImageInline(base64="!!!"), "not valid base64"),
+            (ImageInline(base64=base64.b64encode(b"hello").decode()), "not an image of a known format"),
+        ],
+    )
+    def test_a_query_at_fault_is_refused_with_the_reason(
+        self, search: Search, image: ImageByPath | ImageByKey | ImageInline, said: str
+    ) -> None:
+        with pytest.raises(Refused, match=said):
+            search.run(SearchMessage(image=image))
+
+    def test_bounds_name_their_setting(self, search: Search, queries: dict[str, bytes]) -> None:
+        queries[KEY] = bytes(100_001)
+
+        with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
+            search.run(SearchMessage(image=ImageByKey(key=KEY)))
+        with pytest.raises(Refused, match="LOOKALIKE_MAX_LIMIT"):
+            search.run(SearchMessage(image=ImageByPath(path="3.png"), limit=51))
+
+
+@pytest.mark.parametrize("distance", ["cosine", "dot", "euclid", "manhattan"])
+def test_every_metric_puts_the_best_first(
+    store: QdrantClient, sync: Sync, search: Search, root: Path, distance: Distance, embedder: Embedder
+) -> None:
+    name, _, _ = ensure(store, f"m-{distance}", embedder.card, distance, library_id="l", rebuild=True)
+    index = Index(store, name)
+    names = [draw(root / f"{seed}.png", seed).name for seed in range(8)]
+    dataclasses.replace(sync, index=index).run(SyncMessage(paths=names))
+
+    ask = SearchMessage(image=ImageByPath(path="5.png"), limit=8)
+    found = dataclasses.replace(search, index=index, distance=distance).run(ask).neighbours
+
+    scores, similarities = [it.score for it in found], [it.similarity for it in found]
+    assert found[0].path == "5.png"
+    assert similarities[0] == pytest.approx(1, abs=1e-4)
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(0 <= similarity <= 1 for similarity in similarities)
+    assert scores == sorted(scores, reverse=distance in ("cosine", "dot"))
