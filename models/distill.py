@@ -27,11 +27,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from models.augment import shrink, vary
+from models.embedder import IMAGENET_MEAN, IMAGENET_STD
 from models.photos import read_photos
 from models.resnet import ResNet, as_float
 from models.retrieval import figures
 from models.syllabus import Syllabus, draw_up
-from models.teacher import IMAGENET_MEAN, IMAGENET_STD, Lesson, build_lesson
+from models.teacher import Lesson, build_lesson
 
 STORE_PX = 112  # of the kept pixels: what crops are cut from
 BATCH = 256

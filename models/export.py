@@ -17,22 +17,21 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from models.contract import ModelCard
+from models.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
 from models.graph import resnet_graph
 from models.photos import Photo, open_rgb, read_photos
 from models.preprocess import prepare
 from models.resnet import DEPTHS, ResNet, as_float
 from models.stamp import Origin, stamp
-from models.teacher import IMAGENET_MEAN, IMAGENET_STD, open_session
 
-PUBLISHED_AT = "https://download.pytorch.org/models/"
-# torchvision's first weights of each depth (IMAGENET1K_V1). The digits begin the file's SHA-256, which
+# Torchvision's first weights of each depth (IMAGENET1K_V1). The digits begin the file's SHA-256, which
 # torch.hub checks.
 PUBLISHED = {
-    "resnet18": "resnet18-f37072fd.pth",
-    "resnet34": "resnet34-b627a593.pth",
-    "resnet50": "resnet50-0676ba61.pth",
-    "resnet101": "resnet101-63fe2227.pth",
-    "resnet152": "resnet152-394f9c45.pth",
+    "resnet18": "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    "resnet34": "https://download.pytorch.org/models/resnet34-b627a593.pth",
+    "resnet50": "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    "resnet101": "https://download.pytorch.org/models/resnet101-63fe2227.pth",
+    "resnet152": "https://download.pytorch.org/models/resnet152-394f9c45.pth",
 }
 PUBLISHED_LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research"
 CHECKED_PHOTOS = 32
@@ -121,11 +120,12 @@ def _difference(
     return float(np.abs(found - expected).max())
 
 
-def published(depth: str) -> Weights:
-    """The weights torchvision publishes, from PyTorch's cache or the network; torch.hub compares the checksum."""
-    state: Weights = torch.hub.load_state_dict_from_url(
-        PUBLISHED_AT + PUBLISHED[depth], check_hash=True, weights_only=True, map_location="cpu"
-    )
+def published(url: str) -> Weights:
+    """The weights at `url`, from PyTorch's cache or the network.
+
+    Raises RuntimeError if they are not the ones whose checksum the file name begins, OSError without network.
+    """
+    state: Weights = torch.hub.load_state_dict_from_url(url, check_hash=True, weights_only=True, map_location="cpu")
     return state
 
 
@@ -148,8 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--weights needs --source and --licence: the card says where weights come from")
     try:
         if given.weights is None:
-            weights = published(given.depth)
-            default = Origin(given.depth, PUBLISHED_AT + PUBLISHED[given.depth], PUBLISHED_LICENCE)
+            weights = published(PUBLISHED[given.depth])
+            default = Origin(given.depth, PUBLISHED[given.depth], PUBLISHED_LICENCE)
         else:
             weights = torch.load(given.weights, map_location="cpu", weights_only=True)
             default = Origin(given.depth, given.source, given.licence)
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             resize=given.resize,
             photos=list(islice(read_photos([given.photos]), CHECKED_PHOTOS)),
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"not exported: {error}", file=sys.stderr)
         return 1
     print(f"exported {given.model} name={card.name} dimension={card.dimension} fingerprint={card.fingerprint[:12]}")

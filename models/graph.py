@@ -16,6 +16,7 @@ from models.contract import INPUT, OUTPUT
 
 # 17 is the oldest with everything used here, so that older runtimes load the file too.
 OPSET, IR_VERSION = 17, 8
+AXES_ARE_AN_INPUT = 18  # opset from which ReduceL2 takes its axes as an input
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which torchvision's ResNets keep
 SMALLEST_NORM = 1e-12  # as in torch.nn.functional.normalize
 
@@ -84,9 +85,13 @@ def resnet_graph(
     return as_model(graph, (height_px, width_px), dimension)
 
 
-def l2_normalise(graph: GraphBuilder, x: str) -> None:
+def l2_normalise(graph: GraphBuilder, x: str, opset: int = OPSET) -> None:
     """Ends a graph: `x` float32 [batch, d] divided by its length, as the contract's output."""
-    length = graph.node("ReduceL2", [x], "length", axes=[1], keepdims=1)
+    if opset < AXES_ARE_AN_INPUT:
+        length = graph.node("ReduceL2", [x], "length", axes=[1], keepdims=1)
+    else:
+        axes = graph.store("length_axes", np.array([1], dtype=np.int64))
+        length = graph.node("ReduceL2", [x, axes], "length", keepdims=1)
     smallest = graph.store("smallest_length", np.array(SMALLEST_NORM, dtype=np.float32))
     graph.node("Div", [x, graph.node("Max", [length, smallest], "safe_length")], OUTPUT)
 

@@ -25,10 +25,10 @@ from onnxruntime.quantization import (
 )
 
 from models.contract import INPUT, ModelCard, read_card
+from models.embedder import open_session
 from models.photos import Photo, open_rgb, read_photos
 from models.preprocess import prepare
 from models.stamp import stamp
-from models.teacher import open_session
 
 CALIBRATION_PHOTOS = 256
 # The pooled feature stays float: one byte for each value would round what the embedding is made of.

@@ -13,26 +13,13 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from models.embedder import Rule, float_input, open_session
 from models.photos import Photo, open_rgb
 from models.preprocess import STRETCH, prepare
 
 CHUNK_PHOTOS = 500
-# ImageNet's channel means and deviations (torchvision's published recipe), for pixels in 0..1.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A preprocessing rule without a model file: what `prepare` needs of a card."""
-
-    height_px: int
-    width_px: int
-    resize: str
-
 
 # Two views of each photo are averaged: the largest centred square, and the whole picture squeezed and mirrored.
 # Over 1,812 labelled training photos of six sources the first had mAP .637 on average, the published
@@ -78,21 +65,6 @@ def build_lesson(photos: Iterable[Photo], teacher: Path, cache: Path, *, px: int
     return _load(paths)
 
 
-def teacher_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 [n, h, w, 3] RGB -> float32 [n, 3, h, w], normalised as torchvision's published weights expect."""
-    mean, std = np.array(IMAGENET_MEAN, dtype=np.float32), np.array(IMAGENET_STD, dtype=np.float32)
-    normalised = (pixels.astype(np.float32) / np.float32(255) - mean) / std
-    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2), dtype=np.float32)
-
-
-def open_session(path: Path, threads: int = 1) -> ort.InferenceSession:
-    """An ONNX Runtime session on the CPU that does not spin while it waits."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def _write_chunk(chunk: list[Photo], teacher: Path, path: Path, px: int) -> None:
     session = open_session(teacher)
     name = session.get_inputs()[0].name
@@ -104,7 +76,7 @@ def _write_chunk(chunk: list[Photo], teacher: Path, path: Path, px: int) -> None
         for rule, mirrored in TEACHER_VIEWS:
             batch = np.stack([prepare(image, rule) for image in images[start : start + 16]])
             view = batch[:, :, ::-1] if mirrored else batch
-            total = total + session.run(None, {name: teacher_input(view)})[0] / len(TEACHER_VIEWS)
+            total = total + session.run(None, {name: float_input(view)})[0] / len(TEACHER_VIEWS)
         features.append(np.asarray(total, dtype=np.float16))
     partial = path.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as file:
