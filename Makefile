@@ -1,0 +1,66 @@
+# On a fresh machine: python3 and make are enough. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup run check lint types imports test constraints dist clean
+SHELL := /bin/sh
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+PHOTOS ?= photos
+
+# Named in `help`; a time is that of a 2-core machine.
+help: ## list the targets (this)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## make .venv with everything but torch, .venv/bin/lookalike included (20 s; 0 s when nothing changed)
+
+run: $(READY) ## index the images in PHOTOS=DIR and stay until Ctrl-C; without PHOTOS, in ./photos with drawn ones
+ifeq ($(origin PHOTOS),file)
+	@$(PYTHON) -m lookalike.samples $(PHOTOS)
+endif
+	@.venv/bin/lookalike up "$(PHOTOS)"
+
+check: setup lint types imports test ## all that must hold before a commit; CI runs exactly this
+
+lint: $(READY) ## ruff: rules and format (1 s)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: $(READY) ## mypy --strict (20 s)
+	.venv/bin/mypy
+
+imports: $(READY) ## which part may import which (2 s)
+	.venv/bin/lint-imports
+
+test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
+	.venv/bin/pytest $(T)
+
+constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (10 s)
+	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o constraints.txt
+
+dist: $(READY) ## build sdist and wheel in dist/ (2 s)
+	$(PYTHON) -m hatchling build --clean
+
+clean: ## remove .venv and all that was built; photos and data stay
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# No `sync`: what else lies in .venv (torch, for training) stays there.
+# The project itself comes last and without dependencies, because an editable install has no hash.
+$(READY): constraints.txt pyproject.toml | $(PYTHON)
+	@awk '/^[a-z0-9]/ { wanted = /^uv==/ } wanted' constraints.txt > .venv/uv.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
+	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --require-hashes --requirement constraints.txt
+	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PYTHON):
+	@for python in $(PYTHONS); do \
+	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || continue; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$$python cannot make environments: install its venv package (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }; \
+	  "$$python" -m venv .venv && exit; rm -rf .venv; exit 1; \
+	done; \
+	echo "No Python 3.11 to 3.14 was found: install one of them (Debian, Ubuntu: apt install python3 python3-venv)." >&2; \
+	exit 1
