@@ -55,7 +55,10 @@ def copies_found(originals: NDArray[np.float32], copies: NDArray[np.float32]) ->
 
 
 def read_folder(folder: Path) -> tuple[list[Image.Image], NDArray[np.str_]]:
-    """All photos that open, upright RGB, and their class folders' names; a line on stderr for each that does not."""
+    """All photos that open, upright RGB, and their class folders' names; a line on stderr for each that does not.
+
+    Raises ValueError if none opens.
+    """
     images, labels = [], []
     for photo in read_photos([folder]):
         try:
@@ -64,6 +67,8 @@ def read_folder(folder: Path) -> tuple[list[Image.Image], NDArray[np.str_]]:
             print(f"left out {photo.name}: {error}", file=sys.stderr)
             continue
         labels.append(photo.label)
+    if len(images) == 0:
+        raise ValueError(f"no photo in {folder} opens: give a folder of class folders")
     return images, np.array(labels, dtype=np.str_)
 
 

@@ -3,11 +3,11 @@
 Nodes are put before and after its graph; its weights stay as they are. Knows nothing of downloads.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from models.contract import INPUT, OUTPUT, ContractBroken, ModelCard
@@ -31,6 +31,8 @@ def wrap(published: Path, path: Path, origin: Origin, dimension: int) -> ModelCa
     model = onnx.load(published)
     entry = _entry(model)
     side_px = [axis.dim_value or FREE_SIDE_PX for axis in entry.type.tensor_type.shape.dim[2:]]
+    pixels = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *side_px, 3), dtype=np.uint8)
+    expected = _one_by_one(published, entry.name, pixels, dimension)
     exit_name = PREFIX + model.graph.output[0].name
     opset = max(each.version for each in model.opset_import if not each.domain)
     inner = onnx.compose.add_prefix_graph(model.graph, PREFIX)
@@ -69,7 +71,9 @@ def wrap(published: Path, path: Path, origin: Origin, dimension: int) -> ModelCa
     unchecked = path.with_suffix(".unchecked.onnx")
     try:
         card = stamp(whole, card, unchecked)
-        _check(published, entry.name, unchecked, side_px, dimension)
+        difference = float(np.abs(Embedder(unchecked).embed_pixels(pixels) - expected).max())
+        if not difference <= LARGEST_DIFFERENCE:  # NaN is refused too
+            raise ContractBroken(f"wrapped, {published} gives embeddings that differ by {difference:.1e}")
         unchecked.replace(path)
     finally:
         unchecked.unlink(missing_ok=True)
@@ -88,15 +92,10 @@ def _entry(model: onnx.ModelProto) -> onnx.ValueInfoProto:
     return entry
 
 
-def _check(published: Path, entry: str, wrapped: Path, side_px: Sequence[int], dimension: int) -> None:
-    """One by one through the published model, together through the wrapped one."""
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (CHECKED_IMAGES, *side_px, 3), dtype=np.uint8)
+def _one_by_one(published: Path, entry: str, pixels: NDArray[np.uint8], dimension: int) -> NDArray[np.float32]:
+    """What the published model says of each image, L2-normalised: uint8 [n, h, w, 3] -> float32 [n, dimension]."""
     session = open_session(published)
-    outputs = [session.run(None, {entry: float_input(pixels[row : row + 1])})[0] for row in range(len(pixels))]
+    outputs = [session.run(None, {entry: float_input(image[np.newaxis])})[0] for image in pixels]
     if outputs[0].size != dimension:
-        raise ContractBroken(f"the published model gives {outputs[0].shape[1:]} for an image, not {dimension} values")
-    expected = normalised(np.stack([output.reshape(-1) for output in outputs]))
-    difference = float(np.abs(Embedder(wrapped).embed_pixels(pixels) - expected).max())
-    if not difference <= LARGEST_DIFFERENCE:  # NaN is refused too
-        raise ContractBroken(f"wrapped, the published model gives embeddings that differ by {difference:.1e}")
+        raise ContractBroken(f"{published} gives {outputs[0].size} values for an image, not {dimension}")
+    return normalised(np.stack([output.reshape(-1) for output in outputs]))
