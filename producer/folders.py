@@ -50,7 +50,7 @@ class Folders:
         while True:
             go_on(self._stop)
             try:
-                event = self._waiting.get(timeout=0.5)
+                event = self._waiting.get(timeout=0.25)
             except queue.Empty:
                 continue
             try:

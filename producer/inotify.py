@@ -1,15 +1,18 @@
-"""watchdog's inotify observer that also tells what the library only logs or keeps to itself. Linux only.
+"""watchdog's inotify observer, made to tell what the library only logs or keeps to itself. Linux only.
 
-watchdog 7.1 rebuilds its watches after an overflow of the kernel's queue and logs it; a folder below the
-root that could not be watched because the watches are exhausted, it passes over without a word.
+watchdog 7.1 rebuilds its watches after an overflow of the kernel's queue, and logs it; a folder below the
+root that could not be watched because the watches are used up, it passes over without a word; and a
+folder that left the root stays watched under the name that it had there.
 """
 
 import errno
+import os
 from collections.abc import Callable
 
 from watchdog.observers.api import BaseObserver
-from watchdog.observers.inotify import InotifyFullEmitter
+from watchdog.observers.inotify import InotifyFullEmitter, InotifyWatchGroup
 from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
+from watchdog.observers.inotify_move_event_grouper import GroupedInotifyEvent, PathedInotifyEvent
 
 EXHAUSTED = (errno.ENOSPC, errno.EMFILE)
 
@@ -37,14 +40,60 @@ class AttentiveInotify(InotifyFD):
         if event.is_queue_overflow:
             self._on_overflow()
 
+    def _add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
+        # watchdog warns when a folder that left comes back, because the kernel gives it the same number.
+        watch = self._get_or_create_watch(path, mask)
+        watch.callbacks[id_] = callback
+        return watch.wd
+
+
+class AttentiveWatches(InotifyWatchGroup):
+    """The watches of the library; those of a folder that left can be given back."""
+
+    def forget(self, folder: bytes) -> None:
+        """Gives back the watches of a folder and everything below, unless they have another name by now."""
+        below = folder + os.sep.encode()
+        with self._lock:
+            left = [path for path in self._active_callbacks_by_path if path == folder or path.startswith(below)]
+            for path in left:
+                number = self._active_callbacks_by_path[path]
+                if self._active_callbacks_by_watch.get(number) == path:
+                    self._remove_callbacks([number])
+                else:
+                    del self._active_callbacks_by_path[path]
+
+
+class AttentiveEmitter(InotifyFullEmitter):
+    """Tells unpaired halves of a move as moves from or to nowhere, and forgets a folder that left."""
+
+    _inotify: AttentiveWatches | None
+
+    def on_thread_start(self) -> None:
+        """Begins to watch."""
+        self._inotify = AttentiveWatches(
+            self._inotify_fd,
+            os.fsencode(self.watch.path),
+            is_recursive=self.watch.is_recursive,
+            event_mask=self.get_event_mask_from_filter(),
+            follow_symlink=self.watch.follow_symlink,
+        )
+
+    def build_and_queue_event(self, event: GroupedInotifyEvent, *, full_events: bool = True) -> None:
+        """Queues what the event means."""
+        watches = self._inotify
+        is_single = isinstance(event, PathedInotifyEvent)
+        if is_single and event.ev.is_moved_from and event.ev.is_directory and watches is not None:
+            watches.forget(event.path)
+        super().build_and_queue_event(event, full_events=full_events)
+
 
 class AttentiveObserver(BaseObserver):
-    """Observes by inotify; unpaired halves of a move are told as moves from or to nowhere."""
+    """Observes by inotify."""
 
     def __init__(self, on_overflow: Callable[[], None], on_exhausted: Callable[[], None]) -> None:
         self._inotify = AttentiveInotify(on_overflow, on_exhausted)
         self._inotify.start()
-        super().__init__(InotifyFullEmitter, inotify_fd=self._inotify)
+        super().__init__(AttentiveEmitter, inotify_fd=self._inotify)
 
     def is_reading(self) -> bool:
         """Whether the thread that reads the kernel's events lives."""

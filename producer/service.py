@@ -150,6 +150,10 @@ class Service:
         log.info(fields("producer ended", hanging=",".join(thread.name for thread in threads if thread.is_alive())))
         return not self._failed
 
+    def rescan(self, reason: str) -> None:
+        """Asks for a scan out of turn."""
+        self._scanner.request(reason)
+
     def _guarded(self, name: str, part: Callable[[], None]) -> None:
         try:
             part()

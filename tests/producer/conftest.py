@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 10.0
 
 Until = Callable[[Callable[[], object]], None]
+Rest = Callable[[], ProducerNote]
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +108,22 @@ def producing(settings: Settings) -> Iterator[Service]:
         assert ended == [True]
 
 
-def is_at_rest(note: ProducerNote, board: Board) -> bool:
-    """What `lookalike status --wait` waits for."""
-    return (
-        note.scan_ended_at > 0 and note.state == "watching" and note.settling == note.held == 0 and not board.waiting()
-    )
+@pytest.fixture
+def rest(board: Board, until: Until) -> Rest:
+    """Waits for what `lookalike status --wait` waits for, and gives the note."""
+
+    def wait() -> ProducerNote:
+        # What the test did a moment ago has to arrive first: a file system event takes milliseconds.
+        time.sleep(0.3)
+        seen: list[ProducerNote] = []
+
+        def is_at_rest() -> bool:
+            note = board.noted()
+            seen.append(note)
+            at_rest = note.scan_ended_at > 0 and note.state == "watching" and note.settling == note.held == 0
+            return at_rest and not board.waiting()
+
+        until(is_at_rest)
+        return seen[-1]
+
+    return wait

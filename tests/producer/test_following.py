@@ -1,40 +1,169 @@
-"""The producer on a real folder with a real broker and a real watchdog: the index follows the library."""
+"""While the producer runs, the index follows the library: real folder, real broker, real watchdog."""
 
-import os
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from lookalike.board import Board
 from lookalike.settings import Settings
-from tests.producer.conftest import Until, is_at_rest, producing
+from producer.service import Service
+from tests.producer.conftest import Rest, Until, producing
+from tests.producer.files import draw, draw_old
 from tests.producer.other_side import OtherSide
 
 
-def draw(path: Path, content: str = "picture") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-    return path
+@pytest.fixture
+def service(settings: Settings, library: Path, side: OtherSide, rest: Rest) -> Iterator[Service]:  # noqa: ARG001
+    """A producer that has seen a library with one picture in it."""
+    draw_old(library / "first.jpg")
+    with producing(settings) as running:
+        rest()
+        yield running
 
 
-def age(path: Path, seconds: float = 100.0) -> Path:
-    """Makes a file look as if it had been there for long."""
-    written = path.stat().st_mtime - seconds
-    os.utime(path, (written, written))
-    return path
+pytestmark = pytest.mark.usefixtures("service")
 
 
-def test_files_that_are_there_at_start_are_sent_through_the_rescan_queue(
-    settings: Settings, library: Path, board: Board, side: OtherSide, until: Until
+def test_a_new_file_goes_through_the_ingest_queue(library: Path, side: OtherSide, until: Until) -> None:
+    draw(library / "album" / "new.jpg")
+
+    until(lambda: "album/new.jpg" in side.files)
+    assert [queue for queue, message in side.messages if "album/new.jpg" in message.paths] == ["ingest"]
+
+
+def test_a_file_that_grows_is_sent_when_it_rests(library: Path, side: OtherSide, until: Until) -> None:
+    with (library / "slow.jpg").open("w") as slow:
+        for _ in range(20):
+            slow.write("x" * 1000)
+            slow.flush()
+            time.sleep(0.03)
+        assert "slow.jpg" not in side.sent_paths
+
+    until(lambda: "slow.jpg" in side.files)
+    assert side.files["slow.jpg"].size_bytes == 20_000
+    assert side.sent_paths.count("slow.jpg") == 1
+
+
+def test_a_changed_file_is_sent_again(library: Path, side: OtherSide, until: Until) -> None:
+    draw(library / "first.jpg", "another picture")
+
+    until(lambda: side.files["first.jpg"].size_bytes == len("another picture"))
+
+
+def test_a_deleted_file_is_gone(library: Path, side: OtherSide, rest: Rest) -> None:
+    draw_old(library / "second.jpg")
+    rest()
+
+    (library / "first.jpg").unlink()
+
+    rest()
+    assert list(side.files) == ["second.jpg"]
+
+
+def test_a_renamed_file_travels_with_its_old_name(library: Path, side: OtherSide, until: Until) -> None:
+    embedded = len(side.embedded)
+
+    (library / "first.jpg").rename(library / "renamed.jpg")
+
+    until(lambda: list(side.files) == ["renamed.jpg"])
+    assert any(message.paths == ["renamed.jpg"] and message.gone == ["first.jpg"] for _, message in side.messages)
+    assert len(side.embedded) == embedded
+
+
+def test_a_finished_download_is_a_new_file(library: Path, side: OtherSide, until: Until) -> None:
+    draw(library / "photo.jpg.part").rename(library / "photo.jpg")
+
+    until(lambda: "photo.jpg" in side.files)
+    assert "photo.jpg.part" not in side.sent_gone
+
+
+def test_a_renamed_folder_costs_no_inference(library: Path, side: OtherSide, rest: Rest, until: Until) -> None:
+    for number in range(300):
+        draw_old(library / "trip" / f"day {number % 3}" / f"{number}.jpg", str(number))
+    rest()
+    until(lambda: len(side.files) == 301)
+    embedded = len(side.embedded)
+
+    (library / "trip").rename(library / "journey")
+
+    until(lambda: not any(path.startswith("trip/") for path in side.files))
+    rest()
+    assert sum(path.startswith("journey/") for path in side.files) == 300
+    assert len(side.embedded) == embedded
+
+
+def test_a_folder_that_leaves_takes_its_files_along_and_brings_them_back(
+    library: Path, side: OtherSide, tmp_path: Path, rest: Rest, until: Until
 ) -> None:
-    for number in range(100):
-        age(draw(library / f"album {number % 3}" / f"{number}.jpg", str(number)))
-    draw(library / "notes.txt")
+    for number in range(40):
+        draw_old(library / "trip" / "deep" / f"{number}.jpg", str(number))
+    rest()
+    until(lambda: len(side.files) == 41)
 
-    with producing(settings):
-        until(lambda: len(side.files) == 100)
-        until(lambda: is_at_rest(board.noted(), board))
+    (library / "trip").rename(tmp_path / "elsewhere")
+    until(lambda: list(side.files) == ["first.jpg"])
 
-        note = board.noted()
-        assert {queue for queue, _ in side.messages} == {"rescan"}
-        assert sorted(side.sent_paths) == sorted(side.files)
-        assert (note.discovered, note.ignored, note.watching) == (100, 1, "inotify")
-        assert board.alive(["producer"]) == {"producer": 1}
+    (tmp_path / "elsewhere").rename(library / "back")
+    until(lambda: len(side.files) == 41)
+    assert sum(path.startswith("back/deep/") for path in side.files) == 40
+
+
+def test_a_deleted_folder_is_gone_and_a_copied_one_is_there(
+    library: Path, side: OtherSide, rest: Rest, until: Until
+) -> None:
+    for number in range(40):
+        draw_old(library / "trip" / "deep" / f"{number}.jpg", str(number))
+    rest()
+    shutil.copytree(library / "trip", library / "copy")
+    until(lambda: len(side.files) == 81)
+
+    shutil.rmtree(library / "trip")
+
+    until(lambda: len(side.files) == 41)
+    assert not any(path.startswith("trip/") for path in side.files)
+
+
+def test_the_number_of_files_is_exact_once_all_is_at_rest(library: Path, side: OtherSide, rest: Rest) -> None:
+    for number in range(50):
+        draw(library / str(number) / "a.jpg")
+        draw(library / str(number) / "b.txt")
+    for number in range(0, 50, 2):
+        shutil.rmtree(library / str(number))
+
+    note = rest()
+
+    assert (note.discovered, note.ignored) == (26, 25)
+    assert len(side.files) == 26
+
+
+def test_names_that_are_not_utf8_are_said_with_escapes_and_sent_once(
+    service: Service, library: Path, side: OtherSide, board: Board, rest: Rest, until: Until
+) -> None:
+    draw(library / "caf\udce9.jpg")
+    until(lambda: "caf\\xe9.jpg" in side.files)
+    rest()
+    ended_at, sent = board.noted().scan_ended_at, len(side.sent_paths)
+
+    service.rescan("the test asks")
+    until(lambda: board.noted().scan_ended_at > ended_at)
+
+    assert (len(side.sent_paths), side.sent_gone) == (sent, [])
+
+
+def test_links_inside_count_and_links_that_leave_do_not(
+    library: Path, side: OtherSide, tmp_path: Path, rest: Rest
+) -> None:
+    draw(tmp_path / "outside.jpg")
+    (library / "album").mkdir()
+    (library / "album" / "inside.jpg").symlink_to("../first.jpg")
+    (library / "leaves.jpg").symlink_to(tmp_path / "outside.jpg")
+    (library / "broken.jpg").symlink_to("nothing.jpg")
+    (library / "circle").symlink_to(library)
+
+    note = rest()
+
+    assert (note.discovered, note.ignored) == (2, 3)
+    assert sorted(side.files) == ["album/inside.jpg", "first.jpg"]

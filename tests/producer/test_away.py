@@ -1,0 +1,243 @@
+"""The broker falls over, the kernel runs out of watches, events get lost: the producer says so and goes on."""
+
+import ctypes
+import errno
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from watchdog.observers import inotify_c
+
+from lookalike.board import Board
+from lookalike.broker import redis_of
+from lookalike.settings import Settings, read_settings
+from producer.events import Touched
+from producer.inotify import AttentiveObserver
+from producer.watching import Inbox, Watcher
+from tests.producer.conftest import ROOT, Rest, Until, other_side_process, producing
+from tests.producer.files import draw, draw_old
+from tests.producer.other_side import PAUSED, OtherSide
+from tests.running.valkey import free_port, start_valkey, stop_valkey
+
+
+def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
+    library: Path, tmp_path: Path, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    port = free_port()
+    settings = read_settings(redis_url=f"redis://127.0.0.1:{port}/0", library=library, settle_s=0.1)
+    draw_old(library / "first.jpg")
+
+    with producing(settings):
+        until(lambda: "broker away" in caplog.text)
+        server = start_valkey(tmp_path, port)
+        try:
+            with other_side_process(f"redis://127.0.0.1:{port}/0"), Redis(port=port) as redis:
+                side = OtherSide(redis)
+                side.begin(library)
+                until(lambda: "first.jpg" in side.files)
+                caplog.clear()
+
+                stop_valkey(server)
+                until(lambda: "broker away" in caplog.text)
+                draw(library / "second.jpg")
+                server = start_valkey(tmp_path, port)
+                side.begin(library)
+                # It came back empty, as if it had lost all it knew.
+                until(lambda: sorted(side.files) == ["first.jpg", "second.jpg"])
+        finally:
+            stop_valkey(server)
+
+    assert caplog.text.count("broker away") == 1
+    assert "scan requested" in caplog.text
+
+
+def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
+    settings: Settings, library: Path, side: OtherSide, until: Until
+) -> None:
+    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 5, "backlog_batches": 4})
+    for number in range(200):
+        draw_old(library / f"{number}.jpg", str(number))
+    assert side.files == {}
+
+    with producing(paused), redis_of(paused) as redis:
+        board = Board(redis, paused.names)
+        until(lambda: redis.llen(paused.names.rescan) == 4)
+        until(lambda: board.noted().discovered == 200)
+        assert board.noted().state == "comparing"
+        assert board.noted().scan_ended_at == 0.0
+        assert board.noted().held >= 5
+
+        draw(library / "new.jpg")
+        until(lambda: redis.llen(paused.names.ingest) == 1)
+        until(lambda: board.noted().discovered == 201)
+        assert redis.llen(paused.names.rescan) == 4
+
+        # The workers take everything.
+        until(lambda: redis.delete(paused.names.rescan) == 0 and board.noted().state == "watching")
+        assert board.noted().scan_ended_at > 0
+
+
+def test_events_wait_for_room_in_their_queue_too(
+    settings: Settings, library: Path, side: OtherSide, until: Until
+) -> None:
+    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 1, "backlog_batches": 2})
+    draw_old(library / "first.jpg")
+    side.put("first.jpg")
+
+    with producing(paused), redis_of(paused) as redis:
+        board = Board(redis, paused.names)
+        until(lambda: board.noted().state == "watching")
+        for number in range(10):
+            draw(library / f"{number}.jpg")
+
+        until(lambda: (redis.llen(paused.names.ingest), board.noted().held) == (2, 8))
+
+
+def test_what_is_on_its_way_is_not_sent_again_by_a_scan(
+    settings: Settings, library: Path, side: OtherSide, until: Until
+) -> None:
+    paused = settings.model_copy(update={"name": PAUSED})
+    draw_old(library / "first.jpg")
+    assert side.files == {}
+
+    with producing(paused) as service, redis_of(paused) as redis:
+        board = Board(redis, paused.names)
+        until(lambda: board.noted().state == "watching")
+        ended_at = board.noted().scan_ended_at
+
+        service.rescan("the test asks")
+        until(lambda: board.noted().scan_ended_at > ended_at)
+        assert redis.llen(paused.names.rescan) == 1
+
+        draw_old(library / "first.jpg", "changed", age_s=50.0)
+        until(lambda: redis.llen(paused.names.ingest) == 1)
+
+
+@pytest.fixture
+def few_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel refuses more watches than three, as it does when the user's share is used up."""
+    real = inotify_c.inotify_add_watch
+    paths: set[bytes] = set()
+
+    def refusing(descriptor: int, path: bytes, mask: int) -> int:
+        if len(paths | {path}) > 3:
+            ctypes.set_errno(errno.ENOSPC)
+            return -1
+        paths.add(path)
+        return real(descriptor, path, mask)
+
+    monkeypatch.setattr(inotify_c, "inotify_add_watch", refusing)
+
+
+@pytest.mark.usefixtures("few_watches")
+def test_when_the_watches_are_used_up_it_polls_and_says_what_to_do(
+    settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
+) -> None:
+    for number in range(5):
+        draw_old(library / str(number) / "a.jpg")
+
+    with producing(settings.model_copy(update={"poll_s": 0.2})):
+        note = rest()
+        assert note.watching == "polling"
+        assert "fs.inotify.max_user_watches" in note.warning
+
+        draw(library / "4" / "new.jpg")
+        until(lambda: "4/new.jpg" in side.files)
+
+
+def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path, until: Until) -> None:
+    told: list[str] = []
+    observer = AttentiveObserver(lambda: told.append("overflow"), lambda: told.append("exhausted"))
+    try:
+        lost = inotify_c.InotifyEvent(
+            inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, os.fsencode(library)
+        )
+        observer._inotify.handle_event(lost)  # noqa: SLF001 - the kernel cannot be asked to overflow
+    finally:
+        observer.stop()
+
+    assert told == ["overflow"]
+
+
+def test_an_observer_that_died_is_started_anew(
+    settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
+) -> None:
+    with producing(settings) as service:
+        rest()
+        ended_at = rest().scan_ended_at
+        watcher: Watcher = service._watcher  # noqa: SLF001 - it has to be killed
+        watcher.stop()
+        until(watcher.is_healthy)
+        draw(library / "new.jpg")
+
+        until(lambda: "new.jpg" in side.files)
+        assert rest().scan_ended_at > ended_at
+
+
+def test_an_inbox_that_is_full_says_that_events_were_lost() -> None:
+    inbox = Inbox(most_events=1)
+    for _ in range(3):
+        inbox.put(Touched("a.jpg"))
+
+    assert [type(inbox.take(0.0)).__name__ for _ in range(3)] == ["Lost", "Touched", "NoneType"]
+
+
+def producer_process(**environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "producer"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "LOOKALIKE_LIBRARY is not set"),
+        ({"LOOKALIKE_LIBRARY": "/tmp"}, "REDIS_URL"),
+        ({"LOOKALIKE_LIBRARY": "/tmp", "REDIS_URL": "nonsense"}, "REDIS_URL"),
+        ({"LOOKALIKE_LIBRARY": "/tmp", "LOOKALIKE_SETTLE_S": "soon"}, "LOOKALIKE_SETTLE_S"),
+    ],
+)
+def test_wrong_settings_end_in_one_sentence(environment: dict[str, str], sentence: str) -> None:
+    producer = producer_process(**environment)
+    _, said = producer.communicate(timeout=20)
+
+    assert producer.returncode == 1
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_two_seconds_in_the_middle_of_a_scan(
+    settings: Settings, library: Path, side: OtherSide, until: Until, number: int
+) -> None:
+    for at in range(200):
+        draw_old(library / f"{at}.jpg", str(at))
+    assert side.files == {}
+    assert settings.redis_url is not None
+    producer = producer_process(
+        LOOKALIKE_LIBRARY=os.fspath(library),
+        LOOKALIKE_NAME=PAUSED,
+        LOOKALIKE_BACKLOG_BATCHES="1",
+        REDIS_URL=settings.redis_url.get_secret_value(),
+    )
+    with redis_of(settings) as redis:
+        until(lambda: redis.llen("paused:rescan") == 1)
+
+    signalled_s = time.monotonic()
+    producer.send_signal(number)
+    _, said = producer.communicate(timeout=10)
+
+    assert time.monotonic() - signalled_s < 2.0
+    assert producer.returncode == 0
+    assert "Traceback" not in said
