@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
-from lookalike.local.folder import DataFolder, write_private
+from lookalike.local.folder import PRIVATE_FOLDER, DataFolder, write_private
 
 
 def usable_library(library: Path, folder: DataFolder) -> Path:
@@ -29,26 +29,31 @@ def usable_library(library: Path, folder: DataFolder) -> Path:
 
 
 def identity_of(library: Path, folder: DataFolder, *, rebuild: bool) -> str:
-    """The id of this library on this data folder, made once. Raises CollectionMismatch for another library.
+    """The id of this library on this data folder, new if it has none. Raises CollectionMismatch for another.
 
-    With `rebuild` what the embedded broker and store keep is removed, and another library is welcome.
+    With `rebuild` another library is welcome. Nothing is kept yet, see `keep_identity`.
     """
     known = json.loads(folder.identity.read_text("utf-8")) if folder.identity.exists() else None
     if known is not None and known["root"] == str(library):
-        identity = str(known["id"])
-    elif known is None or rebuild:
-        identity = str(uuid.uuid4())
-    else:
-        raise CollectionMismatch(
-            f"The data folder {folder.root} belongs to the library {known['root']}: "
-            f"add --rebuild to index {library} in its place, or name another folder with --data."
-        )
-    if rebuild:
-        for kept in (folder.broker, folder.store):
-            shutil.rmtree(kept)
-            kept.mkdir(mode=0o700)
-    write_private(folder.identity, json.dumps({"root": str(library), "id": identity}))
-    return identity
+        return str(known["id"])
+    if known is None or rebuild:
+        return str(uuid.uuid4())
+    raise CollectionMismatch(
+        f"The data folder {folder.root} belongs to the library {known['root']}: "
+        f"add --rebuild to index {library} in its place, or name another folder with --data."
+    )
+
+
+def keep_identity(library: Path, library_id: str, folder: DataFolder) -> None:
+    """Ties the data folder to this library. Once there is an index: a start that failed must not bind anybody."""
+    write_private(folder.identity, json.dumps({"root": str(library), "id": library_id}))
+
+
+def remove_index(folder: DataFolder) -> None:
+    """Removes what the embedded broker and store keep."""
+    for kept in (folder.broker, folder.store):
+        shutil.rmtree(kept)
+        kept.mkdir(mode=PRIVATE_FOLDER)
 
 
 def _refuse_data_inside(library: Path, data: Path) -> None:

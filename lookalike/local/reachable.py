@@ -85,7 +85,8 @@ def _insist(ask: Callable[[], None], patience_s: float) -> None:
 
 
 def _short(error: BaseException) -> str:
-    reason = error.reason if isinstance(error, URLError) else error
+    """What the system said: libraries wrap it in sentences with numbers and the address once more."""
+    reason = error.reason if isinstance(error, URLError) else error.__cause__ or error.__context__ or error
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
     return str(reason).rstrip(".")

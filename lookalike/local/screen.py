@@ -37,10 +37,9 @@ def live_line(status: Status | None, flower_url: str, troubled: Iterable[str]) -
         said = ["starting"]
     else:
         said = [f"discovered {status.discovered}", f"indexed {status.indexed}", f"rejected {status.rejected}"]
-        if status.rate_per_s:
-            said.append(f"{status.rate_per_s:.3g}/s")
-        if status.eta_s:
-            said.append(f"ETA {duration(status.eta_s)}")
+        # With nothing left the rate of the last minute only fades away.
+        if status.rate_per_s and status.eta_s:
+            said += [f"{status.rate_per_s:.3g}/s", f"ETA {duration(status.eta_s)}"]
     said.append(f"Flower {flower_url}")
     said += [f"{part} keeps dying: lookalike logs {part}" for part in troubled]
     return " · ".join(said)

@@ -1,13 +1,23 @@
-"""What stands in for a service: `child` has a child of its own, `stubborn` ignores SIGTERM, `dying` ends at once."""
+"""What stands in for a service: `child` has a child, `stubborn` ignores SIGTERM, `dying` ends at once.
 
+The child ties itself to its parent, as the children of the workers do.
+"""
+
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+# By its path: the package around it would take a second to import.
+GUARDED = Path(__file__).parents[2] / "lookalike" / "local" / "guarded.py"
 
 kind = sys.argv[1]
 if kind == "child":
-    subprocess.Popen([sys.executable, __file__, "sleeper"])
+    subprocess.Popen([sys.executable, __file__, "tied"])
+if kind == "tied":
+    runpy.run_path(str(GUARDED))["die_with_parent"](signal.SIGKILL)
 if kind == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write(f"{kind} began\n")

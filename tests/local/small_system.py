@@ -1,6 +1,6 @@
 """`up` with a real broker and small real programs in place of the services: a program of the tests.
 
-    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART]
+    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART] [--search KIND]
 
 The stand-in for the store answers GET / as every HTTP server does; see small_program.py for the rest.
 """
@@ -27,16 +27,16 @@ class Numbers:
     eta_s: float | None = 1.0
 
 
-def small_parts(settings: Settings, ports: Ports, real: set[str]) -> list[Part]:
+def small_parts(settings: Settings, ports: Ports, real: set[str], kind_of_search: str) -> list[Part]:
     parts = [part for part in parts_of(settings, ports) if part.name in real]
     if ports.store is not None:
         http = [sys.executable, "-m", "http.server", str(ports.store), "--bind", "127.0.0.1", "--directory", "run"]
         parts.append(Part("store", "ground", http))
-    return [
-        *parts,
-        Part("ingest", "work", [sys.executable, PROGRAM, "child"]),
-        Part("search", "work", [sys.executable, PROGRAM, "stubborn"], {"LOOKALIKE_SLOT": "search"}),
-    ]
+    return [*parts, small_part("ingest", "child"), small_part("search", kind_of_search)]
+
+
+def small_part(name: str, kind: str) -> Part:
+    return Part(name, "work", [sys.executable, PROGRAM, kind])
 
 
 def main() -> int:
@@ -46,6 +46,7 @@ def main() -> int:
     parser.add_argument("--rebuild", action="store_true")
     parser.add_argument("--prepare", default="pass")
     parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
+    parser.add_argument("--search", default="sleeper", help="which small program is the part `search`")
     given = parser.parse_args()
     try:
         up(
@@ -53,7 +54,7 @@ def main() -> int:
             given.library,
             rebuild=given.rebuild,
             ask_status=lambda _: Numbers,
-            make_parts=lambda settings, ports: small_parts(settings, ports, {"broker", *given.also}),
+            make_parts=lambda settings, ports: small_parts(settings, ports, {"broker", *given.also}, given.search),
             prepare=[sys.executable, "-c", given.prepare],
         )
     except LookalikeError as error:

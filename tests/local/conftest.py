@@ -1,0 +1,122 @@
+"""Starts `up` as the process it is, and finds whatever it left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lookalike.local.folder import DataFolder, make
+from lookalike.local.running import Running, running_on
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL_SYSTEM = Path(__file__).with_name("small_system.py")
+STARTS_WITHIN_S = 40.0
+STOPS_WITHIN_S = 10.0
+MARK = "LOOKALIKE_TEST_MARK"
+
+
+def wait_until(condition: Callable[[], object], within_s: float) -> None:
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until, f"not within {within_s} s"
+        time.sleep(0.02)
+
+
+class Machine:
+    """One `up` on one data folder; every process that comes from it carries a mark in its environment."""
+
+    def __init__(self, tmp_path: Path, name: str = "data") -> None:
+        self.tmp_path = tmp_path
+        self.library = tmp_path / "my library"
+        self.library.mkdir(exist_ok=True)
+        self.folder = DataFolder(tmp_path / name)
+        self.output = tmp_path / f"{name}.out"
+        self.mark = uuid.uuid4().hex
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LOOKALIKE_")}
+        shared = {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.tmp_path), MARK: self.mark, "TERM": "xterm"}
+        return {**kept, **shared, **more}
+
+    def small(self, *arguments: str, library: Path | None = None) -> list[str]:
+        return [sys.executable, str(SMALL_SYSTEM), str(self.folder.root), str(library or self.library), *arguments]
+
+    def start(self, command: list[str] | None = None, **environment: str) -> Running:
+        self.begin(command, **environment)
+        wait_until(lambda: self.running is not None or not self.lives, STARTS_WITHIN_S)
+        assert self.running is not None, self.output.read_text()
+        return self.running
+
+    def begin(self, command: list[str] | None = None, **environment: str) -> None:
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                command or self.small(), env=self.environment(**environment), stdout=output, stderr=output
+            )
+
+    @property
+    def lives(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def running(self) -> Running | None:
+        return running_on(self.folder)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self, within_s: float = STOPS_WITHIN_S) -> int:
+        assert self.process is not None
+        return self.process.wait(within_s)
+
+    def processes(self) -> dict[int, list[str]]:
+        """Pid and command line of everything that carries the mark, whoever its parent is now."""
+        wanted = f"{MARK}={self.mark}".encode()
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if wanted in (process / "environ").read_bytes().split(b"\0"):
+                    found[int(process.name)] = (process / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+        return found
+
+    def pids(self, word: str) -> list[int]:
+        return [pid for pid, command in self.processes().items() if word in command]
+
+    def is_part(self, pid: int) -> bool:
+        """Whether the supervisor started it, so that it is no child of a part."""
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return parent in self.pids("supervisor.supervisord")
+
+    def log(self, part: str) -> str:
+        path = self.folder.logs / f"{part}.log"
+        return path.read_text() if path.exists() else ""
+
+    def clear(self) -> None:
+        if self.lives:
+            self.send(signal.SIGTERM)
+            self.ended(2 * STOPS_WITHIN_S)
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    folder = DataFolder(tmp_path / "data")
+    make(folder)
+    return folder

@@ -1,0 +1,132 @@
+"""`up` with the parts that ship: a real small model, Celery workers, the producer and Flower."""
+
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+
+from lookalike.client import Client
+from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
+from tests.running.pictures import draw
+from tests.running.tiny_model import tiny_model
+
+PICTURES = 5
+AUTH = "ann:not-for-everybody"
+
+
+def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
+    line = "from lookalike.cli import main; main()"
+    return [sys.executable, "-c", line, "up", str(machine.library), "--model", str(model), *more]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    for seed in range(PICTURES):
+        draw(machine.library / f"{seed}.png", seed)
+    machine.start(
+        real_up(machine, model, "--data", str(machine.folder.root)), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1"
+    )
+    yield machine
+    machine.clear()
+
+
+def all_indexed(machine: Machine, count: int) -> bool:
+    status = Client(data=machine.folder.root).status()
+    return status.is_done and status.indexed == count
+
+
+def test_photos_are_found_by_themselves(machine: Machine) -> None:
+    wait_until(lambda: all_indexed(machine, PICTURES), 2 * STARTS_WITHIN_S)
+
+    (first, *_) = Client(data=machine.folder.root).search(machine.library / "3.png").result()
+
+    assert first.path == "3.png"
+    assert first.score >= 0.999
+    assert f"discovered {PICTURES} · indexed {PICTURES} · rejected 0" in machine.output.read_text()
+
+
+def test_flower_shows_the_tasks_to_who_knows_the_password_alone(machine: Machine) -> None:
+    with pytest.raises(HTTPError) as refused:
+        ask_flower(machine, "/api/tasks", None)
+    refused.value.close()
+    assert refused.value.code == 401
+
+    with ask_flower(machine, "/api/tasks", AUTH) as answer:
+        names = {task["name"] for task in json.load(answer).values()}
+    assert "lookalike.read" in names
+
+
+def test_no_page_of_flower_shows_the_brokers_password(machine: Machine) -> None:
+    password = machine.folder.password.read_text()
+
+    for page in ("/", "/broker", "/worker/ingest@lookalike", "/worker/search@lookalike", "/api/workers"):
+        with ask_flower(machine, page, AUTH) as answer:
+            assert password not in answer.read().decode()
+
+
+def test_a_killed_worker_comes_back_and_goes_on(machine: Machine) -> None:
+    ingest = [pid for pid in machine.pids("ingest@lookalike") if machine.is_part(pid)]
+    children = set(machine.pids("ingest@lookalike")) - set(ingest)
+    assert len(ingest) == 1
+
+    os.kill(ingest[0], signal.SIGKILL)
+    draw(machine.library / "new.png", PICTURES)
+
+    wait_until(lambda: all_indexed(machine, PICTURES + 1), 2 * STARTS_WITHIN_S)
+    assert children
+    assert not children & machine.processes().keys()
+
+
+def test_all_of_it_stops_within_ten_seconds_and_starts_again_with_nothing_to_do(machine: Machine, model: Path) -> None:
+    began = time.monotonic()
+    machine.send(signal.SIGTERM)
+    assert machine.ended() == 0
+    assert time.monotonic() - began < STOPS_WITHIN_S
+    assert machine.processes() == {}
+
+    machine.start(
+        real_up(machine, model, "--data", str(machine.folder.root)), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1"
+    )
+    wait_until(lambda: all_indexed(machine, PICTURES + 1), 2 * STARTS_WITHIN_S)
+    assert Client(data=machine.folder.root).status().embedded_total == PICTURES + 1
+
+
+def test_kill_9_of_up_leaves_none_of_it(machine: Machine) -> None:
+    assert machine.processes()
+
+    machine.send(signal.SIGKILL)
+
+    wait_until(lambda: machine.processes() == {}, STOPS_WITHIN_S + 1)
+
+
+def test_another_model_or_distance_is_refused_with_the_remedy(machine: Machine, model: Path) -> None:
+    for other, distance in ((tiny_model(model.with_name("other.onnx"), seed=1), "cosine"), (model, "dot")):
+        machine.begin(real_up(machine, other, "--distance", distance, "--data", str(machine.folder.root)))
+        code = machine.ended(STARTS_WITHIN_S)
+        assert code == 1
+        assert "--rebuild" in machine.output.read_text()
+        assert machine.processes() == {}
+
+
+def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:
+    assert machine.running is not None
+    request = urllib.request.Request(machine.running.flower_url + page)
+    if user_and_password is not None:
+        request.add_header("Authorization", "Basic " + b64encode(user_and_password.encode()).decode())
+    answer: HTTPResponse = urllib.request.urlopen(request, timeout=10)
+    return answer

@@ -1,0 +1,134 @@
+"""What `up` refuses before anything is started: each in one sentence that says what to do."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lookalike.errors import CollectionMismatch, Misconfigured, NotRunning, Unreachable
+from lookalike.local import admission, down, logs, up
+from lookalike.local.folder import DataFolder
+from lookalike.local.library import keep_identity
+from lookalike.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_S", 0.1)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    library = tmp_path / "photos"
+    library.mkdir()
+    return library
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings(data=tmp_path / "data")
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that is taken and on which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_a_library_that_does_not_exist(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="does not exist: name a folder with images"):
+        up(settings, tmp_path / "nowhere")
+
+
+def test_a_library_that_is_a_file(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").touch()
+
+    with pytest.raises(Misconfigured, match="is a file: name the folder it is in"):
+        up(settings, tmp_path / "cat.jpg")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_library_that_cannot_be_read(settings: Settings, library: Path) -> None:
+    library.chmod(0)
+
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        up(settings, library)
+
+
+def test_a_data_folder_that_cannot_be_made(library: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(Misconfigured, match=r"cannot be written .*--data or LOOKALIKE_DATA"):
+        up(read_settings(data=tmp_path / "file" / "data"), library)
+
+
+def test_a_data_folder_that_holds_somebodys_files(library: Path, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "aunt.txt").touch()
+
+    with pytest.raises(Misconfigured, match="holds other files"):
+        up(read_settings(data=tmp_path / "letters"), library)
+
+
+def test_a_data_folder_in_the_library_which_would_index_itself(library: Path) -> None:
+    with pytest.raises(Misconfigured, match="lies in the library"):
+        up(read_settings(data=library / "data"), library)
+
+
+def test_another_library_on_the_same_data_folder(settings: Settings, folder: DataFolder, library: Path) -> None:
+    keep_identity(Path("/photos/of/somebody"), "an-id", folder)
+
+    with pytest.raises(CollectionMismatch, match=r"belongs to the library /photos/of/somebody: add --rebuild"):
+        up(settings, library)
+
+
+def test_a_broker_that_does_not_answer(tmp_path: Path, library: Path, silent_port: int) -> None:
+    settings = read_settings(data=tmp_path / "data", redis_url=f"redis://:secret@127.0.0.1:{silent_port}/0")
+
+    with pytest.raises(Unreachable, match=r"does not answer \(Connection refused\).*REDIS_URL") as told:
+        up(settings, library)
+    assert "secret" not in str(told.value)
+
+
+def test_a_store_that_does_not_answer(tmp_path: Path, library: Path, silent_port: int) -> None:
+    settings = read_settings(data=tmp_path / "data", qdrant_url=f"http://127.0.0.1:{silent_port}")
+
+    with pytest.raises(Unreachable, match=r"does not answer \(Connection refused\).*QDRANT_URL"):
+        up(settings, library)
+
+
+@pytest.mark.parametrize("given", [{"redis_url": "localhost"}, {"qdrant_url": "localhost:6333"}])
+def test_an_address_that_is_none(tmp_path: Path, library: Path, given: dict[str, str]) -> None:
+    with pytest.raises(Misconfigured, match=r"write (redis|http)://HOST:PORT"):
+        up(read_settings(data=tmp_path / "data", **given), library)
+
+
+def test_extras_that_are_not_installed() -> None:
+    with pytest.raises(Misconfigured, match=r"pip install 'lookalike\[all\]'"):
+        admission.need_extras(("supervisor", "surely_not_installed"))
+
+
+def test_down_and_logs_where_nothing_runs_or_ran(settings: Settings) -> None:
+    with pytest.raises(NotRunning, match="Nothing is running on"):
+        down(settings)
+    with pytest.raises(NotRunning, match="nothing ran yet"):
+        logs(settings)
+
+
+def test_logs_of_a_part_that_does_not_exist(settings: Settings) -> None:
+    with pytest.raises(Misconfigured, match=r"no part 'brokr': choose one of broker, store"):
+        logs(settings, "brokr")
+
+
+def test_a_refused_start_binds_the_data_folder_to_no_library(
+    settings: Settings, library: Path, silent_port: int
+) -> None:
+    with pytest.raises(Unreachable):
+        up(settings.model_copy(update={"qdrant_url": f"http://127.0.0.1:{silent_port}"}), library)
+
+    assert settings.data is not None
+    assert not DataFolder(settings.data).identity.exists()

@@ -1,0 +1,205 @@
+"""`up` as a process: real supervisord, real Valkey, real signals; small programs in place of the services."""
+
+import fcntl
+import os
+import pty
+import signal
+import stat
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from redis.exceptions import RedisError
+
+from lookalike.broker import redis_of, without_secret
+from lookalike.errors import Misconfigured
+from lookalike.local import down, find_running, up, with_running
+from lookalike.local.reachable import ask_broker
+from lookalike.settings import read_settings
+from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
+
+SECRET = "ann:not-for-everybody"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One running system for the tests that leave it running."""
+    machine = Machine(tmp_path_factory.mktemp("machine"), name="data #1 %x é")
+    machine.start(machine.small("--also", "flower"), LOOKALIKE_FLOWER_AUTH=SECRET)
+    yield machine
+    machine.clear()
+
+
+def test_other_commands_find_the_running_system_by_its_data_folder(shared: Machine) -> None:
+    settings = with_running(read_settings(data=shared.folder.root))
+
+    assert settings.library == shared.library
+    with redis_of(settings) as redis:
+        assert redis.ping()
+
+
+def test_other_commands_find_the_only_running_system_without_being_told(
+    shared: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(shared.tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    running = find_running(read_settings())
+
+    assert running is not None
+    assert running.data == shared.folder.root
+
+
+def test_the_broker_asks_for_its_password(shared: Machine) -> None:
+    assert shared.running is not None
+
+    with pytest.raises(Misconfigured, match="refuses the password"):
+        ask_broker(without_secret(shared.running.redis_url))
+
+
+def test_no_secret_is_in_any_command_line_or_readable_by_others(shared: Machine) -> None:
+    password = shared.folder.password.read_text()
+
+    commands = [" ".join(command) for command in shared.processes().values()]
+    modes = [stat.S_IMODE(path.lstat().st_mode) for path in [shared.folder.root, *shared.folder.root.rglob("*")]]
+
+    assert len(commands) >= 6
+    assert not any(secret in command for command in commands for secret in (password, SECRET))
+    assert not any(mode & 0o077 for mode in modes)
+
+
+def test_a_second_up_on_the_same_data_folder_is_refused_with_the_remedy(shared: Machine) -> None:
+    assert shared.process is not None
+
+    with pytest.raises(Misconfigured, match=rf"already runs on .* \(pid {shared.process.pid}\).*lookalike down"):
+        up(read_settings(data=shared.folder.root), shared.library)
+
+
+def test_a_killed_part_is_started_again_and_its_children_are_gone(shared: Machine) -> None:
+    (victim,) = shared.pids("child")
+    wait_until(lambda: shared.pids("tied"), STARTS_WITHIN_S)
+    (child,) = shared.pids("tied")
+
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(shared.pids("tied")) == 1 and shared.pids("tied") != [child], STOPS_WITHIN_S)
+
+    assert len(shared.pids("child")) == 1
+    assert shared.pids("child") != [victim]
+
+
+def test_a_killed_broker_comes_back_with_what_it_held(shared: Machine) -> None:
+    with redis_of(with_running(read_settings(data=shared.folder.root))) as redis:
+        redis.set("kept", "yes")
+        redis.execute_command("WAITAOF", 1, 0, 2000)
+        os.kill(redis.info("server")["process_id"], signal.SIGKILL)
+    settings = with_running(read_settings(data=shared.folder.root))
+
+    def comes_back() -> bool:
+        with suppress(RedisError), redis_of(settings) as again:
+            return bool(again.get("kept") == b"yes")
+        return False
+
+    wait_until(comes_back, STOPS_WITHIN_S)
+
+
+def test_two_systems_run_side_by_side_on_ports_of_their_own(shared: Machine) -> None:
+    other = Machine(shared.tmp_path, name="other")
+
+    try:
+        theirs, ours = other.start(), shared.running
+        assert ours is not None
+        urls = [url for it in (ours, theirs) for url in (it.redis_url, it.qdrant_url, it.flower_url)]
+        assert len({urlsplit(url).port for url in urls}) == 6
+    finally:
+        other.clear()
+
+
+def test_ctrl_c_in_a_terminal_stops_everything_even_a_part_that_will_not(machine: Machine) -> None:
+    terminal, its_end = pty.openpty()
+    machine.process = subprocess.Popen(
+        machine.small("--search", "stubborn"),
+        env=machine.environment(),
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+        preexec_fn=lambda: _control(its_end),  # noqa: PLW1509 (no threads here)
+    )
+    os.close(its_end)
+    shown = ""
+    while "indexed 2" not in shown:
+        shown += os.read(terminal, 4096).decode()
+    wait_until(lambda: "stubborn began" in machine.log("search"), STARTS_WITHIN_S)
+
+    os.write(terminal, b"\x03")
+    began = time.monotonic()
+    code = machine.ended()
+
+    assert time.monotonic() - began < STOPS_WITHIN_S
+    assert code == 0
+    assert machine.processes() == {}
+    assert not machine.folder.running.exists()
+    assert "discovered 3 · indexed 2 · rejected 1 · 85/s · ETA 1 s · Flower" in shown
+    os.close(terminal)
+
+
+def test_a_closed_terminal_stops_everything(machine: Machine) -> None:
+    machine.start()
+
+    machine.send(signal.SIGHUP)
+
+    assert machine.ended() == 0
+    assert machine.processes() == {}
+
+
+def test_kill_9_of_up_leaves_nothing_and_the_next_up_waits_for_that(machine: Machine) -> None:
+    machine.start()
+    machine.send(signal.SIGKILL)
+    machine.ended()
+    before = machine.processes()
+
+    machine.start()
+
+    assert before
+    assert not before.keys() & machine.processes().keys()
+    down(read_settings(data=machine.folder.root))
+    assert machine.ended() == 0
+    assert machine.processes() == {}
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing(machine: Machine) -> None:
+    machine.start()
+    (supervisor,) = machine.pids("supervisor.supervisord")
+
+    os.kill(supervisor, signal.SIGKILL)
+
+    assert machine.ended() == 1
+    assert "The supervisor ended" in machine.output.read_text()
+    assert machine.processes() == {}
+
+
+def test_what_the_check_before_the_work_says_is_what_up_says(machine: Machine) -> None:
+    machine.begin(machine.small("--prepare", "import sys; sys.exit('The model is broken: export it again.')"))
+
+    code = machine.ended(STARTS_WITHIN_S)
+
+    assert code == 1
+    assert machine.output.read_text() == "Misconfigured: The model is broken: export it again.\n"
+    assert machine.processes() == {}
+    assert not machine.folder.identity.exists()
+
+
+def test_a_part_that_keeps_dying_is_named_with_the_way_to_its_log(machine: Machine) -> None:
+    machine.start(machine.small("--search", "dying"))
+
+    wait_until(lambda: "search keeps dying: lookalike logs search" in machine.output.read_text(), 30)
+
+
+def _control(terminal: int) -> None:
+    """Makes the pty the controlling terminal, so that Ctrl-C there is a SIGINT."""
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
