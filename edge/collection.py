@@ -101,8 +101,7 @@ class OpenCollection:
         self._first_unflushed_s = None
 
     def close(self) -> None:
-        """Flushes and lets go of the folder."""
-        self.flush()
+        """Lets go of the folder; the engine flushes on the way."""
         self._shard.close()
 
 

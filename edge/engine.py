@@ -6,6 +6,9 @@ Exception with a sentence in it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
+
+from qdrant_edge import MatchValue
 
 from edge.errors import BadInput, NotFound
 
@@ -22,6 +25,28 @@ _BAD_INPUT = (
     "Bad request",
     "Bad input",
 )
+
+
+class _Boolean:
+    """A boolean that the engine's constructor does not take for 1 or 0.
+
+    It tries the integer first, and Python's True is one (qdrant-edge-py 0.9.0). Numpy's is not, so after that it asks
+    for a boolean, by the name of the type alone. This has the name, and spares us numpy.
+    """
+
+    def __init__(self, value: bool) -> None:  # noqa: FBT001  (it is the value)
+        self._value = value
+
+    def __bool__(self) -> bool:
+        return self._value
+
+
+_Boolean.__module__, _Boolean.__name__ = "numpy", "bool"
+
+
+def match_value(value: Any) -> MatchValue:
+    """The condition that a payload value equals this string, integer or boolean. Raises TypeError."""
+    return MatchValue(cast("bool", _Boolean(value)) if isinstance(value, bool) else value)
 
 
 @contextmanager

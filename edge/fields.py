@@ -52,6 +52,10 @@ class Fields:
             raise self._unfit(key, "a list", value)
         return value
 
+    def maybe_array(self, key: str) -> list[Any]:
+        """A list, empty where it is missing."""
+        return [] if self.get(key) is None else self.array(key)
+
     def mapping(self, key: str) -> dict[str, Any]:
         """An object that must be there; its own fields are free."""
         value = self.required(key)

@@ -6,7 +6,7 @@ from typing import Any
 
 import qdrant_edge as engine
 
-from edge.engine import building
+from edge.engine import building, match_value
 from edge.errors import BadInput
 from edge.fields import Fields, is_number, kind
 
@@ -81,7 +81,7 @@ def _field_condition(value: object, where: str) -> engine.FieldCondition:
 def _match(value: object, where: str) -> engine.MatchType:
     fields = Fields(value, where, _MATCHES)
     if fields.get("value") is not None:
-        return engine.MatchValue(fields.get("value"))
+        return match_value(fields.get("value"))
     if fields.get("text") is not None:
         return engine.MatchText(fields.text("text"))
     if fields.get("any") is not None:

@@ -21,7 +21,7 @@ def upsert(body: object, vectors: Vectors) -> UpdateOperation:
     """`{"points": [...]}` or `{"batch": {...}}`. A point that is there is replaced whole. Raises BadInput."""
     fields = Fields(body, "body", ("points", "batch"))
     rows = _rows(fields.array("points")) if fields.get("batch") is None else _columns(fields.get("batch"))
-    return UpdateOperation.upsert_points([_point(*row, index, vectors) for index, row in enumerate(rows)])
+    return UpdateOperation.upsert_points(_not_empty([_point(*row, index, vectors) for index, row in enumerate(rows)]))
 
 
 def delete(body: object) -> UpdateOperation:
@@ -147,4 +147,11 @@ def _selected(
     with building(fields.where):
         if chosen is not None:
             return by_filter(chosen)
-        return by_ids([checked_id(point_id) for point_id in fields.array("points")])
+        return by_ids(_not_empty([checked_id(point_id) for point_id in fields.array("points")]))
+
+
+def _not_empty(chosen: list[Any]) -> list[Any]:
+    """Qdrant refuses a write to no points, and so do we: with it the caller has lost something on the way."""
+    if not chosen:
+        raise BadInput("Wrong input: Empty update request")
+    return chosen

@@ -33,6 +33,8 @@ def query(body: object, vector_of: VectorOf) -> engine.QueryRequest:
     """One search. `query` is a vector, a point id, `{"nearest": ...}`, `{"recommend": ...}` or null (any points)."""
     fields = Fields(body, "body", _QUERY)
     using = fields.get("using")
+    if fields.get("query") is None and fields.get("score_threshold") is not None:
+        raise BadInput("Wrong input: A query is needed to use the score_threshold")
     scoring, named_ids = _scoring(fields.get("query"), "" if using is None else fields.text("using"), vector_of)
     with building(fields.where):
         return engine.QueryRequest(
@@ -97,8 +99,8 @@ def _scoring(value: Any, using: str, vector_of: VectorOf) -> tuple[engine.Query 
 
 def _recommend(value: object, using: str, vector_of: VectorOf) -> tuple[engine.Query, list[Any]]:
     fields = Fields(value, "query.recommend", ("positive", "negative", "strategy"))
-    positives, liked = _examples(fields.get("positive") or [], using, vector_of)
-    negatives, disliked = _examples(fields.get("negative") or [], using, vector_of)
+    positives, liked = _examples(fields.maybe_array("positive"), using, vector_of)
+    negatives, disliked = _examples(fields.maybe_array("negative"), using, vector_of)
     strategy = fields.get("strategy")
     ids = liked + disliked
     if not positives and (strategy in {None, "average_vector"} or not negatives):
@@ -114,7 +116,7 @@ def _recommend(value: object, using: str, vector_of: VectorOf) -> tuple[engine.Q
     raise BadInput(f"Format error in JSON body: {fields.where}.strategy: expected one of {', '.join(_STRATEGIES)}")
 
 
-def _examples(values: Any, using: str, vector_of: VectorOf) -> tuple[list[Vector], list[Any]]:
+def _examples(values: list[Any], using: str, vector_of: VectorOf) -> tuple[list[Vector], list[Any]]:
     """Each example is a vector or the id of a point that has one."""
     vectors, ids = [], []
     for value in values:
