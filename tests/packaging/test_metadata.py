@@ -1,0 +1,81 @@
+"""pyproject.toml, constraints.txt and the reasons for what is in them."""
+
+import re
+import tomllib
+from itertools import chain
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tests.packaging.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJECT["optional-dependencies"].items()}
+CLIENT = [Requirement(line) for line in PROJECT["dependencies"]]
+EVERYTHING = [needed for needed in chain(CLIENT, *EXTRAS.values()) if needed.name != "lookalike"]
+CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
+PINNED: dict[str, list[Version]] = {}
+for _name, _version in re.findall(r"^([a-z0-9-]+)==(\S+)", CONSTRAINTS, re.MULTILINE):
+    PINNED.setdefault(_name, []).append(Version(_version))
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13, 14])
+def test_each_python_that_is_named_is_allowed(minor: int) -> None:
+    allowed = SpecifierSet(PROJECT["requires-python"])
+
+    assert f"3.{minor}" in allowed
+    assert f"Programming Language :: Python :: 3.{minor}" in PROJECT["classifiers"]
+
+
+def test_no_other_python_is_allowed() -> None:
+    allowed = SpecifierSet(PROJECT["requires-python"])
+
+    assert not {"3.10", "3.15"} & set(allowed.filter(["3.10", "3.15"]))
+
+
+def test_the_client_needs_only_what_speaks_to_the_broker() -> None:
+    assert {needed.name for needed in CLIENT} == {
+        "celery", "pillow", "platformdirs", "pydantic", "pydantic-settings", "rich", "typer",
+    }  # fmt: skip
+
+
+def test_everything_comes_with_one_extra() -> None:
+    (everything,) = EXTRAS["all"]
+
+    assert everything.extras >= {"worker", "producer", "edge", "monitor"}
+
+
+def test_torch_is_for_training_alone() -> None:
+    with_torch = {extra for extra, needs in EXTRAS.items() if "torch" in {needed.name for needed in needs}}
+
+    assert with_torch == {"train"}
+    assert "torch" not in PINNED
+
+
+def test_each_requirement_is_pinned_to_a_version_that_it_allows() -> None:
+    wanted = [needed for needed in EVERYTHING if needed.name != "torch"]
+
+    unmet = [
+        str(needed)
+        for needed in wanted
+        if not PINNED.get(canonicalize_name(needed.name))
+        or not all(needed.specifier.contains(version) for version in PINNED[canonicalize_name(needed.name)])
+    ]
+
+    assert not unmet, "run: make constraints"
+
+
+def test_each_pin_has_a_hash_and_nothing_names_a_place() -> None:
+    blocks = re.split(r"^(?=[a-z0-9])", CONSTRAINTS, flags=re.MULTILINE)[1:]
+
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(r"://|^-|@ |/", CONSTRAINTS.replace("--hash", ""), re.MULTILINE)
+
+
+def test_each_requirement_has_a_reason_and_each_reason_is_for_a_requirement() -> None:
+    reasons = (ROOT / "docs/decisions/0002-dependencies.md").read_text("utf-8")
+
+    assert set(re.findall(r"^\| `([^`]+)`", reasons, re.MULTILINE)) == {needed.name for needed in EVERYTHING}
