@@ -1,6 +1,6 @@
 """What a worker process works with, put together from the settings. Made after fork, connects when first used."""
 
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from qdrant_client import QdrantClient
@@ -10,6 +10,7 @@ from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
 from worker.collection import ensure
+from worker.danger import Danger
 from worker.embed import Embedder, model_path
 from worker.images import Picture, enable_formats, open_picture
 from worker.index import Index, answered
@@ -19,15 +20,6 @@ from worker.search import Search
 from worker.sync import Sync
 
 STORE_TIMEOUT_S = 30
-
-
-@dataclass(frozen=True)
-class Equipment:
-    """The three tasks, ready to run."""
-
-    sync: Sync
-    search: Search
-    reads: Reads
 
 
 def qdrant_of(settings: Settings) -> QdrantClient:
@@ -56,38 +48,61 @@ def load_embedder(settings: Settings) -> Embedder:
     return Embedder(model_path(settings.model), sub_batch=settings.sub_batch)
 
 
-def equip(settings: Settings, embedder: Embedder) -> Equipment:
-    """Connects to the store and joins the parts. Raises StoreAway, CollectionMismatch, Misconfigured."""
-    client, redis = qdrant_of(settings), redis_of(settings)
-    card = embedder.card
-    collection, identity, _ = answered(
-        ensure, client, settings.name, card, settings.distance, library_id=settings.library_id, rebuild=False
-    )
-    index, board = Index(client, collection), Board(redis, settings.names)
+class Equipment:
+    """The three tasks' logic over one store, one broker and one model."""
 
-    def opened(blob: bytes) -> Picture:
-        return open_picture(blob, card, max_pixels=settings.max_image_pixels)
+    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+        """Connects to the store. Raises StoreAway, CollectionMismatch, Misconfigured."""
+        collection, self._identity, _ = answered(
+            ensure,
+            client := qdrant_of(settings),
+            settings.name,
+            embedder.card,
+            settings.distance,
+            library_id=settings.library_id,
+            rebuild=False,
+        )
+        self._settings = settings
+        self._embedder = embedder
+        self._index = Index(client, collection)
+        self._redis = redis_of(settings)
+        self.danger = Danger(self._redis, settings.names)
 
-    def take_query(key: str) -> bytes | None:
-        found: bytes | None = redis.get(settings.names.query(key))  # type: ignore[assignment]
+    @cached_property
+    def sync(self) -> Sync:
+        """For workers that see the library. Raises Misconfigured on one that does not."""
+        board = Board(self._redis, self._settings.names)
+        return Sync(
+            library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
+            library_id=self._identity.library_id,
+            index=self._index,
+            embedder=self._embedder,
+            open_picture=self._opened,
+            count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
+            sub_batch=self._settings.sub_batch,
+        )
+
+    @cached_property
+    def search(self) -> Search:
+        """For workers that answer; they need no library."""
+        return Search(
+            index=self._index,
+            embedder=self._embedder,
+            open_picture=self._opened,
+            take_query=self._take_query,
+            distance=self._settings.distance,
+            max_limit=self._settings.max_limit,
+            max_query_bytes=self._settings.max_query_bytes,
+        )
+
+    @cached_property
+    def reads(self) -> Reads:
+        """For workers that answer."""
+        return Reads(self._index, self._identity)
+
+    def _opened(self, blob: bytes) -> Picture:
+        return open_picture(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
+
+    def _take_query(self, key: str) -> bytes | None:
+        found: bytes | None = self._redis.get(self._settings.names.query(key))  # type: ignore[assignment]
         return found
-
-    sync = Sync(
-        library=Library(library_root(settings), max_bytes=settings.max_image_bytes),
-        library_id=identity.library_id,
-        index=index,
-        embedder=embedder,
-        open_picture=opened,
-        count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
-        sub_batch=settings.sub_batch,
-    )
-    search = Search(
-        index=index,
-        embedder=embedder,
-        open_picture=opened,
-        take_query=take_query,
-        distance=settings.distance,
-        max_limit=settings.max_limit,
-        max_query_bytes=settings.max_query_bytes,
-    )
-    return Equipment(sync, search, Reads(index, identity))

@@ -8,6 +8,7 @@ the next rescan.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -59,6 +60,8 @@ class Sync:
     open_picture: Callable[[bytes], Picture]
     count: Callable[[int, int], None]
     sub_batch: int
+    # Entered around everything that foreign bytes can crash or hang.
+    danger: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def run(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message. Raises Away if that must wait."""
@@ -70,6 +73,17 @@ class Sync:
             if not todo:
                 return SyncReply(**outcome.tally)
         raise StillChanging(f"{todo[0]!r} keeps changing")
+
+    def reject(self, paths: Sequence[str], reason: str) -> SyncReply:
+        """Rejects the paths unopened, for a reason that somebody else found out. Raises Away."""
+        batch = _Batch(self)
+        for path in paths:
+            version = self.library.version(path)
+            if version is not None:
+                batch.reject(path, version, Rejected(reason))
+        self.index.write(batch.writes)
+        self.count(0, len(batch.writes))
+        return SyncReply(rejected=len(batch.writes), absent=len(paths) - len(batch.writes))
 
     def _agree(self, paths: Sequence[str], seen_gone: frozenset[str], outcome: Outcome, *, again: bool) -> list[str]:
         """One round of both halves of the rule; returns the paths that need another one."""
@@ -163,7 +177,8 @@ class _Batch:
         pending, self._pending = self._pending, []
         contents = {content.sha256: content.blob for _, content in pending}
         self._donors |= self._sync.index.donors(contents.keys() - self._donors.keys())
-        fresh, reasons = self._embed_new(contents)
+        with self._sync.danger():
+            fresh, reasons = self._embed_new(contents)
         for path, content in pending:
             donor = self._donors.get(content.sha256)
             if donor is None:

@@ -41,7 +41,7 @@ def tiny_model(path: Path, *, seed: int = 0, name: str = "tiny") -> Path:
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", SIDE_PX, SIDE_PX, 3])],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", CHANNELS])],
         [numpy_helper.from_array(array, key) for key, array in weights.items()]
-        + [numpy_helper.from_array(np.float32(118.0), "grey")],
+        + [numpy_helper.from_array(np.array(118.0, np.float32), "grey")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     card = ModelCard(

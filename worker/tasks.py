@@ -1,0 +1,123 @@
+"""The three tasks as Celery runs them: what is acknowledged when, what is tried again, who is blamed."""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from celery import Celery, Task
+
+from lookalike.errors import LookalikeError, Unreachable
+from lookalike.log import fields
+from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, SyncReply
+from lookalike.names import READ, SEARCH, SYNC
+from lookalike.settings import Settings
+from worker.danger import DEATHS_TO_BLAME
+from worker.embed import Embedder
+from worker.equipment import Equipment, load_embedder
+from worker.errors import Away
+from worker.messages import parsed
+from worker.patience import pause_s, wait_out
+
+log = logging.getLogger(__name__)
+
+# A task waits in place this long for what is away, then goes back to the queue so that it is visible there.
+IN_PLACE_S = 20.0
+
+
+class Process:
+    """One child of the pool: its model, loaded right after fork, and its connections, made when needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The loaded model."""
+        return load_embedder(self._settings)
+
+    @cached_property
+    def equipment(self) -> Equipment:
+        """The tasks' logic. Raises Away while the store does not answer, and is tried again then."""
+        return Equipment(self._settings, self.embedder)
+
+
+def define(app: Celery, settings: Settings, process: Process) -> None:
+    """Adds the three tasks to the app."""
+
+    @app.task(
+        name=SYNC,
+        bind=True,
+        acks_late=True,
+        acks_on_timeout=False,
+        reject_on_worker_lost=True,
+        max_retries=None,
+        time_limit=settings.batch_limit_s,
+        throws=(LookalikeError,),
+    )
+    def sync(self: Task, message: Any) -> dict[str, Any]:
+        """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
+        asked = parsed(SyncMessage, message)
+        try:
+            return wait_out(lambda: _sync(self, process.equipment, asked), for_s=IN_PLACE_S).model_dump()
+        except Away as error:
+            raise self.retry(exc=error, countdown=pause_s(self.request.retries + 1)) from error
+
+    @app.task(name=SEARCH, throws=(LookalikeError,), time_limit=settings.batch_limit_s)
+    def search(message: Any) -> dict[str, Any]:
+        """Answers a SearchMessage with a SearchReply."""
+        asked = parsed(SearchMessage, message)
+        return _answered(lambda: process.equipment.search.run(asked).model_dump(), settings.search_s)
+
+    @app.task(name=READ, throws=(LookalikeError,), time_limit=settings.batch_limit_s)
+    def read(message: Any) -> dict[str, Any]:
+        """Answers a ReadMessage with a CountsReply or FilesReply."""
+        asked = parsed(ReadMessage, message)
+        return _answered(lambda: process.equipment.reads.run(asked).model_dump(), settings.search_s)
+
+
+def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
+    """Runs the sync; a path that kills or breaks it is singled out, so that the others are done."""
+    task_id = str(task.request.id)
+    deaths = equipment.danger.deaths(task_id)
+    alone = len(asked.paths) + len(asked.gone) == 1
+    if deaths and not alone:
+        return _split(task, asked, "a process died over it")
+    if deaths >= DEATHS_TO_BLAME:
+        log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=deaths))
+        reply = equipment.sync.reject(asked.paths, "the worker's process died or hung twice while opening it")
+        equipment.danger.forget(task_id)
+        return reply
+    try:
+        danger = functools.partial(equipment.danger.entered, task_id)
+        reply = dataclasses.replace(equipment.sync, danger=danger).run(asked)
+    except (Away, LookalikeError):
+        raise
+    except Exception as error:
+        # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
+        log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
+        if alone:
+            return equipment.sync.reject(asked.paths, f"lookalike failed over it ({type(error).__name__}: {error})")
+        return _split(task, asked, type(error).__name__)
+    equipment.danger.forget(task_id)
+    return reply
+
+
+def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
+    """Sends each path by itself to the queue that the message came from. Their jobs do the work."""
+    log.warning(fields("split", task=task.request.id, paths=len(asked.paths), why=why))
+    queue = (task.request.delivery_info or {}).get("routing_key")
+    parts = [asked.model_copy(update={"paths": [path], "gone": []}) for path in asked.paths]
+    parts += [asked.model_copy(update={"paths": [], "gone": [path]}) for path in asked.gone]
+    for part in parts:
+        task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
+    return SyncReply()
+
+
+def _answered(work: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:
+    try:
+        return wait_out(work, for_s=patience_s)
+    except Away as error:
+        raise Unreachable(f"The index cannot be asked: {error}. Check QDRANT_URL and `lookalike status`.") from error
