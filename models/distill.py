@@ -15,7 +15,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -137,15 +137,15 @@ def train_epoch(
     return {"loss": float(np.mean(losses)), "cosine": float(np.mean(cosines))}
 
 
-def embed(student: Student, pixels: NDArray[np.uint8], px: int) -> NDArray[np.float32]:
+def embed(student: Student, pixels: NDArray[np.uint8], px: int, *, bfloat16: bool) -> NDArray[np.float32]:
     """Whole pictures at `px`: uint8 [n, h, w, 3] -> centred features, float32 [n, 512]."""
     student.eval()
     parts = [torch.from_numpy(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
         return np.concatenate([student(shrink(part, px)).numpy() for part in parts])
 
 
-def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int) -> dict[str, float]:
+def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int, *, bfloat16: bool) -> dict[str, float]:
     """Cosine to the teacher and retrieval figures on photos that were not trained on, student and teacher.
 
     Retrieval is measured for each source apart and averaged over the sources, so that none drowns the others.
@@ -154,7 +154,7 @@ def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int) -> di
     for name, rows in (("seen", syllabus.seen), ("unseen", syllabus.unseen)):
         if len(rows) == 0:
             continue
-        feature = embed(student, lesson.pixels[rows], px)
+        feature = embed(student, lesson.pixels[rows], px, bfloat16=bfloat16)
         target = syllabus.target[rows]
         length = np.linalg.norm(feature, axis=1)
         result[f"{name}_cosine"] = float(np.mean((feature * target).sum(axis=1) / np.maximum(length, 1e-12)))
@@ -174,10 +174,23 @@ def _map_by_source(embedding: NDArray[np.float32], label: NDArray[np.str_], sour
     return scores
 
 
-def run(lesson: Lesson, plan: Plan, out: Path, start: Path | None = None) -> None:
+def print_line(line: dict[str, Any]) -> None:
+    """One epoch as `key=value` pairs."""
+    print(" ".join(f"{key}={value}" for key, value in line.items()), flush=True)
+
+
+def run(
+    lesson: Lesson,
+    plan: Plan,
+    out: Path,
+    *,
+    start: Path | None = None,
+    report: Callable[[dict[str, Any]], None] = print_line,
+) -> None:
     """Trains by `plan`, from `out`'s checkpoint if there is one, else from `start`'s weights, else from nothing.
 
-    Raises ValueError when the checkpoint was made by another plan.
+    `report` is called after each epoch, when its checkpoint and log line are written. Raises ValueError when the
+    checkpoint was made by another plan.
     """
     torch.manual_seed(plan.seed)
     syllabus = draw_up(lesson.features, lesson.label, lesson.source, seed=plan.seed)
@@ -203,7 +216,7 @@ def run(lesson: Lesson, plan: Plan, out: Path, start: Path | None = None) -> Non
         began = time.monotonic()
         line: dict[str, Any] = {"epoch": epoch + 1, "px": plan.epochs_px[epoch]}
         line |= train_epoch(student, optimizer, lesson, syllabus, plan, epoch=epoch)
-        line |= examine(student, lesson, syllabus, plan.epochs_px[epoch])
+        line |= examine(student, lesson, syllabus, plan.epochs_px[epoch], bfloat16=plan.bfloat16)
         line["took_s"] = time.monotonic() - began
         state = {"student": student.state_dict(), "optimizer": optimizer.state_dict()}
         _save({**state, "epochs": epoch + 1, "plan": json.dumps(asdict(plan))}, checkpoint)
@@ -211,7 +224,7 @@ def run(lesson: Lesson, plan: Plan, out: Path, start: Path | None = None) -> Non
         rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in line.items()}
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(rounded) + "\n")
-        print(" ".join(f"{key}={value}" for key, value in rounded.items()), flush=True)
+        report(rounded)
 
 
 def _take_weights(student: Student, saved: dict[str, Any]) -> None:
@@ -263,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         read_photos(given.photos), given.teacher, given.out / "lesson", px=STORE_PX, processes=given.threads
     )
     plan = Plan(given.plan, given.peak_rate, given.warm_up, given.seed, given.bfloat16)
-    run(lesson, plan, given.out, given.start)
+    run(lesson, plan, given.out, start=given.start)
 
 
 if __name__ == "__main__":

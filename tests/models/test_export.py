@@ -1,0 +1,196 @@
+"""models/export.py and resnet.py: weights with torchvision's names become a model file of the contract."""
+
+import functools
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
+
+from models.contract import read_card  # noqa: E402
+from models.embedder import Embedder  # noqa: E402
+from models.evaluate import read_folder  # noqa: E402
+from models.export import PUBLISHED, ExportDiffers, export, main, published  # noqa: E402
+from models.photos import read_photos  # noqa: E402
+from models.resnet import DEPTHS, ResNet  # noqa: E402
+from models.stamp import Origin  # noqa: E402
+
+ORIGIN = Origin("made", "made by the tests", "Apache-2.0")
+# How many tensors torchvision's state dict of each depth has, `fc` included.
+TENSORS = {"resnet18": 122, "resnet34": 218, "resnet50": 320, "resnet101": 626, "resnet152": 932}
+
+
+def random_weights(depth: str) -> dict[str, Any]:
+    """A state dict as torchvision's: a classifier too, and BatchNorm statistics that are not the initial ones."""
+    torch.manual_seed(0)
+    state: dict[str, Any] = ResNet(depth).state_dict()
+    for name, value in state.items():
+        if name.endswith("running_mean"):
+            value.normal_(0, 0.1)
+        elif name.endswith(("running_var", "bn3.weight")):
+            value.uniform_(0.3, 0.5)
+    return state | {"fc.weight": torch.zeros(1000, DEPTHS[depth].dimension), "fc.bias": torch.zeros(1000)}
+
+
+@pytest.mark.parametrize("depth", sorted(DEPTHS))
+def test_a_state_dict_of_each_depth_becomes_a_model_file(
+    depth: str, photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = random_weights(depth)
+    torch.save(weights, tmp_path / "weights.pt")
+    arguments = [depth, str(tmp_path / "model.onnx"), "--photos", str(photo_folder), "--size", "64"]
+    arguments += ["--weights", str(tmp_path / "weights.pt"), "--source", "here", "--licence", "none"]
+
+    assert main(arguments) == 0
+
+    card = read_card(tmp_path / "model.onnx")
+    assert len(weights) == TENSORS[depth]
+    assert (card.name, card.height_px, card.dimension) == (depth, 64, DEPTHS[depth].dimension)
+    assert (card.resize, card.source, card.licence, card.precision) == ("crop:0.875", "here", "none", "fp32")
+    said = re.search(r"largest difference to PyTorch .*: (\S+)", capsys.readouterr().out)
+    assert said is not None
+    assert float(said[1]) < 1e-4
+
+
+def test_batch_norm_is_folded_and_the_recipe_is_in_the_graph(photo_folder: Path, tmp_path: Path) -> None:
+    photos = list(read_photos([photo_folder]))
+    path = tmp_path / "model.onnx"
+    export(random_weights("resnet18"), "resnet18", path, origin=ORIGIN, size_px=64, resize="stretch", photos=photos)
+
+    operators = [node.op_type for node in onnx.load(path).graph.node]
+    images, _ = read_folder(photo_folder)
+    embeddings = Embedder(path).embed(images)
+
+    assert operators.count("Conv") == 20
+    assert "BatchNormalization" not in operators
+    assert embeddings.dtype == np.float32
+    assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_mean_feature_is_subtracted_before_the_length_is_taken(photo_folder: Path, tmp_path: Path) -> None:
+    photos = list(read_photos([photo_folder]))
+    images, _ = read_folder(photo_folder)
+    weights = random_weights("resnet18")
+    for name, state in (("plain", weights), ("centred", weights | {"mean_feature": torch.full((512,), 0.7)})):
+        path = tmp_path / f"{name}.onnx"
+        export(state, "resnet18", path, origin=ORIGIN, size_px=64, resize="stretch", photos=photos)
+
+    plain, centred = (Embedder(tmp_path / f"{name}.onnx").embed(images) for name in ("plain", "centred"))
+
+    assert plain.min() >= 0
+    assert centred.min() < 0
+
+
+def test_weights_of_another_network_are_refused_by_the_first_difference(
+    photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(random_weights("resnet18"), tmp_path / "weights.pt")
+    arguments = ["resnet50", str(tmp_path / "model.onnx"), "--photos", str(photo_folder)]
+    arguments += ["--weights", str(tmp_path / "weights.pt"), "--source", "here", "--licence", "none"]
+
+    assert main(arguments) == 1
+
+    assert "no weights of a resnet50: layer1.0.bn3.bias is missing" in capsys.readouterr().err
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_wrong_shapes_and_unknown_names_are_refused() -> None:
+    network = ResNet("resnet18")
+    state = network.state_dict()
+
+    with pytest.raises(ValueError, match=r"conv1\.weight is \(64, 1, 7, 7\), not \(64, 3, 7, 7\)"):
+        network.load(state | {"conv1.weight": torch.zeros(64, 1, 7, 7)})
+    with pytest.raises(ValueError, match="it has no layer9"):
+        network.load(state | {"layer9.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match="resnet18, resnet34"):
+        ResNet("resnet19")
+
+
+def test_weights_older_than_the_batch_counters_load() -> None:
+    network = ResNet("resnet18")
+    state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
+
+    network.load(state)
+
+
+def test_a_file_that_computes_something_else_is_refused_and_not_kept(photo_folder: Path, tmp_path: Path) -> None:
+    weights = random_weights("resnet18")
+    weights["layer4.1.bn2.running_var"] = torch.full((512,), float("nan"))
+
+    with pytest.raises(ExportDiffers, match="differ by nan"):
+        export(
+            weights,
+            "resnet18",
+            tmp_path / "model.onnx",
+            origin=ORIGIN,
+            size_px=64,
+            resize="stretch",
+            photos=list(read_photos([photo_folder])),
+        )
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_photos_nothing_is_exported(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no photos to check"):
+        export(
+            random_weights("resnet18"),
+            "resnet18",
+            tmp_path / "model.onnx",
+            origin=ORIGIN,
+            size_px=64,
+            resize="stretch",
+            photos=[],
+        )
+
+
+def test_given_weights_need_a_source_and_a_licence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["resnet18", str(tmp_path / "m.onnx"), "--photos", str(tmp_path), "--weights", "w.pt"])
+
+    assert "--source and --licence" in capsys.readouterr().err
+
+
+@pytest.fixture
+def weights_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A file server in the place of download.pytorch.org: its address and its folder."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", folder
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_published_weights_are_downloaded_and_their_checksum_compared(
+    weights_server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    address, folder = weights_server
+    torch.save({"conv1.weight": torch.ones(2)}, folder / "weights.pt")
+    content = (folder / "weights.pt").read_bytes()
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    (folder / f"right-{digits}.pth").write_bytes(content)
+    (folder / "wrong-00000000.pth").write_bytes(content)
+
+    assert published(f"{address}/right-{digits}.pth")["conv1.weight"].tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="invalid hash value"):
+        published(f"{address}/wrong-00000000.pth")
+
+
+def test_each_depth_has_published_weights_with_a_checksum_in_their_name() -> None:
+    assert sorted(PUBLISHED) == sorted(DEPTHS)
+    for depth, url in PUBLISHED.items():
+        assert re.fullmatch(rf"https://download\.pytorch\.org/models/{depth}-[0-9a-f]{{8}}\.pth", url)

@@ -1,0 +1,67 @@
+"""models/syllabus.py: which photos are trained on, and what they should become."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.syllabus import TARGET_DIMENSIONS, draw_up, principal_components
+
+
+@pytest.fixture
+def photos() -> tuple[NDArray[np.float16], NDArray[np.str_], NDArray[np.str_]]:
+    """A source of 50 classes of 10, one of 2 classes of 100, and 50 photos without a label."""
+    rng = np.random.default_rng(0)
+    label = [f"c{number // 10}" for number in range(500)] + ["c0"] * 100 + ["c1"] * 100 + [""] * 50
+    source = ["many"] * 500 + ["few"] * 200 + ["web"] * 50
+    features = rng.normal(1.0, 1.0, (750, 40)).astype(np.float16)
+    return features, np.array(label), np.array(source)
+
+
+def test_every_photo_is_in_exactly_one_part(photos) -> None:  # type: ignore[no-untyped-def]
+    syllabus = draw_up(*photos, seed=0)
+
+    parts = np.concatenate([syllabus.train, syllabus.seen, syllabus.unseen])
+    assert sorted(parts.tolist()) == list(range(750))
+    assert len(syllabus.train) > 600
+    assert len(syllabus.seen) > 0
+
+
+def test_a_source_of_many_classes_gives_up_whole_classes_and_one_of_few_none(photos) -> None:  # type: ignore[no-untyped-def]
+    _, label, source = photos
+    syllabus = draw_up(*photos, seed=0)
+
+    assert set(source[syllabus.unseen]) == {"many"}
+    assert len(set(label[syllabus.unseen])) == 5
+    others = np.concatenate([syllabus.train, syllabus.seen])
+    assert not set(label[syllabus.unseen]) & set(label[others][source[others] == "many"])
+    assert (syllabus.label[syllabus.unseen] == -1).all()
+
+
+def test_equal_labels_of_different_sources_are_different_classes_and_no_label_is_none(photos) -> None:  # type: ignore[no-untyped-def]
+    _, label, source = photos
+    syllabus = draw_up(*photos, seed=0)
+
+    many, few = (set(syllabus.label[(source == each) & (label == "c1")]) - {-1} for each in ("many", "few"))
+    assert not many & few
+    assert set(syllabus.label[source == "web"]) == {-1}
+    assert syllabus.classes == len(set(syllabus.label) - {-1}) == 47
+
+
+def test_the_same_seed_gives_the_same_split(photos) -> None:  # type: ignore[no-untyped-def]
+    one, same, other = (draw_up(*photos, seed=seed) for seed in (0, 0, 1))
+
+    assert one.seen.tolist() == same.seen.tolist()
+    assert one.seen.tolist() != other.seen.tolist()
+
+
+def test_targets_keep_the_cosines_of_the_centred_features(photos) -> None:  # type: ignore[no-untyped-def]
+    features = photos[0]
+    rows = np.arange(len(features))
+    centred = features.astype(np.float32) - features.astype(np.float32).mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+
+    target = principal_components(features, rows, TARGET_DIMENSIONS)
+
+    assert target.shape == (750, TARGET_DIMENSIONS)
+    assert target.dtype == np.float32
+    assert target @ target.T == pytest.approx(centred @ centred.T, abs=1e-3)
