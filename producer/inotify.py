@@ -80,10 +80,8 @@ class AttentiveEmitter(InotifyFullEmitter):
 
     def build_and_queue_event(self, event: GroupedInotifyEvent, *, full_events: bool = True) -> None:
         """Queues what the event means."""
-        watches = self._inotify
-        is_single = isinstance(event, PathedInotifyEvent)
-        if is_single and event.ev.is_moved_from and event.ev.is_directory and watches is not None:
-            watches.forget(event.path)
+        if self._inotify is not None and isinstance(event, PathedInotifyEvent) and _is_folder_that_left(event.ev):
+            self._inotify.forget(event.path)
         super().build_and_queue_event(event, full_events=full_events)
 
 
@@ -104,3 +102,7 @@ class AttentiveObserver(BaseObserver):
         super().on_thread_stop()
         self._inotify.stop()
         self._inotify.join()
+
+
+def _is_folder_that_left(event: InotifyEvent) -> bool:
+    return event.is_moved_from and event.is_directory

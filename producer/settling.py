@@ -26,6 +26,8 @@ class _Resting:
     since_s: float
     wait_s: float
     gone: tuple[str, ...]
+    # When it is looked at next, at the latest; infinity if it is not in the heap.
+    look_s: float = float("inf")
 
     @property
     def due_s(self) -> float:
@@ -39,7 +41,7 @@ class Settling:
         self._settle_s = settle_s
         self._most_paths = most_paths
         self._resting: dict[str, _Resting] = {}
-        # May hold entries that were put off since; `due` looks at what is true now.
+        # When to look at a path. What was put off since is looked at too early and put in again.
         self._by_due: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -65,7 +67,7 @@ class Settling:
         else:
             resting.stamp, resting.since_s, resting.wait_s = stamp, now_s, wait_s
             resting.gone = _merged(resting.gone, gone)
-        heapq.heappush(self._by_due, (resting.due_s, path))
+        self._plan(path, resting)
         return True
 
     def forget(self, path: str) -> tuple[str, ...]:
@@ -79,13 +81,14 @@ class Settling:
         while self._by_due and self._by_due[0][0] <= now_s:
             _, path = heapq.heappop(self._by_due)
             resting = self._resting.get(path)
-            if resting is not None and resting.due_s <= now_s:
+            if resting is None:
+                continue
+            resting.look_s = float("inf")
+            if resting.due_s <= now_s:
                 paths[path] = None
+            else:
+                self._plan(path, resting)
         return list(paths)
-
-    def next_due_s(self) -> float | None:
-        """When `due` is worth asking again; None if nothing settles."""
-        return self._by_due[0][0] if self._by_due else None
 
     def looked(self, path: str, stamp: Stamp, now_s: float) -> Settled | None:
         """Tells what a due file is now. It is at rest and leaves, or somebody wrote and it waits the whole time."""
@@ -96,8 +99,14 @@ class Settling:
             del self._resting[path]
             return Settled(path, stamp, tuple(old for old in resting.gone if old != path))
         resting.stamp, resting.since_s, resting.wait_s = stamp, now_s, self._settle_s
-        heapq.heappush(self._by_due, (resting.due_s, path))
+        self._plan(path, resting)
         return None
+
+    def _plan(self, path: str, resting: _Resting) -> None:
+        """One look at a time is enough, however many events there are."""
+        if resting.due_s < resting.look_s:
+            resting.look_s = resting.due_s
+            heapq.heappush(self._by_due, (resting.due_s, path))
 
 
 def _merged(before: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,59 @@
+"""The broker is said to be away once and back once, and tried ever more rarely in between."""
+
+import logging
+
+import pytest
+
+from producer.backoff import CAP_S, backoff_s
+from producer.reach import Reach
+from producer.scanner import pause_s
+
+
+def longest(_: float, most: float) -> float:
+    return most
+
+
+def test_waits_double_up_to_the_cap() -> None:
+    assert [backoff_s(attempt, longest) for attempt in range(1, 8)] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    assert backoff_s(10_000, longest) == CAP_S
+
+
+def test_waits_differ_so_that_many_do_not_come_back_at_once() -> None:
+    assert len({backoff_s(6) for _ in range(20)}) > 1
+    assert all(0.8 * CAP_S <= backoff_s(6) <= CAP_S for _ in range(100))
+
+
+def test_away_and_back_are_each_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    returned: list[bool] = []
+    now_s = 0.0
+    reach = Reach(lambda: returned.append(True), lambda: now_s)
+    reach.worked()
+
+    for _ in range(5):
+        reach.failed(OSError("refused"))
+    assert not reach.may_try()
+    now_s = CAP_S
+    assert reach.may_try()
+    for _ in range(3):
+        reach.worked()
+
+    assert (caplog.text.count("broker away"), caplog.text.count("broker back")) == (1, 1)
+    assert returned == [True]
+
+
+def test_a_broker_that_was_never_there_lost_nothing() -> None:
+    returned: list[bool] = []
+    reach = Reach(lambda: returned.append(True), lambda: 0.0)
+    assert not reach.is_there
+
+    reach.failed(OSError("refused"))
+    reach.worked()
+
+    assert reach.is_there
+    assert returned == []
+
+
+def test_between_scans_is_the_setting_or_ten_times_what_a_scan_works() -> None:
+    assert pause_s(300.0, 1.0) == 300.0
+    assert pause_s(300.0, 60.0) == 600.0
