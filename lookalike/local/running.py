@@ -53,11 +53,17 @@ def find_running(settings: Settings) -> Running | None:
     here = running_on(data_folder(settings))
     if here is not None or settings.data is not None:
         return here
-    elsewhere = [found for found in map(running_on, _pointed()) if found is not None]
+    elsewhere = _running_elsewhere()
     if len(elsewhere) > 1:
         folders = ", ".join(str(found.data) for found in elsewhere)
         raise Misconfigured(f"Several systems run: choose one with --data or LOOKALIKE_DATA ({folders}).")
     return elsewhere[0] if elsewhere else None
+
+
+def find_by_broker(settings: Settings, redis_url: str) -> Running | None:
+    """The system of this machine that uses this broker, if there is one."""
+    here = running_on(data_folder(settings))
+    return next((found for found in (here, *_running_elsewhere()) if found and found.redis_url == redis_url), None)
 
 
 def running_on(folder: DataFolder) -> Running | None:
@@ -72,13 +78,14 @@ def running_on(folder: DataFolder) -> Running | None:
 def with_running(settings: Settings) -> Settings:
     """The settings with what the running system knows in place of what was not set.
 
-    Unchanged if nothing runs, or if a REDIS_URL is set that is not that system's: then another one is meant.
+    Unchanged if nothing runs, or if a REDIS_URL is set that is no such system's: then another one is meant.
     """
-    running = find_running(settings)
-    if running is None:
-        return settings
     asked_for = settings.redis_url
-    if asked_for is not None and asked_for.get_secret_value() != running.redis_url:
+    if asked_for is None:
+        running = find_running(settings)
+    else:
+        running = find_by_broker(settings, asked_for.get_secret_value())
+    if running is None:
         return settings
     known = running.model_dump(mode="python")
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
@@ -88,6 +95,10 @@ def with_running(settings: Settings) -> Settings:
 
 def _pointer(folder: DataFolder) -> Path:
     return runtime_folder() / f"running-{key_of(folder)}"
+
+
+def _running_elsewhere() -> list[Running]:
+    return [found for found in map(running_on, _pointed()) if found is not None]
 
 
 def _pointed() -> list[DataFolder]:
