@@ -39,8 +39,11 @@ class Danger:
             pipe.execute()
         try:
             yield
-        finally:
+        except Exception:
             self._redis.decr(key)
+            raise
+        # Not on SystemExit: that is how Celery ends a process that hangs, before it kills it.
+        self._redis.decr(key)
 
     def forget(self, task_id: str) -> None:
         """The task ended; its marks are of no use any more."""

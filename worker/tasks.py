@@ -84,7 +84,9 @@ def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
     deaths = equipment.danger.deaths(task_id)
     alone = len(asked.paths) + len(asked.gone) == 1
     if deaths and not alone:
-        return _split(task, asked, "a process died over it")
+        reply = _split(task, asked, "a process died over it")
+        equipment.danger.forget(task_id)
+        return reply
     if deaths >= DEATHS_TO_BLAME:
         log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=deaths))
         reply = equipment.sync.reject(asked.paths, "the worker's process died or hung twice while opening it")

@@ -81,10 +81,7 @@ def with_running(settings: Settings) -> Settings:
     Unchanged if nothing runs, or if a REDIS_URL is set that is no such system's: then another one is meant.
     """
     asked_for = settings.redis_url
-    if asked_for is None:
-        running = find_running(settings)
-    else:
-        running = find_by_broker(settings, asked_for.get_secret_value())
+    running = find_running(settings) if asked_for is None else find_by_broker(settings, asked_for.get_secret_value())
     if running is None:
         return settings
     known = running.model_dump(mode="python")

@@ -1,0 +1,79 @@
+"""Runs Celery workers as processes of their own, the way `up` starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTS_WITHIN_S = 60.0
+STOPS_WITHIN_S = 20.0
+
+
+@dataclass
+class WorkerProcess:
+    """A running worker. `log` is what it wrote."""
+
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def children(self) -> list[int]:
+        """Ids of the pool's processes."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in listed.split()]
+
+    def kill(self) -> None:
+        """SIGKILL to the main process; its children die with it."""
+        self.process.kill()
+        self.process.wait(STOPS_WITHIN_S)
+
+    def said(self) -> str:
+        """The log so far."""
+        return self.log.read_text()
+
+
+def worker_environment(**settings: str | Path) -> dict[str, str]:
+    """This process's environment without our settings, then the given ones."""
+    ours = ("LOOKALIKE_", "REDIS_URL", "QDRANT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {name: str(value) for name, value in settings.items()}
+
+
+@contextmanager
+def worker_process(
+    log: Path, environment: Mapping[str, str], *, queues: str, name: str = "ingest"
+) -> Iterator[WorkerProcess]:
+    """Starts a worker of one process on these queues and waits until it is ready; stops it on the way out."""
+    command = [sys.executable, "-m", "celery", "--app", "worker", "worker", "--concurrency", "1"]
+    command += ["--queues", queues, "--hostname", f"{name}@test", "--loglevel", "INFO"]
+    command += ["--without-gossip", "--without-mingle"]
+    begin = log.stat().st_size if log.exists() else 0
+    with log.open("ab") as sink:
+        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=sink, stderr=sink)
+    try:
+        wait_until(lambda: b" ready." in log.read_bytes()[begin:] or process.poll() is not None, STARTS_WITHIN_S)
+        if process.poll() is not None:
+            raise RuntimeError(f"the worker ended with {process.returncode}: {log.read_text()}")
+        yield WorkerProcess(log, process)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    """Waits for the condition; raises TimeoutError when it does not come true."""
+    deadline_s = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"not so within {within_s} s: {condition}")
+        time.sleep(0.02)

@@ -1,0 +1,242 @@
+"""The tasks as they run for real: Celery processes, Valkey, the store, and the client that everybody uses."""
+
+import base64
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from celery import Celery, current_app
+from redis import Redis
+
+from lookalike import Client, Refused
+from lookalike.board import Board
+from lookalike.broker import celery_app
+from lookalike.messages import SyncMessage, SyncReply
+from lookalike.names import SEARCH, SYNC
+from lookalike.settings import Settings, read_settings
+from tests.running.edge import edge_process
+from tests.running.pictures import encoded, picture
+from tests.running.valkey import valkey_process
+from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+
+# A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real
+# decoders did with files that are fixed by now.
+DEADLY_PX, SLOW_PX = 66, 67
+SITE = f"""
+import os, signal, time
+from PIL import ImageFile
+load = ImageFile.ImageFile.load
+def load_or_die(image):
+    if image.width == {DEADLY_PX}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if image.width == {SLOW_PX}:
+        time.sleep(60)
+    return load(image)
+ImageFile.ImageFile.load = load_or_die
+"""
+
+
+@dataclass
+class System:
+    """A running system without producer and supervisor."""
+
+    root: Path
+    client: Client
+    settings: Settings
+    environment: dict[str, str]
+    worker: WorkerProcess
+    log: Path
+    redis: Redis
+
+    def path(self, seed: int, name: str | None = None, width: int = 64) -> str:
+        """Draws a picture into the library."""
+        name = name or f"{seed}.png"
+        (self.root / name).write_bytes(encoded(picture(seed, (width, 48))))
+        return name
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("system")
+    (folder / "library").mkdir()
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(SITE)
+    with valkey_process(folder) as redis_url, edge_process(folder / "store") as edge:
+        environment = worker_environment(
+            REDIS_URL=redis_url,
+            QDRANT_URL=edge.url,
+            LOOKALIKE_LIBRARY=folder / "library",
+            LOOKALIKE_LIBRARY_ID="the-library",
+            LOOKALIKE_MODEL=model,
+            LOOKALIKE_SLOT="ingest",
+            LOOKALIKE_BATCH_LIMIT_S="3",
+            PYTHONPATH=folder / "site",
+        )
+        queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
+        with worker_process(folder / "worker.log", environment, queues=queues) as worker:
+            settings = read_settings(redis_url=redis_url, library=folder / "library", model=str(model))
+            yield System(
+                root=folder / "library",
+                client=Client(settings),
+                settings=settings,
+                environment=environment,
+                worker=worker,
+                log=folder / "worker.log",
+                redis=Redis.from_url(redis_url),
+            )
+
+
+def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path) -> None:
+    names = [system.path(seed) for seed in range(5)]
+    assert system.client.sync(names).result(timeout_s=20) == SyncReply(embedded=5)
+    query = shutil.copy(system.root / "3.png", tmp_path / "query.png")
+
+    for image in (query, Path(query).read_bytes(), "3.png", system.root / "3.png"):
+        neighbours = system.client.search(image, limit=3).result(timeout_s=20)
+        assert [len(neighbours), neighbours[0].path] == [3, "3.png"]
+        assert neighbours[0].score >= 0.999
+
+
+def test_any_celery_app_may_search(system: System) -> None:
+    system.client.sync([system.path(3)]).result(timeout_s=20)
+    url = system.environment["REDIS_URL"]
+    app = Celery(broker=url, backend=url)
+    inline = base64.b64encode(encoded(picture(3))).decode()
+
+    answer = app.send_task(
+        SEARCH, args=[{"v": 1, "image": {"base64": inline}, "limit": 1}], queue="lookalike:search"
+    ).get(timeout=20)
+
+    assert answer["neighbours"][0]["path"] == "3.png"
+
+
+def test_the_client_leaves_the_callers_current_app_alone(system: System) -> None:
+    mine = Celery("mine", set_as_current=True)
+
+    Client(system.settings)
+
+    assert current_app._get_current_object() is mine  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        [],
+        "x",
+        {"v": 2, "image": {"path": "a"}},
+        {"image": {"path": "a", "x": 1}},
+        {"image": {"path": "a"}, "limit": 0},
+    ],
+)
+def test_a_message_that_is_none_of_ours_is_refused_by_its_field(system: System, message: object) -> None:
+    sent = celery_app(system.settings).send_task(SEARCH, args=[message], queue=system.settings.names.search)
+
+    with pytest.raises(Refused, match="This is no SearchMessage"):
+        sent.get(timeout=20)
+
+
+def test_a_bad_query_is_refused_in_words(system: System) -> None:
+    with pytest.raises(Refused, match="not an image of a known format"):
+        system.client.search(b"hello").result(timeout_s=20)
+    with pytest.raises(Refused, match="not a path inside the library"):
+        system.client.search("../secret.png")
+
+
+def test_query_bytes_lie_beside_the_message_and_live_as_long_as_it(system: System) -> None:
+    def keys() -> set[bytes]:
+        return set(system.redis.scan_iter("lookalike:query:*"))
+
+    before = keys()
+    system.client.search(encoded(picture(3)), timeout_s=2).result()
+
+    (added,) = keys() - before
+    assert system.redis.get(added) == encoded(picture(3))
+    assert 0 < int(system.redis.pttl(added)) <= 2000
+
+
+def test_status_counts_come_from_the_index(system: System) -> None:
+    system.client.sync([system.path(1), system.path(2)]).result(timeout_s=20)
+    wait_until(lambda: system.client.status().parts["ingest"] == "up")
+
+    listed = {file.path: file.status for file in system.client.list()}
+
+    assert {"1.png", "2.png"} <= listed.keys()
+    assert system.redis.hget("lookalike:total", "embedded") is not None
+    assert [file.path for file in system.client.rejected()] == [
+        path for path, status in listed.items() if status == "rejected"
+    ]
+
+
+def test_an_image_that_kills_its_process_is_named_and_the_rest_is_indexed(system: System) -> None:
+    others = [system.path(seed, f"beside-{seed}.png") for seed in range(50, 56)]
+    deadly = system.path(60, "deadly.png", width=DEADLY_PX)
+
+    system.client.sync([*others[:3], deadly, *others[3:]])
+
+    def known() -> dict[str, str]:
+        return {file.path: file.status for file in system.client.list()}
+
+    wait_until(lambda: {deadly, *others} <= known().keys(), 60)
+    assert known()[deadly] == "rejected"
+    assert {known()[path] for path in others} == {"indexed"}
+    reasons = {file.path: file.reason for file in system.client.rejected()}
+    assert reasons[deadly] == "the worker's process died or hung twice while opening it"
+    assert not list(system.redis.scan_iter("lookalike:danger:*"))
+
+
+def test_an_image_that_hangs_is_named_and_the_rest_is_indexed(system: System) -> None:
+    other = system.path(70, "beside-slow.png")
+    slow = system.path(71, "slow.png", width=SLOW_PX)
+
+    system.client.sync([other, slow])
+
+    def known() -> dict[str, str]:
+        return {file.path: file.status for file in system.client.list()}
+
+    wait_until(lambda: {slow, other} <= known().keys(), 60)
+    assert (known()[slow], known()[other]) == ("rejected", "indexed")
+
+
+def test_a_process_killed_from_outside_blames_nobody(system: System) -> None:
+    names = [system.path(seed, f"outside-{seed}.png") for seed in range(80, 100)]
+    sent = system.client.sync(names)
+    for child in system.worker.children():
+        os.kill(child, signal.SIGKILL)
+
+    del sent
+    wait_until(lambda: {file.path for file in system.client.list()} >= set(names), 60)
+    assert not set(names) & {file.path for file in system.client.rejected()}
+
+
+def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
+    system: System, tmp_path: Path, model: Path
+) -> None:
+    environment = system.environment | {"LOOKALIKE_NAME": "other", "LOOKALIKE_BATCH_LIMIT_S": "60"}
+    settings = read_settings(redis_url=environment["REDIS_URL"], library=system.root, model=str(model), name="other")
+    board = Board(system.redis, settings.names)
+    slow = system.path(90, "hang.png", width=SLOW_PX)
+    app = celery_app(settings)
+    message = SyncMessage(paths=[slow]).model_dump(mode="json")
+    log, queues = tmp_path / "other.log", "other:ingest,other:search"
+
+    with worker_process(log, environment, queues=queues) as worker:
+        app.send_task(SYNC, args=[message], queue=settings.names.ingest)
+        wait_until(lambda: system.redis.get(f"other:danger:{_only_task(system.redis)}") == b"1")
+        worker.kill()
+    assert (board.waiting(), board.in_work()) == (0, 1)
+
+    (system.root / slow).write_bytes(encoded(picture(90)))
+    with worker_process(log, environment, queues=queues):
+        client = Client(settings)
+        wait_until(lambda: [file.path for file in client.list()] == [slow])
+        wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
+
+
+def _only_task(redis: Redis) -> str:
+    keys = [key.decode() for key in redis.scan_iter("other:danger:*")]
+    return keys[0].rpartition(":")[2] if keys else ""
