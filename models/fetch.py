@@ -8,6 +8,7 @@ The download shows its progress, goes on where it was cut off, and is compared w
 import argparse
 import hashlib
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def fetch(name: str, into: Path, *, hub: str = HUB) -> ModelCard:
     """Downloads, checks and wraps the model called `name`; the model file is `into`/`name`.onnx.
 
     Raises KeyError for an unknown name, NotFetched without network or with a wrong checksum (what was received
-    so far stays, for the next attempt), and ContractBroken if the published file is not what it was.
+    so far stays in `into`/.download, for the next attempt), and ContractBroken if the published file has changed.
     """
     published = PUBLISHED[name]
     parts = into / ".download" / name
@@ -56,7 +57,7 @@ def fetch(name: str, into: Path, *, hub: str = HUB) -> ModelCard:
         Origin(name, f"{HUB}/{published.repository}", published.licence),
         published.dimension,
     )
-    downloaded.unlink()
+    shutil.rmtree(parts)
     return card
 
 

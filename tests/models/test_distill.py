@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from onnx import TensorProto, helper
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
 from models.augment import shrink, vary  # noqa: E402
-from models.distill import Plan, epochs_of, main, run  # noqa: E402
+from models.distill import Plan, Student, epochs_of, examine, main, run  # noqa: E402
 from models.photos import read_photos  # noqa: E402
+from models.syllabus import draw_up  # noqa: E402
 from models.teacher import Lesson, build_lesson  # noqa: E402
 
 PLAN = Plan(epochs_px=(32, 32), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False)
@@ -58,11 +60,17 @@ def test_the_teacher_is_asked_once(lesson: Lesson, teacher: Path, photo_folder: 
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == written
 
 
-def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(lesson: Lesson, tmp_path: Path) -> None:
-    for name in ("unbroken", "stopped"):
-        (tmp_path / name).mkdir()
-    run(lesson, PLAN, tmp_path / "unbroken")
+@pytest.fixture(scope="module")
+def trained(lesson: Lesson, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run by PLAN that nothing broke."""
+    folder = tmp_path_factory.mktemp("trained")
+    run(lesson, PLAN, folder)
+    return folder
 
+
+def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(
+    lesson: Lesson, trained: Path, tmp_path: Path
+) -> None:
     class Killed(Exception):  # what a kill looks like from outside
         pass
 
@@ -71,37 +79,43 @@ def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(lesson: Lesso
             raise Killed
 
     with pytest.raises(Killed):
-        run(lesson, PLAN, tmp_path / "stopped", report=kill_after_one_epoch)
-    run(lesson, PLAN, tmp_path / "stopped")
+        run(lesson, PLAN, tmp_path, report=kill_after_one_epoch)
+    run(lesson, PLAN, tmp_path)
 
-    unbroken, stopped = weights(tmp_path / "unbroken"), weights(tmp_path / "stopped")
+    unbroken, stopped = weights(trained), weights(tmp_path)
     assert torch.equal(unbroken["conv1.weight"], stopped["conv1.weight"])
     assert torch.equal(unbroken["mean_feature"], stopped["mean_feature"])
 
 
-def test_each_epoch_is_logged_with_loss_and_figures_beside_the_teachers(lesson: Lesson, tmp_path: Path) -> None:
-    run(lesson, PLAN, tmp_path)
+def test_each_epoch_is_logged_with_its_size_loss_and_time(trained: Path) -> None:
+    lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
 
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2]
-    assert {"px", "loss", "cosine", "took_s"} <= lines[0].keys()
-
-
-def test_a_finished_run_has_nothing_left_to_do(lesson: Lesson, tmp_path: Path) -> None:
-    run(lesson, PLAN, tmp_path)
-    before = (tmp_path / "log.jsonl").read_text()
-
-    run(lesson, PLAN, tmp_path)
-
-    assert (tmp_path / "log.jsonl").read_text() == before
+    assert [(line["epoch"], line["px"]) for line in lines] == [(1, 32), (2, 32)]
+    assert {"loss", "cosine", "took_s"} <= lines[0].keys()
 
 
-def test_another_plan_over_an_old_checkpoint_is_refused(lesson: Lesson, tmp_path: Path) -> None:
-    run(lesson, PLAN, tmp_path)
-    other = Plan(epochs_px=(32,), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False)
+def test_held_out_photos_are_examined_beside_the_teacher(lesson: Lesson) -> None:
+    nothing = np.array([], dtype=np.int64)
+    rows = np.arange(len(lesson.label))
+    syllabus = replace(draw_up(lesson.features, lesson.label, lesson.source, seed=0), seen=rows, unseen=nothing)
 
+    figures = examine(Student(3), lesson, syllabus, 32, bfloat16=False)
+
+    assert figures.keys() == {"seen_cosine", "seen_map", "seen_teacher_map"}
+    assert figures["seen_teacher_map"] > 0.9  # the classes are colours, and the teacher sees colours
+
+
+def test_a_finished_run_has_nothing_left_to_do(lesson: Lesson, trained: Path) -> None:
+    before = (trained / "log.jsonl").read_text()
+
+    run(lesson, PLAN, trained)
+
+    assert (trained / "log.jsonl").read_text() == before
+
+
+def test_another_plan_over_an_old_checkpoint_is_refused(lesson: Lesson, trained: Path) -> None:
     with pytest.raises(ValueError, match="belongs to the plan"):
-        run(lesson, other, tmp_path)
+        run(lesson, replace(PLAN, seed=1), trained)
 
 
 def test_it_learns_from_a_tar_by_command_and_goes_on_from_its_own_weights(

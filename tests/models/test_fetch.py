@@ -118,6 +118,7 @@ def test_resnet50_is_fetched_checked_wrapped_and_ready(hub: Hub, tmp_path: Path)
     card = fetch("resnet50", tmp_path / "models", hub=hub.address)
 
     path = tmp_path / "models" / "resnet50.onnx"
+    assert [file for file in (tmp_path / "models").rglob("*") if file.is_file()] == [path]
     assert read_card(path) == card
     assert (card.name, card.dimension, card.height_px, card.resize) == ("resnet50", 2048, 224, "crop:0.875")
     assert card.source == "https://huggingface.co/Qdrant/resnet50-onnx"
