@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lookalike.errors import Misconfigured
 from lookalike.local.folder import DataFolder, data_folder, write_private
 from lookalike.local.locks import holder
-from lookalike.local.runtime import key_of, runtime_folder
+from lookalike.local.runtime import pointer_of, pointers
 from lookalike.settings import Distance, Settings
 
 # What another command takes over from the running system unless it was set.
@@ -35,13 +35,13 @@ class Running(BaseModel):
 def announce(folder: DataFolder, running: Running) -> None:
     """Lets the other commands find the system."""
     write_private(folder.running, running.model_dump_json(indent=1))
-    write_private(_pointer(folder), str(folder.root))
+    write_private(pointer_of(folder), str(folder.root))
 
 
 def withdraw(folder: DataFolder) -> None:
     """Takes that back; nothing happens if there is nothing to take back."""
     folder.running.unlink(missing_ok=True)
-    _pointer(folder).unlink(missing_ok=True)
+    pointer_of(folder).unlink(missing_ok=True)
 
 
 def find_running(settings: Settings) -> Running | None:
@@ -90,13 +90,10 @@ def with_running(settings: Settings) -> Settings:
     return Settings(**values)
 
 
-def _pointer(folder: DataFolder) -> Path:
-    return runtime_folder() / f"running-{key_of(folder)}"
-
-
 def _running_elsewhere() -> list[Running]:
-    return [found for found in map(running_on, _pointed()) if found is not None]
-
-
-def _pointed() -> list[DataFolder]:
-    return [DataFolder(Path(pointer.read_text("utf-8"))) for pointer in sorted(runtime_folder().glob("running-*"))]
+    found = []
+    for pointer in pointers():
+        # Its system may be withdrawing it right now.
+        with suppress(OSError):
+            found.append(running_on(DataFolder(Path(pointer.read_text("utf-8")))))
+    return [running for running in found if running is not None]

@@ -11,18 +11,29 @@ from lookalike.local.folder import PRIVATE_FOLDER, DataFolder
 
 # sun_path has 108 bytes on Linux and 104 on macOS; supervisor binds "<path>.<pid>" before it renames.
 MAX_SOCKET_BYTES = 90
+POINTER = "running-"
 
 
 def runtime_folder() -> Path:
-    """This user's folder for such files, made if need be. Raises Misconfigured if it is somebody else's."""
-    folder = Path(tempfile.gettempdir()) / f"lookalike-{os.getuid()}"
+    """This user's folder for such files, made if need be. Raises Misconfigured if others could write in it."""
+    folder = _folder()
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    if not _is_ours(folder):
         raise Misconfigured(
             f"{folder} is open to other users or not yours: remove it, or set TMPDIR to a folder of yours."
         )
     return folder
+
+
+def pointers() -> list[Path]:
+    """The files that say where systems run; none in a folder that is not there, or in which others could write."""
+    folder = _folder()
+    return sorted(folder.glob(f"{POINTER}*")) if folder.is_dir() and _is_ours(folder) else []
+
+
+def pointer_of(folder: DataFolder) -> Path:
+    """The file that says that a system runs on this data folder."""
+    return runtime_folder() / f"{POINTER}{key_of(folder)}"
 
 
 def socket_of(folder: DataFolder) -> Path:
@@ -36,3 +47,12 @@ def socket_of(folder: DataFolder) -> Path:
 def key_of(folder: DataFolder) -> str:
     """A short name for the data folder, the same in every process."""
     return hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:12]
+
+
+def _folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"lookalike-{os.getuid()}"
+
+
+def _is_ours(folder: Path) -> bool:
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077

@@ -21,10 +21,10 @@ STOPS_WITHIN_S = 10.0
 MARK = "LOOKALIKE_TEST_MARK"
 
 
-def wait_until(condition: Callable[[], object], within_s: float) -> None:
+def wait_until(condition: Callable[[], object], within_s: float, told: Callable[[], object] = str) -> None:
     until = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < until, f"not within {within_s} s"
+        assert time.monotonic() < until, f"not within {within_s} s {told()}"
         time.sleep(0.02)
 
 

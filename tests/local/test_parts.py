@@ -1,0 +1,148 @@
+"""Which programs run, with which environment, and how supervisord is told."""
+
+import shlex
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+
+from lookalike.local.addresses import choose_addresses, completed
+from lookalike.local.embedded import broker_password
+from lookalike.local.environment import environment_of
+from lookalike.local.folder import DataFolder
+from lookalike.local.keeper import keeper_conf
+from lookalike.local.library import identity_of, keep_identity, remove_index
+from lookalike.local.parts import PARTS, Part, Ports, parts_of
+from lookalike.local.ports import reserved_ports
+from lookalike.local.runtime import MAX_SOCKET_BYTES, socket_of
+from lookalike.settings import read_settings
+from tests.running.valkey import free_port
+
+ALL = Ports(broker=1, store=2, flower=3)
+
+
+def test_all_parts_run_unless_servers_are_given() -> None:
+    names = [part.name for part in parts_of(read_settings(), ALL)]
+    with_servers = [part.name for part in parts_of(read_settings(), Ports(broker=None, store=None, flower=3))]
+
+    assert tuple(names) == PARTS
+    assert with_servers == ["ingest", "search", "producer", "flower"]
+
+
+def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_searches() -> None:
+    ingest, search = (
+        part for part in parts_of(read_settings(workers=7, name="mine"), ALL) if part.name.endswith(("st", "ch"))
+    )
+
+    assert ingest.command[:3] == ["nice", "-n", "5"]
+    assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
+    assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
+    assert (ingest.environment["LOOKALIKE_SLOT"], search.environment["LOOKALIKE_SLOT"]) == ("ingest", "search")
+
+
+def test_work_stops_before_the_ground_it_stands_on(folder: DataFolder) -> None:
+    conf = RawConfigParser()
+    conf.read_string(keeper_conf(folder, parts_of(read_settings(), ALL)))
+
+    assert conf["group:ground"]["programs"] == "broker,store"
+    assert conf["group:work"]["programs"] == "ingest,search,producer,flower"
+    # supervisord stops the highest priority first.
+    assert conf.getint("group:work", "priority") > conf.getint("group:ground", "priority")
+
+
+def test_a_command_reaches_its_program_word_for_word(folder: DataFolder) -> None:
+    words = ["/a b/c", "#1 ; %x", 'it\'s "é" \\ $HOME']
+    conf = RawConfigParser(inline_comment_prefixes=(";", "#"))
+
+    conf.read_string(keeper_conf(folder, [Part("store", "ground", words)]))
+
+    assert shlex.split(conf["program:store"]["command"] % {})[-3:] == words
+
+
+def test_every_setting_reaches_the_parts_as_up_understood_it(tmp_path: Path) -> None:
+    settings = read_settings(library=tmp_path, ignore="raw/*,*.draft.jpg", polling=True, sub_batch=4)
+
+    environment = environment_of(settings, {})
+
+    for name, value in environment.items():
+        assert isinstance(value, str), name
+    assert environment["LOOKALIKE_IGNORE"] == "raw/*,*.draft.jpg"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        assert read_settings() == settings
+
+
+def test_what_would_mislead_celery_or_open_flower_does_not_reach_the_parts() -> None:
+    environment = environment_of(
+        read_settings(),
+        {"CELERY_BROKER_URL": "redis://elsewhere", "FLOWER_UNAUTHENTICATED_API": "1", "NO_PROXY": "intranet"},
+    )
+
+    assert not {"CELERY_BROKER_URL", "FLOWER_UNAUTHENTICATED_API", "FLOWER_BASIC_AUTH"} & environment.keys()
+    assert environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+
+
+def test_flowers_password_travels_by_environment() -> None:
+    assert environment_of(read_settings(flower_auth="ann:secret"), {})["FLOWER_BASIC_AUTH"] == "ann:secret"
+
+
+def test_a_model_file_is_named_so_that_the_parts_find_it(
+    folder: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def model_as_told(model: str) -> str:
+        settings = read_settings(model=model, redis_url="redis://b", qdrant_url="http://s")
+        return completed(settings, folder, choose_addresses(settings, folder, int), tmp_path, "id").model
+
+    assert model_as_told("mine.onnx") == str(tmp_path / "mine.onnx")
+    assert model_as_told("resnet18") == "resnet18"
+
+
+def test_a_port_is_reserved_before_anybody_listens_on_it(tmp_path: Path) -> None:
+    first = free_port()
+
+    with reserved_ports(tmp_path) as one, reserved_ports(tmp_path) as other:
+        mine, theirs = one(first), other(first)
+        assert first <= mine < theirs
+    with reserved_ports(tmp_path) as again:
+        assert again(mine) == mine
+
+
+def test_the_brokers_password_is_made_once(folder: DataFolder) -> None:
+    password = broker_password(folder)
+
+    assert len(password) >= 40
+    assert broker_password(folder) == password
+
+
+def test_the_socket_of_a_deep_data_folder_has_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    deep = DataFolder(tmp_path / ("x" * MAX_SOCKET_BYTES))
+
+    path = socket_of(deep)
+
+    assert not path.is_relative_to(deep.root)
+    assert path == socket_of(DataFolder(deep.root))
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_library_keeps_its_id_and_another_one_gets_a_new_one_by_rebuild(folder: DataFolder) -> None:
+    photos, others = Path("/photos"), Path("/others")
+    known = identity_of(photos, folder, rebuild=False)
+    keep_identity(photos, known, folder)
+
+    assert identity_of(photos, folder, rebuild=False) == known
+    assert identity_of(photos, folder, rebuild=True) == known
+    assert identity_of(others, folder, rebuild=True) != known
+
+
+def test_a_rebuild_removes_what_broker_and_store_keep_and_nothing_else(folder: DataFolder) -> None:
+    for kept in (folder.broker, folder.store, folder.logs):
+        (kept / "something").touch()
+
+    remove_index(folder)
+
+    assert list(folder.broker.iterdir()) == list(folder.store.iterdir()) == []
+    assert (folder.logs / "something").exists()

@@ -1,0 +1,98 @@
+"""The live line: what it says, and when it is said again."""
+
+import io
+from dataclasses import dataclass, replace
+
+import pytest
+from rich.console import Console
+
+from lookalike.local.screen import Screen, Starts, duration, live_line
+
+FLOWER = "http://127.0.0.1:5555"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    discovered: int = 713
+    indexed: int | None = 640
+    rejected: int | None = 0
+    rate_per_s: float = 85.04
+    eta_s: float | None = 0.9
+
+
+def test_the_line_has_counts_rate_eta_and_flower() -> None:
+    assert live_line(Numbers(), FLOWER, []) == (
+        "discovered 713 · indexed 640 · rejected 0 · 85/s · ETA 1 s · Flower http://127.0.0.1:5555"
+    )
+
+
+def test_with_nothing_left_there_is_no_rate_to_watch() -> None:
+    done = replace(Numbers(), indexed=713, eta_s=0.0)
+
+    assert live_line(done, FLOWER, []) == f"discovered 713 · indexed 713 · rejected 0 · Flower {FLOWER}"
+
+
+def test_before_the_first_answer_it_says_that_things_start() -> None:
+    assert live_line(None, FLOWER, []) == f"starting · Flower {FLOWER}"
+    assert live_line(replace(Numbers(), indexed=None), FLOWER, []) == f"starting · Flower {FLOWER}"
+
+
+def test_a_part_in_trouble_is_named_with_the_way_to_its_log() -> None:
+    assert live_line(Numbers(), FLOWER, ["ingest"]).endswith("ingest keeps dying: lookalike logs ingest")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "1 s"), (59.6, "60 s"), (150, "2 min"), (3700, "1 h 2 min"), (90_000, "25 h 0 min")]
+)
+def test_durations_are_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_a_part_keeps_dying_when_it_was_started_four_times_within_a_minute() -> None:
+    starts = Starts()
+    for at in (100, 100, 110, 120):
+        starts.saw("ingest", at)
+    assert starts.keep_dying(now=125) == []
+
+    starts.saw("ingest", 130)
+
+    assert starts.keep_dying(now=135) == ["ingest"]
+    assert starts.keep_dying(now=161) == []
+
+
+def test_a_part_that_was_not_started_yet_is_not_dying() -> None:
+    starts = Starts()
+    for _ in range(5):
+        starts.saw("ingest", 0)
+
+    assert starts.keep_dying(now=1) == []
+
+
+def test_without_a_terminal_a_line_is_added_when_it_is_new_and_not_too_often() -> None:
+    out = io.StringIO()
+    now = [100.0]
+    with Screen(Console(file=out, width=40), lambda: now[0]) as screen:
+        for at, line in ((100, "one"), (101, "one"), (102, "two"), (104, "three"), (105, "three"), (111, "three")):
+            now[0] = at
+            screen.show(line)
+
+    assert out.getvalue() == "one\nthree\n"
+
+
+def test_long_paths_are_not_broken_and_square_brackets_are_only_brackets() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, width=20)) as screen:
+        screen.say("Library  /photos/[bold]/with/a/long/name")
+
+    assert out.getvalue() == "Library  /photos/[bold]/with/a/long/name\n"
+
+
+def test_on_a_terminal_the_line_is_redrawn_and_no_color_is_honoured() -> None:
+    out = io.StringIO()
+    with Screen(Console(file=out, force_terminal=True, no_color=True, width=80)) as screen:
+        screen.show("one")
+        screen.show("two")
+
+    assert "one" in out.getvalue()
+    assert "two" in out.getvalue()
+    assert "\x1b[2K" in out.getvalue()
