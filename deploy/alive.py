@@ -1,0 +1,17 @@
+"""`python alive.py PART`: exit code 0 if that part said on the board, within the last seconds, that it is alive."""
+
+import sys
+
+from lookalike.board import Board
+from lookalike.broker import redis_of
+from lookalike.settings import read_settings
+
+
+def main(part: str) -> int:
+    """Exit code."""
+    settings = read_settings()
+    return 0 if Board(redis_of(settings), settings.names).alive([part])[part] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
