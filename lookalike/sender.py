@@ -63,6 +63,8 @@ class Sender:
 
     def _send(self, task: str, message: Strict, **options: Any) -> AsyncResult:
         with _away():
+            # Asked first, because Celery would try for five seconds and log each of its tries.
+            self._app.backend.client.ping()
             return self._app.send_task(task, args=[message.model_dump(mode="json")], retry=False, **options)
 
 
@@ -72,31 +74,28 @@ def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
         with _away():
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            answer = result.get(timeout=timeout_s, disable_sync_subtasks=False)
+            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False)
             result.forget()
-            return answer
     except CeleryTimeoutError:
         raise TimedOut(
             f"No answer within {timeout_s:g} s. `lookalike status` tells which part is silent or what waits before it."
         ) from None
-    except TaskRevokedError:
-        raise TimedOut(
-            "Nobody took the job before it expired. `lookalike status` tells which part is silent."
-        ) from None
-    except LookalikeError:
-        raise
-    except Exception as error:
-        # The worker's own exception, rebuilt by Celery from its name and message.
-        raise Refused(
-            f"The worker failed with {type(error).__name__}: {error}. `lookalike logs` has the rest."
-        ) from error
+    if isinstance(answer, TaskRevokedError):
+        raise TimedOut("Nobody took the job before it expired. `lookalike status` tells which part is silent.")
+    if isinstance(answer, LookalikeError):
+        raise answer
+    if isinstance(answer, BaseException):
+        # Rebuilt by Celery from the name and message that the worker's exception had.
+        raise Refused(f"The worker failed with {type(answer).__name__}: {answer}. `lookalike logs` has the rest.")
+    return answer
 
 
 @contextmanager
 def _away() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, RedisError, ConnectionError) as error:
+    except (OperationalError, RedisError, ConnectionError, RuntimeError) as error:
+        # RuntimeError is what Celery's result backend ends its retries with.
         raise Unreachable(
             f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
         ) from error

@@ -1,0 +1,50 @@
+"""A query travels as it is while it is small, and scaled down without changing what is seen when it is large."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from lookalike.errors import Refused
+from lookalike.query import query_bytes
+from tests.running.pictures import encoded, picture
+
+
+def large_jpeg(**options: object) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (1600, 2000, 3), dtype=np.uint8)
+    return encoded(Image.fromarray(noise), "JPEG", quality=90, **options)
+
+
+def test_a_small_image_travels_unchanged(tmp_path: Path) -> None:
+    blob = encoded(picture(1))
+    (tmp_path / "a.png").write_bytes(blob)
+
+    assert query_bytes(tmp_path / "a.png", max_bytes=10**6) == blob
+    assert query_bytes(blob, max_bytes=10**6) == blob
+
+
+def test_a_large_jpeg_is_scaled_and_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    blob = large_jpeg(exif=exif)
+
+    with Image.open(io.BytesIO(query_bytes(blob, max_bytes=10**7))) as sent:
+        assert sent.size == (896, 1120)
+        assert sent.getexif().get(ExifTags.Base.Orientation, 1) == 1
+
+
+def test_what_this_side_cannot_open_is_left_to_the_worker() -> None:
+    blob = b"\0" * 2_000_000
+
+    assert query_bytes(blob, max_bytes=10**7) == blob
+
+
+def test_bounds_and_unreadable_files_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
+        query_bytes(b"\0" * 2_000_000, max_bytes=10**6)
+    with pytest.raises(Refused, match="empty"):
+        query_bytes(b"", max_bytes=10)
+    with pytest.raises(Refused, match="cannot be read"):
+        query_bytes(tmp_path, max_bytes=10)
