@@ -16,6 +16,7 @@ from edge.server import listen, serve
 from edge.store import Store
 
 EXIT_CANNOT_START = 1
+LAST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,11 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the collections; made if missing")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s: this machine only)")
-    parser.add_argument("--port", type=int, default=6333, help="port to listen on, 0 for a free one (%(default)s)")
+    parser.add_argument("--port", type=_port, default=6333, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument(
         "--max-body-mib", type=_at_least_one, default=32, help="refuse larger request bodies (%(default)s MiB)"
     )
     return parser
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= LAST_PORT:
+        raise ValueError(text)
+    return number
 
 
 def _at_least_one(text: str) -> int:

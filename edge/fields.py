@@ -9,7 +9,9 @@ from typing import Any
 from edge.errors import BadInput, OutOfBounds
 
 # The engine counts in unsigned 64 bits and adds one here and there.
-LARGEST_COUNT = 2**63 - 1
+LARGEST_COUNT = 2**62
+# As in Qdrant (serde_json's limit). orjson reads 1,024 levels and writes 254: what is deeper could never be read back.
+DEEPEST = 128
 
 
 class Fields:
@@ -57,10 +59,11 @@ class Fields:
         return [] if self.get(key) is None else self.array(key)
 
     def mapping(self, key: str) -> dict[str, Any]:
-        """An object that must be there; its own fields are free."""
+        """An object that must be there; its own fields are free, and nested as deeply as can be kept."""
         value = self.required(key)
         if not isinstance(value, dict):
             raise self._unfit(key, "an object", value)
+        check_depth(value, f"{self.where}.{key}")
         return value
 
     def flag(self, key: str) -> bool | None:
@@ -95,6 +98,16 @@ class Fields:
 
     def _unfit(self, key: str, expected: str, value: object) -> BadInput:
         return BadInput(f"Format error in JSON body: {self.where}.{key}: expected {expected}, found {kind(value)}")
+
+
+def check_depth(value: object, where: str, deepest: int = DEEPEST) -> None:
+    """Raises BadInput for lists and objects nested too deeply. To be called on what is kept or parsed recursively."""
+    if deepest == 0:
+        raise BadInput(f"Format error in JSON body: {where}: recursion limit exceeded, more than {DEEPEST} levels")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        if isinstance(each, dict | list):
+            check_depth(each, where, deepest - 1)
 
 
 def is_number(value: object) -> bool:

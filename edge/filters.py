@@ -8,7 +8,7 @@ import qdrant_edge as engine
 
 from edge.engine import building, match_value
 from edge.errors import BadInput
-from edge.fields import Fields, is_number, kind
+from edge.fields import Fields, check_depth, is_number, kind
 
 _CLAUSES = ("must", "should", "must_not")
 _MATCHES = ("value", "any", "except", "text")
@@ -19,9 +19,8 @@ def parse_filter(value: object, where: str = "filter") -> engine.Filter | None:
     """A filter of must, should and must_not clauses, None for null. Raises BadInput."""
     if value is None:
         return None
-    fields = Fields(value, where, _CLAUSES)
-    must, should, must_not = (_conditions(fields.get(name), f"{where}.{name}") for name in _CLAUSES)
-    return engine.Filter(must=must, should=should, must_not=must_not)
+    check_depth(value, where)
+    return _filter(value, where)
 
 
 def excluding(ids: list[Any], given: engine.Filter | None) -> engine.Filter | None:
@@ -30,6 +29,12 @@ def excluding(ids: list[Any], given: engine.Filter | None) -> engine.Filter | No
         return given
     with building("point id"):
         return engine.Filter(must=None if given is None else [given], must_not=[engine.HasIdCondition(set(ids))])
+
+
+def _filter(value: object, where: str) -> engine.Filter:
+    fields = Fields(value, where, _CLAUSES)
+    must, should, must_not = (_conditions(fields.get(name), f"{where}.{name}") for name in _CLAUSES)
+    return engine.Filter(must=must, should=should, must_not=must_not)
 
 
 def _conditions(value: object, where: str) -> list[Any] | None:
@@ -54,9 +59,10 @@ def _condition(value: object, where: str) -> Any:
             return engine.HasIdCondition(set(Fields(value, where, ("has_id",)).array("has_id")))
         if "has_vector" in value:
             return engine.HasVectorCondition(Fields(value, where, ("has_vector",)).text("has_vector"))
-        if any(clause in value for clause in _CLAUSES):
-            return parse_filter(value, where)
-    raise BadInput(f"Wrong input: {where}: a condition of {', '.join(value) or 'nothing'} is not supported here")
+        # An empty one matches everything.
+        if not value or any(clause in value for clause in _CLAUSES):
+            return _filter(value, where)
+    raise BadInput(f"Wrong input: {where}: a condition of {', '.join(value)} is not supported here")
 
 
 def _key_inside(value: object, name: str, where: str) -> str:

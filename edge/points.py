@@ -11,7 +11,7 @@ from qdrant_edge import Point, UpdateOperation
 from edge.catalogue import VectorSetting
 from edge.engine import building
 from edge.errors import BadInput
-from edge.fields import Fields, kind
+from edge.fields import Fields, check_depth, kind
 from edge.filters import parse_filter
 
 Vectors = Mapping[str, VectorSetting]
@@ -126,6 +126,7 @@ def _point(point_id: Any, vector: Any, payload: Any, index: int, vectors: Vector
             raise BadInput(
                 f"Wrong input: points[{index}]: Vector dimension error: expected dim: {setting.size}, got {len(values)}"
             )
+    check_depth(payload, f"points[{index}].payload")
     with building(f"points[{index}]"):
         return Point(checked_id(point_id), vector, payload)
 

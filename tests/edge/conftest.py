@@ -17,6 +17,8 @@ def edge_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server that the tests of this folder share; each makes collections of its own."""
     with edge_process(tmp_path_factory.mktemp("edge") / "data") as server:
         yield server.url
+        # Dozens of collections take seconds to close, and nobody looks at them again.
+        server.kill()
 
 
 @pytest.fixture(scope="session")

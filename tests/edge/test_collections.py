@@ -20,7 +20,7 @@ from qdrant_client.models import (
     VectorParams,
 )
 
-from tests.running.edge import edge_process
+from tests.running.edge import client_of, edge_process
 
 
 @pytest.fixture
@@ -201,8 +201,7 @@ def test_a_deleted_collection_takes_its_aliases_along(client: QdrantClient, name
 
 
 def test_everything_is_there_again_after_a_restart(data: Path) -> None:
-    with edge_process(data) as server:
-        client = QdrantClient(url=server.url)
+    with edge_process(data) as server, client_of(server) as client:
         create(client, "photos", metadata={"library": "b2"})
         create(client, "unwanted")
         client.create_payload_index("photos", "status", PayloadSchemaType.KEYWORD)
@@ -212,9 +211,7 @@ def test_everything_is_there_again_after_a_restart(data: Path) -> None:
         before = client.get_collection("photos"), client.retrieve("photos", [1], with_vectors=True)
         assert server.stop() == 0
 
-    with edge_process(data) as server:
-        client = QdrantClient(url=server.url)
-
+    with edge_process(data) as server, client_of(server) as client:
         assert (client.get_collection("photos"), client.retrieve("photos", [1], with_vectors=True)) == before
         assert [listed.name for listed in client.get_collections().collections] == ["photos"]
         assert aliases(client) == {"current": "photos"}

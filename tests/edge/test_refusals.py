@@ -242,7 +242,14 @@ RAW: dict[str, tuple[str, str, bytes]] = {
     "a filter in words": ("POST", POINTS + "/count", b'{"filter":"all"}'),
     "a clause in words": ("POST", POINTS + "/count", b'{"filter":{"must":["all"]}}'),
     "an unknown clause": ("POST", POINTS + "/count", b'{"filter":{"may":[]}}'),
-    "an empty condition": ("POST", POINTS + "/count", b'{"filter":{"must":[{}]}}'),
+    "an unknown condition": ("POST", POINTS + "/count", b'{"filter":{"must":[{"nested":{"key":"a","filter":{}}}]}}'),
+    "too deep a filter": (
+        "POST", POINTS + "/count", b'{"filter":' + b'{"must":[' * 100 + b"]}" * 100 + b"}"
+    ),
+    "too deep a payload": (
+        "PUT", POINTS, b'{"points":[{"id":1,"vector":{},"payload":{"a":' + b"[" * 200 + b"]" * 200 + b"}}]}"
+    ),
+    "too deep metadata": ("PATCH", f"/collections/{NAME}", b'{"metadata":{"a":' + b"[" * 200 + b"]" * 200 + b"}}"),
     "a key that is a number": ("POST", POINTS + "/count", b'{"filter":{"must":[{"key":1,"is_empty":true}]}}'),
     "a match of nothing": ("POST", POINTS + "/count", b'{"filter":{"must":[{"key":"a","match":{}}]}}'),
     "a match of a fraction": ("POST", POINTS + "/count", b'{"filter":{"must":[{"key":"a","match":{"value":1.5}}]}}'),

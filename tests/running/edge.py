@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from qdrant_client import QdrantClient
+
 ROOT = Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0
@@ -69,6 +71,19 @@ def edge_process(data: Path, port: int | None = None, *more: str) -> Iterator[Ed
                 process.kill()
                 process.wait()
                 raise
+
+
+@contextmanager
+def client_of(server: EdgeProcess) -> Iterator[QdrantClient]:
+    """A client of a server that the test will stop.
+
+    Without the version check: that runs in a thread, may find the server gone, and says so with a warning.
+    """
+    client = QdrantClient(url=server.url, check_compatibility=False)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", log: Path, begin: int) -> str:
