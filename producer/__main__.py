@@ -23,7 +23,7 @@ def main() -> int:
         return EXIT_WRONG
     log_to_stderr()
     # It counts its own tries aloud, once a second and 20 times; we say once that the broker is away.
-    logging.getLogger("celery.backends.redis").setLevel(logging.CRITICAL)
+    logging.getLogger("celery.backends").setLevel(logging.CRITICAL + 1)
     with stop_on_signals(service.stop):
         return 0 if service.run() else EXIT_WRONG
 

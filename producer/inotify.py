@@ -50,6 +50,10 @@ class AttentiveInotify(InotifyFD):
 class AttentiveWatches(InotifyWatchGroup):
     """The watches of the library; those of a folder that left can be given back."""
 
+    def is_watching_root(self) -> bool:
+        """Whether the root is watched; the kernel drops the watch when the disk is unmounted."""
+        return self.path in self._active_callbacks_by_path
+
     def forget(self, folder: bytes) -> None:
         """Gives back the watches of a folder and everything below, unless they have another name by now."""
         below = folder + os.sep.encode()
@@ -84,6 +88,10 @@ class AttentiveEmitter(InotifyFullEmitter):
             self._inotify.forget(event.path)
         super().build_and_queue_event(event, full_events=full_events)
 
+    def is_watching_root(self) -> bool:
+        """Whether anything can be told at all."""
+        return self._inotify is not None and self._inotify.is_watching_root()
+
 
 class AttentiveObserver(BaseObserver):
     """Observes by inotify."""
@@ -94,8 +102,9 @@ class AttentiveObserver(BaseObserver):
         super().__init__(AttentiveEmitter, inotify_fd=self._inotify)
 
     def is_reading(self) -> bool:
-        """Whether the thread that reads the kernel's events lives."""
-        return self._inotify.is_alive()
+        """Whether the thread that reads the kernel's events lives, and has something to read."""
+        emitters = [emitter for emitter in self.emitters if isinstance(emitter, AttentiveEmitter)]
+        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in emitters)
 
     def on_thread_stop(self) -> None:
         """Stops reading."""

@@ -69,14 +69,16 @@ class Library:
         return Stamp(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
     def is_gone(self, path: str) -> bool:
-        """Whether nothing has this name; an error of the disk is no answer and not a yes."""
+        """Whether no file has this name; an error of the disk is no answer and not a yes."""
         try:
-            os.lstat(self._prefix + path)
+            found = os.lstat(self._prefix + path)
+            if stat.S_ISLNK(found.st_mode):
+                return self._look_through(self._prefix + path) is None
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             return False
-        return False
+        return not stat.S_ISREG(found.st_mode)
 
     def raw(self, said: str) -> str:
         r"""The path on the disk of a path in a message: `\xNN` may stand for a byte that is not UTF-8."""

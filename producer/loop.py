@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 BUSY_S = 0.02
 IDLE_S = 0.25
 MOST_EVENTS_A_TURN = 1000
-# Settled paths that wait for room in the queue. More of them stay with the settling ones, which are bounded.
+# Paths that wait for room in the queue. More of them stay in the inbox and with the settling ones, which are bounded.
 MOST_HELD = 20_000
 
 
@@ -68,6 +68,8 @@ class Loop:
         self._report = report
         self._now_s = now_s
         self._outbox: deque[Batch] = deque()
+        # Paths in the outbox: counting them anew for each event would take a square.
+        self._outbox_paths = 0
 
     @property
     def settling(self) -> int:
@@ -77,21 +79,26 @@ class Loop:
     @property
     def held(self) -> int:
         """Paths that are at rest and not enqueued."""
-        return len(self._batching) + sum(len(batch) for batch in self._outbox)
+        return len(self._batching) + self._outbox_paths
 
     def run(self, stop: threading.Event) -> None:
         """Runs until the producer ends."""
         while not stop.is_set():
-            is_busy = len(self._settling) or self.held
-            self._take(self._inbox.take(BUSY_S if is_busy else IDLE_S))
-            for _ in range(MOST_EVENTS_A_TURN):
-                if not len(self._inbox):
-                    break
-                self._take(self._inbox.take(0.0))
+            if self.held < MOST_HELD:
+                self._take(self._inbox.take(BUSY_S if len(self._settling) or self.held else IDLE_S))
+                self._take_more()
+            else:
+                stop.wait(BUSY_S)
             self._report(self)
             self._release()
             self._enqueue()
             self._report(self)
+
+    def _take_more(self) -> None:
+        for _ in range(MOST_EVENTS_A_TURN):
+            if not len(self._inbox) or self.held >= MOST_HELD:
+                return
+            self._take(self._inbox.take(0.0))
 
     def _take(self, event: Event | None) -> None:
         match event:
@@ -145,10 +152,14 @@ class Loop:
                 if settled is not None:
                     self._in_flight.sent(path, stamp)
                     self._add(Change((path,), tuple(filter(self._library.is_gone, settled.gone))))
-        self._outbox.extend(self._batching.due(now_s))
+        self._put_out(self._batching.due(now_s))
 
     def _add(self, change: Change) -> None:
-        self._outbox.extend(self._batching.add(change, self._now_s()))
+        self._put_out(self._batching.add(change, self._now_s()))
+
+    def _put_out(self, batches: list[Batch]) -> None:
+        self._outbox.extend(batches)
+        self._outbox_paths += sum(map(len, batches))
 
     def _enqueue(self) -> None:
         if not self._outbox or not self._reach.may_try():
@@ -156,7 +167,7 @@ class Loop:
         try:
             for _ in range(min(self._lane.room(), len(self._outbox))):
                 self._lane.send(self._outbox[0])
-                self._outbox.popleft()
+                self._outbox_paths -= len(self._outbox.popleft())
         except (RedisError, OSError, Unreachable) as error:
             self._reach.failed(error)
         else:

@@ -36,7 +36,7 @@ from producer.watching import Inbox, Watcher
 log = logging.getLogger(__name__)
 
 # What hangs (a dead network share, a broker that is stopped) must not keep the producer from ending in 2 s.
-GRACE_S = 1.5
+GRACE_S = 1.0
 
 
 @dataclass
@@ -50,8 +50,9 @@ class Service:
 
     def __post_init__(self) -> None:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
-        redis = redis_of(settings)
-        sender = Sender(celery_app(settings, name="producer"), settings.names)
+        self._redis = redis = redis_of(settings)
+        self._app = celery_app(settings, name="producer")
+        sender = Sender(self._app, settings.names)
         board = Board(redis, settings.names)
         self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
         self._in_flight = InFlight(now_s)
@@ -147,6 +148,8 @@ class Service:
         threads[-1].start()
         for thread in threads:
             thread.join(max(0.0, until_s - time.monotonic()))
+        self._app.close()
+        self._redis.close()
         log.info(fields("producer ended", hanging=",".join(thread.name for thread in threads if thread.is_alive())))
         return not self._failed
 
@@ -164,6 +167,10 @@ class Service:
             log.exception(fields("part failed", part=name))
             self._failed = True
             self.stop.set()
+        finally:
+            # Celery keeps a connection for answers per thread, and closes none by itself.
+            self._app.backend.result_consumer.stop()
+            self._app.backend.client.connection_pool.disconnect()
 
     def _new_scan(self) -> Scan:
         return Scan(

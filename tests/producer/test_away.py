@@ -16,9 +16,11 @@ from watchdog.observers import inotify_c
 
 from lookalike.board import Board
 from lookalike.broker import redis_of
+from lookalike.candidates import Candidates
 from lookalike.settings import Settings, read_settings
 from producer.events import Touched
 from producer.inotify import AttentiveObserver
+from producer.library import Library
 from producer.watching import Inbox, Watcher
 from tests.producer.conftest import ROOT, Rest, Until, other_side_process, producing
 from tests.producer.files import draw, draw_old
@@ -165,6 +167,23 @@ def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path) -> None
         observer.stop()
 
     assert told == ["overflow"]
+
+
+def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) -> None:
+    watcher = Watcher(
+        Library(library, Candidates(())), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
+    )
+    assert watcher.ensure()
+    observer = watcher._observer  # noqa: SLF001 - a test cannot mount
+    assert isinstance(observer, AttentiveObserver)
+
+    ignored = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(1), inotify_c.InotifyConstants.IN_IGNORED, 0, b"")
+    observer._inotify.handle_event(ignored)  # noqa: SLF001
+
+    assert not watcher.is_healthy()
+    assert watcher.ensure()
+    assert watcher.is_healthy()
+    watcher.stop()
 
 
 def test_an_observer_that_died_is_started_anew(

@@ -1,0 +1,107 @@
+"""What is in a folder, what counts, and what is gone."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lookalike.candidates import Candidates
+from producer.events import Stamp
+from producer.library import EMPTY, MISSING, NOT_A_FOLDER, Count, Library
+from tests.producer.files import draw
+
+
+@pytest.fixture
+def disk(library: Path) -> Library:
+    return Library(library, Candidates(("jpg",), ignore=("raw",)))
+
+
+def never() -> bool:
+    return False
+
+
+def paths(disk: Library, under: str = "") -> list[str]:
+    return sorted(found.path for found in disk.files(under))
+
+
+def test_a_library_is_there_missing_empty_or_no_folder(disk: Library, library: Path) -> None:
+    assert disk.absence() == EMPTY
+    file = draw(library / "notes.txt")
+    assert disk.absence() is None
+    file.unlink()
+    library.rmdir()
+    assert (disk.absence(), disk.identity()) == (MISSING, None)
+    library.write_text("")
+    assert disk.absence() == NOT_A_FOLDER
+
+
+def test_a_walk_finds_candidates_and_enters_no_hidden_or_ignored_folder(disk: Library, library: Path) -> None:
+    for name in ("a.jpg", "deep/er/b.jpg", ".hidden/c.jpg", "raw/d.jpg", "deep/raw/e.jpg", "deep/.f.jpg", "g.txt"):
+        draw(library / name)
+
+    assert paths(disk) == ["a.jpg", "deep/er/b.jpg"]
+    assert paths(disk, "deep") == ["deep/er/b.jpg"]
+    assert disk.count(never) == Count(discovered=2, ignored=2)
+
+
+def test_a_walk_tells_size_and_time(disk: Library, library: Path) -> None:
+    os.utime(draw(library / "a.jpg", "123"), ns=(5, 7))
+
+    assert [found.stamp for found in disk.files()] == [Stamp(3, 7)]
+    assert disk.look("a.jpg") == Stamp(3, 7)
+
+
+def test_only_files_and_links_to_files_inside_are_files(disk: Library, library: Path, tmp_path: Path) -> None:
+    draw(library / "a.jpg")
+    draw(tmp_path / "outside.jpg")
+    (library / "folder.jpg").mkdir()
+    os.mkfifo(library / "pipe.jpg")
+    (library / "inside.jpg").symlink_to("a.jpg")
+    (library / "outside.jpg").symlink_to(tmp_path / "outside.jpg")
+    (library / "broken.jpg").symlink_to("nothing.jpg")
+    (library / "loop.jpg").symlink_to("loop.jpg")
+    (library / "above").symlink_to(library)
+
+    count = disk.count(never)
+
+    assert paths(disk) == ["a.jpg", "inside.jpg"]
+    assert count == Count(discovered=2, ignored=5)
+    for name in ("folder.jpg", "pipe.jpg", "outside.jpg", "broken.jpg", "loop.jpg"):
+        assert disk.look(name) is None
+
+
+def test_a_name_without_a_file_behind_it_is_gone(disk: Library, library: Path) -> None:
+    draw(library / "a.jpg")
+    (library / "inside.jpg").symlink_to("a.jpg")
+    (library / "broken.jpg").symlink_to("nothing.jpg")
+    (library / "folder.jpg").mkdir()
+
+    gone = {name: disk.is_gone(name) for name in ("a.jpg", "inside.jpg", "broken.jpg", "folder.jpg", "b.jpg")}
+
+    assert gone == {"a.jpg": False, "inside.jpg": False, "broken.jpg": True, "folder.jpg": True, "b.jpg": True}
+    assert disk.is_gone("a.jpg/below.jpg")
+
+
+def test_a_disk_that_fails_is_not_a_file_that_is_gone(disk: Library) -> None:
+    # The kernel refuses such names with ENAMETOOLONG, an error like any other here.
+    assert not disk.is_gone("n" * 5000)
+
+
+def test_escaped_names_are_found_again_on_the_disk(disk: Library, library: Path) -> None:
+    draw(library / "caf\udce9" / "na\udcefve.jpg")
+    draw(library / "honest\\xe9.jpg")
+
+    assert disk.raw("caf\\xe9/na\\xefve.jpg") == "caf\udce9/na\udcefve.jpg"
+    assert disk.raw("honest\\xe9.jpg") == "honest\\xe9.jpg"
+    assert disk.raw("gone\\xe9.jpg") == "gone\\xe9.jpg"
+    assert disk.raw("plain.jpg") == "plain.jpg"
+
+
+def test_a_count_ends_when_it_is_told_to(disk: Library, library: Path) -> None:
+    draw(library / "a.jpg")
+
+    assert disk.count(lambda: True) is None
+
+
+def test_a_folder_that_is_not_there_has_no_files(disk: Library) -> None:
+    assert paths(disk, "nothing/here") == []

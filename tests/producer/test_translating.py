@@ -1,0 +1,75 @@
+"""What watchdog says, in our words."""
+
+import pytest
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirModifiedEvent,
+    DirMovedEvent,
+    FileAttribEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+)
+
+from producer.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
+from producer.translating import changes_count, translated
+
+
+def said(event: FileSystemEvent, *, names_every_file: bool = False) -> Event | None:
+    return translated(event, "/photos", names_every_file=names_every_file)
+
+
+@pytest.mark.parametrize(
+    ("event", "ours"),
+    [
+        (FileCreatedEvent("/photos/a/b.jpg"), Touched("a/b.jpg")),
+        (FileModifiedEvent("/photos/b.jpg"), Touched("b.jpg")),
+        (FileAttribEvent("/photos/b.jpg"), Touched("b.jpg")),
+        (FileClosedEvent("/photos/b.jpg"), Touched("b.jpg", closed=True)),
+        (FileDeletedEvent("/photos/b.jpg"), Gone("b.jpg")),
+        (FileMovedEvent("/photos/a.jpg", "/photos/b.jpg"), Moved("a.jpg", "b.jpg")),
+        (FileMovedEvent("", "/photos/b.jpg"), Touched("b.jpg", closed=True)),
+        (FileMovedEvent("/photos/a.jpg", ""), Gone("a.jpg")),
+        (FileMovedEvent("/photos/a.jpg", "/photos2/a.jpg"), Gone("a.jpg")),
+        (DirCreatedEvent("/photos/a"), FolderAppeared("a")),
+        (DirMovedEvent("/photos/a", "/photos/b"), FolderMoved("a", "b")),
+        (DirMovedEvent("", "/photos/b"), FolderAppeared("b")),
+        (DirMovedEvent("/photos/a", ""), FolderGone("a")),
+        (DirDeletedEvent("/photos/a"), FolderGone("a")),
+        (DirModifiedEvent("/photos"), None),
+        (FileCreatedEvent("/elsewhere/a.jpg"), None),
+    ],
+)
+def test_an_event_in_our_words(event: FileSystemEvent, ours: Event | None) -> None:
+    assert said(event) == ours
+
+
+def test_the_root_that_left_is_told_as_lost() -> None:
+    assert isinstance(said(DirDeletedEvent("/photos")), Lost)
+
+
+def test_what_watchdog_makes_up_about_a_folder_is_left_out() -> None:
+    assert said(FileMovedEvent("/photos/a/x.jpg", "/photos/b/x.jpg", is_synthetic=True)) is None
+
+
+def test_where_every_file_is_named_folders_say_nothing() -> None:
+    assert said(DirMovedEvent("/photos/a", "/photos/b"), names_every_file=True) is None
+    assert said(FileMovedEvent("/photos/a/x", "/photos/b/x"), names_every_file=True) == Moved("a/x", "b/x")
+
+
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        (FileCreatedEvent("/photos/a"), True),
+        (FileDeletedEvent("/photos/a"), True),
+        (DirMovedEvent("/photos/a", "/photos/b"), True),
+        (FileModifiedEvent("/photos/a"), False),
+        (FileClosedEvent("/photos/a"), False),
+    ],
+)
+def test_what_comes_or_goes_changes_the_number_of_files(event: FileSystemEvent, *, changes: bool) -> None:
+    assert changes_count(event) is changes
