@@ -1,6 +1,5 @@
 """Where the servers of one machine are: those that are given, and free ports for those that `up` brings along."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from pydantic import SecretStr
 from lookalike.local.embedded import broker_url_at, store_url_at, write_valkey_conf
 from lookalike.local.folder import DataFolder
 from lookalike.local.parts import Ports
+from lookalike.local.ports import LOOPBACK, Choose
 from lookalike.settings import Settings
 
 # The ports that everybody knows for Redis and Qdrant, or the next free ones.
@@ -26,7 +26,7 @@ class Addresses:
     ports: Ports
 
 
-def choose_addresses(settings: Settings, folder: DataFolder, choose: Callable[[int], int]) -> Addresses:
+def choose_addresses(settings: Settings, folder: DataFolder, choose: Choose) -> Addresses:
     """Takes the servers that are set and chooses ports for the rest."""
     broker, redis_url = None, settings.redis_url
     if redis_url is None:
@@ -37,11 +37,11 @@ def choose_addresses(settings: Settings, folder: DataFolder, choose: Callable[[i
     if qdrant_url is None:
         store = choose(FIRST_STORE_PORT)
         qdrant_url = store_url_at(store)
-    flower = choose(settings.flower_port)
+    flower = choose(settings.flower_port, settings.flower_host)
     return Addresses(
         redis_url=redis_url.get_secret_value(),
         qdrant_url=qdrant_url,
-        flower_url=f"http://{settings.flower_host}:{flower}",
+        flower_url=f"http://{_visited(settings.flower_host)}:{flower}",
         ports=Ports(broker=broker, store=store, flower=flower),
     )
 
@@ -59,6 +59,13 @@ def completed(settings: Settings, folder: DataFolder, addresses: Addresses, libr
             "model": _findable(settings.model),
         }
     )
+
+
+def _visited(host: str) -> str:
+    """What a browser on this machine asks for; a server that listens everywhere is found on loopback."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
+        return LOOPBACK
+    return f"[{host}]" if ":" in host else host
 
 
 def _findable(model: str) -> str:

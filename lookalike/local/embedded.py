@@ -10,6 +10,7 @@ from lookalike.local.folder import DataFolder, write_private
 PASSWORD_BYTES = 24
 # Paths are relative to the data folder, in which all parts run.
 # `save ""`: the append-only file holds everything already, a second copy every few minutes would only write more.
+# `set-proc-title no`: its title would overwrite the environment in /proc, by which people tell whose process it is.
 VALKEY_CONF = """\
 bind 127.0.0.1
 port {port}
@@ -19,6 +20,7 @@ appendonly yes
 appendfsync everysec
 save ""
 maxmemory-policy noeviction
+set-proc-title no
 """
 
 

@@ -1,28 +1,36 @@
-"""Free ports on loopback. A port is ours from the moment it is chosen, so that two starting `up`s never share one."""
+"""Free ports. A port is ours from the moment it is chosen, so that two starting `up`s never share one."""
 
 import fcntl
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from lookalike.errors import Misconfigured
 
-Choose = Callable[[int], int]
 # As far as one looks: beyond this many taken ports something else is wrong.
 STEPS = 200
 LAST_PORT = 65535
+LOOPBACK = "127.0.0.1"
+
+
+class Choose(Protocol):
+    """From a port to the next free one on an address of this machine."""
+
+    def __call__(self, first: int, host: str = LOOPBACK) -> int:
+        """Raises Misconfigured if there is none."""
 
 
 @contextmanager
-def reserved_ports(runtime: Path, host: str = "127.0.0.1") -> Iterator[Choose]:
+def reserved_ports(runtime: Path) -> Iterator[Choose]:
     """Gives a function from a port to the next free one, which stays reserved until the block ends.
 
-    A lock file per port says "chosen, not yet listening" to other `up`s of this user. Raises Misconfigured.
+    A lock file per port says "chosen, not yet listening" to other `up`s of this user.
     """
     with ExitStack() as held:
 
-        def choose(first: int) -> int:
+        def choose(first: int, host: str = LOOPBACK) -> int:
             for port in range(first, min(first + STEPS, LAST_PORT + 1)):
                 lock = held.enter_context((runtime / f"port-{port}").open("w"))
                 try:
@@ -32,17 +40,20 @@ def reserved_ports(runtime: Path, host: str = "127.0.0.1") -> Iterator[Choose]:
                 if _is_free(host, port):
                     return port
                 fcntl.flock(lock, fcntl.LOCK_UN)
-            raise Misconfigured(f"No port from {first} up is free on {host}: end what listens there.")
+            raise Misconfigured(
+                f"No port from {first} up is free on {host}: end what listens there, or name another address."
+            )
 
         yield choose
 
 
 def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port on which only closed connections linger is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as probe:
+            # As servers do: a port on which only closed connections linger is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
     return True

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.errors import LookalikeError, Misconfigured
@@ -11,6 +12,7 @@ from lookalike.local.addresses import Addresses
 from lookalike.local.folder import DataFolder, open_private
 from lookalike.local.guarded import guarded_command
 from lookalike.local.keeper import Keeper
+from lookalike.local.parts import Part
 from lookalike.local.reachable import ask_broker, ask_store
 
 # A large index or log is read again before its server answers.
@@ -23,19 +25,29 @@ Wait = Callable[[float], bool]
 """Sleeps for some seconds; True if somebody asks to stop."""
 
 
-def start_all(
-    keeper: Keeper,
-    addresses: Addresses,
-    prepare: Sequence[str],
-    *,
-    folder: DataFolder,
-    environment: Mapping[str, str],
-    wait: Wait,
-) -> bool:
-    """Whether all was started; False if somebody asked to stop. Raises Misconfigured, Unreachable."""
+@dataclass(frozen=True)
+class Plan:
+    """What is started where: the parts, the check before the work, and the environment of all of them."""
+
+    folder: DataFolder
+    addresses: Addresses
+    parts: Sequence[Part]
+    prepare: Sequence[str]
+    environment: Mapping[str, str]
+
+
+def start_all(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
+    """Whether all was started; False if somebody asked to stop. Tells what it waits for.
+
+    Raises Misconfigured, Unreachable.
+    """
+    tell("starting broker and store")
     keeper.start()
     keeper.start_parts("ground")
-    if not (_ground_answers(keeper, addresses, folder, wait) and _prepared(prepare, folder, environment, wait)):
+    if not _ground_answers(keeper, plan, wait):
+        return False
+    tell("checking model and index")
+    if not _prepared(plan, wait):
         return False
     keeper.start_parts("work")
     return True
@@ -47,7 +59,8 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-def _ground_answers(keeper: Keeper, addresses: Addresses, folder: DataFolder, wait: Wait) -> bool:
+def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
+    addresses = plan.addresses
     ours: dict[str, Callable[[], None]] = {}
     if addresses.ports.broker is not None:
         ours["broker"] = lambda: ask_broker(addresses.redis_url)
@@ -59,7 +72,7 @@ def _ground_answers(keeper: Keeper, addresses: Addresses, folder: DataFolder, wa
         while not _does(ask):
             starts[part].update(state.started_at for state in keeper.states() if state.name == part)
             if len(starts[part]) >= STARTS or time.monotonic() > until:
-                log = folder.logs / f"{part}.log"
+                log = plan.folder.logs / f"{part}.log"
                 raise Misconfigured(f"The {part} does not start: {last_line(log)} (see `lookalike logs {part}`).")
             if wait(LOOK_AGAIN_S):
                 return False
@@ -74,13 +87,13 @@ def _does(ask: Callable[[], None]) -> bool:
     return True
 
 
-def _prepared(command: Sequence[str], folder: DataFolder, environment: Mapping[str, str], wait: Wait) -> bool:
-    log = folder.logs / "prepare.log"
+def _prepared(plan: Plan, wait: Wait) -> bool:
+    log = plan.folder.logs / "prepare.log"
     with open_private(log) as said:
         preparing = subprocess.Popen(
-            guarded_command(signal.SIGKILL, list(command), lock=str(folder.parts_lock)),
-            cwd=folder.root,
-            env=dict(environment),
+            guarded_command(signal.SIGKILL, list(plan.prepare), lock=str(plan.folder.parts_lock)),
+            cwd=plan.folder.root,
+            env=dict(plan.environment),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

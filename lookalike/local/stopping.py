@@ -35,9 +35,13 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Ctrl-C, SIGTERM and a closed terminal ask to stop, however often they come; afterwards all is as before."""
+    """Ctrl-C, SIGTERM and a closed terminal ask to stop, however often they come; afterwards all is as before.
+
+    SIGHUP stays ignored if it is, so that `nohup` does what its name says.
+    """
     stop = Stop()
-    before = {number: signal.signal(number, stop.ask) for number in STOP_SIGNALS}
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {number: signal.signal(number, stop.ask) for number in STOP_SIGNALS if number not in ignored}
     woken_before = signal.set_wakeup_fd(stop._write)  # noqa: SLF001
     try:
         yield stop

@@ -22,7 +22,7 @@ from lookalike.local.ports import reserved_ports
 from lookalike.local.running import Running, announce, withdraw
 from lookalike.local.runtime import runtime_folder
 from lookalike.local.screen import Screen, Starts, Status, live_line
-from lookalike.local.starting import start_all
+from lookalike.local.starting import Plan, start_all
 from lookalike.local.stopping import Stop, stop_on_signals
 from lookalike.sender import Sender
 from lookalike.settings import Settings
@@ -84,14 +84,20 @@ def up(
                 qdrant_url=addresses.qdrant_url,
                 flower_url=addresses.flower_url,
             )
-            environment = environment_of(whole, os.environ)
-            keeper = Keeper(folder, make_parts(whole, addresses.ports), environment)
-            command = prepare_command(rebuild=rebuild) if prepare is None else prepare
+            plan = Plan(
+                folder,
+                addresses,
+                parts=make_parts(whole, addresses.ports),
+                prepare=prepare_command(rebuild=rebuild) if prepare is None else prepare,
+                environment=environment_of(whole, os.environ),
+            )
+            keeper = Keeper(folder, plan.parts, plan.environment)
             try:
-                if start_all(keeper, addresses, command, folder=folder, environment=environment, wait=stop.wait):
-                    keep_identity(root, identity, folder)
-                    announce(folder, running)
-                    _show(keeper, Screen(console or Console()), running, ask_status(whole), stop)
+                with Screen(console or Console()) as screen:
+                    if start_all(keeper, plan, stop.wait, screen.show):
+                        keep_identity(root, identity, folder)
+                        announce(folder, running)
+                        _show(keeper, screen, running, ask_status(whole), stop)
             finally:
                 keeper.stop()
                 withdraw(folder)
@@ -103,7 +109,7 @@ def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], St
     screen.say(f"Data     {running.data}")
     screen.say("Search   lookalike search IMAGE (in another terminal; Ctrl-C here stops everything)")
     starts = Starts()
-    with screen, asked_again(ask) as latest:
+    with asked_again(ask) as latest:
         while not stop.wait(SHOW_EVERY_S):
             if not keeper.is_alive():
                 raise Unreachable("The supervisor ended, and all parts with it: start again with `lookalike up`.")

@@ -21,6 +21,12 @@ from tests.running.valkey import free_port
 ALL = Ports(broker=1, store=2, flower=3)
 
 
+def first_choice(first: int, host: str = "") -> int:
+    """Every port is free everywhere."""
+    assert host is not None
+    return first
+
+
 def test_all_parts_run_unless_servers_are_given() -> None:
     names = [part.name for part in parts_of(read_settings(), ALL)]
     with_servers = [part.name for part in parts_of(read_settings(), Ports(broker=None, store=None, flower=3))]
@@ -94,10 +100,22 @@ def test_a_model_file_is_named_so_that_the_parts_find_it(
 
     def model_as_told(model: str) -> str:
         settings = read_settings(model=model, redis_url="redis://b", qdrant_url="http://s")
-        return completed(settings, folder, choose_addresses(settings, folder, int), tmp_path, "id").model
+        return completed(settings, folder, choose_addresses(settings, folder, first_choice), tmp_path, "id").model
 
     assert model_as_told("mine.onnx") == str(tmp_path / "mine.onnx")
     assert model_as_told("resnet18") == "resnet18"
+
+
+def test_flower_on_all_addresses_is_visited_on_loopback(folder: DataFolder) -> None:
+    servers = {"redis_url": "redis://b", "qdrant_url": "http://s"}
+
+    def flower_url(host: str) -> str:
+        settings = read_settings(flower_host=host, **servers)
+        return choose_addresses(settings, folder, first_choice).flower_url
+
+    assert flower_url("0.0.0.0") == "http://127.0.0.1:5555"  # noqa: S104 (nothing binds it)
+    assert flower_url("::1") == "http://[::1]:5555"
+    assert flower_url("192.168.1.7") == "http://192.168.1.7:5555"
 
 
 def test_a_port_is_reserved_before_anybody_listens_on_it(tmp_path: Path) -> None:

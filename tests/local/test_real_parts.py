@@ -25,14 +25,10 @@ PICTURES = 5
 AUTH = "ann:not-for-everybody"
 
 
-def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
-    line = "from lookalike.cli import main; main()"
-    where = ("--data", str(machine.folder.root), "--model", str(model))
-    return [sys.executable, "-c", line, "up", str(machine.library), *where, *more]
-
-
 def start(machine: Machine, model: Path) -> None:
-    machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1")
+    lookalike = [sys.executable, "-c", "from lookalike.cli import main; main()"]
+    where = ["--data", str(machine.folder.root), "--model", str(model)]
+    machine.start([*lookalike, "up", str(machine.library), *where], LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1")
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +121,6 @@ def test_kill_9_of_up_leaves_none_of_it(machine: Machine) -> None:
     machine.ended()
 
     wait_until(lambda: machine.processes() == {}, STOPS_WITHIN_S + 1)
-
-
-def test_another_distance_is_refused_with_the_remedy(machine: Machine, model: Path) -> None:
-    machine.begin(real_up(machine, model, "--distance", "dot"))
-
-    assert machine.ended(STARTS_WITHIN_S) == 1
-    assert "--rebuild" in machine.output.read_text()
-    assert machine.processes() == {}
 
 
 def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:
