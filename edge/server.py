@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 FLUSH_CHECK_S = 0.5
 # Requests take milliseconds; only a body that trickles in can still be there after this.
 LAST_REQUESTS_S = 1
+# Well above the 5 s of httpx, which qdrant-client uses: if both give up an idle connection at the same moment, the
+# request that was just sent on it fails.
+IDLE_CONNECTION_S = 75
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,7 +40,12 @@ async def serve(app: Starlette, store: Store, listener: socket.socket, data: Pat
     """Serves until SIGTERM or SIGINT; returns with the requests answered and nothing flushed yet."""
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=LAST_REQUESTS_S
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=IDLE_CONNECTION_S,
+        timeout_graceful_shutdown=LAST_REQUESTS_S,
     )
     server = _Server(config, f"url=http://{host}:{port} data={data} collections={len(store.catalogue.collections)}")
     flushing = asyncio.create_task(_flush_now_and_then(store))
@@ -72,4 +80,8 @@ class _Server(uvicorn.Server):
 async def _flush_now_and_then(store: Store) -> None:
     while True:
         await asyncio.sleep(FLUSH_CHECK_S)
-        store.flush_due(time.monotonic())
+        try:
+            store.flush_due(time.monotonic())
+        except Exception:
+            # A full disk, say: what was acknowledged is in the log, so go on answering and try again.
+            log.exception("flush failed")

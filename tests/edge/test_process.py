@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from tests.running.edge import ROOT, client_of, edge_command, edge_process
@@ -139,6 +140,24 @@ def test_a_shard_that_is_broken_or_gone_is_named_in_one_sentence(data: Path) -> 
 
     shard.rename(data / "elsewhere")
     assert f"the collection in {shard} cannot be opened" in refused_start(data, "--port", "0")
+
+
+def test_a_fault_of_the_disk_is_not_the_callers_and_the_server_goes_on(data: Path) -> None:
+    vectors = {"image": VectorParams(size=3, distance=Distance.DOT)}
+    with edge_process(data) as server, client_of(server) as client:
+        (data / "shards").rename(data / "away")
+        (data / "shards").write_text("in the way")
+
+        with pytest.raises(UnexpectedResponse, match="Service internal error") as caught:
+            client.create_collection("photos", vectors_config=vectors)
+
+        assert caught.value.status_code == 500
+        (data / "shards").unlink()
+        (data / "away").rename(data / "shards")
+        assert not client.collection_exists("photos")
+        assert client.create_collection("photos", vectors_config=vectors)
+        assert server.stop() == 0
+        assert "Traceback" in server.log.read_text()
 
 
 def test_litter_of_an_unfinished_change_is_swept_up(data: Path) -> None:
