@@ -6,7 +6,9 @@ from torch.nn import functional as F  # noqa: N812
 
 # Crops of one size are cut by slicing and resampled together, so a batch has that many sizes, not one each.
 GROUPS = 8
-SMALLEST_SIDE = 0.65
+# The test shows whole pictures, so crops that show much less teach the wrong scale: after seven passes with sides of
+# 0.65 and up, held-out photos were found better in their middle 0.875 than whole (mAP .485 to .461).
+SMALLEST_SIDE = 0.75
 GREY = 0.05
 # ITU-R BT.601 luma
 LUMA = (0.299, 0.587, 0.114)
@@ -15,7 +17,7 @@ LUMA = (0.299, 0.587, 0.114)
 def vary(pixels: Tensor, px: int, generator: torch.Generator) -> Tensor:
     """uint8 [n, h, w, 3] -> uint8 [n, 3, px, px], channels last: mirrored half of the time, cropped, relit.
 
-    Each side of a crop is 0.65 to 1 times the photo's, width and height drawn apart: the network meets other
+    Each side of a crop is 0.75 to 1 times the photo's, width and height drawn apart: the network meets other
     proportions and scales than those of the store.
     """
     height, width = pixels.shape[1:3]
