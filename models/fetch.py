@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.contract import ContractBroken, ModelCard
-from models.stamp import Origin
-from models.wrap import wrap
 
 HUB = "https://huggingface.co"
 READ_AT_ONCE_BYTES = 1 << 20
+INSTALL = "Install what fetching needs: pip install onnx huggingface_hub"
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,13 @@ def fetch(name: str, into: Path, *, hub: str = HUB) -> ModelCard:
     Raises KeyError for an unknown name, NotFetched without network or with a wrong checksum (what was received
     so far stays in `into`/.download, for the next attempt), and ContractBroken if the published file has changed.
     """
+    # Here and not above, as in download(): these need onnx, which a machine that only searches has no use for.
+    try:
+        from models.stamp import Origin  # noqa: PLC0415
+        from models.wrap import wrap  # noqa: PLC0415
+    except ImportError as error:
+        raise NotFetched(f"{error.name} is missing. {INSTALL}") from error
+
     published = PUBLISHED[name]
     parts = into / ".download" / name
     downloaded = download(published, parts, hub=hub)
@@ -63,11 +69,10 @@ def fetch(name: str, into: Path, *, hub: str = HUB) -> ModelCard:
 
 def download(published: Published, into: Path, *, hub: str) -> Path:
     """The published file, complete and with the right checksum, somewhere below `into`."""
-    # Here and not above: whoever never fetches needs no client of the hub.
     try:
         import huggingface_hub as hub_client  # noqa: PLC0415
     except ImportError as error:
-        raise NotFetched("huggingface_hub is missing: pip install huggingface_hub") from error
+        raise NotFetched(f"{error.name} is missing. {INSTALL}") from error
 
     url = hub_client.hf_hub_url(published.repository, published.file, endpoint=hub)
     try:
