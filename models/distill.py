@@ -9,8 +9,6 @@ checkpoint after each epoch, log.jsonl and student.pt; the same command goes on 
 The recipe and what else was tried: docs/decisions/0004-model.md.
 """
 
-# torch is not installed where the checks run; its classes are Any there.
-# mypy: allow-subclassing-any
 import argparse
 import json
 import math
@@ -23,21 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch import nn
 
 from models.augment import shrink, vary
-from models.embedder import IMAGENET_MEAN, IMAGENET_STD
 from models.photos import read_photos
-from models.resnet import ResNet, as_float
 from models.retrieval import figures
+from models.student import Student, loss_of
 from models.syllabus import Syllabus, draw_up
 from models.teacher import Lesson, build_lesson
 
 STORE_PX = 112  # of the kept pixels: what crops are cut from
 BATCH = 256
-COSINE_WEIGHT = 10.0
-LABEL_WEIGHT = 0.5
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-5
 CLIP_NORM = 20.0
@@ -61,41 +55,6 @@ class Plan:
         if progress < self.warm_up:
             return self.peak_rate * max(progress, 1e-3) / self.warm_up
         return self.peak_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up)))
-
-
-class Student(nn.Module):
-    """A ResNet-18 with what only training needs: the centre of its features, and a classifier on top."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.backbone = ResNet("resnet18")
-        # The pooled feature has no negative values and the target has: a learned centre makes up for it. It is
-        # stored as `mean_feature`, and the exported graph subtracts it.
-        self.mean_feature = nn.Parameter(torch.zeros(self.backbone.dimension))
-        self.classifier = nn.Linear(self.backbone.dimension, max(classes, 1))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """uint8 [n, 3, h, w] -> the centred feature, float32 [n, 512]."""
-        x = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD).contiguous(memory_format=torch.channels_last)
-        pooled: Tensor = self.backbone(x)
-        return pooled.float() - self.mean_feature
-
-    def weights(self) -> dict[str, Tensor]:
-        """What export.py takes: torchvision's names, and `mean_feature`."""
-        state: dict[str, Tensor] = dict(self.backbone.state_dict())
-        return {name: value.contiguous() for name, value in state.items()} | {
-            "mean_feature": self.mean_feature.detach()
-        }
-
-
-def loss_of(student: Student, feature: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, float]:
-    """Ten times the mean cosine distance to the target plus half the label cross-entropy; and the mean cosine."""
-    cosine = F.cosine_similarity(feature, target).mean()
-    loss = COSINE_WEIGHT * (1 - cosine)
-    known = label >= 0
-    if known.any():
-        loss = loss + LABEL_WEIGHT * F.cross_entropy(student.classifier(feature[known]), label[known])
-    return loss, float(cosine.detach())
 
 
 def train_epoch(
@@ -208,7 +167,7 @@ def run(
         optimizer.load_state_dict(saved["optimizer"])
         done = saved["epochs"]
     elif start is not None:
-        _take_weights(student, torch.load(start, weights_only=True))
+        student.take(torch.load(start, weights_only=True))
     else:
         first = torch.from_numpy(lesson.pixels[syllabus.train[:BATCH]])
         student.mean_feature.data = student(shrink(first, plan.epochs_px[0])).mean(dim=0).detach()
@@ -225,17 +184,6 @@ def run(
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(rounded) + "\n")
         report(rounded)
-
-
-def _take_weights(student: Student, saved: dict[str, Any]) -> None:
-    """`classifier` is left out when the photos have other classes than those it was trained for."""
-    classifier = saved.pop("classifier", None)
-    mean = saved.pop("mean_feature", None)
-    student.backbone.load(saved)
-    if mean is not None:
-        student.mean_feature.data = mean
-    if classifier is not None and classifier["weight"].shape == student.classifier.weight.shape:
-        student.classifier.load_state_dict(classifier)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
@@ -263,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("photos", nargs="+", type=Path, help="folders of class folders, or tar files")
     parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")
     parser.add_argument("--out", type=Path, required=True, help="folder for features, checkpoint, log, weights")
-    parser.add_argument("--plan", type=epochs_of, default=epochs_of("48x20,64x15,80x4,96x2"), help="SIZExEPOCHS,...")
+    parser.add_argument("--plan", type=epochs_of, default=epochs_of("48x20,64x20"), help="SIZExEPOCHS,...")
     parser.add_argument("--start", type=Path, help="student.pt of an earlier run to begin from")
     parser.add_argument("--peak-rate", type=float, default=1.0, help="highest learning rate")
     parser.add_argument("--warm-up", type=float, default=0.25, help="part of the run before the peak")

@@ -1,8 +1,6 @@
 """Small real things to test with: photos that tell classes apart, and a ResNet of a few channels."""
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from models.contract import ModelCard
 from models.graph import resnet_graph
 from models.stamp import stamp
 
-ROOT = Path(__file__).parents[2]
 COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 210)}
 
 
@@ -107,20 +104,3 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, write_tiny: Callable[..
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     write_tiny(path)
     return path
-
-
-@pytest.fixture
-def run_program() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m MODULE ...` in the repository, as a person would."""
-
-    def run(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run

@@ -14,8 +14,9 @@ from onnx import TensorProto, helper
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
 from models.augment import shrink, vary  # noqa: E402
-from models.distill import Plan, Student, epochs_of, examine, main, run  # noqa: E402
+from models.distill import Plan, epochs_of, examine, main, run  # noqa: E402
 from models.photos import read_photos  # noqa: E402
+from models.student import Student  # noqa: E402
 from models.syllabus import draw_up  # noqa: E402
 from models.teacher import Lesson, build_lesson  # noqa: E402
 

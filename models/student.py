@@ -1,0 +1,65 @@
+"""The network that learns: a ResNet-18 with what only training needs around it, and its loss. Knows no photos."""
+
+# torch is not installed where the checks run; its classes are Any there.
+# mypy: allow-subclassing-any
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from models.embedder import IMAGENET_MEAN, IMAGENET_STD
+from models.resnet import ResNet, as_float
+
+COSINE_WEIGHT = 10.0
+LABEL_WEIGHT = 0.5
+
+
+class Student(nn.Module):
+    """A ResNet-18 with what only training needs: the centre of its features, and a classifier on top."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.backbone = ResNet("resnet18")
+        # The pooled feature has no negative values and the target has: a learned centre makes up for it. It is
+        # stored as `mean_feature`, and the exported graph subtracts it.
+        self.mean_feature = nn.Parameter(torch.zeros(self.backbone.dimension))
+        self.classifier = nn.Linear(self.backbone.dimension, max(classes, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """uint8 [n, 3, h, w] -> the centred feature, float32 [n, 512]."""
+        x = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD).contiguous(memory_format=torch.channels_last)
+        pooled: Tensor = self.backbone(x)
+        return pooled.float() - self.mean_feature
+
+    def weights(self) -> dict[str, Tensor]:
+        """What export.py takes: torchvision's names, and `mean_feature`."""
+        state: dict[str, Tensor] = dict(self.backbone.state_dict())
+        return {name: value.contiguous() for name, value in state.items()} | {
+            "mean_feature": self.mean_feature.detach()
+        }
+
+    def take(self, saved: dict[str, Any]) -> None:
+        """Goes on from what `weights` and the classifier of an earlier run hold.
+
+        The classifier is left as it is when the photos have other classes than those it was trained for.
+        Raises ValueError for weights of another network.
+        """
+        saved = dict(saved)
+        classifier = saved.pop("classifier", None)
+        mean = saved.pop("mean_feature", None)
+        self.backbone.load(saved)
+        if mean is not None:
+            self.mean_feature.data = mean
+        if classifier is not None and classifier["weight"].shape == self.classifier.weight.shape:
+            self.classifier.load_state_dict(classifier)
+
+
+def loss_of(student: Student, feature: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, float]:
+    """Ten times the mean cosine distance to the target plus half the label cross-entropy; and the mean cosine."""
+    cosine = F.cosine_similarity(feature, target).mean()
+    loss = COSINE_WEIGHT * (1 - cosine)
+    known = label >= 0
+    if known.any():
+        loss = loss + LABEL_WEIGHT * F.cross_entropy(student.classifier(feature[known]), label[known])
+    return loss, float(cosine.detach())
