@@ -38,7 +38,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def serve(app: Starlette, store: Store, listener: socket.socket, data: Path) -> None:
     """Serves until SIGTERM or SIGINT; returns with the requests answered and nothing flushed yet."""
-    host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -47,7 +46,7 @@ async def serve(app: Starlette, store: Store, listener: socket.socket, data: Pat
         timeout_keep_alive=IDLE_CONNECTION_S,
         timeout_graceful_shutdown=LAST_REQUESTS_S,
     )
-    server = _Server(config, f"url=http://{host}:{port} data={data} collections={len(store.catalogue.collections)}")
+    server = _Server(config, f"url={_url(listener)} data={data} collections={len(store.catalogue.collections)}")
     flushing = asyncio.create_task(_flush_now_and_then(store))
     try:
         await server.serve(sockets=[listener])
@@ -75,6 +74,11 @@ class _Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family is socket.AF_INET6 else f"http://{host}:{port}"
 
 
 async def _flush_now_and_then(store: Store) -> None:

@@ -59,7 +59,7 @@ class Store:
         self._commit(self.catalogue.without_collection(name))
         gone = self._open.pop(name)
         gone.close()
-        shutil.rmtree(self._shards / gone.entry.folder, onerror=_log_left_over)
+        _remove(self._shards / gone.entry.folder)
         return True
 
     def change_metadata(self, name: str, changes: dict[str, Any]) -> None:
@@ -102,8 +102,8 @@ class Store:
         named = {entry.folder for entry in self.catalogue.collections.values()}
         for folder in self._shards.iterdir():
             if folder.name not in named:
-                log.info("swept folder=%s", folder)
-                shutil.rmtree(folder, onerror=_log_left_over)
+                log.info("sweeping folder=%s", folder)
+                _remove(folder)
 
 
 def _read(file: Path, shards: Path) -> Catalogue:
@@ -124,5 +124,8 @@ def _read(file: Path, shards: Path) -> Catalogue:
     return Catalogue()
 
 
-def _log_left_over(_function: object, path: str, failure: Any) -> None:
-    log.warning("left over, swept at the next start path=%s error=%s", path, failure[1])
+def _remove(folder: Path) -> None:
+    """The catalogue does not name it any more, so what cannot be removed now can wait for the next start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        log.warning("left over folder=%s", folder)

@@ -65,6 +65,17 @@ def test_it_listens_on_this_machine_only_unless_told_otherwise(data: Path) -> No
         assert server.url.startswith("http://127.0.0.1:")
 
 
+def test_it_listens_where_it_is_told_to(data: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+
+    with edge_process(data, None, "--host", "::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        assert httpx.get(server.url).status_code == 200
+
+
 def test_a_port_that_is_taken_is_told_in_one_sentence(data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

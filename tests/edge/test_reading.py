@@ -1,4 +1,7 @@
-"""Reading points: the edge server answers what qdrant-client's local mode answers, at each distance."""
+"""Reading points: the edge server answers what qdrant-client's local mode answers.
+
+Queries are tried at each distance; what does not depend on it, at one.
+"""
 
 import pytest
 from qdrant_client import QdrantClient, models
@@ -52,6 +55,10 @@ FILTERS = {
 }
 
 
+ONE_DISTANCE = pytest.mark.parametrize("library", [models.Distance.COSINE], indirect=True)
+
+
+@ONE_DISTANCE
 @pytest.mark.parametrize("condition", FILTERS.values(), ids=FILTERS)
 def test_a_filter_means_the_same_to_counting_scrolling_and_searching(library: Pair, condition: Filter) -> None:
     library.agree(lambda on, name: on.count(name, count_filter=condition))
@@ -124,6 +131,7 @@ RETRIEVALS: dict[str, Call] = {
 }
 
 
+@ONE_DISTANCE
 @pytest.mark.parametrize("call", RETRIEVALS.values(), ids=RETRIEVALS)
 def test_points_are_retrieved_alike(library: Pair, call: Call) -> None:
     library.agree(call)
@@ -138,6 +146,7 @@ def pages(on: QdrantClient, name: str, limit: int) -> list[list[models.ExtendedP
             return found
 
 
+@ONE_DISTANCE
 @pytest.mark.parametrize("limit", [1, 5, 14, 100])
 def test_scrolling_goes_through_all_points_once(library: Pair, limit: int) -> None:
     walked = library.agree(lambda on, name: pages(on, name, limit))
@@ -153,6 +162,7 @@ ORDERS: dict[str, models.OrderBy | str] = {
 }
 
 
+@ONE_DISTANCE
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_scrolling_in_the_order_of_a_payload_value(library: Pair, order: models.OrderBy | str) -> None:
     def ids(on: QdrantClient, name: str) -> list[models.ExtendedPointId]:
