@@ -42,6 +42,8 @@ class Outlet:
         self._reach = reach
         self._stop = stop
         self._batching = Batching(batch_paths, batch_wait_s=0.0)
+        # Of the paths that are not sent yet.
+        self._stamps: dict[str, Stamp] = {}
         self._in_work = in_work
         self._room = 0
         self._sending = 0
@@ -55,11 +57,10 @@ class Outlet:
 
     def add(self, change: Change, stamp: Stamp | None) -> None:
         """Takes a change; sends the batches that it filled."""
+        if stamp is not None:
+            self._stamps.update(dict.fromkeys(change.paths, stamp))
         for batch in self._batching.add(change, 0.0):
             self._send(batch)
-        if stamp is not None:
-            for path in change.paths:
-                self._in_flight.sent(path, stamp)
 
     def flush(self) -> None:
         """Sends what is left."""
@@ -69,6 +70,7 @@ class Outlet:
     def forget(self) -> None:
         """Drops what is not sent: the scan ended early and another one will find it."""
         self._batching.flush()
+        self._stamps.clear()
         self._sending = 0
 
     def wait_until_done(self) -> None:
@@ -87,6 +89,9 @@ class Outlet:
                 self._pause()
         self._ask(lambda: self._lane.send(batch))
         self._room -= 1
+        for path in batch.paths:
+            if (stamp := self._stamps.pop(path, None)) is not None:
+                self._in_flight.sent(path, stamp)
         self._sending = 0
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:

@@ -11,7 +11,7 @@ from producer.counting import Counter
 from producer.index import Index
 from producer.library import EMPTY, Library
 from producer.outlet import Outlet
-from producer.scanning import Offline, Scan
+from producer.scanning import Offline, Overtaken, Scan
 from producer.stopping import go_on
 from producer.watching import Watcher
 
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 OFFLINE_RETRY_S = 3.0
 # A scan takes a tenth of the time at most.
 PAUSE_SHARE = 10.0
+# A first scan of a million files lasts for hours, because it waits for the workers. What was lost meanwhile must
+# not wait as long; comparing anew takes a minute at a million files (60 microseconds for each, 2 busy cores).
+OVERTAKEN_S = 600.0
 
 STARTING, COUNTING, COMPARING, WATCHING, OFFLINE = "starting", "counting", "comparing", "watching", "offline"
 
@@ -27,6 +30,11 @@ STARTING, COUNTING, COMPARING, WATCHING, OFFLINE = "starting", "counting", "comp
 def pause_s(rescan_s: float, scan_s: float) -> float:
     """Seconds until the next scan: the setting, but at least ten times what the last one worked."""
     return max(rescan_s, PAUSE_SHARE * scan_s)
+
+
+def is_overtaken(scan_s: float, *, asked: bool) -> bool:
+    """Whether a scan that has gone on for so long should begin anew because another was asked for."""
+    return asked and scan_s > OVERTAKEN_S
 
 
 class Scanner:
@@ -55,6 +63,7 @@ class Scanner:
         self._rescan_s = rescan_s
         self._now_s = now_s
         self._asked = threading.Event()
+        self._begun_s = 0.0
         self._phase = STARTING
         # The identity of the library, as the index has it; None until the index answered once.
         self.library_id: str | None = None
@@ -76,20 +85,29 @@ class Scanner:
             log.info(fields("scan requested", reason=reason))
         self._asked.set()
 
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether the scan that runs should begin anew."""
+        return is_overtaken(self._now_s() - self._begun_s, asked=self._asked.is_set())
+
     def run(self) -> None:
         """Scans until the producer ends. Raises Stopped."""
         while True:
             go_on(self._stop)
             self._asked.clear()
-            begun_s, waited_s = self._now_s(), self._outlet.waited_s
+            self._begun_s, waited_s = self._now_s(), self._outlet.waited_s
             try:
                 self._scan()
             except Offline as reason:
                 self._outlet.forget()
                 self._go_offline(str(reason))
                 wait_s = OFFLINE_RETRY_S
+            except Overtaken:
+                log.info("scan begins anew")
+                self._outlet.forget()
+                wait_s = 0.0
             else:
-                worked_s = self._now_s() - begun_s - (self._outlet.waited_s - waited_s)
+                worked_s = self._now_s() - self._begun_s - (self._outlet.waited_s - waited_s)
                 wait_s = pause_s(self._rescan_s, worked_s)
             self._rest(wait_s)
 

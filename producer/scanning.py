@@ -32,6 +32,10 @@ class Offline(Exception):
     """The library is not there: nothing can be said about its files."""
 
 
+class Overtaken(Exception):
+    """Something was lost since the scan began, and it has gone on for long: begin anew."""
+
+
 class Scan:
     """What one scan needs to know and whom it tells. `run` once."""
 
@@ -43,6 +47,7 @@ class Scan:
         *,
         settle_s: float,
         is_pending: Callable[[str, Stamp], bool],
+        is_overtaken: Callable[[], bool],
         touch: Callable[[Event], None],
         unix_s: Callable[[], float] = time.time,
     ) -> None:
@@ -51,6 +56,7 @@ class Scan:
         self._outlet = outlet
         self._settle_s = settle_s
         self._is_pending = is_pending
+        self._is_overtaken = is_overtaken
         self._touch = touch
         self._unix_s = unix_s
         self._identity = library.identity()
@@ -59,7 +65,7 @@ class Scan:
         self.is_partial = False
 
     def compare(self, counts: CountsReply) -> None:
-        """Enqueues everything that differs. Raises Offline, Stopped."""
+        """Enqueues everything that differs. Raises Offline, Overtaken, Stopped."""
         if self._library.absence() == EMPTY and counts.indexed + counts.rejected > 0:
             raise Offline(EMPTY)
         vanished = self._vanished()
@@ -75,12 +81,14 @@ class Scan:
             log.info(fields("library compared", different=found, moved=moved, removed=removed))
 
     def check(self) -> None:
-        """Raises Offline if the library is not the one that the scan began with."""
+        """Raises Offline if the library is not the one that the scan began with, Overtaken if it began too early."""
         absence = self._library.absence()
         if absence not in (None, EMPTY):
             raise Offline(absence)
         if self._library.identity() != self._identity:
             raise Offline("was replaced by another folder")
+        if self._is_overtaken():
+            raise Overtaken
 
     def _vanished(self) -> Vanished:
         vanished = Vanished()

@@ -179,6 +179,7 @@ class Service:
             self._outlet,
             settle_s=self.settings.settle_s,
             is_pending=self._is_pending,
+            is_overtaken=lambda: self._scanner.is_overtaken,
             touch=self._inbox.put,
         )
 

@@ -6,7 +6,6 @@ import pytest
 
 from producer.backoff import CAP_S, backoff_s
 from producer.reach import Reach
-from producer.scanner import pause_s
 
 
 def longest(_: float, most: float) -> float:
@@ -52,8 +51,3 @@ def test_a_broker_that_was_never_there_lost_nothing() -> None:
 
     assert reach.is_there
     assert returned == []
-
-
-def test_between_scans_is_the_setting_or_ten_times_what_a_scan_works() -> None:
-    assert pause_s(300.0, 1.0) == 300.0
-    assert pause_s(300.0, 60.0) == 600.0
