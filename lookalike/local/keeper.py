@@ -21,8 +21,8 @@ from lookalike.local.guarded import guarded_command
 from lookalike.local.parts import Part
 from lookalike.local.runtime import socket_of
 
-# Together with supervisord's own looks once a second this stays below STOP_S.
-WORK_STOP_S = 4
+# STOP_S ends it all, whatever supervisord is waiting for. Idle workers need 2 to 4 s on busy cores (2026-11-21).
+WORK_STOP_S = 5
 GROUND_STOP_S = 2
 STOP_S = 9.0
 STARTED_S = 10.0

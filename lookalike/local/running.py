@@ -1,5 +1,6 @@
 """The running system of this machine: what `up` leaves for the other commands, and how they find it."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from lookalike.settings import Distance, Settings
 
 # What another command takes over from the running system unless it was set.
 TAKEN_OVER = ("name", "library", "library_id", "redis_url", "qdrant_url", "flower_url", "model", "distance")
+
+# So that `lookalike status --wait` may follow `lookalike up &` at once; a start takes seconds.
+STARTING_S = 60.0
+LOOK_AGAIN_S = 0.1
 
 
 class Running(BaseModel):
@@ -76,18 +81,29 @@ def running_on(folder: DataFolder) -> Running | None:
 
 
 def with_running(settings: Settings) -> Settings:
-    """The settings with what the running system knows in place of what was not set.
+    """The settings with what the running system knows in place of what was not set; one that starts is waited for.
 
     Unchanged if nothing runs, or if a REDIS_URL is set that is no such system's: then another one is meant.
     """
     asked_for = settings.redis_url
-    running = find_running(settings) if asked_for is None else find_by_broker(settings, asked_for.get_secret_value())
+    if asked_for is None:
+        _wait_for_start(data_folder(settings))
+        running = find_running(settings)
+    else:
+        running = find_by_broker(settings, asked_for.get_secret_value())
     if running is None:
         return settings
     known = running.model_dump(mode="python")
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
     values |= {name: known[name] for name in TAKEN_OVER if name not in settings.model_fields_set}
     return Settings(**values)
+
+
+def _wait_for_start(folder: DataFolder) -> None:
+    """Returns when the `up` that holds the lock has announced its system or is gone, at the latest after STARTING_S."""
+    until = time.monotonic() + STARTING_S
+    while holder(folder.lock) is not None and running_on(folder) is None and time.monotonic() < until:
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _running_elsewhere() -> list[Running]:

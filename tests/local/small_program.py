@@ -3,6 +3,7 @@
 The child ties itself to its parent, as the children of the workers do.
 """
 
+import os
 import runpy
 import signal
 import subprocess
@@ -15,9 +16,9 @@ GUARDED = Path(__file__).parents[2] / "lookalike" / "local" / "guarded.py"
 
 kind = sys.argv[1]
 if kind == "child":
-    subprocess.Popen([sys.executable, __file__, "tied"])
+    subprocess.Popen([sys.executable, __file__, "tied", str(os.getpid())])
 if kind == "tied":
-    runpy.run_path(str(GUARDED))["die_with_parent"](signal.SIGKILL)
+    runpy.run_path(str(GUARDED))["die_with_parent"](signal.SIGKILL, int(sys.argv[2]))
 if kind == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write(f"{kind} began\n")

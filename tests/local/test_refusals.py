@@ -11,6 +11,7 @@ from lookalike.errors import CollectionMismatch, Misconfigured, NotRunning, Unre
 from lookalike.local import admission, down, logs, up
 from lookalike.local.folder import DataFolder
 from lookalike.local.library import keep_identity
+from lookalike.local.locks import hold
 from lookalike.settings import Settings, read_settings
 
 
@@ -105,6 +106,15 @@ def test_a_store_that_does_not_answer(tmp_path: Path, library: Path, silent_port
 def test_an_address_that_is_none(tmp_path: Path, library: Path, given: dict[str, str]) -> None:
     with pytest.raises(Misconfigured, match=r"write (redis|http)://HOST:PORT"):
         up(read_settings(data=tmp_path / "data", **given), library)
+
+
+def test_parts_of_an_earlier_up_that_do_not_end(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "LEFTOVERS_S", 0.1)
+    folder.parts_lock.touch()
+
+    with hold(folder.parts_lock), pytest.raises(Misconfigured, match="Parts of an earlier `lookalike up` still run"):
+        admission.wait_for_leftovers(folder, lambda _: False)
+    assert admission.wait_for_leftovers(folder, lambda _: False)
 
 
 def test_extras_that_are_not_installed() -> None:

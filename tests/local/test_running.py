@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -76,6 +77,17 @@ def test_a_broker_that_is_named_and_not_the_running_one_means_another_system(
     settings = read_settings(data=folder.root, redis_url="redis://elsewhere:6379/0")
 
     assert with_running(settings) == settings
+
+
+def test_a_system_that_is_still_starting_is_waited_for(folder: DataFolder, held: ExitStack) -> None:
+    held.enter_context(hold(folder.lock))
+    soon = Timer(0.3, lambda: announce(folder, running(folder)))
+    soon.start()
+
+    found = with_running(read_settings(data=folder.root))
+
+    soon.join()
+    assert found.name == "mine"
 
 
 def test_of_several_systems_one_must_be_chosen_and_a_withdrawn_one_does_not_count(
