@@ -47,6 +47,10 @@ class Counter:
         self._changed_at_s = self._now_s()
         self._changed.set()
 
+    def wake(self) -> None:
+        """Ends its wait, so that it sees that the producer ends."""
+        self._changed.set()
+
     def count(self) -> None:
         """Counts now. What changes meanwhile makes another count due. Raises Stopped."""
         with self._counting:

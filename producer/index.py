@@ -72,7 +72,9 @@ class Index:
                 was_away = was_away or isinstance(error, Unreachable)
                 self.trouble = f"The library cannot be compared with the index yet: {error}"
                 if attempt == 1:
-                    log.warning(fields("index does not answer, asking again", error=str(error)))
+                    # At start the workers load their model first; that is nothing to warn of.
+                    level = logging.WARNING if self._answered_once else logging.INFO
+                    log.log(level, fields("index does not answer, asking again", error=str(error)))
                 rest(self._stop, backoff_s(attempt))
             else:
                 if attempt:

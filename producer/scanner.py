@@ -85,6 +85,10 @@ class Scanner:
             log.info(fields("scan requested", reason=reason))
         self._asked.set()
 
+    def wake(self) -> None:
+        """Ends its wait, so that it sees that the producer ends."""
+        self._asked.set()
+
     @property
     def is_overtaken(self) -> bool:
         """Whether the scan that runs should begin anew."""

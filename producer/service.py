@@ -144,6 +144,8 @@ class Service:
             thread.start()
         self.stop.wait()
         until_s = time.monotonic() + GRACE_S
+        self._scanner.wake()
+        self._counter.wake()
         threads.append(threading.Thread(target=self._watcher.stop, name="watcher", daemon=True))
         threads[-1].start()
         for thread in threads:
