@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
-from celery.exceptions import TaskRevokedError
+from celery.exceptions import TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult
 from kombu.exceptions import OperationalError
@@ -84,6 +84,8 @@ def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
         raise TimedOut("Nobody took the job before it expired. `lookalike status` tells which part is silent.")
     if isinstance(answer, LookalikeError):
         raise answer
+    if isinstance(answer, WorkerLostError | TimeLimitExceeded):
+        raise Refused("The worker's process died over it; what was sent cannot be processed.")
     if isinstance(answer, BaseException):
         # Rebuilt by Celery from the name and message that the worker's exception had.
         raise Refused(f"The worker failed with {type(answer).__name__}: {answer}. `lookalike logs` has the rest.")

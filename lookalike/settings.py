@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")
     # 128 million pixels are 384 MB as RGB; the largest photo that phones take today has 200 million.
     max_image_pixels: Count = Field(default=128_000_000, description="Largest image that is decoded.")
+    decode_s: Annotated[int, Field(ge=1)] = Field(
+        default=30, description="Seconds after which opening one image is given up."
+    )
+    # Measured: 200 MiB at rest; what one image of 128 million pixels takes is given back by a new process.
+    max_worker_mib: Count = Field(default=1024, description="Memory above which a worker process is replaced.")
     max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
     batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")

@@ -36,6 +36,7 @@ app.conf.update(
     },
     broker_connection_max_retries=None,
     worker_prefetch_multiplier=1,
+    worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=True,

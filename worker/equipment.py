@@ -12,7 +12,7 @@ from lookalike.settings import Settings
 from worker.collection import ensure
 from worker.danger import Danger
 from worker.embed import Embedder, model_path
-from worker.images import Picture, enable_formats, open_picture
+from worker.images import Picture, enable_formats, killed_after, open_picture
 from worker.index import Index, answered
 from worker.library import Library
 from worker.reads import Reads
@@ -101,7 +101,8 @@ class Equipment:
         return Reads(self._index, self._identity)
 
     def _opened(self, blob: bytes) -> Picture:
-        return open_picture(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
+        with killed_after(self._settings.decode_s):
+            return open_picture(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
 
     def _take_query(self, key: str) -> bytes | None:
         found: bytes | None = self._redis.get(self._settings.names.query(key))  # type: ignore[assignment]

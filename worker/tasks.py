@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # A task waits in place this long for what is away, then goes back to the queue so that it is visible there.
 IN_PLACE_S = 20.0
+GRACE_S = 5.0
 
 
 class Process:
@@ -46,6 +47,8 @@ class Process:
 
 def define(app: Celery, settings: Settings, process: Process) -> None:
     """Adds the three tasks to the app."""
+    # Waiting for the store takes search_s at most, and opening the query decode_s.
+    search_limit_s = settings.search_s + settings.decode_s + GRACE_S
 
     @app.task(
         name=SYNC,
@@ -65,13 +68,13 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         except Away as error:
             raise self.retry(exc=error, countdown=pause_s(self.request.retries + 1)) from error
 
-    @app.task(name=SEARCH, throws=(LookalikeError,), time_limit=settings.batch_limit_s)
+    @app.task(name=SEARCH, throws=(LookalikeError,), time_limit=search_limit_s)
     def search(message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
         return _answered(lambda: process.equipment.search.run(asked).model_dump(), settings.search_s)
 
-    @app.task(name=READ, throws=(LookalikeError,), time_limit=settings.batch_limit_s)
+    @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)

@@ -73,7 +73,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
             LOOKALIKE_SLOT="ingest",
-            LOOKALIKE_BATCH_LIMIT_S="3",
+            LOOKALIKE_DECODE_S="2",
             PYTHONPATH=folder / "site",
         )
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
@@ -202,6 +202,16 @@ def test_an_image_that_hangs_is_named_and_the_rest_is_indexed(system: System) ->
     assert (known()[slow], known()[other]) == ("rejected", "indexed")
 
 
+@pytest.mark.parametrize("width", [DEADLY_PX, SLOW_PX])
+def test_a_query_that_kills_or_hangs_its_process_is_told_and_the_next_is_answered(system: System, width: int) -> None:
+    system.client.sync([system.path(3)]).result(timeout_s=20)
+
+    with pytest.raises(Refused, match="process died over it"):
+        system.client.search(encoded(picture(5, (width, 48)))).result(timeout_s=20)
+
+    assert system.client.search(encoded(picture(3)), 1).result(timeout_s=20)[0].path == "3.png"
+
+
 def test_a_process_killed_from_outside_blames_nobody(system: System) -> None:
     names = [system.path(seed, f"outside-{seed}.png") for seed in range(80, 100)]
     sent = system.client.sync(names)
@@ -216,7 +226,7 @@ def test_a_process_killed_from_outside_blames_nobody(system: System) -> None:
 def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
     system: System, tmp_path: Path, model: Path
 ) -> None:
-    environment = system.environment | {"LOOKALIKE_NAME": "other", "LOOKALIKE_BATCH_LIMIT_S": "60"}
+    environment = system.environment | {"LOOKALIKE_NAME": "other", "LOOKALIKE_DECODE_S": "60"}
     settings = read_settings(redis_url=environment["REDIS_URL"], library=system.root, model=str(model), name="other")
     board = Board(system.redis, settings.names)
     slow = system.path(90, "hang.png", width=SLOW_PX)
