@@ -1,15 +1,12 @@
 """The keeper: one supervisord per data folder, which keeps the parts alive and stops them in order."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,67 +15,15 @@ from xmlrpc.client import Fault, ServerProxy
 from lookalike.errors import Misconfigured
 from lookalike.local.folder import DataFolder, open_private, write_private
 from lookalike.local.guarded import guarded_command
+from lookalike.local.keeper_conf import keeper_conf
 from lookalike.local.parts import Part
 from lookalike.local.runtime import socket_of
+from lookalike.services import python_module
 
-# STOP_S ends it all, whatever supervisord is waiting for. Idle workers need 2 to 4 s on busy cores (2026-11-21).
-WORK_STOP_S = 5
-GROUND_STOP_S = 2
+# This ends it all, whatever supervisord is waiting for.
 STOP_S = 9.0
 STARTED_S = 10.0
 LOOK_AGAIN_S = 0.05
-
-CONF = """\
-[supervisord]
-nodaemon=true
-silent=true
-logfile=logs/supervisor.log
-logfile_maxbytes=5MB
-logfile_backups=3
-pidfile=run/supervisor.pid
-
-[unix_http_server]
-file={socket}
-chmod=0700
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-
-[group:ground]
-programs={ground}
-priority=10
-
-[group:work]
-programs={work}
-priority=20
-"""
-# startretries: a part is never given up; supervisord waits one second longer after each failed start.
-PROGRAM = """
-[program:{name}]
-command={command}
-environment={environment}
-autostart=false
-autorestart=true
-startsecs=1
-startretries=1000000000
-stopasgroup={tell_children}
-killasgroup=true
-stopwaitsecs={stop_s}
-redirect_stderr=true
-stdout_logfile=logs/{name}.log
-stdout_logfile_maxbytes=5MB
-stdout_logfile_backups=3
-"""
-
-
-@dataclass(frozen=True)
-class PartState:
-    """What supervisord knows of a part: its state's name, pid (0 if none) and the Unix time of its last start."""
-
-    name: str
-    state: str
-    pid: int
-    started_at: int
 
 
 class Keeper:
@@ -96,14 +41,7 @@ class Keeper:
         """Starts supervisord; it starts no part yet. Raises Misconfigured if it does not come up."""
         said = self._folder.run / "supervisord.out"
         write_private(self._folder.run / "supervisord.conf", keeper_conf(self._folder, self._parts))
-        program = [
-            sys.executable,
-            "-m",
-            "supervisor.supervisord",
-            "--nodaemon",
-            "--configuration",
-            "run/supervisord.conf",
-        ]
+        program = python_module("supervisor.supervisord", "--nodaemon", "--configuration", "run/supervisord.conf")
         with open_private(said) as output:
             # A session of its own: Ctrl-C in the terminal is for `up`, which stops the parts in their order.
             self._process = subprocess.Popen(
@@ -129,14 +67,11 @@ class Keeper:
             if part.stage == stage:
                 _calls(self._server).startProcess(f"{stage}:{part.name}", False)
 
-    def states(self) -> list[PartState]:
-        """How the parts are; empty when supervisord does not answer."""
+    def last_starts(self) -> dict[str, int]:
+        """Unix time of each part's last start, 0 before the first; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
-            return [
-                PartState(name=known["name"], state=known["statename"], pid=known["pid"], started_at=known["start"])
-                for known in _calls(self._server).getAllProcessInfo()
-            ]
-        return []
+            return {known["name"]: known["start"] for known in _calls(self._server).getAllProcessInfo()}
+        return {}
 
     def is_alive(self) -> bool:
         """Whether supervisord still runs."""
@@ -165,33 +100,6 @@ def answers(folder: DataFolder) -> bool:
         except OSError:
             return False
     return True
-
-
-def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
-    """The configuration of supervisord, without secrets."""
-    parts = list(parts)
-    stages = {stage: ",".join(part.name for part in parts if part.stage == stage) for stage in ("ground", "work")}
-    # Relative wherever it can be: supervisord runs in the data folder, whose name may hold what it would expand.
-    path = socket_of(folder)
-    inside = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
-    head = CONF.format(socket=inside, **stages)
-    return head + "".join(_program(part) for part in parts)
-
-
-def _program(part: Part) -> str:
-    guarded = guarded_command(signal.SIGKILL, part.command, lock="parts.lock")
-    return PROGRAM.format(
-        name=part.name,
-        command=" ".join(_escaped(word) for word in guarded),
-        environment=",".join(f'{name}="{value}"' for name, value in part.environment.items()),
-        tell_children=str(part.tell_children).lower(),
-        stop_s=WORK_STOP_S if part.stage == "work" else GROUND_STOP_S,
-    )
-
-
-def _escaped(word: str) -> str:
-    """A word of a command: supervisord splits like a shell, expands % and takes " ;" and " #" for comments."""
-    return re.sub(r"([^\w@+=:,./-])", r"\\\1", word).replace("%", "%%")
 
 
 class _Calls(Protocol):

@@ -70,7 +70,7 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
     until = time.monotonic() + GROUND_S
     for part, ask in ours.items():
         while not _does(ask):
-            starts[part].update(state.started_at for state in keeper.states() if state.name == part)
+            starts[part].add(keeper.last_starts().get(part, 0))
             if len(starts[part]) >= STARTS or time.monotonic() > until:
                 log = plan.folder.logs / f"{part}.log"
                 raise Misconfigured(f"The {part} does not start: {last_line(log)} (see `lookalike logs {part}`).")

@@ -113,6 +113,6 @@ def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], St
         while not stop.wait(SHOW_EVERY_S):
             if not keeper.is_alive():
                 raise Unreachable("The supervisor ended, and all parts with it: start again with `lookalike up`.")
-            for state in keeper.states():
-                starts.saw(state.name, state.started_at)
+            for part, started_at in keeper.last_starts().items():
+                starts.saw(part, started_at)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

@@ -10,7 +10,7 @@ from lookalike.local.addresses import choose_addresses, completed
 from lookalike.local.embedded import broker_password
 from lookalike.local.environment import environment_of
 from lookalike.local.folder import DataFolder
-from lookalike.local.keeper import keeper_conf
+from lookalike.local.keeper_conf import keeper_conf
 from lookalike.local.library import identity_of, keep_identity, remove_index
 from lookalike.local.parts import PARTS, Part, Ports, parts_of
 from lookalike.local.ports import reserved_ports

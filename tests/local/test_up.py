@@ -19,9 +19,11 @@ from redis.exceptions import RedisError
 from lookalike.broker import redis_of, without_secret
 from lookalike.errors import Misconfigured
 from lookalike.local import down, find_running, up, with_running
-from lookalike.local.reachable import ask_broker
+from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
+from tests.running.edge import edge_process
+from tests.running.valkey import valkey_process
 
 SECRET = "ann:not-for-everybody"
 
@@ -195,6 +197,18 @@ def test_what_the_check_before_the_work_says_is_what_up_says(machine: Machine) -
     assert machine.output.read_text().splitlines()[-1] == "Misconfigured: The model is broken: export it again."
     assert machine.processes() == {}
     assert not machine.folder.identity.exists()
+
+
+def test_servers_that_are_given_are_used_and_left_alone(machine: Machine, tmp_path: Path) -> None:
+    with valkey_process(tmp_path) as broker, edge_process(tmp_path / "given") as store:
+        running = machine.start(REDIS_URL=broker, QDRANT_URL=store.url)
+        machine.send(signal.SIGTERM)
+
+        assert machine.ended() == 0
+        assert (running.redis_url, running.qdrant_url) == (broker, store.url)
+        assert not (machine.folder.logs / "broker.log").exists()
+        ask_broker(broker)
+        ask_store(store.url, None)
 
 
 def test_down_stops_a_system_that_is_still_starting(machine: Machine) -> None:

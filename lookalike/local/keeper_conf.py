@@ -1,0 +1,87 @@
+"""What supervisord is told: which parts there are, how each is run, and in which order they stop."""
+
+import re
+import signal
+from collections.abc import Iterable
+
+from lookalike.local.folder import DataFolder
+from lookalike.local.guarded import guarded_command
+from lookalike.local.parts import Part
+from lookalike.local.runtime import socket_of
+
+# Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Both stay below the time that the keeper gives all.
+WORK_STOP_S = 5
+GROUND_STOP_S = 2
+
+CONF = """\
+[supervisord]
+nodaemon=true
+silent=true
+logfile=logs/supervisor.log
+logfile_maxbytes=5MB
+logfile_backups=3
+pidfile=run/supervisor.pid
+
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+"""
+# The group with the highest priority stops first.
+GROUP = """
+[group:{stage}]
+programs={programs}
+priority={priority}
+"""
+PRIORITY = {"ground": 10, "work": 20}
+# startretries: a part is never given up; supervisord waits one second longer after each failed start.
+PROGRAM = """
+[program:{name}]
+command={command}
+environment={environment}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000000000
+stopasgroup={tell_children}
+killasgroup=true
+stopwaitsecs={stop_s}
+redirect_stderr=true
+stdout_logfile=logs/{name}.log
+stdout_logfile_maxbytes=5MB
+stdout_logfile_backups=3
+"""
+
+
+def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
+    """The configuration of supervisord, without secrets."""
+    parts = list(parts)
+    # Relative wherever it can be: supervisord runs in the data folder, whose name may hold what it would expand.
+    path = socket_of(folder)
+    inside = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
+    groups = (_group(stage, [part.name for part in parts if part.stage == stage]) for stage in PRIORITY)
+    return CONF.format(socket=inside) + "".join([*groups, *map(_program, parts)])
+
+
+def _group(stage: str, names: list[str]) -> str:
+    # A group without programs is an error to supervisord: all servers may be somebody else's.
+    return GROUP.format(stage=stage, programs=",".join(names), priority=PRIORITY[stage]) if names else ""
+
+
+def _program(part: Part) -> str:
+    guarded = guarded_command(signal.SIGKILL, part.command, lock="parts.lock")
+    return PROGRAM.format(
+        name=part.name,
+        command=" ".join(_escaped(word) for word in guarded),
+        environment=",".join(f'{name}="{value}"' for name, value in part.environment.items()),
+        tell_children=str(part.tell_children).lower(),
+        stop_s=WORK_STOP_S if part.stage == "work" else GROUND_STOP_S,
+    )
+
+
+def _escaped(word: str) -> str:
+    """A word of a command: supervisord splits like a shell, expands % and takes " ;" and " #" for comments."""
+    return re.sub(r"([^\w@+=:,./-])", r"\\\1", word).replace("%", "%%")
