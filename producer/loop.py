@@ -1,15 +1,14 @@
-"""The loop: takes events, waits for files to rest, sends batches to the `ingest` queue. Never waits for a scan."""
+"""The loop: takes events, waits for files to rest, sends batches. Never waits for a scan."""
 
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from producer.batching import Batch, Batching, Change
+from producer.batching import Batching, Change
 from producer.events import (
     Event,
     FolderAppeared,
@@ -22,8 +21,8 @@ from producer.events import (
 )
 from producer.flight import InFlight
 from producer.folders import Folders
-from producer.lane import Lane
 from producer.library import Library
+from producer.outbox import Outbox
 from producer.reach import Reach
 from producer.settling import Settling
 from producer.watching import Inbox
@@ -48,7 +47,7 @@ class Loop:
         inbox: Inbox,
         settling: Settling,
         batching: Batching,
-        lane: Lane,
+        outbox: Outbox,
         in_flight: InFlight,
         folders: Folders,
         reach: Reach,
@@ -60,16 +59,13 @@ class Loop:
         self._inbox = inbox
         self._settling = settling
         self._batching = batching
-        self._lane = lane
+        self._outbox = outbox
         self._in_flight = in_flight
         self._folders = folders
         self._reach = reach
         self._request_scan = request_scan
         self._report = report
         self._now_s = now_s
-        self._outbox: deque[Batch] = deque()
-        # Paths in the outbox: counting them anew for each event would take a square.
-        self._outbox_paths = 0
 
     @property
     def settling(self) -> int:
@@ -79,7 +75,7 @@ class Loop:
     @property
     def held(self) -> int:
         """Paths that are at rest and not enqueued."""
-        return len(self._batching) + self._outbox_paths
+        return len(self._batching) + len(self._outbox)
 
     def run(self, stop: threading.Event) -> None:
         """Runs until the producer ends."""
@@ -152,22 +148,16 @@ class Loop:
                 if settled is not None:
                     self._in_flight.sent(path, stamp)
                     self._add(Change((path,), tuple(filter(self._library.is_gone, settled.gone))))
-        self._put_out(self._batching.due(now_s))
+        self._outbox.put(self._batching.due(now_s))
 
     def _add(self, change: Change) -> None:
-        self._put_out(self._batching.add(change, self._now_s()))
-
-    def _put_out(self, batches: list[Batch]) -> None:
-        self._outbox.extend(batches)
-        self._outbox_paths += sum(map(len, batches))
+        self._outbox.put(self._batching.add(change, self._now_s()))
 
     def _enqueue(self) -> None:
-        if not self._outbox or not self._reach.may_try():
+        if not len(self._outbox) or not self._reach.may_try():
             return
         try:
-            for _ in range(min(self._lane.room(), len(self._outbox))):
-                self._lane.send(self._outbox[0])
-                self._outbox_paths -= len(self._outbox.popleft())
+            self._outbox.send()
         except (RedisError, OSError, Unreachable) as error:
             self._reach.failed(error)
         else:

@@ -24,6 +24,7 @@ from producer.lane import Lane
 from producer.library import EMPTY, Library
 from producer.loop import Loop
 from producer.minding import mind
+from producer.outbox import EXPRESS_BATCHES, Outbox
 from producer.outlet import Outlet
 from producer.reach import Reach
 from producer.reporting import Reporter
@@ -68,13 +69,13 @@ class Service:
         )
         reach = Reach(self._broker_returned, now_s)
 
-        def lane(*, scanned: bool) -> Lane:
+        def lane(*, scanned: bool, most_batches: int = settings.backlog_batches) -> Lane:
             return Lane(
                 sender,
                 redis,
                 settings.names,
                 scanned=scanned,
-                most_batches=settings.backlog_batches,
+                most_batches=most_batches,
                 may_remove=lambda: self._library.absence() is None,
                 library_id=lambda: settings.library_id or self._scanner.library_id,
             )
@@ -118,7 +119,9 @@ class Service:
             inbox=self._inbox,
             settling=self._settling,
             batching=Batching(settings.batch_paths, settings.batch_wait_s),
-            lane=lane(scanned=False),
+            outbox=Outbox(
+                lane(scanned=False, most_batches=min(EXPRESS_BATCHES, settings.backlog_batches)), lane(scanned=True)
+            ),
             in_flight=self._in_flight,
             folders=self._folders,
             reach=reach,

@@ -88,20 +88,22 @@ def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
         assert board.noted().scan_ended_at > 0
 
 
-def test_events_wait_for_room_in_their_queue_too(
-    settings: Settings, library: Path, side: OtherSide, until: Until
-) -> None:
-    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 1, "backlog_batches": 2})
+def test_a_photo_overtakes_a_flood_of_events(settings: Settings, library: Path, side: OtherSide, until: Until) -> None:
+    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 1, "backlog_batches": 4})
     draw_old(library / "first.jpg")
     side.put("first.jpg")
 
     with producing(paused), redis_of(paused) as redis:
-        board = Board(redis, paused.names)
+        board, ingest, rescan = Board(redis, paused.names), paused.names.ingest, paused.names.rescan
         until(lambda: board.noted().state == "watching")
-        for number in range(10):
+        for number in range(20):
             draw(library / f"{number}.jpg")
+        until(lambda: (redis.llen(ingest), redis.llen(rescan), board.noted().held) == (4, 4, 12))
 
-        until(lambda: (redis.llen(paused.names.ingest), board.noted().held) == (2, 8))
+        # The workers take from `ingest` first; the rest of the flood does not fill it again.
+        redis.delete(ingest)
+        draw(library / "new.jpg")
+        until(lambda: (redis.llen(ingest), redis.llen(rescan), board.noted().held) == (1, 4, 12))
 
 
 def test_what_is_on_its_way_is_not_sent_again_by_a_scan(
