@@ -12,8 +12,6 @@ from lookalike.settings import Settings
 # Broker and store are the ground that the others stand on: first to start, last to stop.
 Stage = Literal["ground", "work"]
 PARTS = ("broker", "store", "ingest", "search", "producer", "flower")
-# Celery's name for "requeue what is in work and go"; the time it may take is set in the worker's app.
-QUICK_WARM_STOP = {"REMAP_SIGTERM": "SIGQUIT"}
 # Left alone, Flower saves only when it is stopped, and 100,000 tasks. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
@@ -75,8 +73,9 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pa
     )
     # Ingest takes every core, so it steps back for searches.
     command = ["nice", "-n", "5", *celery] if slot == "ingest" else celery
-    environment = {"LOOKALIKE_SLOT": slot, **QUICK_WARM_STOP}
-    return Part(slot, "work", command, environment, tell_children=False)
+    # SIGTERM finishes what is in work, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. What
+    # takes longer is killed, and done when the slot is back.
+    return Part(slot, "work", command, {"LOOKALIKE_SLOT": slot}, tell_children=False)
 
 
 def _flower(settings: Settings, port: int) -> list[str]:
