@@ -1,0 +1,79 @@
+"""What the README, the settings' page and the indexes say, against what is there."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from lookalike.cli import app
+from lookalike.settings import Settings, variable_of
+from tests.packaging.conftest import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = sorted(chain([ROOT / "README.md", ROOT / "CHANGELOG.md"], (ROOT / "docs").rglob("*.md")))
+MOST_LINES = 120
+EXAMPLE_BEFORE_LINE = 40
+
+
+def settings_row(field: str) -> str:
+    """The line of docs/settings.md that a setting must have."""
+    known = Settings.model_fields[field]
+    match known.default:
+        case None:
+            default = ""
+        case tuple():
+            default = f"`{','.join(known.default)}`" if known.default else ""
+        case bool():
+            default = f"`{str(known.default).lower()}`"
+        case other:
+            default = f"`{other}`"
+    return f"| `{variable_of(field)}` | {default} | {known.description} |".replace("|  |", "| |")
+
+
+def test_the_readme_is_short_and_shows_a_search_early() -> None:
+    lines = README.splitlines()
+
+    assert len(lines) <= MOST_LINES
+    assert any("client.search(" in line for line in lines[: EXAMPLE_BEFORE_LINE - 1])
+
+
+def test_each_setting_is_documented_with_its_default() -> None:
+    rows = [line for line in (ROOT / "docs/settings.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+
+    assert rows == [settings_row(field) for field in Settings.model_fields]
+
+
+def test_each_variable_in_the_readme_exists() -> None:
+    known = {variable_of(field) for field in Settings.model_fields}
+
+    assert set(re.findall(r"\bLOOKALIKE_[A-Z_]+\b", README)) <= known
+
+
+def test_each_command_is_in_the_readme_and_the_other_way_round() -> None:
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+
+    assert set(re.findall(r"^\| `lookalike (\w+)", README, re.MULTILINE)) == commands
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8"))
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_each_decision_is_in_the_index_under_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    decisions = {path.name for path in folder.glob("[0-9]*.md")}
+
+    assert set(re.findall(r"^- \[\d{4}\]\(([^)]+)\): ", (folder / "README.md").read_text("utf-8"), re.MULTILINE)) == (
+        decisions
+    )
+
+
+def test_the_changelog_begins_with_the_version_that_is_made() -> None:
+    (first, *_) = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+
+    assert (ROOT / "lookalike/__init__.py").read_text("utf-8").find(f'__version__ = "{first}"') > 0
