@@ -2,6 +2,7 @@
 
 import fnmatch
 import http.server
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 from redis import Redis
 
 from lookalike.board import Board
+from lookalike.local.parts import Ports, parts_of
 from lookalike.names import Names
 from lookalike.settings import Settings, variable_of
 from tests.packaging.conftest import ROOT
@@ -155,6 +158,21 @@ def test_all_that_is_copied_is_sent_to_the_builder() -> None:
     assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == sources
     assert all((ROOT / source).exists() for source in sources)
     assert not any(fnmatch.fnmatch(".env", rule.removeprefix("!")) for rule in rules[1:])
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_each_part_is_started_as_on_one_machine(service: str) -> None:
+    """Places and numbers differ; what is asked of the programs does not."""
+    (there,) = re.findall(rf"^FROM \w+ AS {service}\n(?:(?!FROM).*\n)*?CMD (.*)$", DOCKERFILE, re.MULTILINE)
+    settings = Settings(redis_url=SecretStr("redis://redis"), qdrant_url="http://qdrant")
+    (here,) = [part for part in parts_of(settings, Ports(None, None, 5555)) if part.name == service]
+
+    command = " ".join(json.loads(there))
+
+    assert set(re.findall(r" (--[a-z-]+)", command)) == {
+        word.partition("=")[0] for word in here.command if word.startswith("--")
+    }
+    assert {word for word in here.command if word.startswith(("--max", "--state"))} <= set(command.split())
 
 
 @pytest.fixture
