@@ -29,14 +29,15 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
+# The group with the highest number stops first.
+[group:ground]
+programs={ground}
+priority=10
+
+[group:work]
+programs={work}
+priority=20
 """
-# The group with the highest priority stops first.
-GROUP = """
-[group:{stage}]
-programs={programs}
-priority={priority}
-"""
-PRIORITY = {"ground": 10, "work": 20}
 # startretries: a part is never given up; supervisord waits one second longer after each failed start.
 PROGRAM = """
 [program:{name}]
@@ -62,13 +63,8 @@ def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
     # Relative wherever it can be: supervisord runs in the data folder, whose name may hold what it would expand.
     path = socket_of(folder)
     inside = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
-    groups = (_group(stage, [part.name for part in parts if part.stage == stage]) for stage in PRIORITY)
-    return CONF.format(socket=inside) + "".join([*groups, *map(_program, parts)])
-
-
-def _group(stage: str, names: list[str]) -> str:
-    # A group without programs is an error to supervisord: all servers may be somebody else's.
-    return GROUP.format(stage=stage, programs=",".join(names), priority=PRIORITY[stage]) if names else ""
+    stages = {stage: ",".join(part.name for part in parts if part.stage == stage) for stage in ("ground", "work")}
+    return CONF.format(socket=inside, **stages) + "".join(map(_program, parts))
 
 
 def _program(part: Part) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 # On a terminal the line is redrawn; elsewhere a line is added, and a log should stay readable.
 PLAIN_EVERY_S = 5.0
 # A part that was started this often within this time keeps dying.
-STARTS = 4
+STARTS = 3
 WITHIN_S = 60.0
 
 
