@@ -78,7 +78,7 @@ class ModelCard:
 def read_card(path: Path) -> ModelCard:
     """Reads the card of a model file. Raises ContractBroken, also for a file that is no ONNX or is missing.
 
-    Loads the graph without optimising it: 15 ms for a ResNet-18 where a session ready to run takes 60.
+    Loads the graph without optimising it: 10 ms for the ResNet-18 that ships (2 AMD EPYC cores, 2026-11-21).
     """
     if not path.is_file():
         raise ContractBroken(f"There is no model file {path}. {REMEDY}")

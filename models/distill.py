@@ -29,6 +29,7 @@ from models.retrieval import figures
 from models.student import Student, loss_of
 from models.syllabus import Syllabus, draw_up
 from models.teacher import Lesson, build_lesson
+from models.unfold import unfold
 
 STORE_PX = 112  # of the kept pixels: what crops are cut from
 BATCH = 256
@@ -167,7 +168,7 @@ def run(
         optimizer.load_state_dict(saved["optimizer"])
         done = saved["epochs"]
     elif start is not None:
-        student.take(torch.load(start, weights_only=True))
+        student.take(_start_weights(start, lesson, plan.epochs_px[0]))
     else:
         first = torch.from_numpy(lesson.pixels[syllabus.train[:BATCH]])
         student.mean_feature.data = student(shrink(first, plan.epochs_px[0])).mean(dim=0).detach()
@@ -184,6 +185,14 @@ def run(
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(rounded) + "\n")
         report(rounded)
+
+
+def _start_weights(start: Path, lesson: Lesson, px: int) -> dict[str, Any]:
+    """Of a student.pt, or of a model file."""
+    if start.suffix == ".onnx":
+        return dict(unfold(start, "resnet18", shrink(torch.from_numpy(lesson.pixels[: 2 * BATCH]), px)))
+    weights: dict[str, Any] = torch.load(start, weights_only=True)
+    return weights
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
@@ -207,12 +216,14 @@ def epochs_of(text: str) -> tuple[int, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line above."""
-    parser = argparse.ArgumentParser(prog="python -m models.distill", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m models.distill", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("photos", nargs="+", type=Path, help="folders of class folders, or tar files")
     parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")
     parser.add_argument("--out", type=Path, required=True, help="folder for features, checkpoint, log, weights")
     parser.add_argument("--plan", type=epochs_of, default=epochs_of("48x20,64x20"), help="SIZExEPOCHS,...")
-    parser.add_argument("--start", type=Path, help="student.pt of an earlier run to begin from")
+    parser.add_argument("--start", type=Path, help="student.pt or model file to begin from")
     parser.add_argument("--peak-rate", type=float, default=1.0, help="highest learning rate")
     parser.add_argument("--warm-up", type=float, default=0.25, help="part of the run before the peak")
     parser.add_argument("--seed", type=int, default=0)

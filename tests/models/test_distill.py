@@ -20,6 +20,7 @@ from models.student import Student  # noqa: E402
 from models.syllabus import draw_up  # noqa: E402
 from models.teacher import Lesson, build_lesson  # noqa: E402
 
+SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 PLAN = Plan(epochs_px=(32, 32), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False)
 
 
@@ -119,7 +120,7 @@ def test_another_plan_over_an_old_checkpoint_is_refused(lesson: Lesson, trained:
         run(lesson, replace(PLAN, seed=1), trained)
 
 
-def test_it_learns_from_a_tar_by_command_and_goes_on_from_its_own_weights(
+def test_it_learns_from_a_tar_by_command_and_goes_on_from_its_own_weights_or_the_shipped_file(
     teacher: Path, photo_folder: Path, tmp_path: Path
 ) -> None:
     with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as archive:
@@ -128,9 +129,11 @@ def test_it_learns_from_a_tar_by_command_and_goes_on_from_its_own_weights(
 
     main([*arguments, "--out", str(tmp_path / "first")])
     main([*arguments, "--out", str(tmp_path / "second"), "--start", str(tmp_path / "first" / "student.pt")])
+    main([*arguments, "--out", str(tmp_path / "third"), "--start", str(SHIPPED)])
 
-    assert "mean_feature" in weights(tmp_path / "second")
-    assert "layer4.1.bn2.running_var" in weights(tmp_path / "second")
+    for name in ("second", "third"):
+        assert "mean_feature" in weights(tmp_path / name)
+        assert "layer4.1.bn2.running_var" in weights(tmp_path / name)
 
 
 @pytest.mark.parametrize("text", ["", "48", "48x", "x3", "48x0", "16x2", "48x2;64x1"])
