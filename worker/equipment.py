@@ -12,12 +12,13 @@ from lookalike.settings import Settings
 from worker.collection import ensure
 from worker.danger import Danger
 from worker.embed import Embedder, model_path
-from worker.images import Picture, enable_formats, killed_after, open_picture
+from worker.images import Picture, enable_formats, open_picture
 from worker.index import Index, answered
 from worker.library import Library
 from worker.reads import Reads
 from worker.search import Search
 from worker.sync import Sync
+from worker.watchdog import Watchdog
 
 STORE_TIMEOUT_S = 30
 
@@ -67,6 +68,7 @@ class Equipment:
         self._index = Index(client, collection)
         self._redis = redis_of(settings)
         self.danger = Danger(self._redis, settings.names)
+        self.watchdog = Watchdog(settings.decode_s)
 
     @cached_property
     def sync(self) -> Sync:
@@ -79,7 +81,6 @@ class Equipment:
             embedder=self._embedder,
             open_picture=self._opened,
             count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
-            sub_batch=self._settings.sub_batch,
         )
 
     @cached_property
@@ -88,7 +89,7 @@ class Equipment:
         return Search(
             index=self._index,
             embedder=self._embedder,
-            open_picture=self._opened,
+            open_picture=self._opened_query,
             take_query=self._take_query,
             distance=self._settings.distance,
             max_limit=self._settings.max_limit,
@@ -101,8 +102,12 @@ class Equipment:
         return Reads(self._index, self._identity)
 
     def _opened(self, blob: bytes) -> Picture:
-        with killed_after(self._settings.decode_s):
-            return open_picture(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
+        self.watchdog.next_image()
+        return open_picture(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
+
+    def _opened_query(self, blob: bytes) -> Picture:
+        with self.watchdog.watching():
+            return self._opened(blob)
 
     def _take_query(self, key: str) -> bytes | None:
         found: bytes | None = self._redis.get(self._settings.names.query(key))  # type: ignore[assignment]

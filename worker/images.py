@@ -1,10 +1,7 @@
 """Opens image files: bytes in, model input out. Knows nothing of paths, queues or the index."""
 
-import faulthandler
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,20 +52,6 @@ def enable_formats() -> None:
     pillow_heif.register_heif_opener(thumbnails=False)
     pillow_heif.options.DECODE_THREADS = 1
     Image.MAX_IMAGE_PIXELS = None
-
-
-@contextmanager
-def killed_after(seconds: int) -> Iterator[None]:
-    """Ends this process if the block takes longer; whoever put it to work finds out and goes on.
-
-    Decoders that hang do so in C, where no exception reaches them and where some keep the interpreter's
-    lock: faulthandler's watchdog is a thread of its own that needs neither, and logs where it happened.
-    """
-    faulthandler.dump_traceback_later(seconds, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def open_picture(blob: bytes, card: ModelCard, *, max_pixels: int) -> Picture:

@@ -26,7 +26,8 @@ from worker.points import Facts, indexed_payload, rejected_payload
 # A file that is being written is looked at again a few times at once; then the task waits.
 ROUNDS = 4
 NO_VERSION = Version(size_bytes=0, mtime_ns=-1)
-# Files are read and decoded a few at a time, so that a batch of large ones does not fill the memory.
+# So much of a batch is read before it is decoded: one question to the index for most batches, and a batch of
+# large files does not fill the memory.
 READ_TOGETHER_BYTES = 64 * 2**20
 
 
@@ -59,7 +60,6 @@ class Sync:
     embedder: Embeds
     open_picture: Callable[[bytes], Picture]
     count: Callable[[int, int], None]
-    sub_batch: int
     # Entered around everything that foreign bytes can crash or hang.
     danger: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -148,7 +148,7 @@ class Sync:
 
 
 class _Batch:
-    """Collects the writes of one round; decodes and embeds a sub-batch at a time."""
+    """Collects the writes of one round; decodes and embeds what was read together."""
 
     def __init__(self, sync: Sync) -> None:
         self._sync = sync
@@ -162,7 +162,7 @@ class _Batch:
     def add(self, path: str, content: Content) -> None:
         self._pending.append((path, content))
         held_bytes = sum(len(content.blob) for _, content in self._pending)
-        if len(self._pending) >= self._sync.sub_batch or held_bytes >= READ_TOGETHER_BYTES:
+        if held_bytes >= READ_TOGETHER_BYTES:
             self.embed()
 
     def reject(self, path: str, version: Version, why: Rejected) -> None:

@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -96,7 +97,7 @@ def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
         equipment.danger.forget(task_id)
         return reply
     try:
-        danger = functools.partial(equipment.danger.entered, task_id)
+        danger = functools.partial(_endangered, equipment, task_id)
         reply = dataclasses.replace(equipment.sync, danger=danger).run(asked)
     except (Away, LookalikeError):
         raise
@@ -108,6 +109,12 @@ def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
         return _split(task, asked, type(error).__name__)
     equipment.danger.forget(task_id)
     return reply
+
+
+@contextmanager
+def _endangered(equipment: Equipment, task_id: str) -> Iterator[None]:
+    with equipment.danger.entered(task_id), equipment.watchdog.watching():
+        yield
 
 
 def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:

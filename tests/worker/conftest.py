@@ -92,5 +92,4 @@ def sync(root: Path, index: Index, embedder: Embedder, opened: Callable[[bytes],
         embedder=embedder,
         open_picture=opened,
         count=counts.add,
-        sub_batch=4,
     )
