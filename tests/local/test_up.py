@@ -10,8 +10,11 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from redis.exceptions import RedisError
@@ -199,6 +202,13 @@ def test_what_the_check_before_the_work_says_is_what_up_says(machine: Machine) -
     assert not machine.folder.identity.exists()
 
 
+def test_without_a_password_flower_shows_its_page_and_keeps_its_api_shut(machine: Machine) -> None:
+    running = machine.start(machine.small("--also", "flower"), FLOWER_UNAUTHENTICATED_API="true")
+
+    wait_until(lambda: answer_code(running.flower_url) == HTTPStatus.OK, STARTS_WITHIN_S)
+    assert answer_code(f"{running.flower_url}/api/tasks") == HTTPStatus.UNAUTHORIZED
+
+
 def test_servers_that_are_given_are_used_and_left_alone(machine: Machine, tmp_path: Path) -> None:
     with valkey_process(tmp_path) as broker, edge_process(tmp_path / "given") as store:
         running = machine.start(REDIS_URL=broker, QDRANT_URL=store.url)
@@ -225,6 +235,18 @@ def test_a_part_that_keeps_dying_is_named_with_the_way_to_its_log(machine: Machi
     machine.start(machine.small("--search", "dying"))
 
     wait_until(lambda: "search keeps dying: lookalike logs search" in machine.output.read_text(), 30)
+
+
+def answer_code(url: str) -> int:
+    """HTTP status of the answer, 0 if nobody listens."""
+    try:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310 (our own Flower)
+            return int(answer.status)
+    except HTTPError as error:
+        error.close()
+        return error.code
+    except URLError:
+        return 0
 
 
 def _control(terminal: int) -> None:
