@@ -55,6 +55,8 @@ class Reporter:
                 self._in_flight.drained(now_s)
         except (RedisError, OSError) as error:
             self._reach.failed(error)
+            # Its return is told already.
+            self._broker = None
             return
         self._reach.worked()
         self._said, self._next_note_s = matters, now_s + NOTE_S

@@ -1,0 +1,118 @@
+"""What the producer says about itself, how often, and what it finds out while it says it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from lookalike.board import Board, ProducerNote
+from lookalike.names import Names
+from producer.events import Stamp
+from producer.flight import InFlight
+from producer.reach import Reach
+from producer.reporting import Reporter
+from tests.producer.conftest import Until
+from tests.running.valkey import free_port, start_valkey, stop_valkey
+
+NOTE = ProducerNote(discovered=1, state="watching", scan_ended_at=1.0)
+
+
+class Desk:
+    """A reporter with a clock that the test holds."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.now_s = 100.0
+        self.returned = 0
+        self.board = Board(redis, Names("desk"))
+        self.reach = Reach(self._return, lambda: self.now_s)
+        self.in_flight = InFlight(lambda: self.now_s)
+        self.reporter = Reporter(
+            board=self.board,
+            redis=redis,
+            reach=self.reach,
+            in_flight=self.in_flight,
+            identity="here",
+            now_s=lambda: self.now_s,
+        )
+
+    def _return(self) -> None:
+        self.returned += 1
+
+
+@pytest.fixture
+def redis(valkey_url: str) -> Iterator[Redis]:
+    with Redis.from_url(valkey_url) as client:
+        for left in client.scan_iter("desk:*"):
+            client.delete(left)
+        yield client
+
+
+def test_a_note_is_written_about_once_a_second(redis: Redis) -> None:
+    desk = Desk(redis)
+    desk.reporter.report(NOTE)
+    desk.reporter.report(replace(NOTE, discovered=2))
+    assert desk.board.noted().discovered == 1
+
+    desk.now_s += 1.0
+    desk.reporter.report(replace(NOTE, discovered=2))
+
+    assert desk.board.noted().discovered == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"state": "offline"}, {"settling": 3}, {"held": 3}, {"warning": "look here"}, {"scan_ended_at": 2.0}],
+)
+def test_what_somebody_may_be_waiting_for_is_written_at_once(redis: Redis, changed: dict[str, object]) -> None:
+    desk = Desk(redis)
+    desk.reporter.report(NOTE)
+
+    desk.reporter.report(replace(NOTE, **changed))  # type: ignore[arg-type]
+
+    assert desk.board.noted() == replace(NOTE, **changed)  # type: ignore[arg-type]
+
+
+def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
+    desk = Desk(redis)
+
+    desk.reporter.report(NOTE)
+
+    assert desk.board.alive(["producer"]) == {"producer": 1}
+
+
+def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) -> None:
+    desk = Desk(redis)
+    desk.in_flight.sent("a.jpg", Stamp(1, 1))
+    redis.rpush("desk:ingest", "a message")
+    desk.reporter.report(NOTE)
+    assert len(desk.in_flight) == 1
+
+    redis.delete("desk:ingest")
+    desk.now_s += 1.0
+    desk.reporter.report(NOTE)
+
+    assert len(desk.in_flight) == 0
+
+
+def test_a_broker_that_nobody_saw_away_but_is_another_one_counts_as_returned(tmp_path: Path, until: Until) -> None:
+    port = free_port()
+    server = start_valkey(tmp_path, port)
+    try:
+        with Redis(port=port) as client:
+            desk = Desk(client)
+            desk.reporter.report(NOTE)
+            stop_valkey(server)
+            server = start_valkey(tmp_path, port)
+
+            def report() -> int:
+                desk.now_s += 6.0
+                desk.reporter.report(NOTE)
+                return desk.returned
+
+            until(report)
+            assert not desk.reach.is_away
+            assert (report(), report()) == (1, 1)
+    finally:
+        stop_valkey(server)
