@@ -5,6 +5,7 @@
     <name>:total               hash    embedded: inferences since the index was made
     <name>:done:<bucket>       string  files finished in these ten seconds, expires after two minutes
     <name>:unacked:<slot>      hash    messages that a worker holds (written by Celery's transport)
+    <name>:allow-removals      string  "1", expires: the next scan may remove however many files are gone
     <name>:slots               set     the slots that ever held messages
 
 Numbers are for people: nothing that must not be lost lives here.
@@ -23,6 +24,8 @@ WINDOW_S = 60
 # A part is silent after three missed beats.
 BEAT_S = 5.0
 BEAT_TTL_S = 16
+# Whoever allows removals means those of now, not those of another disk tomorrow.
+ALLOWED_S = 3600
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,18 @@ class Board:
         kept = {_text(name): _text(value) for name, value in self._redis.hgetall(self._key("producer")).items()}
         kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerNote)}
         return ProducerNote(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
+
+    def allow_removals(self) -> None:
+        """Lets one scan remove what is gone, however much it is."""
+        self._redis.set(self._key("allow-removals"), "1", ex=ALLOWED_S)
+
+    def are_removals_allowed(self) -> bool:
+        """Whether somebody allowed it and no scan has made use of it yet."""
+        return bool(self._redis.exists(self._key("allow-removals")))
+
+    def removals_done(self) -> None:
+        """A scan made use of it."""
+        self._redis.delete(self._key("allow-removals"))
 
     def beat(self, part: str, identity: str) -> None:
         """Says that this part is alive."""

@@ -44,6 +44,7 @@ class Client:
     def __init__(self, settings: Settings | None = None, **given: object) -> None:
         self.settings = with_running(settings if settings is not None else read_settings(**given))
         self._redis = redis_of(self.settings)
+        self._board = Board(self._redis, self.settings.names)
         self._sender = Sender(celery_app(self.settings), self.settings.names)
 
     def search(
@@ -72,10 +73,21 @@ class Client:
         sent = self._sender.sync(SyncMessage(paths=relative, again=again))
         return Job(sent, SyncReply.model_validate, SYNC_S)
 
+    def allow_removals(self) -> None:
+        """Lets the next scan remove from the index what is gone from the library, however much it is.
+
+        A scan that would remove very much stops instead and `status` says so: a share that is not mounted
+        looks like a library that was emptied. Raises Unreachable.
+        """
+        try:
+            self._board.allow_removals()
+        except RedisError as error:
+            raise _unreachable(error) from error
+
     def status(self) -> Status:
         """What the system is doing. Raises Unreachable if the broker does not answer."""
         try:
-            return read_status(self.settings, Board(self._redis, self.settings.names), self._sender)
+            return read_status(self.settings, self._board, self._sender)
         except RedisError as error:
             raise _unreachable(error) from error
 

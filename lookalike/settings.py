@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     poll_s: Seconds = Field(default=5.0, description="Seconds between two looks when polling.")
     settle_s: Seconds = Field(default=0.5, description="Seconds for which size and mtime must rest.")
     rescan_s: Seconds = Field(default=300.0, description="Seconds between two rescans.")
+    max_removed_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.3, description="Share of the index that a scan removes without asking."
+    )
+    max_removed_files: Count = Field(default=100, description="Files that a scan removes without asking, in any case.")
     batch_paths: Annotated[int, Field(ge=1, le=1000)] = Field(default=32, description="Most paths in one task.")
     batch_wait_s: Seconds = Field(default=0.25, description="Longest wait of a path for its batch to fill.")
     backlog_batches: Count = Field(default=64, description="Batches that may wait in one queue.")

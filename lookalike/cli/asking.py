@@ -24,7 +24,7 @@ def search(
     limit: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many neighbours.")] = 10,
     timeout_s: Annotated[float | None, typer.Option("--timeout", min=0.1, help="Seconds to wait.")] = None,
     data: Data = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Show the images that look most like this one."""
     begun = time.perf_counter()
@@ -46,9 +46,9 @@ def search(
 
 @app.command()
 def status(
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing is left to do.")] = False,  # noqa: FBT002
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing is left to do.")] = False,
     data: Data = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Show what is discovered, indexed, rejected and queued, and which parts run."""
     client = Client(data=data)
@@ -60,7 +60,7 @@ def status(
 
 
 @app.command(name="list")
-def list_(data: Data = None, json: Json = False) -> None:  # noqa: FBT002
+def list_(data: Data = None, json: Json = False) -> None:
     """List every file in the index."""
     rows = sorted((file.path, file.status) for file in Client(data=data).list())
     if json:
@@ -70,7 +70,7 @@ def list_(data: Data = None, json: Json = False) -> None:  # noqa: FBT002
 
 
 @app.command()
-def rejected(data: Data = None, json: Json = False) -> None:  # noqa: FBT002
+def rejected(data: Data = None, json: Json = False) -> None:
     """List the files that could not be indexed, each with its reason."""
     rows = sorted((file.path, file.reason or "") for file in Client(data=data).rejected())
     if json:

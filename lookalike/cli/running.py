@@ -18,7 +18,7 @@ def up(
         str | None, typer.Option(help="Path of an ONNX model, or the name of one that ships. [LOOKALIKE_MODEL]")
     ] = None,
     distance: Annotated[str | None, typer.Option(help="cosine, dot, euclid or manhattan. [LOOKALIKE_DISTANCE]")] = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index that is there.")] = False,  # noqa: FBT002
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index that is there.")] = False,
 ) -> None:
     """Start everything on this machine and index FOLDER; Ctrl-C stops it."""
     local.up(read_settings(data=data, model=model, distance=distance), folder, rebuild=rebuild)
@@ -33,7 +33,7 @@ def down(data: Data = None) -> None:
 @app.command()
 def logs(
     part: Annotated[str | None, typer.Argument(help="One part; all of them if none is named.")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what is said.")] = False,  # noqa: FBT002
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what is said.")] = False,
     data: Data = None,
 ) -> None:
     """Show what the parts said."""

@@ -16,14 +16,21 @@ from lookalike.messages import SyncReply
 
 @app.command()
 def sync(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders of the library.")],
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders of the library.")] = None,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Let the next scan remove what is gone, however much it is.")
+    ] = False,
     data: Data = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Index these files now, and wait until it is done."""
+    if not paths and not allow_removals:
+        raise typer.BadParameter("name files or folders, or give --allow-removals", param_hint="PATHS")
     client = Client(data=data)
+    if allow_removals:
+        client.allow_removals()
     step = client.settings.batch_paths
-    wanted = [file for path in paths for file in _files(client, path)]
+    wanted = [file for path in paths or [] for file in _files(client, path)]
     jobs = [client.sync(wanted[start : start + step]) for start in range(0, len(wanted), step)]
     total = SyncReply()
     for job in jobs:
@@ -31,6 +38,8 @@ def sync(
         total = SyncReply(**{name: count + getattr(reply, name) for name, count in total.model_dump().items()})
     if json:
         show_json(total.model_dump())
+    elif allow_removals and not wanted:
+        say("The next scan removes what is gone; `lookalike status --wait` tells when it has.")
     else:
         say(", ".join(f"{count} {name}" for name, count in total.model_dump().items() if count) or "nothing to do")
 
@@ -39,7 +48,7 @@ def sync(
 def retry(
     paths: Annotated[list[Path] | None, typer.Argument(help="Rejected files; all of them if none are named.")] = None,
     data: Data = None,
-    json: Json = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Try rejected files again although they have not changed."""
     sent = Client(data=data).retry([str(path) for path in paths or []])
