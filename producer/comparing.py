@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from lookalike.disk import Found, Stamp
 from lookalike.messages import KnownFile
 from lookalike.paths import is_sayable, shown
-from producer.events import Found, Stamp
 
 # More than this share of the index and this many files are not removed by a scan: a disk that is not
 # mounted looks the same as a folder that was emptied.

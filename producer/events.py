@@ -4,21 +4,6 @@ Bytes of a name that are not UTF-8 are surrogates here (PEP 383); only messages 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
-
-
-class Stamp(NamedTuple):
-    """What tells one version of a file from another without reading it."""
-
-    size_bytes: int
-    mtime_ns: int
-
-
-class Found(NamedTuple):
-    """A candidate on the disk."""
-
-    path: str
-    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)

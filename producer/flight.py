@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from producer.events import Stamp
+from lookalike.disk import Stamp
 
 # About 25 MB. What is forgotten may be sent twice, which costs a look and no inference.
 MOST_PATHS = 100_000

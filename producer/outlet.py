@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
+from lookalike.disk import Stamp
 from lookalike.errors import Unreachable
 from producer.batching import Batch, Batching, Change
-from producer.events import Stamp
 from producer.flight import InFlight
 from producer.lane import Lane
 from producer.reach import Reach

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 
 from lookalike.bounds import MAX_MESSAGE_PATHS
+from lookalike.disk import Found, Stamp
 from lookalike.log import fields
 from lookalike.messages import CountsReply
 from lookalike.paths import shown
 from producer.batching import Change
 from producer.comparing import Vanished, differing, too_many_removed
-from producer.events import Event, Found, Stamp, Touched
+from producer.events import Event, Touched
 from producer.index import Index
 from producer.library import EMPTY, Library
 from producer.outlet import Outlet

@@ -11,12 +11,12 @@ from pathlib import Path
 from lookalike.board import Board, ProducerNote
 from lookalike.broker import celery_app, redis_of
 from lookalike.candidates import Candidates
+from lookalike.disk import Stamp
 from lookalike.log import fields
 from lookalike.sender import Sender
 from lookalike.settings import Settings
 from producer.batching import Batching
 from producer.counting import Counter
-from producer.events import Stamp
 from producer.flight import InFlight
 from producer.folders import Folders
 from producer.index import Index

@@ -4,7 +4,7 @@ import heapq
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from producer.events import Stamp
+from lookalike.disk import Stamp
 
 # Who closes a file or moves it in is most likely done; a fifth of the wait still catches a second write.
 CLOSED_SHARE = 0.2

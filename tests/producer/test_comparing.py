@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lookalike.disk import Found, Stamp
 from lookalike.messages import KnownFile
 from producer.comparing import Vanished, differing, too_many_removed
-from producer.events import Found, Stamp
 
 
 def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:

@@ -1,6 +1,6 @@
 """What is on its way is remembered for as long as it may be on its way."""
 
-from producer.events import Stamp
+from lookalike.disk import Stamp
 from producer.flight import InFlight
 
 ONE, TWO = Stamp(1, 1), Stamp(2, 2)

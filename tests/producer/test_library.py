@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.candidates import Candidates
-from producer.events import Stamp
+from lookalike.disk import Stamp
 from producer.library import EMPTY, MISSING, NOT_A_FOLDER, Count, Library
 from tests.producer.files import draw
 

@@ -8,8 +8,8 @@ import pytest
 from redis import Redis
 
 from lookalike.board import Board, ProducerNote
+from lookalike.disk import Stamp
 from lookalike.names import Names
-from producer.events import Stamp
 from producer.flight import InFlight
 from producer.reach import Reach
 from producer.reporting import Reporter

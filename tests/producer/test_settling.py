@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.events import Stamp
+from lookalike.disk import Stamp
 from producer.settling import Settled, Settling
 
 SMALL, LARGE = Stamp(1, 1), Stamp(2, 2)

@@ -1,0 +1,129 @@
+"""The files of a library as the disk shows them: which count, what one is, which are gone. Knows no index."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lookalike.bounds import MAX_PATH_CHARS
+from lookalike.candidates import Candidates
+from lookalike.paths import shown
+
+
+class Stamp(NamedTuple):
+    """What tells one version of a file from another without reading it."""
+
+    size_bytes: int
+    mtime_ns: int
+
+
+class Found(NamedTuple):
+    """A candidate on the disk."""
+
+    path: str
+    stamp: Stamp
+
+
+class Disk:
+    """A folder with images. `root` is absolute and no link.
+
+    Links to files inside count as files. Links to folders are not followed, so that nothing is found twice
+    and no cycle is walked; they count as ignored, like links that leave the library or lead nowhere.
+    """
+
+    def __init__(self, root: Path, candidates: Candidates) -> None:
+        self.root = root
+        self.candidates = candidates
+        self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
+
+    def look(self, path: str) -> Stamp | None:
+        """The file as it is now; None if there is no file, or a link that does not count."""
+        try:
+            found = os.lstat(self._prefix + path)
+            if stat.S_ISLNK(found.st_mode):
+                return self._look_through(self._prefix + path)
+        except OSError:
+            return None
+        return Stamp(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+    def is_gone(self, path: str) -> bool:
+        """Whether no file has this name; an error of the disk is no answer and not a yes."""
+        try:
+            found = os.lstat(self._prefix + path)
+            if stat.S_ISLNK(found.st_mode):
+                return self._look_through(self._prefix + path) is None
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return not stat.S_ISREG(found.st_mode)
+
+    def raw(self, said: str) -> str:
+        r"""The path on the disk of a path in a message: `\xNN` may stand for a byte that is not UTF-8."""
+        if "\\x" not in said or not self.is_gone(said):
+            return said
+        folder = ""
+        for part in said.split("/"):
+            name = part if "\\x" not in part else self._name_shown_as(part, folder)
+            folder = f"{folder}/{name}" if folder else name
+        return folder
+
+    def files(self, under: str = "") -> Iterator[Found]:
+        """Every candidate in this folder and below. Folders that cannot be read are left out."""
+        for entry, path, is_candidate in self.entries(under, lambda _: None):
+            if is_candidate:
+                try:
+                    found = entry.stat()
+                except OSError:
+                    continue
+                yield Found(path, Stamp(found.st_size, found.st_mtime_ns))
+
+    def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
+        """Everything that is no folder, with its path and whether it is a candidate. Tells folders it cannot read."""
+        folders = [under]
+        while folders:
+            folder = folders.pop()
+            above = folder + "/" if folder else ""
+            try:
+                with os.scandir(self._prefix + folder) as entries:
+                    for entry in entries:
+                        path = above + entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            if self.candidates.is_entered(path):
+                                folders.append(path)
+                        else:
+                            yield entry, path, self._counts(entry, path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                unreadable(folder)
+
+    def _counts(self, entry: "os.DirEntry[str]", path: str) -> bool:
+        if not self.candidates.is_candidate_in_entered(path, entry.name) or _is_too_long(path):
+            return False
+        try:
+            if entry.is_symlink():
+                return self._look_through(entry.path) is not None
+            return entry.is_file(follow_symlinks=False)
+        except OSError:
+            return False
+
+    def _look_through(self, link: str) -> Stamp | None:
+        target = Path(os.path.realpath(link))
+        if not target.is_relative_to(self.root):
+            return None
+        found = target.stat()
+        return Stamp(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+    def _name_shown_as(self, name: str, folder: str) -> str:
+        try:
+            with os.scandir(self._prefix + folder) as entries:
+                return next((entry.name for entry in entries if shown(entry.name) == name), name)
+        except OSError:
+            return name
+
+
+def _is_too_long(path: str) -> bool:
+    # Escaping makes four characters of one byte at most, so that short paths need no second look.
+    return len(path) > MAX_PATH_CHARS // 4 and len(shown(path)) > MAX_PATH_CHARS
