@@ -35,7 +35,7 @@ imports: $(READY) ## which part may import which (2 s)
 test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 	.venv/bin/pytest $(T)
 
-constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (10 s)
+constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o constraints.txt
 

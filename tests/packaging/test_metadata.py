@@ -1,8 +1,11 @@
 """pyproject.toml, constraints.txt and the reasons for what is in them."""
 
+import ast
 import re
+import sys
 import tomllib
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -17,6 +20,18 @@ EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJE
 CLIENT = [Requirement(line) for line in PROJECT["dependencies"]]
 EVERYTHING = [needed for needed in chain(CLIENT, *EXTRAS.values()) if needed.name != "lookalike"]
 CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
+# Where the name that is imported differs from the one that is installed; celery[redis] brings the last two.
+INSTALLED_AS = {"PIL": "pillow", "qdrant_edge": "qdrant-edge-py", "kombu": "celery", "redis": "celery"}
+# Beside the client's requirements. lookalike starts what `edge` brings; fetching says itself what it lacks.
+EXTRAS_OF = {
+    "lookalike": ("edge",),
+    "producer": ("producer",),
+    "worker": ("worker", "store"),
+    "models": ("worker", "train"),
+    "edge": ("edge",),
+}
+ASKED_FOR_WHEN_USED = {"huggingface-hub"}
+OURS = {*EXTRAS_OF, "tests"}
 PINNED: dict[str, list[Version]] = {}
 for _name, _version in re.findall(r"^([a-z0-9-]+)==(\S+)", CONSTRAINTS, re.MULTILINE):
     PINNED.setdefault(_name, []).append(Version(_version))
@@ -79,3 +94,20 @@ def test_each_requirement_has_a_reason_and_each_reason_is_for_a_requirement() ->
     reasons = (ROOT / "docs/decisions/0002-dependencies.md").read_text("utf-8")
 
     assert set(re.findall(r"^\| `([^`]+)`", reasons, re.MULTILINE)) == {needed.name for needed in EVERYTHING}
+
+
+def _imported(package: str) -> set[str]:
+    """Names of the distributions that the modules of a package import, at the top or within a function."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in Path(ROOT, package).rglob("*.py")]
+    nodes = list(chain.from_iterable(map(ast.walk, trees)))
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OURS
+    return {canonicalize_name(INSTALLED_AS.get(top, top)) for top in tops}
+
+
+@pytest.mark.parametrize("package", EXTRAS_OF)
+def test_each_part_imports_only_what_its_extra_brings(package: str) -> None:
+    brought = {needed.name for needed in chain(CLIENT, *(EXTRAS[extra] for extra in EXTRAS_OF[package]))}
+
+    assert _imported(package) - ASKED_FOR_WHEN_USED <= brought
