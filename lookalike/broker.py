@@ -32,8 +32,13 @@ def redis_of(settings: Settings) -> Redis:
 def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
     """A Celery app that speaks JSON only and leaves the caller's current app alone."""
     url = broker_url(settings)
-    app = Celery(name, broker=url, backend=url, set_as_current=False)
+    app = Celery(name, set_as_current=False)
+    # Not as `broker` and `backend`: those yield to CELERY_BROKER_URL and CELERY_RESULT_BACKEND, which in the
+    # process of somebody who has a Celery app of their own mean that app.
+    app.backend_cls = url
     app.conf.update(
+        broker_read_url=url,
+        broker_write_url=url,
         task_serializer="json",
         result_serializer="json",
         accept_content=["json"],

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 SOFT_SHUTDOWN_S = 3.0
 
+main_pid = os.getpid()
 settings = read_settings()
 slot = os.environ.get("LOOKALIKE_SLOT") or None
 app = celery_app(settings, name="worker")
@@ -82,7 +83,7 @@ def start(**_: Any) -> None:
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
     """After fork: loads the model, so that the first task is as quick as the rest."""
-    die_with_parent(signal.SIGKILL)
+    die_with_parent(signal.SIGKILL, main_pid)
     process.embedder.warm_up()
 
 

@@ -2,12 +2,11 @@
 
 import json
 import os
-import shutil
 import uuid
 from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
-from lookalike.local.folder import PRIVATE_FOLDER, DataFolder, write_private
+from lookalike.local.folder import DataFolder, write_private
 
 
 def usable_library(library: Path, folder: DataFolder) -> Path:
@@ -47,13 +46,6 @@ def identity_of(library: Path, folder: DataFolder, *, rebuild: bool) -> str:
 def keep_identity(library: Path, library_id: str, folder: DataFolder) -> None:
     """Ties the data folder to this library. Once there is an index: a start that failed must not bind anybody."""
     write_private(folder.identity, json.dumps({"root": str(library), "id": library_id}))
-
-
-def remove_index(folder: DataFolder) -> None:
-    """Removes what the embedded broker and store keep."""
-    for kept in (folder.broker, folder.store):
-        shutil.rmtree(kept)
-        kept.mkdir(mode=PRIVATE_FOLDER)
 
 
 def _refuse_data_inside(library: Path, data: Path) -> None:

@@ -16,7 +16,7 @@ from lookalike.local.environment import environment_of
 from lookalike.local.folder import data_folder, make
 from lookalike.local.keeper import Keeper
 from lookalike.local.latest import asked_again
-from lookalike.local.library import identity_of, keep_identity, remove_index, usable_library
+from lookalike.local.library import identity_of, keep_identity, usable_library
 from lookalike.local.parts import Part, Ports, parts_of, prepare_command
 from lookalike.local.ports import reserved_ports
 from lookalike.local.running import Running, announce, withdraw
@@ -67,8 +67,6 @@ def up(
         withdraw(folder)
         need_given_servers(settings)
         identity = identity_of(root, folder, rebuild=rebuild)
-        if rebuild:
-            remove_index(folder)
         with reserved_ports(runtime_folder()) as choose:
             addresses = choose_addresses(settings, folder, choose)
             whole = completed(settings, folder, addresses, root, identity)

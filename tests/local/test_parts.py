@@ -11,7 +11,7 @@ from lookalike.local.embedded import broker_password
 from lookalike.local.environment import environment_of
 from lookalike.local.folder import DataFolder
 from lookalike.local.keeper_conf import keeper_conf
-from lookalike.local.library import identity_of, keep_identity, remove_index
+from lookalike.local.library import identity_of, keep_identity
 from lookalike.local.parts import PARTS, Part, Ports, parts_of
 from lookalike.local.ports import reserved_ports
 from lookalike.local.runtime import MAX_SOCKET_BYTES, socket_of
@@ -154,13 +154,3 @@ def test_a_library_keeps_its_id_and_another_one_gets_a_new_one_by_rebuild(folder
     assert identity_of(photos, folder, rebuild=False) == known
     assert identity_of(photos, folder, rebuild=True) == known
     assert identity_of(others, folder, rebuild=True) != known
-
-
-def test_a_rebuild_removes_what_broker_and_store_keep_and_nothing_else(folder: DataFolder) -> None:
-    for kept in (folder.broker, folder.store, folder.logs):
-        (kept / "something").touch()
-
-    remove_index(folder)
-
-    assert list(folder.broker.iterdir()) == list(folder.store.iterdir()) == []
-    assert (folder.logs / "something").exists()

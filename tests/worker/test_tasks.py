@@ -122,6 +122,14 @@ def test_the_client_leaves_the_callers_current_app_alone(system: System) -> None
     assert current_app._get_current_object() is mine  # noqa: SLF001
 
 
+def test_the_callers_celery_variables_mean_the_callers_app(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.setenv(variable, "redis://127.0.0.1:1/0")
+    system.client.sync([system.path(3)]).result(timeout_s=20)
+
+    assert Client(system.settings).search("3.png", 1).result(timeout_s=20)[0].path == "3.png"
+
+
 @pytest.mark.parametrize(
     "message",
     [
