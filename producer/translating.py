@@ -54,6 +54,13 @@ def changes_count(event: FileSystemEvent) -> bool:
     return event.event_type in {"created", "deleted", "moved"}
 
 
+def is_outside(event: FileSystemEvent, root: str, is_entered: Callable[[str], bool]) -> bool:
+    """Whether all of it happened in folders that nobody enters: others may write there without end (a data folder)."""
+    paths = filter(None, (_relative(event.src_path, root), _relative(event.dest_path, root)))
+    folders = [path if event.is_directory else path.rpartition("/")[0] for path in paths]
+    return bool(folders) and not any(not folder or is_entered(folder) for folder in folders)
+
+
 def _folder_event(event: FileSystemEvent, old: str, new: str) -> Event | None:
     if isinstance(event, DirCreatedEvent):
         return FolderAppeared(old) if old else None

@@ -15,7 +15,7 @@ from watchdog.observers.polling import PollingObserverVFS
 from lookalike.log import fields
 from producer.events import Event, Lost
 from producer.library import Library
-from producer.translating import WANTED, changes_count, translated
+from producer.translating import WANTED, changes_count, is_outside, translated
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,7 @@ class Watcher:
             self._inbox,
             root,
             names_every_file=self.watching == POLLING,
+            is_entered=self._library.candidates.is_entered,
             on_count_changed=self._on_count_changed,
         )
         try:
@@ -164,14 +165,23 @@ class Watcher:
 
 class _Handler(FileSystemEventHandler):
     def __init__(
-        self, inbox: Inbox, root: str, *, names_every_file: bool, on_count_changed: Callable[[], None]
+        self,
+        inbox: Inbox,
+        root: str,
+        *,
+        names_every_file: bool,
+        is_entered: Callable[[str], bool],
+        on_count_changed: Callable[[], None],
     ) -> None:
         self._inbox = inbox
         self._root = root
         self._names_every_file = names_every_file
+        self._is_entered = is_entered
         self._on_count_changed = on_count_changed
 
     def dispatch(self, event: FileSystemEvent) -> None:
+        if is_outside(event, self._root, self._is_entered):
+            return
         if changes_count(event):
             # Before the event itself: whoever reads the note must see that the count is not final.
             self._on_count_changed()

@@ -16,13 +16,8 @@ from watchdog.observers import inotify_c
 
 from lookalike.board import Board
 from lookalike.broker import redis_of
-from lookalike.candidates import Candidates
 from lookalike.settings import Settings, read_settings
 from producer.__main__ import main
-from producer.events import Touched
-from producer.inotify import AttentiveObserver
-from producer.library import Library
-from producer.watching import Inbox, Watcher
 from tests.producer.conftest import ROOT, Rest, Until, other_side_process, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import PAUSED, OtherSide
@@ -158,58 +153,19 @@ def test_when_the_watches_are_used_up_it_polls_and_says_what_to_do(
         until(lambda: "4/new.jpg" in side.files)
 
 
-def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path) -> None:
-    told: list[str] = []
-    observer = AttentiveObserver(lambda: told.append("overflow"), lambda: told.append("exhausted"))
-    try:
-        lost = inotify_c.InotifyEvent(
-            inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, os.fsencode(library)
-        )
-        observer._inotify.handle_event(lost)  # noqa: SLF001 - the kernel cannot be asked to overflow
-    finally:
-        observer.stop()
-
-    assert told == ["overflow"]
-
-
-def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) -> None:
-    watcher = Watcher(
-        Library(library, Candidates(())), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
-    )
-    assert watcher.ensure()
-    observer = watcher._observer  # noqa: SLF001 - a test cannot mount
-    assert isinstance(observer, AttentiveObserver)
-
-    ignored = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(1), inotify_c.InotifyConstants.IN_IGNORED, 0, b"")
-    observer._inotify.handle_event(ignored)  # noqa: SLF001
-
-    assert not watcher.is_healthy()
-    assert watcher.ensure()
-    assert watcher.is_healthy()
-    watcher.stop()
-
-
 def test_an_observer_that_died_is_started_anew(
     settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
 ) -> None:
     with producing(settings) as service:
         rest()
         ended_at = rest().scan_ended_at
-        watcher: Watcher = service._watcher  # noqa: SLF001 - it has to be killed
+        watcher = service._watcher  # noqa: SLF001 - it has to be killed
         watcher.stop()
         until(watcher.is_healthy)
         draw(library / "new.jpg")
 
         until(lambda: "new.jpg" in side.files)
         assert rest().scan_ended_at > ended_at
-
-
-def test_an_inbox_that_is_full_says_that_events_were_lost() -> None:
-    inbox = Inbox(most_events=1)
-    for _ in range(3):
-        inbox.put(Touched("a.jpg"))
-
-    assert [type(inbox.take(0.0)).__name__ for _ in range(3)] == ["Lost", "Touched", "NoneType"]
 
 
 @pytest.mark.parametrize(

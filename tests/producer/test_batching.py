@@ -1,6 +1,6 @@
 """How paths come together in messages."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.batching import Batch, Batching, Change
@@ -57,6 +57,7 @@ changes = st.lists(
 )
 
 
+@settings(deadline=None)  # other tests may keep the machine busy
 @given(changes, st.integers(1, 8))
 def test_nothing_is_lost_torn_or_too_large(changes: list[Change], batch_paths: int) -> None:
     batching = Batching(batch_paths, batch_wait_s=1.0)

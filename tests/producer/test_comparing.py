@@ -1,7 +1,7 @@
 """What differs, what moved, and what is too much to remove."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookalike.disk import Found, Stamp
@@ -71,6 +71,7 @@ def test_what_does_not_fit_in_is_counted() -> None:
 stamps = st.tuples(st.integers(0, 2), st.integers(0, 2)).map(lambda pair: Stamp(*pair))
 
 
+@settings(deadline=None)  # other tests may keep the machine busy
 @given(st.lists(stamps), st.lists(stamps))
 def test_every_vanished_file_either_moved_or_was_removed(old: list[Stamp], new: list[Stamp]) -> None:
     vanished = Vanished()

@@ -171,3 +171,17 @@ def test_polling_sees_the_same(settings: Settings, library: Path, side: OtherSid
         until(lambda: sorted(side.files) == ["trip/first.jpg", "trip/new.jpg"])
         assert "trip/first.jpg" not in side.embedded
         assert rest().discovered == 2
+
+
+def test_it_scans_again_after_the_pause(
+    settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
+) -> None:
+    draw_old(library / "first.jpg")
+    side.put("first.jpg")
+
+    with producing(settings.model_copy(update={"rescan_s": 0.2})):
+        rest()
+        # Nobody is told about this one: it is in the index and was never on the disk.
+        side.put_ghosts("ghost.jpg")
+
+        until(lambda: list(side.files) == ["first.jpg"])

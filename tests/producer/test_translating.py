@@ -16,7 +16,7 @@ from watchdog.events import (
 )
 
 from producer.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
-from producer.translating import changes_count, translated
+from producer.translating import changes_count, is_outside, translated
 
 
 def said(event: FileSystemEvent, *, names_every_file: bool = False) -> Event | None:
@@ -73,3 +73,21 @@ def test_where_every_file_is_named_folders_say_nothing() -> None:
 )
 def test_what_comes_or_goes_changes_the_number_of_files(event: FileSystemEvent, *, changes: bool) -> None:
     assert changes_count(event) is changes
+
+
+@pytest.mark.parametrize(
+    ("event", "outside"),
+    [
+        (FileModifiedEvent("/photos/.git/index"), True),
+        (FileMovedEvent("/photos/.git/a", "/photos/.git/b"), True),
+        (DirCreatedEvent("/photos/.git"), True),
+        (FileMovedEvent("/photos/.git/a.jpg", "/photos/a.jpg"), False),
+        (FileMovedEvent("/photos/a.jpg", "/photos/.git/a.jpg"), False),
+        (DirMovedEvent("/photos/album", "/photos/.git/album"), False),
+        (FileCreatedEvent("/photos/a.jpg"), False),
+        (FileCreatedEvent("/photos/album/.hidden.jpg"), False),
+        (DirDeletedEvent("/photos"), False),
+    ],
+)
+def test_what_others_do_in_hidden_folders_is_not_ours(event: FileSystemEvent, *, outside: bool) -> None:
+    assert is_outside(event, "/photos", lambda folder: ".git" not in folder) is outside

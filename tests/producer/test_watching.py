@@ -1,0 +1,75 @@
+"""What the watcher tells, and how it notices that it cannot."""
+
+import os
+from pathlib import Path
+
+from watchdog.observers import inotify_c
+
+from lookalike.candidates import Candidates
+from producer.events import Touched
+from producer.inotify import AttentiveObserver
+from producer.library import Library
+from producer.watching import Inbox, Watcher
+from tests.producer.conftest import Until
+from tests.producer.files import draw
+
+
+def test_what_others_write_in_hidden_folders_keeps_nobody_waiting(library: Path, until: Until) -> None:
+    draw(library / ".data" / "log")
+    inbox, changes = Inbox(), list[str]()
+    watcher = Watcher(
+        Library(library, Candidates(("jpg",))),
+        inbox,
+        polling=False,
+        poll_s=1.0,
+        on_count_changed=lambda: changes.append("changed"),
+    )
+    watcher.ensure()
+    try:
+        for number in range(50):
+            draw(library / ".data" / f"{number}.jpg").unlink()
+        draw(library / "new.jpg")
+
+        until(lambda: inbox.take(0.0) == Touched("new.jpg", closed=True))
+        assert changes == ["changed"]
+    finally:
+        watcher.stop()
+
+
+def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path) -> None:
+    told: list[str] = []
+    observer = AttentiveObserver(lambda: told.append("overflow"), lambda: told.append("exhausted"))
+    try:
+        lost = inotify_c.InotifyEvent(
+            inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, os.fsencode(library)
+        )
+        observer._inotify.handle_event(lost)  # noqa: SLF001 - the kernel cannot be asked to overflow
+    finally:
+        observer.stop()
+
+    assert told == ["overflow"]
+
+
+def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) -> None:
+    watcher = Watcher(
+        Library(library, Candidates(())), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
+    )
+    assert watcher.ensure()
+    observer = watcher._observer  # noqa: SLF001 - a test cannot mount
+    assert isinstance(observer, AttentiveObserver)
+
+    ignored = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(1), inotify_c.InotifyConstants.IN_IGNORED, 0, b"")
+    observer._inotify.handle_event(ignored)  # noqa: SLF001
+
+    assert not watcher.is_healthy()
+    assert watcher.ensure()
+    assert watcher.is_healthy()
+    watcher.stop()
+
+
+def test_an_inbox_that_is_full_says_that_events_were_lost() -> None:
+    inbox = Inbox(most_events=1)
+    for _ in range(3):
+        inbox.put(Touched("a.jpg"))
+
+    assert [type(inbox.take(0.0)).__name__ for _ in range(3)] == ["Lost", "Touched", "NoneType"]
