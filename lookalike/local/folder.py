@@ -120,7 +120,7 @@ def open_private(path: Path) -> IO[bytes]:
 
 
 def _refuse_foreign(folder: DataFolder) -> None:
-    """A folder that holds somebody's files is not taken over: whoever cleans up here must know that all of it is ours."""
+    """A folder that holds somebody's files is not taken over: cleaning up must be safe."""
     ours = folder.lock.exists() or folder.identity.exists()
     if not ours and any(not entry.name.startswith(".") for entry in folder.root.iterdir()):
         raise Misconfigured(f"The data folder {folder.root} holds other files. {REMEDY}")

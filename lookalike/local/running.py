@@ -13,7 +13,10 @@ from lookalike.local.runtime import pointer_of, pointers
 from lookalike.settings import Distance, Settings
 
 # What another command takes over from the running system unless it was set.
-TAKEN_OVER = ("name", "library", "library_id", "redis_url", "qdrant_url", "flower_url", "model", "distance")
+TAKEN_OVER = (
+    *("name", "library", "library_id", "redis_url", "qdrant_url", "flower_url", "model", "distance"),
+    *("extensions", "ignore"),
+)
 
 # So that `lookalike status --wait` may follow `lookalike up &` at once; a start takes seconds.
 STARTING_S = 60.0
@@ -35,6 +38,8 @@ class Running(BaseModel):
     redis_url: str
     qdrant_url: str
     flower_url: str
+    extensions: tuple[str, ...]
+    ignore: tuple[str, ...]
 
 
 def announce(folder: DataFolder, running: Running) -> None:

@@ -81,6 +81,8 @@ def up(
                 redis_url=addresses.redis_url,
                 qdrant_url=addresses.qdrant_url,
                 flower_url=addresses.flower_url,
+                extensions=whole.extensions,
+                ignore=whole.ignore,
             )
             plan = Plan(
                 folder,

@@ -25,10 +25,14 @@ PICTURES = 5
 AUTH = "ann:not-for-everybody"
 
 
-def start(machine: Machine, model: Path) -> None:
+def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
     lookalike = [sys.executable, "-c", "from lookalike.cli import main; main()"]
     where = ["--data", str(machine.folder.root), "--model", str(model)]
-    machine.start([*lookalike, "up", str(machine.library), *where], LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1")
+    return [*lookalike, "up", str(machine.library), *where, *more]
+
+
+def start(machine: Machine, model: Path) -> None:
+    machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1")
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,28 @@ def tasks_in_flower(machine: Machine) -> dict[str, str]:
     """Id and name of each task that Flower shows."""
     with ask_flower(machine, "/api/tasks?limit=1000", AUTH) as answer:
         return {task: shown["name"] for task, shown in json.load(answer).items()}
+
+
+def test_a_rebuild_changes_the_distance_and_one_with_a_broken_model_costs_no_index(
+    machine: Machine, model: Path
+) -> None:
+    broken = machine.tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    machine.clear()
+    machine.begin(real_up(machine, broken, "--rebuild"))
+    assert machine.ended(STARTS_WITHIN_S) == 1
+    assert "no ONNX model" in machine.output.read_text()
+
+    start(machine, model)
+    pictures = wait_indexed(machine, len(list(machine.library.iterdir()))).status().embedded_total
+    machine.clear()
+    machine.begin(real_up(machine, model, "--distance", "dot"))
+    assert machine.ended(STARTS_WITHIN_S) == 1
+    assert "--rebuild" in machine.output.read_text()
+
+    machine.start(real_up(machine, model, "--distance", "dot", "--rebuild"), LOOKALIKE_WORKERS="1")
+    status = wait_indexed(machine, pictures).status()
+    assert (status.distance, status.embedded_total) == ("dot", pictures)
 
 
 def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:

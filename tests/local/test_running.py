@@ -27,6 +27,8 @@ def running(folder: DataFolder, pid: int | None = None, broker: str = "redis://:
         redis_url=broker,
         qdrant_url="http://127.0.0.1:6333",
         flower_url="http://127.0.0.1:5555",
+        extensions=("jpg",),
+        ignore=("raw",),
     )
 
 
