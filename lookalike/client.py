@@ -48,17 +48,23 @@ class Client:
         self._sender = Sender(celery_app(self.settings), self.settings.names)
 
     def search(
-        self, image: str | os.PathLike[str] | bytes, limit: int = 10, *, timeout_s: float | None = None
+        self,
+        image: str | os.PathLike[str] | bytes,
+        limit: int = 10,
+        *,
+        timeout_s: float | None = None,
+        scaled: bool = True,
     ) -> Job[list[Neighbour]]:
         """Asks for the nearest neighbours of an image: a file here, else a path of the library; or bytes.
 
-        Nobody starts on it any more after `timeout_s` (LOOKALIKE_SEARCH_S if not given). Raises Refused if
-        the image or the limit is at fault, Unreachable if the broker does not answer.
+        Nobody starts on it any more after `timeout_s` (LOOKALIKE_SEARCH_S if not given). A large photo is
+        scaled down before it is sent, unless every bit counts. Raises Refused if the image or the limit is at
+        fault, Unreachable if the broker does not answer.
         """
         if not 1 <= limit <= self.settings.max_limit:
             raise Refused(f"The limit is {limit} and must be 1 to {self.settings.max_limit} (LOOKALIKE_MAX_LIMIT).")
         patience_s = self.settings.search_s if timeout_s is None else timeout_s
-        message = SearchMessage(image=self._query(image, patience_s), limit=limit)
+        message = SearchMessage(image=self._query(image, patience_s, scaled=scaled), limit=limit)
         sent = self._sender.search(message, expires_s=patience_s)
         return Job(sent, _neighbours, patience_s)
 
@@ -99,6 +105,11 @@ class Client:
         """Files that could not be indexed, each with its reason. Raises Unreachable, TimedOut."""
         return self._pages("rejected")
 
+    def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
+        """What the index knows of these paths of the library, at most 1,000, by path. Raises Unreachable, TimedOut."""
+        reply = self._sender.known([*paths], timeout_s=READ_S)
+        return {file.path: file for file in reply.files}
+
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""
         wanted = [self._relative(path) for path in paths] if paths else [file.path for file in self.rejected()]
@@ -117,11 +128,13 @@ class Client:
             if after is None:
                 return
 
-    def _query(self, image: str | os.PathLike[str] | bytes, patience_s: float) -> ImageByKey | ImageByPath:
+    def _query(
+        self, image: str | os.PathLike[str] | bytes, patience_s: float, *, scaled: bool
+    ) -> ImageByKey | ImageByPath:
         if not isinstance(image, bytes) and not Path(image).is_file():
             return ImageByPath(path=self._relative(image))
         source = image if isinstance(image, bytes) else Path(image)
-        blob = query_bytes(source, max_bytes=self.settings.max_query_bytes)
+        blob = query_bytes(source, max_bytes=self.settings.max_query_bytes, scaled=scaled)
         key = str(uuid.uuid4())
         try:
             self._redis.set(self.settings.names.query(key), blob, px=max(1, int(patience_s * 1000)))

@@ -14,7 +14,7 @@ SCALED_SHORT_SIDE_PX = 896
 JPEG_QUALITY = 92
 
 
-def query_bytes(image: Path | bytes, *, max_bytes: int) -> bytes:
+def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> bytes:
     """The bytes to send for an image file or bytes. Raises Refused if they are too many or cannot be read."""
     if isinstance(image, bytes):
         blob = image
@@ -23,7 +23,7 @@ def query_bytes(image: Path | bytes, *, max_bytes: int) -> bytes:
             blob = image.read_bytes()
         except OSError as error:
             raise Refused(f"The query {str(image)!r} cannot be read ({error.strerror}).") from error
-    if len(blob) > SCALE_ABOVE_BYTES:
+    if scaled and len(blob) > SCALE_ABOVE_BYTES:
         blob = _scaled(blob) or blob
     if not blob:
         raise Refused("The query image is empty.")

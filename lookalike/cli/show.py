@@ -9,7 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from lookalike.neighbour import Neighbour
+from lookalike.paths import shown
 from lookalike.status import Status
+from lookalike.verify import Comparison
+
+MOST_EXAMPLES = 5
 
 
 def say_error(sentence: str) -> None:
@@ -71,6 +75,27 @@ def show_status(status: Status) -> None:
     console.print(table)
     if status.warning:
         console.print(f"[yellow]{_plain(status.warning)}[/yellow]", soft_wrap=True)
+
+
+def show_comparison(found: Comparison, *, is_deep: bool) -> None:
+    """Numbers with some names; what it means comes last."""
+    kinds = [("lost", found.lost), ("ghosts", found.ghosts), ("stale", found.stale)]
+    kinds += [("wrong", found.wrong)] if is_deep else []
+    table = Table(box=None, show_header=False)
+    for name, files in kinds:
+        examples = [shown(path) for path in files.paths[:MOST_EXAMPLES]]
+        more = ["..."] if files.count > len(examples) else []
+        table.add_row(name, str(files.count), _plain(", ".join(examples + more)))
+    table.add_row("rejected", str(found.rejected), "")
+    if is_deep:
+        table.add_row("embedded again", str(found.checked), "")
+    Console(highlight=False).print(table)
+    if found.is_broken:
+        say("Library and index differ: `lookalike logs` may tell why, and a rescan puts it right.")
+    elif found.differing:
+        say("The system is still at work, so these are pending: `lookalike status --wait` tells when it is done.")
+    else:
+        say("Library and index agree.")
 
 
 def eta_words(eta_s: float | None) -> str:

@@ -14,8 +14,8 @@ from lookalike.settings import Distance, Settings
 
 # What another command takes over from the running system unless it was set.
 TAKEN_OVER = (
-    *("name", "library", "library_id", "redis_url", "qdrant_url", "flower_url", "model", "distance"),
-    *("extensions", "ignore"),
+    *("name", "library", "library_id", "extensions", "ignore"),
+    *("redis_url", "qdrant_url", "flower_url", "model", "distance"),
 )
 
 # So that `lookalike status --wait` may follow `lookalike up &` at once; a start takes seconds.

@@ -1,0 +1,91 @@
+"""The command that checks the promise: verify."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lookalike.candidates import Candidates
+from lookalike.cli.app import Data, Json, app
+from lookalike.cli.show import show_comparison, show_json
+from lookalike.client import Client
+from lookalike.disk import Disk
+from lookalike.errors import Misconfigured
+from lookalike.neighbour import Neighbour
+from lookalike.verify import Comparison, Verification
+
+# More than people have copies of one image.
+MOST_COPIES = 100
+
+
+@app.command()
+def verify(
+    deep: Annotated[
+        int, typer.Option("--deep", min=0, metavar="N", help="Embed so many files again and compare the vectors.")
+    ] = 0,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Compare the library with the index; exit code 1 if they differ and nothing is left to do."""
+    client = Client(data=data)
+    found = _verified(client, _disk_of(client), deep)
+    if json:
+        embedded = {"checked": found.checked, "wrong": found.wrong.count} if deep else {}
+        show_json({**found.numbers(), **embedded})
+    else:
+        show_comparison(found, is_deep=deep > 0)
+    if found.is_broken:
+        raise typer.Exit(1)
+
+
+class _Asked:
+    """The index, asked through a client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.files = client.list
+        self.known = client.known
+
+    def is_at_rest(self) -> bool:
+        return self._client.status().is_done
+
+    def nearest(self, blob: bytes) -> list[Neighbour]:
+        limit = min(MOST_COPIES, self._client.settings.max_limit)
+        return self._client.search(blob, limit, scaled=False).result()
+
+
+def _disk_of(client: Client) -> Disk:
+    settings = client.settings
+    root = None if settings.library is None else settings.library.expanduser().resolve()
+    if root is None or not root.is_dir():
+        raise Misconfigured(
+            f"The library {root or ''} is not here: set LOOKALIKE_LIBRARY to the folder with the images."
+        )
+    return Disk(root, Candidates(settings.extensions, settings.ignore))
+
+
+def _verified(client: Client, disk: Disk, deep: int) -> Comparison:
+    """Compares, with a bar on stderr if that is a terminal."""
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("comparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        status = client.status()
+        indexed = (status.indexed or 0) + (status.rejected or 0)
+        bar = progress.add_task("", total=indexed + status.discovered + min(deep, indexed))
+        verification = Verification(
+            disk,
+            _Asked(client),
+            deep=deep,
+            max_query_bytes=client.settings.max_query_bytes,
+            advance=lambda files: progress.advance(bar, files),
+        )
+        return verification.run()

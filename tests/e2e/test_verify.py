@@ -1,0 +1,104 @@
+"""`lookalike verify` on a running system: it agrees, and finds each thing that somebody breaks in the store."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.models import PointStruct
+
+from lookalike import Client
+from tests.local.conftest import Machine, wait_until
+from tests.running.pictures import draw
+from tests.running.tiny_model import tiny_model
+from worker.points import point_id
+
+PICTURES = 12
+PATIENCE_S = 60.0
+NONE = {"lost": 0, "ghosts": 0, "stale": 0, "rejected": 1, "pending": 0}
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("verify"))
+    for seed in range(PICTURES):
+        draw(machine.library / f"{seed}.png", seed)
+    draw(machine.library / "raw" / "ignored.png", PICTURES)
+    (machine.library / "broken.jpg").write_bytes(b"this is no picture")
+    model = tiny_model(machine.tmp_path / "tiny.onnx")
+    command = [*lookalike("up"), str(machine.library), "--data", str(machine.folder.root), "--model", str(model)]
+    machine.start(command, LOOKALIKE_WORKERS="1", LOOKALIKE_IGNORE="raw")
+    client = Client(data=machine.folder.root)
+    wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
+    yield machine
+    machine.clear()
+
+
+@pytest.fixture
+def store(machine: Machine) -> Iterator[QdrantClient]:
+    assert machine.running is not None
+    store = QdrantClient(url=machine.running.qdrant_url, check_compatibility=False)
+    yield store
+    store.close()
+
+
+def lookalike(*words: str) -> list[str]:
+    return [sys.executable, "-c", "from lookalike.cli import main; main()", *words]
+
+
+def verify(machine: Machine, *words: str) -> subprocess.CompletedProcess[str]:
+    command = lookalike("verify", "--data", str(machine.folder.root), *words)
+    return subprocess.run(
+        command,
+        env=machine.environment(),
+        cwd=machine.tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def told(machine: Machine, *words: str) -> tuple[int, Any]:
+    done = verify(machine, "--json", *words)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_system_at_rest_agrees_with_its_library(machine: Machine) -> None:
+    assert told(machine) == (0, NONE)
+    assert told(machine, "--deep", "5") == (0, {**NONE, "checked": 5, "wrong": 0})
+    assert "Library and index agree." in verify(machine).stdout
+
+
+def test_what_somebody_broke_in_the_store_is_found(machine: Machine, store: QdrantClient) -> None:
+    assert machine.running is not None
+    name = machine.running.name
+    (old,) = store.retrieve(name, [point_id("3.png")], with_vectors=True)
+    store.delete(name, points_selector=[point_id("1.png")], wait=True)
+    store.set_payload(name, {"mtime_ns": 5}, points=[point_id("2.png")], wait=True)
+    ghost = {**(old.payload or {}), "path": "ghost.png"}
+    store.upsert(name, [PointStruct(id=point_id("ghost.png"), vector=old.vector, payload=ghost)], wait=True)  # type: ignore[arg-type]
+    (other,) = store.retrieve(name, [point_id("4.png")], with_vectors=True)
+    store.upsert(name, [PointStruct(id=old.id, vector=other.vector, payload=old.payload)], wait=True)  # type: ignore[arg-type]
+
+    code, numbers = told(machine, "--deep", "100")
+
+    assert code == 1
+    assert numbers == {**NONE, "lost": 1, "ghosts": 1, "stale": 1, "checked": PICTURES - 2, "wrong": 1}
+    shown = verify(machine, "--deep", "100")
+    assert shown.returncode == 1
+    assert all(path in shown.stdout for path in ("1.png", "2.png", "3.png", "ghost.png"))
+
+
+def test_without_the_library_nothing_can_be_compared(machine: Machine, tmp_path: Path) -> None:
+    away = machine.library.rename(tmp_path / "elsewhere")
+    done = verify(machine)
+    away.rename(machine.library)
+
+    assert done.returncode == 1
+    assert "LOOKALIKE_LIBRARY" in done.stderr
