@@ -6,10 +6,6 @@ from lookalike.disk import Found, Stamp
 from lookalike.messages import KnownFile
 from lookalike.paths import is_sayable, shown
 
-# More than this share of the index and this many files are not removed by a scan: a disk that is not
-# mounted looks the same as a folder that was emptied.
-MOST_REMOVED_SHARE = 0.3
-MOST_REMOVED = 100
 # About 60 MB. What does not fit in is removed by the scan after this one.
 MOST_VANISHED = 200_000
 # Files of one size and mtime that are looked through for a name: thousands of twins must not cost a square.
@@ -27,11 +23,6 @@ def differing(found: Iterable[Found], known: Mapping[str, KnownFile]) -> list[Fo
         if (entry := known.get(shown(file.path))) is None
         or (is_sayable(file.path) and file.stamp != Stamp(entry.size_bytes, entry.mtime_ns))
     ]
-
-
-def too_many_removed(removed: int, indexed: int) -> bool:
-    """Whether a scan must ask before it removes this many of the files in the index."""
-    return removed >= MOST_REMOVED and removed > MOST_REMOVED_SHARE * indexed
 
 
 class Vanished:

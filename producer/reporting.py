@@ -9,6 +9,7 @@ from redis.exceptions import RedisError, ResponseError
 from lookalike.board import BEAT_S, Board, ProducerNote
 from producer.flight import InFlight
 from producer.reach import Reach
+from producer.removals import Removals
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ class Reporter:
         redis: Redis,
         reach: Reach,
         in_flight: InFlight,
+        removals: Removals,
+        on_allowed: Callable[[], None],
         identity: str,
         now_s: Callable[[], float],
     ) -> None:
@@ -32,6 +35,8 @@ class Reporter:
         self._redis = redis
         self._reach = reach
         self._in_flight = in_flight
+        self._removals = removals
+        self._on_allowed = on_allowed
         self._identity = identity
         self._now_s = now_s
         self._said: tuple[object, ...] = ()
@@ -49,6 +54,7 @@ class Reporter:
             if now_s >= self._next_beat_s:
                 self._board.beat("producer", self._identity)
                 self._mind_restart()
+                self._mind_removals()
                 self._next_beat_s = now_s + BEAT_S
             self._board.note(note)
             if len(self._in_flight) and not self._board.waiting() and not self._board.in_work():
@@ -60,6 +66,17 @@ class Reporter:
             return
         self._reach.worked()
         self._said, self._next_note_s = matters, now_s + NOTE_S
+
+    def _mind_removals(self) -> None:
+        """Hears of a permission within a beat, and gives it back once a scan has used it."""
+        removals = self._removals
+        if removals.is_used:
+            self._board.removals_done()
+            removals.is_allowed = removals.is_used = False
+            return
+        removals.is_allowed = self._board.are_removals_allowed()
+        if removals.is_allowed and removals.is_asking:
+            self._on_allowed()
 
     def _mind_restart(self) -> None:
         """A broker that came back between two tries was not seen away, but may have lost messages too."""

@@ -20,11 +20,12 @@ from lookalike.log import fields
 from lookalike.messages import CountsReply
 from lookalike.paths import shown
 from producer.batching import Change
-from producer.comparing import Vanished, differing, too_many_removed
+from producer.comparing import Vanished, differing
 from producer.events import Event, Touched
 from producer.index import Index
 from producer.library import EMPTY, Library
 from producer.outlet import Outlet
+from producer.removals import Removals
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Scan:
         index: Index,
         outlet: Outlet,
         *,
+        removals: Removals,
         settle_s: float,
         is_pending: Callable[[str, Stamp], bool],
         is_overtaken: Callable[[], bool],
@@ -55,6 +57,7 @@ class Scan:
         self._library = library
         self._index = index
         self._outlet = outlet
+        self._removals = removals
         self._settle_s = settle_s
         self._is_pending = is_pending
         self._is_overtaken = is_overtaken
@@ -116,15 +119,16 @@ class Scan:
                     yield file
 
     def _remove(self, vanished: Vanished, counts: CountsReply) -> int:
-        if not len(vanished):
-            return 0
         indexed = counts.indexed + counts.rejected
-        if too_many_removed(len(vanished), indexed):
+        if self._removals.hold(len(vanished), indexed):
             self.warning = (
                 f"{len(vanished)} of {indexed} files in the index are not in the library any more. "
-                "That many are not removed by a scan: check that every disk and share is mounted."
+                "That many are not removed unasked: check that every disk and share is mounted, "
+                "or run `lookalike sync --allow-removals`."
             )
             log.warning(self.warning)
+            return 0
+        if not len(vanished):
             return 0
         self._outlet.wait_until_done()
         self.check()

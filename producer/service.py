@@ -27,6 +27,7 @@ from producer.minding import mind
 from producer.outbox import EXPRESS_BATCHES, Outbox
 from producer.outlet import Outlet
 from producer.reach import Reach
+from producer.removals import Removals
 from producer.reporting import Reporter
 from producer.scanner import Scanner
 from producer.scanning import Scan
@@ -57,6 +58,7 @@ class Service:
         board = Board(redis, settings.names)
         self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
         self._in_flight = InFlight(now_s)
+        self._removals = Removals(settings.max_removed_share, settings.max_removed_files)
         self._inbox = Inbox()
         self._settling = Settling(settings.settle_s)
         self._counter = Counter(self._library.count, lambda: self._library.absence() in (None, EMPTY), stop)
@@ -111,6 +113,8 @@ class Service:
             redis=redis,
             reach=reach,
             in_flight=self._in_flight,
+            removals=self._removals,
+            on_allowed=lambda: self._scanner.request("removals were allowed"),
             identity=socket.gethostname(),
             now_s=now_s,
         )
@@ -182,6 +186,7 @@ class Service:
             self._library,
             self._index,
             self._outlet,
+            removals=self._removals,
             settle_s=self.settings.settle_s,
             is_pending=self._is_pending,
             is_overtaken=lambda: self._scanner.is_overtaken,

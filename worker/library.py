@@ -86,10 +86,11 @@ class Library:
         return Content(before, hashlib.sha256(blob).hexdigest(), blob)
 
     def is_gone(self, path: str) -> bool:
-        """Whether the path is certainly absent: the second witness that deleting needs.
+        """Whether there is certainly no such file: the second witness that deleting needs.
 
-        The listing of the deepest folder that is left must not show the next name of the path, under a
-        root that is present and not empty. Raises LibraryOffline if the root is not.
+        The listing of the deepest folder that is left must not show the next name of the path, or what it
+        shows is no file of this library (a folder, a link that leaves it), under a root that is present and
+        not empty. Raises LibraryOffline if the root is not.
         """
         self._require_online()
         folder = self._root
@@ -102,7 +103,7 @@ class Library:
             except OSError as error:
                 raise _trouble(error, path) from error
             folder /= name
-        return False
+        return self.version(path) is None
 
     def _require_online(self) -> None:
         try:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lookalike.disk import Found, Stamp
 from lookalike.messages import KnownFile
-from producer.comparing import Vanished, differing, too_many_removed
+from producer.comparing import Vanished, differing
 
 
 def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:
@@ -29,16 +29,6 @@ def test_an_unknown_file_does() -> None:
 def test_a_file_whose_name_cannot_be_said_is_known_by_its_escaped_name() -> None:
     assert differing([Found("\udce9.jpg", Stamp(5, 5))], known("\\xe9.jpg", 0, 0)) == []
     assert len(differing([Found("\udce8.jpg", Stamp(5, 5))], known("\\xe9.jpg", 0, 0))) == 1
-
-
-@pytest.mark.parametrize(
-    ("removed", "indexed", "asks"),
-    [(99, 99, False), (100, 100, True), (100, 333, True), (100, 334, False), (301, 1000, True), (300, 1000, False)],
-)
-def test_a_scan_asks_before_it_removes_a_hundred_files_that_are_three_tenths(
-    removed: int, indexed: int, *, asks: bool
-) -> None:
-    assert too_many_removed(removed, indexed) is asks
 
 
 def test_a_new_file_is_the_new_name_of_a_vanished_one_only_once() -> None:

@@ -12,6 +12,7 @@ from lookalike.disk import Stamp
 from lookalike.names import Names
 from producer.flight import InFlight
 from producer.reach import Reach
+from producer.removals import Removals
 from producer.reporting import Reporter
 from tests.producer.conftest import Until
 from tests.running.valkey import free_port, start_valkey, stop_valkey
@@ -33,6 +34,8 @@ class Desk:
             redis=redis,
             reach=self.reach,
             in_flight=self.in_flight,
+            removals=Removals(0.3, 100),
+            on_allowed=lambda: None,
             identity="here",
             now_s=lambda: self.now_s,
         )

@@ -6,6 +6,7 @@ import pytest
 
 from lookalike.candidates import Candidates
 from producer.library import Library
+from producer.removals import Removals
 from producer.scanner import OVERTAKEN_S, is_overtaken, pause_s
 from producer.scanning import Offline, Overtaken, Scan
 
@@ -28,6 +29,7 @@ def scan_of(library: Path, *, overtaken: bool) -> Scan:
         index=None,  # type: ignore[arg-type]
         outlet=None,  # type: ignore[arg-type]
         settle_s=0.1,
+        removals=Removals(0.3, 100),
         is_pending=lambda *_: False,
         is_overtaken=lambda: overtaken,
         touch=lambda _: None,

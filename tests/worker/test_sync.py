@@ -160,6 +160,18 @@ class TestDeletingNeedsTwoWitnesses:
         assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(deleted=1)
         assert index.known(["a.png", "b.png"]).keys() == {"b.png"}
 
+    def test_what_took_the_name_of_a_file_is_no_file(
+        self, sync: Sync, index: Index, root: Path, tmp_path: Path
+    ) -> None:
+        draw(tmp_path / "elsewhere.png", 9)
+        (root / "a.png").unlink()
+        (root / "a.png").symlink_to(tmp_path / "elsewhere.png")
+        (root / "b.png").unlink()
+        (root / "b.png").mkdir()
+
+        assert sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library")) == SyncReply(deleted=2)
+        assert index.count("indexed") == 0
+
     def test_the_worker_alone_deletes_nothing(self, sync: Sync, index: Index, root: Path) -> None:
         (root / "a.png").unlink()
 
