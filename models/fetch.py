@@ -18,7 +18,7 @@ from models.contract import ContractBroken, ModelCard
 
 HUB = "https://huggingface.co"
 READ_AT_ONCE_BYTES = 1 << 20
-INSTALL = "Install what fetching needs: pip install onnx huggingface_hub"
+INSTALL = "Install what fetching needs: pip install 'lookalike[fetch]'"
 
 
 @dataclass(frozen=True)

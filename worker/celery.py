@@ -61,7 +61,7 @@ def start(**_: Any) -> None:
     try:
         if settings.names.ingest in app.amqp.queues.consume_from:
             library_root(settings)
-        card_at(model_path(settings.model))
+        card_at(model_path(settings))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")

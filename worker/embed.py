@@ -9,6 +9,7 @@ import onnxruntime as ort
 
 from lookalike.errors import Misconfigured
 from lookalike.services import services_dir
+from lookalike.settings import Settings
 from models.contract import ContractBroken, ModelCard, read_card
 
 # What computed the vectors, recorded with the collection: other providers differ in the third decimal.
@@ -41,14 +42,19 @@ class Embedder:
         self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
 
 
-def model_path(model: str) -> Path:
-    """The file of a model given by path, or by the name of one that ships. Raises Misconfigured."""
-    shipped = services_dir() / "models"
-    for path in (Path(model).expanduser(), shipped / f"{model}.onnx", shipped / model):
+def model_path(settings: Settings) -> Path:
+    """The file of the model that is set: a path, or the name of one that ships or was fetched. Raises Misconfigured."""
+    model, shipped = settings.model, services_dir() / "models"
+    folders = [shipped] if settings.data is None else [shipped, settings.data / "models"]
+    named = [folder / name for folder in folders for name in (f"{model}.onnx", model)]
+    for path in (Path(model).expanduser(), *named):
         if path.is_file():
             return path
-    known = ", ".join(sorted(path.stem for path in shipped.glob("*.onnx"))) or "none"
-    raise Misconfigured(f"There is no model {model!r}: set LOOKALIKE_MODEL to an ONNX file or to one of: {known}.")
+    known = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.onnx"))) or "none"
+    raise Misconfigured(
+        f"There is no model {model!r}: set LOOKALIKE_MODEL to an ONNX file or to one of: {known}. "
+        "A ResNet-50 comes with `lookalike model fetch resnet50`."
+    )
 
 
 def card_at(path: Path) -> ModelCard:

@@ -46,7 +46,7 @@ def library_root(settings: Settings) -> Path:
 def load_embedder(settings: Settings) -> Embedder:
     """The model, loaded and ready. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings.model), sub_batch=settings.sub_batch)
+    return Embedder(model_path(settings), sub_batch=settings.sub_batch)
 
 
 class Equipment:

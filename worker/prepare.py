@@ -25,7 +25,7 @@ FOR_S = 5.0
 def prepare(settings: Settings, *, rebuild: bool) -> str:
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
-    card = card_at(model_path(settings.model))
+    card = card_at(model_path(settings))
     client = qdrant_of(settings)
     try:
         name, _, made = wait_out(

@@ -5,12 +5,12 @@ Exit codes: 0; 1 for an error, told in one sentence with its remedy; 2 for wrong
 
 import sys
 
-from lookalike.cli import asking, running, telling, verifying
+from lookalike.cli import asking, models, running, telling, verifying
 from lookalike.cli.app import app
 from lookalike.cli.show import say_error
 from lookalike.errors import LookalikeError
 
-__all__ = ["app", "asking", "main", "running", "telling", "verifying"]
+__all__ = ["app", "asking", "main", "models", "running", "telling", "verifying"]
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130

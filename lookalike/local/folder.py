@@ -77,6 +77,11 @@ class DataFolder:
         return self.root / "logs"
 
     @property
+    def models(self) -> Path:
+        """Models that were fetched."""
+        return self.root / "models"
+
+    @property
     def run(self) -> Path:
         """Configuration of this run."""
         return self.root / "run"
@@ -122,5 +127,5 @@ def open_private(path: Path) -> IO[bytes]:
 def _refuse_foreign(folder: DataFolder) -> None:
     """A folder that holds somebody's files is not taken over: cleaning up must be safe."""
     ours = folder.lock.exists() or folder.identity.exists()
-    if not ours and any(not entry.name.startswith(".") for entry in folder.root.iterdir()):
+    if not ours and any(not entry.name.startswith(".") and entry != folder.models for entry in folder.root.iterdir()):
         raise Misconfigured(f"The data folder {folder.root} holds other files. {REMEDY}")
