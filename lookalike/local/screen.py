@@ -29,6 +29,8 @@ class Status(Protocol):
     def rate_per_s(self) -> float: ...  # noqa: D102
     @property
     def eta_s(self) -> float | None: ...  # noqa: D102
+    @property
+    def warning(self) -> str | None: ...  # noqa: D102
 
 
 def live_line(status: Status | None, flower_url: str, troubled: Iterable[str]) -> str:
@@ -41,6 +43,8 @@ def live_line(status: Status | None, flower_url: str, troubled: Iterable[str]) -
         if status.rate_per_s and status.eta_s:
             said += [f"{status.rate_per_s:.3g}/s", f"ETA {duration(status.eta_s)}"]
     said.append(f"Flower {flower_url}")
+    if status is not None and status.warning:
+        said.append(status.warning)
     said += [f"{part} keeps dying: lookalike logs {part}" for part in troubled]
     return " · ".join(said)
 

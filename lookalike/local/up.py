@@ -13,7 +13,7 @@ from lookalike.errors import Unreachable
 from lookalike.local.addresses import choose_addresses, completed
 from lookalike.local.admission import alone, need_extras, need_given_servers, wait_for_leftovers
 from lookalike.local.environment import environment_of
-from lookalike.local.folder import data_folder, make
+from lookalike.local.folder import DataFolder, data_folder, make
 from lookalike.local.keeper import Keeper
 from lookalike.local.latest import asked_again
 from lookalike.local.library import identity_of, keep_identity, usable_library
@@ -22,6 +22,7 @@ from lookalike.local.ports import reserved_ports
 from lookalike.local.running import Running, announce, withdraw
 from lookalike.local.runtime import runtime_folder
 from lookalike.local.screen import Screen, Starts, Status, live_line
+from lookalike.local.space import need_space, why_it_ended
 from lookalike.local.starting import Plan, start_all
 from lookalike.local.stopping import Stop, stop_on_signals
 from lookalike.sender import Sender
@@ -61,6 +62,7 @@ def up(
     folder = data_folder(settings)
     root = usable_library(library, folder)
     make(folder)
+    need_space(folder)
     with stop_on_signals() as stop, alone(folder):
         if not wait_for_leftovers(folder, stop.wait):
             return
@@ -112,7 +114,7 @@ def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], St
     with asked_again(ask) as latest:
         while not stop.wait(SHOW_EVERY_S):
             if not keeper.is_alive():
-                raise Unreachable("The supervisor ended, and all parts with it: start again with `lookalike up`.")
+                raise Unreachable(why_it_ended(DataFolder(running.data)))
             for part, started_at in keeper.last_starts().items():
                 starts.saw(part, started_at)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

@@ -25,6 +25,7 @@ class Numbers:
     rejected: int | None = 1
     rate_per_s: float = 85.0
     eta_s: float | None = 1.0
+    warning: str | None = None
 
 
 def small_parts(settings: Settings, ports: Ports, real: set[str], kind_of_search: str) -> list[Part]:

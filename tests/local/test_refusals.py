@@ -12,6 +12,7 @@ from lookalike.local import admission, down, logs, up
 from lookalike.local.folder import DataFolder
 from lookalike.local.library import keep_identity
 from lookalike.local.locks import hold
+from lookalike.local.space import need_space, why_it_ended
 from lookalike.settings import Settings, read_settings
 
 
@@ -78,6 +79,15 @@ def test_a_data_folder_that_holds_somebodys_files(library: Path, tmp_path: Path)
 def test_a_data_folder_in_the_library_which_would_index_itself(library: Path) -> None:
     with pytest.raises(Misconfigured, match="lies in the library"):
         up(read_settings(data=library / "data"), library)
+
+
+def test_a_disk_with_too_little_room_is_told_at_start_and_when_all_ends(folder: DataFolder) -> None:
+    need_space(folder, needed_mib=1)
+    with pytest.raises(Misconfigured, match=r"MiB free and 1000000000 are needed: make room"):
+        need_space(folder, needed_mib=10**9)
+
+    assert "is full" in why_it_ended(folder, full_mib=10**9)
+    assert "supervisor ended" in why_it_ended(folder, full_mib=0)
 
 
 def test_another_library_on_the_same_data_folder(settings: Settings, folder: DataFolder, library: Path) -> None:

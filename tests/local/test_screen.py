@@ -18,6 +18,7 @@ class Numbers:
     rejected: int | None = 0
     rate_per_s: float = 85.04
     eta_s: float | None = 0.9
+    warning: str | None = None
 
 
 def test_the_line_has_counts_rate_eta_and_flower() -> None:
@@ -35,6 +36,12 @@ def test_with_nothing_left_there_is_no_rate_to_watch() -> None:
 def test_before_the_first_answer_it_says_that_things_start() -> None:
     assert live_line(None, FLOWER, []) == f"starting · Flower {FLOWER}"
     assert live_line(replace(Numbers(), indexed=None), FLOWER, []) == f"starting · Flower {FLOWER}"
+
+
+def test_what_needs_somebody_is_said() -> None:
+    offline = replace(Numbers(), warning="The library is missing; nothing is removed.")
+
+    assert live_line(offline, FLOWER, []).endswith("The library is missing; nothing is removed.")
 
 
 def test_a_part_in_trouble_is_named_with_the_way_to_its_log() -> None:
