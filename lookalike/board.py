@@ -6,7 +6,7 @@
     <name>:done:<bucket>       string  files finished in these ten seconds, expires after two minutes
     <name>:unacked:<slot>      hash    messages that a worker holds (written by Celery's transport)
     <name>:allow-removals      string  "1", expires: the next scan may remove however many files are gone
-    <name>:slots               set     the slots that ever held messages
+    <name>:slots               set     the slots of ingest workers
 
 Numbers are for people: nothing that must not be lost lives here.
 """

@@ -42,5 +42,5 @@ class Names:
 
     @property
     def slots(self) -> str:
-        """Redis set: the slots that ever held messages."""
+        """Redis set: the slots of ingest workers."""
         return f"{self.system}:slots"

@@ -19,7 +19,7 @@ from worker.embed import card_at, model_path
 from worker.equipment import library_root
 from worker.errors import Away
 from worker.patience import wait_out
-from worker.slots import register, restore, transport_options
+from worker.slots import TakeBack, register, transport_options
 from worker.tasks import Process, define
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,17 @@ app.conf.update(
 # For the heartbeat of the main process alone; it connects when it is first used, and children make their own.
 board = Board(redis_of(settings), settings.names)
 process = Process(settings)
+if slot is not None:
+    app.steps["consumer"].add(TakeBack)
 define(app, settings, process)
 
 
 @worker_init.connect
 def start(**_: Any) -> None:
-    """Before the pool: refuses what cannot work, and takes back what this slot held when it died."""
+    """Before the pool: refuses what cannot work, and tells the board where an ingest worker keeps what it holds."""
+    ingests = settings.names.ingest in app.amqp.queues.consume_from
     try:
-        if settings.names.ingest in app.amqp.queues.consume_from:
+        if ingests:
             library_root(settings)
         card_at(model_path(settings))
     except LookalikeError as error:
@@ -67,17 +70,18 @@ def start(**_: Any) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
     keep_to_the_point()
+    if not ingests:
+        # What a search worker holds is no file that is on its way.
+        return
     redis = redis_of(settings)
 
-    def take_back() -> None:
+    def show() -> None:
         try:
             register(redis, settings.names, slot)
-            if slot is not None:
-                restore(app, redis, settings.names, slot)
         except (RedisError, OSError) as error:
             raise Away(f"the broker does not answer ({error})") from error
 
-    wait_out(take_back, for_s=float("inf"))
+    wait_out(show, for_s=float("inf"))
 
 
 @worker_process_init.connect

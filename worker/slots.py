@@ -2,7 +2,7 @@
 
 Celery's Redis transport keeps what is delivered and not acknowledged in three keys shared by all workers,
 and gives a dead worker's messages back only after the visibility timeout (measured: not within 89 s at a
-timeout of 30). A worker in a slot has keys of its own and puts their content back when it starts: 2.6 to
+timeout of 30). A worker in a slot has keys of its own and puts their content back when it connects: 2.6 to
 4.2 s after a kill -9. Slots are for workers that always come back (`lookalike up`); elsewhere a slot that
 never returned would strand its messages, so the keys are shared and looked at every two seconds.
 
@@ -14,7 +14,8 @@ never returned would strand its messages, so the keys are shared and looked at e
 import logging
 from typing import Any
 
-from celery import Celery
+from celery import bootsteps
+from celery.worker.state import active_requests
 from redis import Redis
 
 from lookalike.log import fields
@@ -44,13 +45,24 @@ def register(redis: Redis, names: Names, slot: str | None) -> None:
     redis.sadd(names.slots, slot or SHARED)
 
 
-def restore(app: Celery, redis: Redis, names: Names, slot: str) -> int:
-    """Puts what this slot's last worker held back onto its queues, to be taken first. Returns how many."""
-    tags = [tag.decode() if isinstance(tag, bytes) else tag for tag in redis.hkeys(names.slot(slot))]
-    if tags:
-        with app.connection_for_write() as connection:
+class TakeBack(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Each time the worker has connected: puts back what its slot holds and nobody works on, to be taken first.
+
+    At start that is what the last worker in this slot had in hand. Later it is what was delivered and not begun
+    when the broker went away: Celery forgets it then, and only the visibility timeout would bring it back.
+    """
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def start(self, consumer: Any) -> None:
+        """Called by Celery before it takes new messages; a broker that is away again makes it connect again."""
+        with consumer.app.connection_for_write() as connection:
             channel = connection.default_channel
-            for tag in tags:
+            in_hand = {request.message.delivery_tag for request in active_requests}
+            tags = {
+                tag.decode() if isinstance(tag, bytes) else tag for tag in channel.client.hkeys(channel.unacked_key)
+            }
+            for tag in tags - in_hand:
                 channel.qos.restore_by_tag(tag)
-        log.info(fields("restored", slot=slot, messages=len(tags)))
-    return len(tags)
+        if tags - in_hand:
+            log.info(fields("restored", held=channel.unacked_key, messages=len(tags - in_hand)))

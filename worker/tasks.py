@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery, Task
+from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import fields
@@ -83,7 +84,16 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
 
 
 def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
-    """Runs the sync; a path that kills or breaks it is singled out, so that the others are done."""
+    """Runs the sync. Raises Away if store, library or broker are."""
+    try:
+        return _singled_out(task, equipment, asked)
+    except RedisError as error:
+        # The marks and counts are kept there; an image is not to blame for that.
+        raise Away(f"the broker does not answer ({error})") from error
+
+
+def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
+    """A path that kills or breaks the sync is singled out, so that the others are done."""
     task_id = str(task.request.id)
     deaths = equipment.danger.deaths(task_id)
     alone = len(asked.paths) + len(asked.gone) == 1
@@ -99,7 +109,7 @@ def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
     try:
         danger = functools.partial(_endangered, equipment, task_id)
         reply = dataclasses.replace(equipment.sync, danger=danger).run(asked)
-    except (Away, LookalikeError):
+    except (Away, LookalikeError, RedisError):
         raise
     except Exception as error:
         # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.

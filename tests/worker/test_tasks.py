@@ -1,12 +1,15 @@
 """The tasks as they run for real: Celery processes, Valkey, the store, and the client that everybody uses."""
 
 import base64
+import json
 import os
 import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from celery import Celery, current_app
@@ -16,16 +19,20 @@ from lookalike import Client, Refused
 from lookalike.board import Board
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage, SyncReply
-from lookalike.names import SEARCH, SYNC
+from lookalike.names import SEARCH, SYNC, Names
 from lookalike.settings import Settings, read_settings
 from tests.running.edge import edge_process
 from tests.running.pictures import encoded, picture
 from tests.running.valkey import valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from worker.danger import Danger
+from worker.equipment import Equipment
+from worker.errors import Away
+from worker.tasks import _sync
 
 # A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real
 # decoders did with files that are fixed by now.
-DEADLY_PX, SLOW_PX = 66, 67
+DEADLY_PX, SLOW_PX, LATE_PX = 66, 67, 68
 SITE = f"""
 import os, signal, time
 from PIL import ImageFile
@@ -35,6 +42,8 @@ def load_or_die(image):
         os.kill(os.getpid(), signal.SIGKILL)
     if image.width == {SLOW_PX}:
         time.sleep(60)
+    if image.width == {LATE_PX}:
+        time.sleep(0.5)
     return load(image)
 ImageFile.ImageFile.load = load_or_die
 """
@@ -253,6 +262,41 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
         client = Client(settings)
         wait_until(lambda: [file.path for file in client.list()] == [slow])
         wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
+
+
+def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(system: System) -> None:
+    """Celery forgets such a message when it connects again, and only the visibility timeout would bring it back."""
+    name, held = system.path(95, "stranded.png"), system.settings.names.slot("ingest")
+    message = SyncMessage(paths=[name]).model_dump(mode="json")
+    celery_app(system.settings).send_task(SYNC, args=[message], queue="nobody")
+    (raw,) = system.redis.lrange("nobody", 0, -1)
+    stranded = json.dumps([json.loads(raw), "", system.settings.names.ingest])
+
+    system.redis.hset(held, "a-tag", stranded)
+    system.redis.client_kill_filter(_type="normal", skipme=True)
+
+    wait_until(lambda: name in {file.path for file in system.client.list()})
+    wait_until(lambda: not system.redis.hlen(held))
+
+
+def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(system: System) -> None:
+    board = Board(system.redis, system.settings.names)
+    name = system.path(96, "in hand.png", width=LATE_PX)
+    system.client.sync([name])
+    wait_until(lambda: list(system.redis.scan_iter("lookalike:danger:*")))
+
+    system.redis.client_kill_filter(_type="normal", skipme=True)
+
+    wait_until(lambda: {file.path: file.status for file in system.client.list()}.get(name) == "indexed")
+    wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
+
+
+def test_a_broker_that_is_away_is_not_the_fault_of_an_image() -> None:
+    away = Danger(Redis(port=1, retry=None), Names("nobody"))
+    equipment = cast("Equipment", SimpleNamespace(danger=away))
+
+    with pytest.raises(Away, match="broker"):
+        _sync(SimpleNamespace(request=SimpleNamespace(id="a-task")), equipment, SyncMessage(paths=["a.png"]))
 
 
 def _only_task(redis: Redis) -> str:
