@@ -1,12 +1,14 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test constraints dist clean
+.PHONY: help setup run check lint types imports test chaos constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PHOTOS ?= photos
+SECONDS ?= 600
+SEED ?= 1
 
 # Named in `help`; a time is that of a 2-core machine.
 help: ## list the targets (this)
@@ -34,6 +36,9 @@ imports: $(READY) ## which part may import which (2 s)
 
 test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 	.venv/bin/pytest $(T)
+
+chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
+	$(PYTHON) -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
 
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
