@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import pytest
 from celery import Celery, current_app
@@ -26,7 +25,6 @@ from tests.running.pictures import encoded, picture
 from tests.running.valkey import valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.danger import Danger
-from worker.equipment import Equipment
 from worker.errors import Away
 from worker.tasks import _sync
 
@@ -292,11 +290,11 @@ def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(s
 
 
 def test_a_broker_that_is_away_is_not_the_fault_of_an_image() -> None:
-    away = Danger(Redis(port=1, retry=None), Names("nobody"))
-    equipment = cast("Equipment", SimpleNamespace(danger=away))
+    task = SimpleNamespace(request=SimpleNamespace(id="a-task"))
+    equipment = SimpleNamespace(danger=Danger(Redis(port=1), Names("nobody")))
 
     with pytest.raises(Away, match="broker"):
-        _sync(SimpleNamespace(request=SimpleNamespace(id="a-task")), equipment, SyncMessage(paths=["a.png"]))
+        _sync(task, equipment, SyncMessage(paths=["a.png"]))  # type: ignore[arg-type]
 
 
 def _only_task(redis: Redis) -> str:
