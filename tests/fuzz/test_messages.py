@@ -1,0 +1,74 @@
+"""Whatever JSON comes from a queue is one of our messages or refused in a sentence."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from lookalike.errors import Refused
+from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
+from worker.messages import parsed
+
+KINDS: list[type[BaseModel]] = [SyncMessage, SearchMessage, ReadMessage]
+# Our own words, so that some of what comes up is nearly right.
+WORDS = st.sampled_from(
+    (
+        *("v", "paths", "gone", "library", "again", "image", "limit", "path", "key", "base64", "ask", "what"),
+        *("counts", "page", "known", "after", "status", "under", "indexed"),
+        *("../secret.png", "a.png", "\0", "\ud800", "1", ""),
+    )
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-1, 2)
+    | st.floats()
+    | st.text(max_size=20)
+    | WORDS
+    | st.sampled_from(["x" * 5000, "5f0c9a4e-6d1b-4b0e-9d59-7a1f0e2b8c11", 10**400])
+)
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=5)
+)
+PATHS = st.lists(WORDS | LEAVES, max_size=3) | st.just(["a.png"] * 1001)
+NEARLY = {
+    SyncMessage: st.fixed_dictionaries({}, optional={"v": LEAVES, "paths": PATHS, "gone": PATHS, "again": LEAVES}),
+    SearchMessage: st.fixed_dictionaries(
+        {"image": st.dictionaries(st.sampled_from(["path", "key", "base64"]), LEAVES, max_size=2)},
+        optional={"v": LEAVES, "limit": LEAVES},
+    ),
+    ReadMessage: st.fixed_dictionaries(
+        {"ask": st.fixed_dictionaries({"what": WORDS}, optional={"paths": PATHS, "after": LEAVES, "limit": LEAVES})}
+    ),
+}
+
+
+def check(kind: type[BaseModel], message: Any) -> None:
+    said, found = "", None
+    try:
+        found = parsed(kind, message)
+    except Refused as refused:
+        said = str(refused)
+    if found is None:
+        assert said.startswith(f"This is no {kind.__name__}: ")
+    else:
+        # What was understood can be sent on, and means the same there.
+        assert parsed(kind, json.loads(found.model_dump_json())) == found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(message=JSON)
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_any_json_is_understood_or_refused(kind: type[BaseModel], message: Any) -> None:
+    check(kind, message)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(choice=st.data())
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_what_is_nearly_a_message_is_understood_or_refused(kind: type[BaseModel], choice: st.DataObject) -> None:
+    check(kind, choice.draw(NEARLY[kind]))
