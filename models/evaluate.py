@@ -33,9 +33,10 @@ class Report:
     copies: dict[str, float]
 
 
-def evaluate(embedder: Embedder, images: Sequence[Image.Image], labels: NDArray[np.str_]) -> Report:
-    """Measures on upright RGB images; labels str [n]. Raises ValueError if no class has two photos."""
-    originals = embedder.embed(images)
+def evaluate(embedder: Embedder, photos: Sequence[bytes], labels: NDArray[np.str_]) -> Report:
+    """Measures on encoded photos; labels str [n]. Raises ValueError if no class has two photos."""
+    originals = embedder.embed(open_rgb(photo, embedder.rule) for photo in photos)
+    images = [open_rgb(photo) for photo in photos]
     found = figures(originals, labels)
     copies = {
         name: copies_found(originals, embedder.embed(transform(image) for image in images))
@@ -54,22 +55,23 @@ def copies_found(originals: NDArray[np.float32], copies: NDArray[np.float32]) ->
     return float(np.mean(right >= scores.max(axis=1) - 1e-6))
 
 
-def read_folder(folder: Path) -> tuple[list[Image.Image], NDArray[np.str_]]:
-    """All photos that open, upright RGB, and their class folders' names; a line on stderr for each that does not.
+def read_folder(folder: Path) -> tuple[list[bytes], NDArray[np.str_]]:
+    """All photos that open, encoded, and their class folders' names; a line on stderr for each that does not.
 
     Raises ValueError if none opens.
     """
-    images, labels = [], []
+    photos, labels = [], []
     for photo in read_photos([folder]):
         try:
-            images.append(open_rgb(photo.content))
+            open_rgb(photo.content)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             print(f"left out {photo.name}: {error}", file=sys.stderr)
             continue
+        photos.append(photo.content)
         labels.append(photo.label)
-    if len(images) == 0:
+    if len(photos) == 0:
         raise ValueError(f"no photo in {folder} opens: give a folder of class folders")
-    return images, np.array(labels, dtype=np.str_)
+    return photos, np.array(labels, dtype=np.str_)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,14 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = [given.model] if given.against is None else [given.model, given.against]
     reports = []
     try:
-        images, labels = read_folder(given.folder)
+        photos, labels = read_folder(given.folder)
         for path in paths:
             embedder = Embedder(path)
             began = time.perf_counter()
-            reports.append(evaluate(embedder, images, labels))
+            reports.append(evaluate(embedder, photos, labels))
             took_s = time.perf_counter() - began
             if not given.json:
-                print(f"{path.name}: {embedder.name}, {len(images)} photos, measured in {took_s:.1f} s")
+                print(f"{path.name}: {embedder.name}, {len(photos)} photos, measured in {took_s:.1f} s")
     except (ValueError, OSError) as error:
         print(f"not measured: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from models.preprocess import Recipe, decode_size
+
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
@@ -38,9 +40,14 @@ def read_photos(paths: Iterable[Path]) -> Iterator[Photo]:
             raise FileNotFoundError(f"no photos at {path}: give a folder of class folders, or a tar file")
 
 
-def open_rgb(content: bytes) -> Image.Image:
-    """Decodes one photo: upright, RGB, transparency on white. Raises OSError for what Pillow cannot open."""
+def open_rgb(content: bytes, recipe: Recipe | None = None) -> Image.Image:
+    """Decodes one photo: upright, RGB, transparency on white. Raises OSError for what Pillow cannot open.
+
+    With a recipe a JPEG is decoded no larger than it needs, as the worker does: what is measured is what is used.
+    """
     with Image.open(io.BytesIO(content)) as image:
+        if recipe is not None:
+            image.draft(None, decode_size(image.size, recipe))
         upright = ImageOps.exif_transpose(image)
         if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA"}:
             upright = upright.convert("RGBA")

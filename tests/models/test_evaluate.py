@@ -15,6 +15,7 @@ from models.contract import ContractBroken
 from models.copies import TRANSFORMS
 from models.embedder import Embedder
 from models.evaluate import copies_found, evaluate, main, read_folder
+from models.photos import open_rgb
 
 COPIES = ["q75", "q10", "half", "crop80", "crop50", "mirror", "turn10", "turn90", "grey", "bright", "blur"]
 
@@ -90,9 +91,9 @@ def test_a_photo_that_does_not_open_is_left_out_aloud(
     shutil.copytree(photo_folder, folder)
     (folder / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
 
-    images, labels = read_folder(folder)
+    photos, labels = read_folder(folder)
 
-    assert len(images) == len(labels) == 18
+    assert len(photos) == len(labels) == 18
     assert "left out red/broken.png" in capsys.readouterr().err
 
 
@@ -117,7 +118,8 @@ def test_a_model_of_neither_kind_is_refused(tmp_path: Path, mean_colour: Path) -
 
 
 def test_embeddings_have_length_one_and_do_not_depend_on_the_batch(tiny_model: Path, photo_folder: Path) -> None:
-    images, _ = read_folder(photo_folder)
+    photos, _ = read_folder(photo_folder)
+    images = [open_rgb(photo) for photo in photos]
     embedder = Embedder(tiny_model)
 
     together = embedder.embed(images)
@@ -144,6 +146,6 @@ def test_every_transform_takes_any_rgb_image(name: str, size: tuple[int, int]) -
 
 
 def test_the_same_model_and_photos_give_the_same_report(tiny_model: Path, photo_folder: Path) -> None:
-    images, labels = read_folder(photo_folder)
+    photos, labels = read_folder(photo_folder)
 
-    assert evaluate(Embedder(tiny_model), images, labels) == evaluate(Embedder(tiny_model), images, labels)
+    assert evaluate(Embedder(tiny_model), photos, labels) == evaluate(Embedder(tiny_model), photos, labels)

@@ -17,9 +17,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from models.contract import read_card  # noqa: E402
 from models.embedder import Embedder  # noqa: E402
-from models.evaluate import read_folder  # noqa: E402
 from models.export import PUBLISHED, ExportDiffers, export, main, published  # noqa: E402
-from models.photos import read_photos  # noqa: E402
+from models.photos import open_rgb, read_photos  # noqa: E402
 from models.resnet import DEPTHS, ResNet  # noqa: E402
 from models.stamp import Origin  # noqa: E402
 
@@ -66,7 +65,7 @@ def test_batch_norm_is_folded_and_the_recipe_is_in_the_graph(photo_folder: Path,
     export(random_weights("resnet18"), "resnet18", path, origin=ORIGIN, size_px=64, resize="stretch", photos=photos)
 
     operators = [node.op_type for node in onnx.load(path).graph.node]
-    images, _ = read_folder(photo_folder)
+    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
     embeddings = Embedder(path).embed(images)
 
     assert operators.count("Conv") == 20
@@ -77,7 +76,7 @@ def test_batch_norm_is_folded_and_the_recipe_is_in_the_graph(photo_folder: Path,
 
 def test_a_mean_feature_is_subtracted_before_the_length_is_taken(photo_folder: Path, tmp_path: Path) -> None:
     photos = list(read_photos([photo_folder]))
-    images, _ = read_folder(photo_folder)
+    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
     weights = random_weights("resnet18")
     for name, state in (("plain", weights), ("centred", weights | {"mean_feature": torch.full((512,), 0.7)})):
         path = tmp_path / f"{name}.onnx"

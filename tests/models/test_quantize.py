@@ -8,8 +8,7 @@ import pytest
 
 from models.contract import ContractBroken, read_card
 from models.embedder import Embedder
-from models.evaluate import read_folder
-from models.photos import read_photos
+from models.photos import open_rgb, read_photos
 from models.quantize import main, quantize
 
 
@@ -28,7 +27,7 @@ def test_the_twin_has_the_same_card_but_for_precision_and_fingerprint(tiny_model
 
 
 def test_the_twin_places_photos_alike(tiny_model: Path, int8: Path, photo_folder: Path) -> None:
-    images, _ = read_folder(photo_folder)
+    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
 
     cosines = (Embedder(tiny_model).embed(images) * Embedder(int8).embed(images)).sum(axis=1)
 

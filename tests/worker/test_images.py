@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
+from models.photos import open_rgb
+from models.preprocess import prepare
 from tests.running.pictures import encoded, picture
 from worker.embed import Embedder
 from worker.errors import Rejected
@@ -150,3 +152,14 @@ def test_broken_bytes_are_rejected_or_open_and_nothing_else(
         outcome = str(rejected)
 
     assert outcome == (32, 32, 3) or (isinstance(outcome, str) and outcome)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_the_worker_embeds_what_the_evaluation_measures(embedder: Embedder, kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    blob = encoded(Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC), kind)
+    measured = prepare(open_rgb(blob, embedder.card), embedder.card)
+
+    used = open_picture(blob, embedder.card, max_pixels=10**7).pixels
+
+    assert np.vdot(embedder.embed([used]), embedder.embed([measured])) >= 0.9999
