@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: E402, N812
 
 from models.contract import read_card  # noqa: E402
 from models.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder  # noqa: E402
-from models.evaluate import read_folder  # noqa: E402
+from models.photos import open_rgb, read_photos  # noqa: E402
 from models.preprocess import prepare  # noqa: E402
 from models.resnet import ResNet, as_float  # noqa: E402
 from models.unfold import unfold  # noqa: E402
@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 
 def test_unfolded_the_shipped_file_places_photos_as_before_and_can_be_trained(photo_folder: Path) -> None:
     card = read_card(SHIPPED)
-    images, _ = read_folder(photo_folder)
+    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
     batch = np.stack([prepare(image, card) for image in images])
     pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)
     expected = Embedder(SHIPPED).embed_pixels(batch)
