@@ -26,15 +26,18 @@ class Found(NamedTuple):
 
 
 class Disk:
-    """A folder with images. `root` is absolute and no link.
+    """A folder with images. `root` is absolute and no link. `on_link` hears of each link that leads inside, and where.
 
     Links to files inside count as files. Links to folders are not followed, so that nothing is found twice
     and no cycle is walked; they count as ignored, like links that leave the library or lead nowhere.
     """
 
-    def __init__(self, root: Path, candidates: Candidates) -> None:
+    def __init__(
+        self, root: Path, candidates: Candidates, on_link: Callable[[str, str], None] = lambda _link, _target: None
+    ) -> None:
         self.root = root
         self.candidates = candidates
+        self._on_link = on_link
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
 
     def look(self, path: str) -> Stamp | None:
@@ -113,6 +116,7 @@ class Disk:
         target = Path(os.path.realpath(link))
         if not target.is_relative_to(self.root):
             return None
+        self._on_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
         return Stamp(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 

@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from lookalike.candidates import Candidates
 from lookalike.disk import Disk
 from lookalike.paths import shown
+from producer.links import Links
 
 MISSING = "is missing"
 NOT_A_FOLDER = "is not a folder"
@@ -24,6 +27,10 @@ class Count:
 
 class Library(Disk):
     """A library that is watched: `root` must not be a link itself, because the kernel would watch the link."""
+
+    def __init__(self, root: Path, candidates: Candidates) -> None:
+        self.links = Links()
+        super().__init__(root, candidates, on_link=self.links.saw)
 
     def absence(self) -> str | None:
         """Why the library cannot be looked at ("is missing", ...); None if it can."""

@@ -102,10 +102,16 @@ class Loop:
                 pass
             case Touched(path, closed):
                 self._touch(path, closed=closed)
+                self._look_at_links_to(path)
             case Gone(path):
+                self._library.links.gone(path)
                 self._left(path)
+                self._look_at_links_to(path)
             case Moved(old, new):
+                self._library.links.gone(old)
                 self._moved(old, new)
+                self._look_at_links_to(old)
+                self._look_at_links_to(new)
             case FolderAppeared() | FolderGone() | FolderMoved():
                 self._folders.take(event)
             case Lost(reason):
@@ -128,6 +134,11 @@ class Loop:
         gone = (old, *self._settling.forget(old))
         if not self._touch(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
             self._remove(gone)
+
+    def _look_at_links_to(self, path: str) -> None:
+        for link in self._library.links.to(path):
+            if not self._touch(link, closed=False):
+                self._left(link)
 
     def _remove(self, paths: tuple[str, ...]) -> None:
         for path in paths:

@@ -167,3 +167,18 @@ def test_links_inside_count_and_links_that_leave_do_not(
 
     assert (note.discovered, note.ignored) == (2, 3)
     assert sorted(side.files) == ["album/inside.jpg", "first.jpg"]
+
+
+def test_a_link_follows_the_file_behind_it(library: Path, side: OtherSide, until: Until, rest: Rest) -> None:
+    (library / "link.jpg").symlink_to("first.jpg")
+    until(lambda: "link.jpg" in side.files)
+
+    draw(library / "first.jpg", "another picture")
+    until(lambda: side.files["link.jpg"].size_bytes == len("another picture"))
+
+    (library / "first.jpg").rename(library / "second.jpg")
+    until(lambda: side.files.keys() == {"second.jpg"})
+
+    (library / "second.jpg").rename(library / "first.jpg")
+    until(lambda: side.files.keys() == {"first.jpg", "link.jpg"})
+    rest()
