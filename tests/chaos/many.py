@@ -1,0 +1,124 @@
+"""`python -m tests.chaos.many --files 100000`: many small files, the memory of each part, and what a restart costs."""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lookalike import Client, LookalikeError
+from lookalike.status import Status
+from tests.chaos.killing import WORDS
+from tests.local.conftest import Machine, wait_until
+from tests.running.pictures import encoded, picture
+from tests.running.tiny_model import tiny_model
+
+DONE_WITHIN_S = 3600.0
+FOLDER_FILES = 1000
+SIDE_PX = (16, 16)
+# Memory is looked at whenever this share of the files is done.
+SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
+PARTS = (*WORDS, "supervisor")
+
+
+class System:
+    """`up` on a library of so many files, started and stopped."""
+
+    def __init__(self, folder: Path, files: int) -> None:
+        self.machine = Machine(folder)
+        self._files = files
+        self._model = tiny_model(folder / "tiny.onnx")
+
+    def start(self) -> None:
+        program = [sys.executable, "-c", "from lookalike.cli import main; main()", "up", str(self.machine.library)]
+        where = ["--data", str(self.machine.folder.root), "--model", str(self._model)]
+        self.machine.start([*program, *where], LOOKALIKE_WORKERS="2")
+        self.client = Client(data=self.machine.folder.root)
+
+    def status(self) -> Status | None:
+        with suppress(LookalikeError):
+            return self.client.status()
+        return None
+
+    def wait(self, files: int) -> Status:
+        """The status when so many are indexed; at rest if these are all."""
+        seen: list[Status | None] = []
+
+        def has_so_many() -> bool:
+            seen[:] = [self.status()]
+            # Asking costs the system as well.
+            time.sleep(0.5)
+            status = seen[0]
+            return status is not None and (status.indexed or 0) >= files and (status.is_done or files < self._files)
+
+        wait_until(has_so_many, DONE_WITHIN_S)
+        assert seen[0] is not None
+        return seen[0]
+
+    def memory_mib(self) -> dict[str, int]:
+        """Resident memory of each part, its children included; of the largest process where there are several."""
+        found: dict[str, int] = defaultdict(int)
+        for pid, command in self.machine.processes().items():
+            for part, word in {**WORDS, "supervisor": "supervisor.supervisord"}.items():
+                if any(said == word or said.endswith(f"/{word}") for said in command):
+                    with suppress(OSError):
+                        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                        found[part] = max(found[part], pages * 4096 // 2**20)
+        return found
+
+
+def main() -> int:
+    """Exit code: 1 if a restart embedded anything."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.many", description=__doc__)
+    parser.add_argument("--files", type=int, default=100_000)
+    files = parser.parse_args().files
+    folder = Path(tempfile.mkdtemp(prefix="lookalike-many-"))
+    console = Console(highlight=False)
+    system = System(folder, files)
+    _fill(system.machine.library, files)
+    table = Table("files", "seconds", *PARTS, box=None, title="resident MiB of the largest process")
+    try:
+        begun_s = time.monotonic()
+        system.start()
+        for share in SHARES:
+            status = system.wait(int(share * files))
+            memory = system.memory_mib()
+            table.add_row(
+                str(status.indexed), f"{time.monotonic() - begun_s:.0f}", *(str(memory[part]) for part in PARTS)
+            )
+            console.print(f"{status.indexed} files after {time.monotonic() - begun_s:.0f} s", style="dim")
+        embedded = status.embedded_total
+        system.machine.clear()
+        begun_s = time.monotonic()
+        system.start()
+        started_s = time.monotonic() - begun_s
+        again = system.wait(files).embedded_total - embedded
+        console.print(table)
+        console.print(
+            f"embedded {embedded}; a restart embedded {again}: up after {started_s:.0f} s, "
+            f"at rest after {time.monotonic() - begun_s:.0f} s"
+        )
+    finally:
+        system.machine.clear()
+    shutil.rmtree(folder)
+    return int(again != 0)
+
+
+def _fill(library: Path, files: int) -> None:
+    chance = random.Random(1)
+    for number in range(files):
+        inside = library / f"folder {number // FOLDER_FILES}"
+        inside.mkdir(exist_ok=True)
+        kind = chance.choice(("PNG", "JPEG", "BMP"))
+        (inside / f"{number}.{kind.lower()}").write_bytes(encoded(picture(number, SIDE_PX), kind))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
