@@ -56,7 +56,7 @@ def _show(report: Report) -> None:
         ("lost", report.lost),
         ("ghosts", report.ghosts),
         ("wrong", report.wrong),
-        ("embedded more than once", f"{report.embedded_again} of {report.embedded}"),
+        ("embedded more than once", f"{report.embedded_more_than_once} of {report.embedded}"),
         ("seconds to agree", agreed),
     ):
         table.add_row(name, str(value))

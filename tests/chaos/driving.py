@@ -39,7 +39,7 @@ class Plan:
 
 @dataclass
 class Report:
-    """What became of it. `embedded_again`: inferences beyond one for each content that was ever written, at least."""
+    """What became of it."""
 
     seed: int
     seconds: float
@@ -52,7 +52,8 @@ class Report:
     indexed: int
     rejected: int
     embedded: int
-    embedded_again: int
+    # Inferences beyond one for each content that was ever written: no less than that.
+    embedded_more_than_once: int
     # None if index and library did not agree within PATIENCE_S.
     seconds_to_agree: float | None
     examples: list[str] = field(default_factory=list)
@@ -154,7 +155,7 @@ def _report(
         indexed=verdict.indexed,
         rejected=verdict.rejected,
         embedded=embedded,
-        embedded_again=max(0, embedded - len(writer.contents)),
+        embedded_more_than_once=max(0, embedded - len(writer.contents)),
         seconds_to_agree=None if agreed_s is None else round(agreed_s, 1),
         examples=[
             f"{what}: {path}"
