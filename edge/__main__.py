@@ -1,11 +1,14 @@
 """`python -m edge`: reads the arguments, opens the data folder and the port, and joins them.
 
+The API key comes from QDRANT__SERVICE__API_KEY, as with the server: arguments can be read by everybody.
+
 Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start (one sentence on stderr), 2 for usage.
 """
 
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -33,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"edge: {error}\n")
         return EXIT_CANNOT_START
     try:
-        app = create_app(store, given.host, body_limit_bytes=given.max_body_mib * 1024 * 1024)
+        api_key = os.environ.get("QDRANT__SERVICE__API_KEY") or None
+        app = create_app(store, given.host, body_limit_bytes=given.max_body_mib * 1024 * 1024, api_key=api_key)
         asyncio.run(serve(app, store, listener, given.data))
     finally:
         store.close()

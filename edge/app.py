@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.errors import BadInput, Refused
-from edge.guard import check_content_type, check_host, read_body
+from edge.guard import check_content_type, check_host, check_key, read_body
 from edge.routes import Call, Handler, Routes
 from edge.store import Store
 
@@ -25,13 +25,17 @@ QDRANT_VERSION = "1.20.0"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(store: Store, listening_on: str, body_limit_bytes: int) -> Starlette:
-    """The ASGI application over an open store; `listening_on` is the host that we were told to listen on."""
+def create_app(store: Store, listening_on: str, body_limit_bytes: int, api_key: str | None = None) -> Starlette:
+    """The ASGI application over an open store; `listening_on` is the host that we were told to listen on.
+
+    With an API key only `GET /` is answered without it, as Qdrant does.
+    """
 
     def endpoint(handler: Handler) -> Endpoint:
         async def answer(request: Request) -> Response:
             began_s = time.perf_counter()
             check_host(request.headers.get("host", ""), listening_on)
+            check_key(request.headers.get("api-key"), api_key)
             body = None
             if request.method in {"POST", "PUT", "PATCH"}:
                 check_content_type(request.headers.get("content-type", ""))

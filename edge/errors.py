@@ -5,6 +5,7 @@ Refused                400 .. 413, becomes Qdrant's error answer
 ├── OutOfBounds        422 understood, but a value lies outside its range
 ├── NotFound           404 no such collection, alias or point
 ├── Conflict           409 there is one already
+├── Unauthorized       401 without the key that this server was given
 ├── Forbidden          403 not from this machine, or not from a program
 └── TooLarge           413 the body is above the limit
 CannotStart            one sentence on stderr, exit code 1
@@ -39,6 +40,12 @@ class Conflict(Refused):
     """There is one of that name already."""
 
     status = 409
+
+
+class Unauthorized(Refused):
+    """The request does not bring the key that this server was given."""
+
+    status = 401
 
 
 class Forbidden(Refused):

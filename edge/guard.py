@@ -1,13 +1,15 @@
-"""Keeps web pages and endless bodies out. Knows nothing of collections.
+"""Keeps strangers, web pages and endless bodies out. Knows nothing of collections.
 
-The server has no password on loopback, and any page in a browser on this machine can send requests there. A page under
-a name that was rebound to 127.0.0.1 still sends that name as Host; a page elsewhere can send a POST only if it calls
-the body plain text or a form.
+Without a key everybody on this machine is welcome, and any page in a browser here can send requests. A page under a
+name that was rebound to 127.0.0.1 still sends that name as Host; a page elsewhere can send a POST only if it calls the
+body plain text or a form.
 """
+
+import hmac
 
 from starlette.requests import Request
 
-from edge.errors import BadInput, Forbidden, TooLarge
+from edge.errors import BadInput, Forbidden, TooLarge, Unauthorized
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -18,6 +20,15 @@ def check_host(host_header: str, listening_on: str) -> None:
     own = f"[{listening_on}]" if ":" in listening_on else listening_on
     if name not in _LOOPBACK and name != own.lower():
         raise Forbidden(f"Host {host_header!r} is not allowed: call this server as 127.0.0.1 or localhost")
+
+
+def check_key(given: str | None, expected: str | None) -> None:
+    """Raises Unauthorized unless the request brings the key, if there is one.
+
+    It also tells servers apart: on a port that was freed for a moment another one may answer by now.
+    """
+    if expected is not None and not hmac.compare_digest((given or "").encode(), expected.encode()):
+        raise Unauthorized("Must provide an API key in the header api-key")
 
 
 def check_content_type(content_type: str) -> None:

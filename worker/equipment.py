@@ -1,5 +1,6 @@
 """What a worker process works with, put together from the settings. Made after fork, connects when first used."""
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -28,12 +29,15 @@ def qdrant_of(settings: Settings) -> QdrantClient:
     if settings.qdrant_url is None:
         raise Misconfigured("QDRANT_URL is not set: name a Qdrant, or let `lookalike up FOLDER` start one.")
     key = settings.qdrant_api_key
-    return QdrantClient(
-        url=settings.qdrant_url,
-        api_key=None if key is None else key.get_secret_value(),
-        timeout=STORE_TIMEOUT_S,
-        check_compatibility=False,
-    )
+    with warnings.catch_warnings():
+        # Of a key sent without TLS: on loopback nobody listens, elsewhere the URL is the operator's decision.
+        warnings.simplefilter("ignore")
+        return QdrantClient(
+            url=settings.qdrant_url,
+            api_key=None if key is None else key.get_secret_value(),
+            timeout=STORE_TIMEOUT_S,
+            check_compatibility=False,
+        )
 
 
 def library_root(settings: Settings) -> Path:

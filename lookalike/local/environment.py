@@ -29,6 +29,7 @@ def environment_of(settings: Settings, inherited: Mapping[str, str]) -> dict[str
         **service_environment(kept),
         **_said(settings),
         **_flower(settings),
+        **_store(settings),
         GUARDIAN: str(os.getpid()),
         # One process per core computes already; threads of its libraries would fight over the cores.
         "OMP_NUM_THREADS": "1",
@@ -62,6 +63,12 @@ def _text(value: object) -> str:
 
 def _flower(settings: Settings) -> dict[str, str]:
     return {} if settings.flower_auth is None else {"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()}
+
+
+def _store(settings: Settings) -> dict[str, str]:
+    """Qdrant's own name of the key that a store asks for."""
+    key = settings.qdrant_api_key
+    return {} if key is None else {"QDRANT__SERVICE__API_KEY": key.get_secret_value()}
 
 
 def _with_loopback(known: str) -> str:

@@ -37,6 +37,7 @@ class Running(BaseModel):
     distance: Distance
     redis_url: str
     qdrant_url: str
+    qdrant_api_key: str | None = None
     flower_url: str
     extensions: tuple[str, ...]
     ignore: tuple[str, ...]

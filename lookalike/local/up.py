@@ -82,6 +82,7 @@ def up(
                 distance=whole.distance,
                 redis_url=addresses.redis_url,
                 qdrant_url=addresses.qdrant_url,
+                qdrant_api_key=None if whole.qdrant_api_key is None else whole.qdrant_api_key.get_secret_value(),
                 flower_url=addresses.flower_url,
                 extensions=whole.extensions,
                 ignore=whole.ignore,

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qdrant_client import QdrantClient
-
 from lookalike import Client, LookalikeError
 from tests.chaos.judging import Stamps, Verdict, judge, stamps_of
 from tests.chaos.killing import Killer
 from tests.chaos.writing import Writer
 from tests.local.conftest import Machine, wait_until
+from tests.running.stores import store_of
 from tests.running.tiny_model import tiny_model
 
 UP_WITHIN_S = 60.0
@@ -82,7 +81,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         killer = Killer(machine, random.Random(plan.seed + 1))
         _harm(plan, writer, killer, tell)
         agreed_s = _agreement(client, stamps_of(machine.library), tell)
-        store = QdrantClient(url=running.qdrant_url, check_compatibility=False)
+        store = store_of(running)
         verdict = judge(machine.library, store, running.name, model)
         store.close()
         return _report(plan, writer, killer, verdict, client.status().embedded_total, agreed_s)

@@ -14,6 +14,7 @@ from qdrant_client.models import PointStruct
 from lookalike import Client
 from tests.local.conftest import Machine, wait_until
 from tests.running.pictures import draw
+from tests.running.stores import store_of
 from tests.running.tiny_model import tiny_model
 from worker.points import point_id
 
@@ -41,7 +42,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def store(machine: Machine) -> Iterator[QdrantClient]:
     assert machine.running is not None
-    store = QdrantClient(url=machine.running.qdrant_url, check_compatibility=False)
+    store = store_of(machine.running)
     yield store
     store.close()
 

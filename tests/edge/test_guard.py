@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -106,3 +107,20 @@ def test_what_a_web_page_may_send_without_asking_is_refused(edge_server: str, co
     assert "expected application/json" in answer.json()["status"]["error"]
     preflight = httpx.options(f"{edge_server}/collections", headers={"origin": "http://evil.example"})
     assert not [header for header in preflight.headers if header.startswith("access-control")]
+
+
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+def test_with_a_key_only_the_version_is_told_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT__SERVICE__API_KEY", "the-key")
+
+    with edge_process(tmp_path / "data") as server:
+        assert httpx.get(server.url).status_code == 200
+        for key in (None, "the-kez", "the-key-and-more"):
+            stranger = QdrantClient(url=server.url, api_key=key, check_compatibility=False)
+            with pytest.raises(UnexpectedResponse) as refused:
+                stranger.get_collections()
+            assert refused.value.status_code == 401
+            stranger.close()
+        friend = QdrantClient(url=server.url, api_key="the-key", check_compatibility=False)
+        assert friend.get_collections().collections == []
+        friend.close()

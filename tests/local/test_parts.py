@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.local.addresses import choose_addresses, completed
-from lookalike.local.embedded import broker_password
+from lookalike.local.embedded import embedded_password
 from lookalike.local.environment import environment_of
 from lookalike.local.folder import DataFolder
 from lookalike.local.keeper_conf import keeper_conf
@@ -129,10 +129,10 @@ def test_a_port_is_reserved_before_anybody_listens_on_it(tmp_path: Path) -> None
 
 
 def test_the_brokers_password_is_made_once(folder: DataFolder) -> None:
-    password = broker_password(folder)
+    password = embedded_password(folder)
 
     assert len(password) >= 40
-    assert broker_password(folder) == password
+    assert embedded_password(folder) == password
 
 
 def test_the_socket_of_a_deep_data_folder_has_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

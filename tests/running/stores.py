@@ -1,0 +1,12 @@
+"""A client of the store that a running system keeps to itself."""
+
+from qdrant_client import QdrantClient
+
+from lookalike.local import Running
+from lookalike.settings import read_settings
+from worker.equipment import qdrant_of
+
+
+def store_of(running: Running) -> QdrantClient:
+    """A client that has the key."""
+    return qdrant_of(read_settings(qdrant_url=running.qdrant_url, qdrant_api_key=running.qdrant_api_key))
