@@ -12,6 +12,7 @@ from models.preprocess import prepare
 
 SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 LARGEST_BYTES = 25_000_000
+FIRST_FIVE = [0.3221, 0.0579, 0.1145, 0.0916, -0.3166]  # of the known image; other values mean another model
 
 
 def known_image() -> Image.Image:
@@ -27,6 +28,12 @@ def test_it_keeps_the_contract_and_is_small() -> None:
 
     assert (card.name, card.dimension, card.precision) == ("resnet18", 512, "int8")
     assert SHIPPED.stat().st_size <= LARGEST_BYTES
+
+
+def test_a_known_image_has_a_known_embedding() -> None:
+    (embedding,) = Embedder(SHIPPED).embed([known_image()])
+
+    assert embedding[:5].tolist() == pytest.approx(FIRST_FIVE, abs=0.005)
 
 
 def test_the_same_photo_has_the_same_embedding_in_every_batch() -> None:
