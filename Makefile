@@ -1,6 +1,6 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test chaos constraints dist clean
+.PHONY: help setup run check lint types imports test train chaos constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
@@ -39,6 +39,10 @@ test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
 	$(PYTHON) -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
+
+train: $(READY) ## go on training the ResNet-18 (hours): PHOTOS="DIR TAR ..." TEACHER=FILE.onnx OUT=DIR, needs torch
+	@$(PYTHON) -c 'import torch' 2>/dev/null || { echo "Training needs PyTorch: $(PYTHON) -m pip install torch==2.13.0" >&2; exit 1; }
+	$(PYTHON) -m models.distill $(PHOTOS) --teacher $(TEACHER) --out $(OUT) --start models/resnet18.onnx
 
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
