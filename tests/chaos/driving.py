@@ -80,7 +80,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         writer = Writer(machine.library, folder / "outside", random.Random(plan.seed), plan.burst_files)
         killer = Killer(machine, random.Random(plan.seed + 1))
         _harm(plan, writer, killer, tell)
-        agreed_s = _agreement(client, stamps_of(machine.library), tell)
+        agreed_s = _agreement(client, machine.library, tell)
         store = store_of(running)
         verdict = judge(machine.library, store, running.name, model)
         store.close()
@@ -109,13 +109,14 @@ def _harm(plan: Plan, writer: Writer, killer: Killer, tell: Callable[[str], None
     killer.kill()
 
 
-def _agreement(client: Client, wanted: Stamps, tell: Callable[[str], None]) -> float | None:
-    """Seconds until the index knows exactly these files in these versions and nothing is left to do."""
+def _agreement(client: Client, library: Path, tell: Callable[[str], None]) -> float | None:
+    """Seconds from now until the index knows exactly the files in their versions and nothing is left to do."""
     begun_s = time.monotonic()
+    wanted = stamps_of(library)
     while (now_s := time.monotonic() - begun_s) < PATIENCE_S:
         known = _known(client, wanted)
         if known == wanted and _is_at_rest(client):
-            return now_s
+            return time.monotonic() - begun_s
         differing = "-" if known is None else len(set(known.items()) ^ set(wanted.items()))
         tell(f"{now_s:.0f} s after the last fault: {differing} differ")
         time.sleep(LOOK_S)
