@@ -14,7 +14,7 @@ import pytest
 from celery import Celery, current_app
 from redis import Redis
 
-from lookalike import Client, Refused
+from lookalike import Client, Refused, TimedOut
 from lookalike.board import Board
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage, SyncReply
@@ -153,6 +153,35 @@ def test_a_message_that_is_none_of_ours_is_refused_by_its_field(system: System, 
 
     with pytest.raises(Refused, match="This is no SearchMessage"):
         sent.get(timeout=20)
+
+
+def test_a_pickle_is_refused_unopened_and_the_worker_lives(system: System, tmp_path: Path) -> None:
+    mark = tmp_path / "opened"
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (mark,))
+
+    url = system.environment["REDIS_URL"]
+    stranger = Celery(broker=url, backend=url)
+    stranger.send_task(SYNC, args=[Evil()], serializer="pickle", queue=system.settings.names.ingest)
+    system.client.sync([system.path(3)]).result(timeout_s=20)
+
+    assert "ContentDisallowed" in system.worker.said()
+    assert not mark.exists()
+
+
+def test_a_search_that_nobody_waits_for_any_more_is_not_done(system: System) -> None:
+    os.kill(system.worker.process.pid, signal.SIGSTOP)
+    try:
+        job = system.client.search(encoded(picture(3)), timeout_s=0.5)
+        with pytest.raises(TimedOut):
+            job.result()
+    finally:
+        os.kill(system.worker.process.pid, signal.SIGCONT)
+
+    wait_until(lambda: f"Discarding revoked task: {SEARCH}[{job.id}]" in system.worker.said())
+    assert f"{SEARCH}[{job.id}] succeeded" not in system.worker.said()
 
 
 def test_a_bad_query_is_refused_in_words(system: System) -> None:

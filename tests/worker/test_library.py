@@ -1,0 +1,66 @@
+"""What the disk says decides whether a file is at fault, or the disk, or nobody."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lookalike.errors import Refused
+from tests.running.pictures import draw
+from worker.errors import LibraryOffline, Rejected
+from worker.library import Library
+
+
+@pytest.fixture
+def library(root: Path) -> Library:
+    return Library(root, max_bytes=10**6)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a file that answers with EIO")
+def test_an_error_of_the_disk_is_waited_for_and_blames_no_file() -> None:
+    """Reading one's own memory at address 0 is an input/output error by definition (proc(5))."""
+    with pytest.raises(LibraryOffline, match="mem cannot be read now"):
+        Library(Path("/proc/self"), max_bytes=10**6).read("mem")
+
+
+@pytest.fixture
+def _nobody(tmp_path: Path) -> Iterator[None]:
+    """For root nothing is forbidden: becomes nobody while the test runs, and lets nobody reach the library."""
+    if os.geteuid() != 0:
+        yield
+        return
+    folders = [tmp_path, *list(tmp_path.parents)[:-2]]
+    modes = [folder.stat().st_mode for folder in folders]
+    for folder in folders:
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for folder, mode in zip(folders, modes, strict=True):
+            folder.chmod(mode)
+
+
+def test_a_missing_permission_is_a_reason_that_may_pass(
+    library: Library, root: Path, request: pytest.FixtureRequest
+) -> None:
+    draw(root / "secret.png", 1).chmod(0)
+    root.chmod(0o755)
+    request.getfixturevalue("_nobody")
+
+    with pytest.raises(Rejected, match="no permission") as caught:
+        library.read("secret.png")
+    assert caught.value.may_pass
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.png", "/etc/passwd", "a/../../b.png", "a//b.png", "./a.png", "a\0b.png", ""]
+)
+def test_a_path_that_is_not_inside_is_refused(library: Library, root: Path, path: str) -> None:
+    draw(root / "a.png", 1)
+
+    for ask in (library.version, library.read, library.is_gone):
+        with pytest.raises(Refused, match="not a path inside the library"):
+            ask(path)
