@@ -11,11 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.show import eta_words, show_files, show_json, show_neighbours, show_status
 from lookalike.client import Client
+from lookalike.errors import NotRunning
 from lookalike.status import Status
 
 POLL_S = 0.25
 # The producer renews its note once a second: only what holds longer than that is known to be so.
 CALM_S = 1.5
+# How long `up` may take until it can be seen to start: it imports for a second or two on a busy machine.
+UNSEEN_S = 5.0
 
 
 @app.command()
@@ -51,8 +54,7 @@ def status(
     json: Json = False,
 ) -> None:
     """Show what is discovered, indexed, rejected and queued, and which parts run."""
-    client = Client(data=data)
-    now = _wait(client) if wait else client.status()
+    now = _wait(_soon_there(data)) if wait else Client(data=data).status()
     if json:
         show_json(now.model_dump())
     else:
@@ -77,6 +79,18 @@ def rejected(data: Data = None, json: Json = False) -> None:
         show_json([{"path": path, "reason": reason} for path, reason in rows])
     else:
         show_files(rows)
+
+
+def _soon_there(data: Path | None) -> Client:
+    """A client, also of a system whose `up` was typed a moment ago and that cannot be seen yet."""
+    until_s = time.monotonic() + UNSEEN_S
+    while True:
+        try:
+            return Client(data=data)
+        except NotRunning:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(POLL_S)
 
 
 def _wait(client: Client) -> Status:

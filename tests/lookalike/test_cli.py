@@ -42,3 +42,10 @@ def test_fetching_without_network_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "try again" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_waiting_for_a_system_that_nobody_starts_ends_with_the_remedy(tmp_path: Path) -> None:
+    done = run("status", "--wait", "--json", LOOKALIKE_DATA=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "lookalike up FOLDER" in done.stderr

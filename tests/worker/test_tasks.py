@@ -41,7 +41,7 @@ def load_or_die(image):
     if image.width == {SLOW_PX}:
         time.sleep(60)
     if image.width == {LATE_PX}:
-        time.sleep(0.5)
+        time.sleep(0.2)  # Pillow calls this several times for one image
     return load(image)
 ImageFile.ImageFile.load = load_or_die
 """
