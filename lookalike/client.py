@@ -1,5 +1,6 @@
 """The client: sends searches and syncs, reads the index. Speaks to the broker alone."""
 
+import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,10 +11,11 @@ from redis.exceptions import RedisError
 
 from lookalike.board import Board
 from lookalike.bounds import MAX_MESSAGE_PATHS
-from lookalike.broker import celery_app, redis_of
+from lookalike.broker import broker_url, celery_app, redis_of, without_secret
 from lookalike.errors import Refused, Unreachable
 from lookalike.job import Job
 from lookalike.local.running import with_running
+from lookalike.log import fields
 from lookalike.messages import (
     ImageByKey,
     ImageByPath,
@@ -31,6 +33,8 @@ from lookalike.sender import Sender
 from lookalike.settings import Settings, read_settings
 from lookalike.status import Status, read_status
 
+log = logging.getLogger(__name__)
+
 READ_S = 30.0
 SYNC_S = 600.0
 
@@ -46,6 +50,8 @@ class Client:
         self._redis = redis_of(self.settings)
         self._board = Board(self._redis, self.settings.names)
         self._sender = Sender(celery_app(self.settings), self.settings.names)
+        found = without_secret(broker_url(self.settings))
+        log.debug(fields("client", broker=found, name=self.settings.name, library=self.settings.library))
 
     def search(
         self,

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError, Refused, TimedOut, Unreachable
+from lookalike.log import fields
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -65,7 +66,9 @@ class Sender:
         with _away():
             # Asked first, because Celery would try for five seconds and log each of its tries.
             self._app.backend.client.ping()
-            return self._app.send_task(task, args=[message.model_dump(mode="json")], retry=False, **options)
+            sent = self._app.send_task(task, args=[message.model_dump(mode="json")], retry=False, **options)
+        log.debug(fields("sent", task=task, queue=options["queue"], id=sent.id))
+        return sent
 
 
 def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lookalike import __version__
+from lookalike.cli.manners import set_manners
 
 app = typer.Typer(
     name="lookalike",
@@ -30,5 +31,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what was asked for, and errors.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell on stderr what is done, and where an error comes from.")
+    ] = False,
 ) -> None:
     """Drop images into a folder and search them by example."""
+    set_manners(quiet=quiet, verbose=verbose)

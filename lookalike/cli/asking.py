@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lookalike.cli.app import Data, Json, app
+from lookalike.cli.manners import shows_progress
 from lookalike.cli.show import eta_words, show_files, show_json, show_neighbours, show_status
 from lookalike.client import Client
 from lookalike.errors import NotRunning
@@ -102,6 +103,7 @@ def _wait(client: Client) -> Status:
         TextColumn("{task.fields[eta]}"),
         console=Console(stderr=True),
         transient=True,
+        disable=not shows_progress(),
     )
     calm_since: float | None = None
     with progress:

@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from lookalike import local
 from lookalike.cli.app import Data, app
+from lookalike.cli.manners import is_quiet
+from lookalike.local.logs import ALSO
+from lookalike.local.parts import PARTS
 from lookalike.settings import read_settings
 
 
@@ -21,7 +25,8 @@ def up(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index that is there.")] = False,
 ) -> None:
     """Start everything on this machine and index FOLDER; Ctrl-C stops it."""
-    local.up(read_settings(data=data, model=model, distance=distance), folder, rebuild=rebuild)
+    settings = read_settings(data=data, model=model, distance=distance)
+    local.up(settings, folder, rebuild=rebuild, console=Console(quiet=is_quiet()))
 
 
 @app.command()
@@ -32,7 +37,10 @@ def down(data: Data = None) -> None:
 
 @app.command()
 def logs(
-    part: Annotated[str | None, typer.Argument(help="One part; all of them if none is named.")] = None,
+    part: Annotated[
+        str | None,
+        typer.Argument(help="One part; all of them if none is named.", autocompletion=lambda: [*PARTS, *ALSO]),
+    ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what is said.")] = False,
     data: Data = None,
 ) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lookalike.cli.manners import is_quiet
+from lookalike.doctor import Finding
 from lookalike.neighbour import Neighbour
 from lookalike.paths import shown
 from lookalike.status import Status
 from lookalike.verify import Comparison
 
 MOST_EXAMPLES = 5
+COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
 
 
 def say_error(sentence: str) -> None:
@@ -22,8 +25,8 @@ def say_error(sentence: str) -> None:
 
 
 def say(sentence: str) -> None:
-    """One sentence on stdout."""
-    Console(highlight=False).print(_plain(sentence), soft_wrap=True)
+    """One sentence on stdout for people, not with --quiet."""
+    Console(highlight=False, quiet=is_quiet()).print(_plain(sentence), soft_wrap=True)
 
 
 def show_json(document: Any) -> None:
@@ -75,6 +78,17 @@ def show_status(status: Status) -> None:
     console.print(table)
     if status.warning:
         console.print(f"[yellow]{_plain(status.warning)}[/yellow]", soft_wrap=True)
+
+
+def show_finding(finding: Finding) -> None:
+    """One line of `doctor`, and its remedy below it; with --quiet only what is not well."""
+    if finding.state == "ok" and is_quiet():
+        return
+    console = Console(highlight=False)
+    state = f"[{COLOURS[finding.state]}]{finding.state:8}[/]"
+    console.print(f"{state}{finding.name:15} {_plain(finding.found)}", soft_wrap=True)
+    if finding.remedy is not None:
+        console.print(f"{'':8}{'':15} -> {_plain(finding.remedy)}", soft_wrap=True)
 
 
 def show_comparison(found: Comparison, *, is_deep: bool) -> None:

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lookalike.candidates import Candidates
 from lookalike.cli.app import Data, Json, app
+from lookalike.cli.manners import shows_progress
 from lookalike.cli.show import show_comparison, show_json
 from lookalike.client import Client
 from lookalike.disk import Disk
@@ -66,16 +67,15 @@ def _disk_of(client: Client) -> Disk:
 
 
 def _verified(client: Client, disk: Disk, deep: int) -> Comparison:
-    """Compares, with a bar on stderr if that is a terminal."""
-    console = Console(stderr=True)
+    """Compares, with a bar on stderr if somebody looks on."""
     progress = Progress(
         TextColumn("comparing"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not console.is_terminal,
+        disable=not shows_progress(),
     )
     with progress:
         status = client.status()

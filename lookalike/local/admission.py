@@ -19,6 +19,15 @@ LOOK_AGAIN_S = 0.1
 NEEDED = ("supervisor", "flower", "watchdog", "onnxruntime", "qdrant_client", "qdrant_edge", "uvicorn")
 
 
+def need_locks() -> None:
+    """Raises Misconfigured on a system that has no locks on files, nor sockets and signals as the parts need them."""
+    if find_spec("fcntl") is None:
+        raise Misconfigured(
+            "`lookalike up` runs on Linux and macOS: on Windows start it in WSL2, or the containers with "
+            "`docker compose up`; a client works here with REDIS_URL."
+        )
+
+
 def need_extras(needed: tuple[str, ...] = NEEDED) -> None:
     """Raises Misconfigured if a part could not even be started."""
     missing = [name for name in needed if find_spec(name) is None]

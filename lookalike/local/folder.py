@@ -97,7 +97,7 @@ def make(folder: DataFolder) -> None:
     """Makes the folder and what is in it, readable by its owner alone. Raises Misconfigured."""
     try:
         folder.root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        _refuse_foreign(folder)
+        refuse_foreign(folder)
         folder.root.chmod(PRIVATE_FOLDER)
         folder.lock.touch(PRIVATE_FILE)
         for inside in (folder.broker, folder.store, folder.flower, folder.logs, folder.run):
@@ -124,8 +124,8 @@ def open_private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb")
 
 
-def _refuse_foreign(folder: DataFolder) -> None:
-    """A folder that holds somebody's files is not taken over: cleaning up must be safe."""
+def refuse_foreign(folder: DataFolder) -> None:
+    """A folder that holds somebody's files is not taken over: cleaning up must be safe. Raises Misconfigured."""
     ours = folder.lock.exists() or folder.identity.exists()
     if not ours and any(not entry.name.startswith(".") and entry != folder.models for entry in folder.root.iterdir()):
         raise Misconfigured(f"The data folder {folder.root} holds other files. {REMEDY}")

@@ -1,6 +1,8 @@
-"""Locks on files: who holds one, and waiting until nobody does. The kernel lets go of them when a process dies."""
+"""Locks on files: who holds one, and waiting until nobody does. The kernel lets go of them when a process dies.
 
-import fcntl
+Windows has no such locks, and no system can run there; but a client can, which only finds that there is no lock file.
+"""
+
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ class Held(Exception):
 def hold(path: Path) -> Iterator[None]:
     """Holds the lock alone and leaves our pid in the file. Raises Held."""
     with path.open("r+", encoding="ascii") as stream:
-        if not _becomes_true(lambda: _take(stream, fcntl.LOCK_EX), GLANCE_S):
+        if not _becomes_true(lambda: take(stream), GLANCE_S):
             raise Held
         stream.truncate(0)
         stream.write(str(os.getpid()))
@@ -32,7 +34,7 @@ def hold(path: Path) -> Iterator[None]:
 def is_free(path: Path) -> bool:
     """Whether nobody holds the lock alone or shared; a file that is not there is free."""
     with suppress(FileNotFoundError), path.open("r+", encoding="ascii") as stream:
-        return _take(stream, fcntl.LOCK_EX)
+        return take(stream)
     return True
 
 
@@ -42,7 +44,7 @@ def holder(path: Path) -> int | None:
     The pid is that of a living process: it was written under the lock, and the lock is still held.
     """
     with suppress(FileNotFoundError, PermissionError), path.open("r", encoding="ascii") as stream:
-        if not _take(stream, fcntl.LOCK_SH):
+        if not take(stream, shared=True):
             pid = stream.read()
             return int(pid) if pid.isdigit() else None
     return None
@@ -53,9 +55,12 @@ def wait_free(path: Path, timeout_s: float) -> bool:
     return _becomes_true(lambda: is_free(path), timeout_s)
 
 
-def _take(stream: IO[str], how: int) -> bool:
+def take(stream: IO[str], *, shared: bool = False) -> bool:
+    """Takes the lock on an open file until that is closed, alone or with others; False if somebody has it."""
+    import fcntl  # noqa: PLC0415 (see above)
+
     try:
-        fcntl.flock(stream, how | fcntl.LOCK_NB)
+        fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -1,6 +1,5 @@
 """Free ports. A port is ours from the moment it is chosen, so that two starting `up`s never share one."""
 
-import fcntl
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lookalike.errors import Misconfigured
+from lookalike.local.locks import take
 
 # As far as one looks: beyond this many taken ports something else is wrong.
 STEPS = 200
@@ -32,14 +32,11 @@ def reserved_ports(runtime: Path) -> Iterator[Choose]:
 
         def choose(first: int, host: str = LOOPBACK) -> int:
             for port in range(first, min(first + STEPS, LAST_PORT + 1)):
-                lock = held.enter_context((runtime / f"port-{port}").open("w"))
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                if _is_free(host, port):
-                    return port
-                fcntl.flock(lock, fcntl.LOCK_UN)
+                with ExitStack() as tried:
+                    lock = tried.enter_context((runtime / f"port-{port}").open("w"))
+                    if take(lock) and _is_free(host, port):
+                        held.enter_context(tried.pop_all())
+                        return port
             raise Misconfigured(
                 f"No port from {first} up is free on {host}: end what listens there, or name another address."
             )

@@ -45,11 +45,11 @@ def ask_broker(url: str) -> None:
         redis.close()
 
 
-def ask_store(url: str, key: str | None) -> None:
-    """Asks the store for its version once. Raises Unreachable, Misconfigured."""
+def ask_store(url: str, key: str | None, *, what: str = "/collections") -> None:
+    """Asks the store once, for something that needs the key if it wants one. Raises Unreachable, Misconfigured."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise Misconfigured(f"QDRANT_URL is no address of a store: write http://HOST:PORT, not {without_secret(url)}.")
-    request = Request(url, headers={} if key is None else {"api-key": key})  # noqa: S310 (checked above)
+    request = Request(url.rstrip("/") + what, headers={} if key is None else {"api-key": key})  # noqa: S310 (checked above)
     opener = build_opener(ProxyHandler({})) if urlsplit(url).hostname in ("127.0.0.1", "localhost") else build_opener()
     shown = without_secret(url)
     try:

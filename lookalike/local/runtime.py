@@ -27,6 +27,9 @@ def runtime_folder() -> Path:
 
 def pointers() -> list[Path]:
     """The files that say where systems run; none in a folder that is not there, or in which others could write."""
+    if not hasattr(os, "getuid"):
+        # Windows, where no system can run.
+        return []
     folder = _folder()
     return sorted(folder.glob(f"{POINTER}*")) if folder.is_dir() and _is_ours(folder) else []
 

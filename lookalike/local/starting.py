@@ -65,7 +65,8 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
     if addresses.ports.broker is not None:
         ours["broker"] = lambda: ask_broker(addresses.redis_url)
     if addresses.ports.store is not None:
-        ours["store"] = lambda: ask_store(addresses.qdrant_url, None)
+        # It was started with our key: whether it answers is all that is in question.
+        ours["store"] = lambda: ask_store(addresses.qdrant_url, None, what="/")
     starts: dict[str, set[int]] = {part: set() for part in ours}
     until = time.monotonic() + GROUND_S
     for part, ask in ours.items():

@@ -11,7 +11,7 @@ from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import Unreachable
 from lookalike.local.addresses import choose_addresses, completed
-from lookalike.local.admission import alone, need_extras, need_given_servers, wait_for_leftovers
+from lookalike.local.admission import alone, need_extras, need_given_servers, need_locks, wait_for_leftovers
 from lookalike.local.environment import environment_of
 from lookalike.local.folder import DataFolder, data_folder, make
 from lookalike.local.keeper import Keeper
@@ -58,6 +58,7 @@ def up(
     it takes those signals over, and the kernel ends the parts when the thread that started them ends.
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
+    need_locks()
     need_extras()
     folder = data_folder(settings)
     root = usable_library(library, folder)

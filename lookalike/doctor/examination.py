@@ -1,0 +1,44 @@
+"""The order in which a machine is looked at: first what everything else needs. Joins the modules beside it."""
+
+from collections.abc import Iterator
+
+from lookalike.doctor.finding import Finding, broken
+from lookalike.doctor.machine import processor, python, watching
+from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
+from lookalike.doctor.places import data, disk, library, ports
+from lookalike.doctor.programs import broker_program, model
+from lookalike.doctor.servers import broker, parts, store
+from lookalike.errors import Misconfigured
+from lookalike.local.folder import DataFolder, data_folder
+from lookalike.local.running import find_running, with_running
+from lookalike.settings import Settings
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Each finding as soon as it is there. Changes nothing on this machine; raises nothing that a person causes."""
+    yield python()
+    yield versions()
+    lacking = {name: lacks(name) for name in EXTRAS}
+    yield from (extra(name, missing) for name, missing in lacking.items())
+    yield processor()
+    try:
+        running = find_running(settings)
+        whole = with_running(settings) if running is not None else settings
+    except Misconfigured as error:
+        yield broken("system", "more than one runs here", str(error))
+        return
+    folder = data_folder(settings) if running is None else DataFolder(running.data)
+    yield data(folder)
+    yield disk(folder)
+    yield library(whole, folder)
+    yield watching(whole)
+    yield from ports(whole, running)
+    if not lacking["edge"] and whole.redis_url is None:
+        yield broker_program()
+    if not lacking["worker"]:
+        yield model(whole)
+    reached = broker(whole)
+    yield reached
+    yield store(whole, running)
+    if whole.redis_url is not None and reached.state != "broken":
+        yield parts(whole)

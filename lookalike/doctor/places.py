@@ -1,0 +1,88 @@
+"""The data folder, its disk, the library and the ports: what `lookalike up` would stand on."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.errors import LookalikeError
+from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
+from lookalike.local.folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
+from lookalike.local.library import usable_library
+from lookalike.local.ports import LOOPBACK, reserved_ports
+from lookalike.local.running import Running
+from lookalike.local.runtime import runtime_folder
+from lookalike.local.space import MIB, NEEDED_MIB, free_mib
+from lookalike.settings import Settings
+
+
+def data(folder: DataFolder) -> Finding:
+    """Whether `up` can keep its files there, and nobody else can read them."""
+    there = _nearest(folder.root)
+    try:
+        if there == folder.root:
+            refuse_foreign(folder)
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except LookalikeError as error:
+        return broken("data folder", str(folder.root), str(error))
+    except OSError as error:
+        return broken("data folder", f"{folder.root} cannot be written ({error.strerror})", REMEDY)
+    if there != folder.root:
+        return ok("data folder", f"{folder.root}, not made yet")
+    mode = stat.S_IMODE(there.stat().st_mode)
+    if mode & ~PRIVATE_FOLDER:
+        return warning("data folder", f"{there} is open to others (mode {mode:o})", f"chmod 700 {there}")
+    return ok("data folder", str(there))
+
+
+def disk(folder: DataFolder) -> Finding:
+    """Whether there is room to start."""
+    free = free_mib(DataFolder(_nearest(folder.root)))
+    if free < NEEDED_MIB:
+        return broken(
+            "disk", f"{free} MiB free", f"Make room, at least {NEEDED_MIB} MiB, or name another folder with --data."
+        )
+    return ok("disk", f"{free * MIB / 1e9:.1f} GB free")
+
+
+def library(settings: Settings, folder: DataFolder) -> Finding:
+    """Whether the images can be read."""
+    if settings.library is None:
+        return ok("library", "none is named; `lookalike up FOLDER` names it")
+    try:
+        usable_library(settings.library, folder)
+        has_files = any(settings.library.iterdir())
+    except LookalikeError as error:
+        return broken("library", str(settings.library), str(error))
+    if not has_files:
+        return warning("library", f"{settings.library} is empty", "Mount its disk, or put images into it.")
+    return ok("library", str(settings.library))
+
+
+def ports(settings: Settings, running: Running | None) -> Iterator[Finding]:
+    """Where a system listens that runs here, or would."""
+    if running is not None:
+        yield ok("ports", f"in use by the system that runs here (pid {running.pid}), {running.flower_url}")
+        return
+    wanted = [("flower", settings.flower_port, settings.flower_host)]
+    if settings.redis_url is None:
+        wanted.append(("broker", FIRST_BROKER_PORT, LOOPBACK))
+    if settings.qdrant_url is None:
+        wanted.append(("store", FIRST_STORE_PORT, LOOPBACK))
+    with reserved_ports(runtime_folder()) as choose:
+        for part, first, host in wanted:
+            try:
+                port = choose(first, host)
+            except LookalikeError as error:
+                yield broken(f"port of {part}", f"none from {first} up", str(error))
+            else:
+                taken = "" if port == first else f"; {first} is taken by another program"
+                yield ok(f"port of {part}", f"{port}{taken}")
+
+
+def _nearest(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    return next(folder for folder in (path, *path.parents) if os.path.lexists(folder))

@@ -1,0 +1,61 @@
+"""Programs that are started as others than us: the broker that ships, and the model in a worker's own code."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from lookalike.doctor.finding import Finding, broken, ok
+from lookalike.errors import LookalikeError
+from lookalike.local.embedded import valkey_server
+from lookalike.local.environment import environment_of
+from lookalike.services import python_module
+from lookalike.settings import Settings
+
+ANSWERS_WITHIN_S = 60.0
+
+
+def broker_program() -> Finding:
+    """Whether the Valkey that `up` brings along runs on this machine."""
+    remedy = "Name a broker in REDIS_URL: the one that ships needs glibc (Debian, Ubuntu, Fedora; not Alpine) or macOS."
+    try:
+        program = valkey_server()
+        said = _said([str(program), "--version"])
+    except (LookalikeError, OSError, subprocess.SubprocessError) as error:
+        return broken("broker program", _reason(error), remedy)
+    return ok("broker program", said.split(" sha=")[0])
+
+
+def model(settings: Settings) -> Finding:
+    """Whether the model that is set runs: it embeds one picture."""
+    try:
+        tried = json.loads(_said(python_module("worker.trial"), settings))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return broken("model", f"{settings.model} does not run", _reason(error))
+    return ok(
+        "model",
+        f"{tried['name']} ({Path(tried['file']).name}, {tried['precision']}, {tried['dimension']} numbers), "
+        f"{tried['backend']}, {tried['took_ms']:.0f} ms for one picture",
+    )
+
+
+def _said(command: list[str], settings: Settings | None = None) -> str:
+    done = subprocess.run(
+        command,
+        env=None if settings is None else environment_of(settings, os.environ),
+        capture_output=True,
+        text=True,
+        timeout=ANSWERS_WITHIN_S,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _reason(error: Exception) -> str:
+    """What the program said last, or why it could not even be asked."""
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = [line for line in f"{error.stderr}".splitlines() if line.strip()]
+        return lines[-1].strip() if lines else f"it ended with exit code {error.returncode}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {error.timeout:g} s"
+    return str(error)
