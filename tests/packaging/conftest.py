@@ -1,6 +1,8 @@
 """What the packaging tests share: the distributions, and an environment with the wheel and without the checkout."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_DEADLINE_S = 60
+UV = [sys.executable, "-m", "uv"]
 
 
 def build(source: Path, target: str, into: Path) -> Path:
@@ -68,6 +71,31 @@ class Elsewhere:
         return done.stdout.strip()
 
 
+def install(wheel: Path, environment: Path, extras: str = "") -> Path:
+    """Makes an empty environment and installs the wheel as anybody would, at the pinned versions; its Python.
+
+    From uv's cache, which `make setup` has filled, else from the index.
+    """
+    subprocess.run([*UV, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
+    command = [*UV, "pip", "install", "--quiet", "--python", str(environment / "bin" / "python")]
+    command += ["--constraint", str(ROOT / "constraints.txt"), f"{wheel}{extras}"]
+    if subprocess.run([*command, "--offline"], check=False, capture_output=True).returncode:
+        subprocess.run(command, check=True)
+    return environment / "bin" / "python"
+
+
+def hiding(place: Path) -> list[str]:
+    """What to put before a command so that it finds an empty folder in that place. Skips where that is not allowed."""
+    rights = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+    mount = f'mount -t tmpfs none {shlex.quote(str(place))} && exec "$@"'
+    command = [shutil.which("unshare") or "unshare", *rights, "--mount", "sh", "-c", mount, "sh"]
+    try:
+        subprocess.run([*command, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no mount namespaces here, so that the checkout cannot be hidden ({error})")
+    return command
+
+
 @pytest.fixture(scope="session")
 def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
     """The third parties are ours by a .pth file, which is read without the .pth files in that folder: no checkout."""
@@ -76,6 +104,6 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Elsewher
     python = folder / "env" / "bin" / "python"
     places = {"base": str(folder / "env"), "platbase": str(folder / "env")}
     Path(sysconfig.get_path("purelib", "venv", places), "third_parties.pth").write_text(sysconfig.get_path("purelib"))
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
-    subprocess.run([*install, "--python", str(python), str(wheel)], check=True)
+    command = [*UV, "pip", "install", "--quiet", "--offline", "--no-deps"]
+    subprocess.run([*command, "--python", str(python), str(wheel)], check=True)
     return Elsewhere(python, folder)

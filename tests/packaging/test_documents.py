@@ -12,8 +12,14 @@ from lookalike.settings import Settings, variable_of
 from tests.packaging.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = sorted(chain([ROOT / "README.md", ROOT / "CHANGELOG.md"], (ROOT / "docs").rglob("*.md")))
+DOCUMENTS = sorted(
+    chain(
+        [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")],
+        (ROOT / "docs").rglob("*.md"),
+    )
+)
 MOST_LINES = 120
+MOST_PICTURE_BYTES = 60_000
 EXAMPLE_BEFORE_LINE = 40
 
 
@@ -77,3 +83,13 @@ def test_the_changelog_begins_with_the_version_that_is_made() -> None:
     (first, *_) = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
 
     assert (ROOT / "lookalike/__init__.py").read_text("utf-8").find(f'__version__ = "{first}"') > 0
+
+
+@pytest.mark.parametrize("picture", ["up.svg", "flower.png"])
+def test_pictures_are_small_shown_and_drawn_by_make(picture: str) -> None:
+    path = ROOT / "docs/pictures" / picture
+
+    assert path.stat().st_size < MOST_PICTURE_BYTES
+    assert f"docs/pictures/{picture}" in README
+    assert picture in path.with_name("draw.py").read_text("utf-8")
+    assert b"://cdn" not in path.read_bytes()

@@ -1,0 +1,129 @@
+"""Every command and every Python block of the README and the documents is executed, or says why not.
+
+One system runs meanwhile: the one that the README's first block starts, from the built wheel in an empty environment,
+with the checkout out of reach.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.blocks import LANGUAGES, Block, blocks_of
+from tests.packaging.conftest import ROOT, hiding, install
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
+CODE = [block for block in BLOCKS if block.language != "text" and block.not_run is None]
+SHORTEST_REASON = 20
+INDEXED_WITHIN_S = 90.0
+STOPS_WITHIN_S = 30.0
+RUNS_WITHIN_S = 60.0
+BASH = shutil.which("bash") or "bash"
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody in a folder of their own who has the wheel with everything, in a `.venv`, and no checkout."""
+
+    folder: Path
+    environment: dict[str, str]
+    elsewhere: list[str]
+
+    def types(self, *command: str, code: str | None = None) -> "subprocess.CompletedProcess[str]":
+        """Runs a command there, which reads the code."""
+        return subprocess.run(
+            [*self.elsewhere, *command], cwd=self.folder, env=self.environment, input=code,
+            capture_output=True, text=True, timeout=RUNS_WITHIN_S, check=False,
+        )  # fmt: skip
+
+    def run(self, block: Block) -> "subprocess.CompletedProcess[str]":
+        """Types what the block says."""
+        python = [".venv/bin/python", "-W", "error", "-"]
+        return self.types(
+            *(python if block.language == "python" else [BASH, "-euo", "pipefail", "-s"]), code=block.code
+        )
+
+
+@pytest.fixture(scope="module")
+def newcomer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """Beside the system that the README's first block starts."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    elsewhere = hiding(ROOT)
+    install(wheel, folder / ".venv", "[all]")
+    # What `make` looks at before it would make `.venv` anew.
+    for name in ("Makefile", "constraints.txt", "pyproject.toml"):
+        shutil.copy2(ROOT / name, folder)
+    (folder / ".venv" / ".ready").touch()
+    strange = ("LOOKALIKE", "REDIS", "QDRANT", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+    home = {"XDG_DATA_HOME": str(folder / "home"), "TMPDIR": str(folder)}
+    newcomer = Newcomer(folder, kept | home | {"PATH": f"{folder / '.venv/bin'}:{kept['PATH']}"}, elsewhere)
+    (first,) = [block for block in BLOCKS if block.stays]
+    with (folder / "up.out").open("w") as said:
+        up = subprocess.Popen(
+            [*elsewhere, BASH, "-c", first.code], cwd=folder, env=newcomer.environment,
+            stdout=said, stderr=said, process_group=0,
+        )  # fmt: skip
+    try:
+        _wait_for(" indexed 36 ", folder / "up.out", up)
+        yield newcomer
+    finally:
+        os.killpg(up.pid, signal.SIGTERM)
+        up.wait(STOPS_WITHIN_S)
+
+
+def test_each_block_says_what_it_is_and_what_is_not_run_says_why() -> None:
+    assert [str(block) for block in BLOCKS if block.language not in LANGUAGES] == []
+    assert [str(block) for block in BLOCKS if block.not_run is not None and len(block.not_run) < SHORTEST_REASON] == []
+
+
+@pytest.mark.parametrize("block", [block for block in CODE if not block.stays], ids=str)
+def test_what_is_written_works(newcomer: Newcomer, block: Block) -> None:
+    done = newcomer.run(block)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_first_search_finds_houses_by_a_house(newcomer: Newcomer) -> None:
+    (python, *_) = [block for block in CODE if block.language == "python"]
+
+    paths = re.findall(r"\S+\.jpg", newcomer.run(python).stdout)
+
+    assert paths[0] == "houses/houses-3.jpg"
+    assert sum(path.startswith("houses/") for path in paths) >= len(paths) - 1
+
+
+def test_nothing_of_the_checkout_is_reached(newcomer: Newcomer) -> None:
+    assert newcomer.types("ls", "-A", str(ROOT)).stdout == ""
+    assert str(newcomer.folder) in newcomer.types(".venv/bin/python", "-c", "import lookalike; print(lookalike)").stdout
+
+
+def test_the_wheel_without_extras_searches_beside_it(newcomer: Newcomer, wheel: Path, tmp_path: Path) -> None:
+    """What a web application installs: it finds the system, and asks it."""
+    python = install(wheel, tmp_path / "environment")
+    shutil.copy(newcomer.folder / "photos" / "houses" / "houses-3.jpg", newcomer.folder / "cat.jpg")
+    code = 'from lookalike import Client\nprint(Client().search("cat.jpg").result(timeout_s=10)[0].path)'
+
+    done = newcomer.types(str(python), "-W", "error", "-c", code)
+    doctor = newcomer.types(str(python.with_name("lookalike")), "doctor")
+
+    assert done.stdout == "houses/houses-3.jpg\n", done.stderr
+    assert doctor.returncode == 0, doctor.stdout
+    assert "not installed: onnxruntime" in doctor.stdout.replace("numpy, ", "")
+
+
+def _wait_for(words: str, file: Path, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + INDEXED_WITHIN_S
+    while words not in file.read_text():
+        assert process.poll() is None, file.read_text()
+        assert time.monotonic() < until, file.read_text()
+        time.sleep(0.1)
