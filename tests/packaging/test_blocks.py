@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +119,27 @@ def test_the_wheel_without_extras_searches_beside_it(newcomer: Newcomer, wheel: 
     assert done.stdout == "houses/houses-3.jpg\n", done.stderr
     assert doctor.returncode == 0, doctor.stdout
     assert "not installed: onnxruntime" in doctor.stdout.replace("numpy, ", "")
+
+
+def test_a_client_works_where_there_are_no_locks_and_up_says_what_to_use(newcomer: Newcomer, tmp_path: Path) -> None:
+    """Windows, as far as Python can play it: what is missing there is taken from us, not from Celery, which knows."""
+    url = newcomer.types(
+        ".venv/bin/python", "-c", "from lookalike import Client; print(Client().settings.redis_url.get_secret_value())"
+    )
+    theirs = "import os, signal, sys, celery.app.base, celery.backends.redis, kombu.transport.redis\n"
+    windows = theirs + "sys.modules['fcntl'] = None; del os.getuid, signal.SIGHUP, signal.SIGKILL\n"
+    ask = 'from lookalike import Client\nprint(Client().search("houses/houses-3.jpg").result(timeout_s=10)[0].path)\n'
+    up = 'sys.argv[1:] = ["up", "photos"]\nfrom lookalike.cli import main\nmain()\n'
+    there = replace(
+        newcomer, environment=newcomer.environment | {"XDG_DATA_HOME": str(tmp_path), "REDIS_URL": url.stdout.strip()}
+    )
+
+    done = there.types(".venv/bin/python", "-c", windows + ask + up)
+
+    assert done.stdout == "houses/houses-3.jpg\n", done.stderr
+    assert done.returncode == 1
+    assert "WSL2" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def _wait_for(words: str, file: Path, process: "subprocess.Popen[bytes]") -> None:
