@@ -1,6 +1,7 @@
 """A worker's equipment over the real store, a real small model and a library in a temporary folder."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,8 +34,16 @@ def embedder(model: Path) -> Embedder:
     return Embedder(model, sub_batch=4)
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantClient]:
+@pytest.fixture(scope="session", params=["edge", "local"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantClient]:
+    """Our server over the embedded engine, and qdrant-client's own local mode as a second opinion."""
+    if request.param == "local":
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Payload indexes have no effect in the local Qdrant")
+            client = QdrantClient(":memory:")
+            yield client
+            client.close()
+        return
     with edge_process(tmp_path_factory.mktemp("store") / "data") as edge:
         client = QdrantClient(url=edge.url, check_compatibility=False)
         yield client
