@@ -131,6 +131,9 @@ class CountsReply(Strict):
     library: str
     model: str
     distance: str
+    backend: str
+    precision: str
+    threads: int
 
 
 class KnownFile(Strict):

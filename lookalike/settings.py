@@ -10,6 +10,7 @@ from lookalike.errors import Misconfigured
 from lookalike.names import Names
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
+Provider = Literal["auto", "cpu", "openvino", "cuda"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -69,6 +70,9 @@ class Settings(BaseSettings):
     )
     ignore: Words = Field(default=(), description="Globs of paths to leave out, comma-separated.")
 
+    provider: Provider = Field(
+        default="auto", description="What computes the embeddings: `cpu`, `openvino`, `cuda`, or the fastest here."
+    )
     workers: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
     sub_batch: Count = Field(default=8, description="Images in one run of the model.")
     max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")

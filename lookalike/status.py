@@ -31,6 +31,9 @@ class Status(BaseModel):
     warning: str | None
     model: str
     distance: str
+    backend: str | None
+    precision: str | None
+    threads: int | None
     redis_url: str
     qdrant_url: str | None
     flower_url: str | None
@@ -65,6 +68,9 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
         warning=note.warning or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
+        backend=None if counts is None else counts.backend,
+        precision=None if counts is None else counts.precision,
+        threads=None if counts is None else counts.threads,
         redis_url=without_secret(broker_url(settings)),
         qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
         flower_url=settings.flower_url,

@@ -13,12 +13,15 @@ from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
 from lookalike.local.guarded import die_with_parent
-from lookalike.log import FORMAT, keep_to_the_point
+from lookalike.log import FORMAT, fields, keep_to_the_point
 from lookalike.settings import read_settings
+from worker.backends import THREADS
+from worker.choosing import fixed_backend
 from worker.embed import card_at, model_path
 from worker.equipment import library_root
 from worker.errors import Away
 from worker.patience import wait_out
+from worker.prepare import make
 from worker.slots import TakeBack, register, transport_options
 from worker.tasks import Process, define
 
@@ -65,6 +68,9 @@ def start(**_: Any) -> None:
         if ingests:
             library_root(settings)
         card_at(model_path(settings))
+        if fixed_backend(settings) is None:
+            # Before any child computes something: whoever comes first measures, and makes the collection.
+            make(settings, rebuild=False, for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
@@ -88,7 +94,9 @@ def start(**_: Any) -> None:
 def start_child(**_: Any) -> None:
     """After fork: loads the model, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
-    process.embedder.warm_up()
+    embedder = process.embedder
+    embedder.warm_up()
+    log.info(fields("computing", backend=embedder.backend, precision=embedder.card.precision, threads=THREADS))
 
 
 @heartbeat_sent.connect

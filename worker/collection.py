@@ -17,7 +17,7 @@ from qdrant_client.models import Distance as QdrantDistance
 from lookalike.errors import CollectionMismatch
 from lookalike.settings import Distance
 from models.contract import ModelCard
-from worker.embed import BACKEND
+from worker.backends import CPU
 from worker.points import INDEXED_FIELDS, VECTOR
 
 QDRANT_DISTANCES = {
@@ -40,7 +40,7 @@ class Identity:
     fingerprint: str
     distance: Distance
     precision: str
-    backend: str = BACKEND
+    backend: str = CPU
 
     def metadata(self) -> dict[str, str]:
         """As it is recorded with the collection."""
@@ -53,7 +53,14 @@ def concrete_name(system: str, card: ModelCard, distance: Distance) -> str:
 
 
 def ensure(
-    client: QdrantClient, system: str, card: ModelCard, distance: Distance, *, library_id: str | None, rebuild: bool
+    client: QdrantClient,
+    system: str,
+    card: ModelCard,
+    distance: Distance,
+    *,
+    library_id: str | None,
+    rebuild: bool,
+    backend: str = CPU,
 ) -> tuple[str, Identity, bool]:
     """Makes the collection and its alias if they are not there. Returns name, identity, and whether it was made.
 
@@ -61,7 +68,7 @@ def ensure(
     backend; with `rebuild` that index is dropped instead.
     """
     name = concrete_name(system, card, distance)
-    wanted = Identity(library_id or str(uuid4()), card.name, card.fingerprint, distance, card.precision)
+    wanted = Identity(library_id or str(uuid4()), card.name, card.fingerprint, distance, card.precision, backend)
     behind = _behind(client, system)
     if rebuild and behind is not None:
         client.delete_collection(behind)
@@ -71,6 +78,12 @@ def ensure(
     made = _create(client, name, wanted, card.dimension)
     _point_alias(client, system, name)
     return name, _recorded(client, name), made
+
+
+def recorded_backend(client: QdrantClient, system: str) -> str | None:
+    """What the vectors of the index were computed with; None if there is no index yet."""
+    behind = _behind(client, system)
+    return None if behind is None else _recorded(client, behind).backend
 
 
 def _behind(client: QdrantClient, system: str) -> str | None:

@@ -5,28 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from lookalike.errors import Misconfigured
 from lookalike.services import services_dir
 from lookalike.settings import Settings
 from models.contract import ContractBroken, ModelCard, read_card
-
-# What computed the vectors, recorded with the collection: other providers differ in the third decimal.
-BACKEND = "onnxruntime-cpu"
+from worker.backends import CPU, open_session
 
 
 class Embedder:
-    """One model, loaded. Make it after fork: a session does not survive one."""
+    """One model, loaded. Make it after fork: a session does not survive one. Raises Misconfigured."""
 
-    def __init__(self, path: Path, *, sub_batch: int) -> None:
-        options = ort.SessionOptions()
-        # One process per core, serial inside: measured against threads in docs/decisions/0007-worker.md.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    def __init__(self, path: Path, *, sub_batch: int, backend: str = CPU) -> None:
         self.card = card_at(path)
-        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # Recorded with the collection: backends differ in the third decimal.
+        self.backend = backend
+        self._session = open_session(path, backend)
         self._sub_batch = sub_batch
 
     def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:

@@ -47,10 +47,10 @@ def library_root(settings: Settings) -> Path:
     return settings.library
 
 
-def load_embedder(settings: Settings) -> Embedder:
+def load_embedder(settings: Settings, backend: str) -> Embedder:
     """The model, loaded and ready. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings), sub_batch=settings.sub_batch)
+    return Embedder(model_path(settings), sub_batch=settings.sub_batch, backend=backend)
 
 
 class Equipment:
@@ -66,6 +66,7 @@ class Equipment:
             settings.distance,
             library_id=settings.library_id,
             rebuild=False,
+            backend=embedder.backend,
         )
         self._settings = settings
         self._embedder = embedder

@@ -46,21 +46,25 @@ class Library:
 
     def version(self, path: str) -> Version | None:
         """The file's version, None if there is no such file inside the library. Raises LibraryOffline."""
-        found = self._find(path)
+        root, found = self._root_now(), self._find(path)
         if found is None:
+            self._require_online()
             return None
         try:
             status = found.stat()
         except FileNotFoundError:
+            self._require_online()
             return None
         except OSError as error:
             raise _trouble(error, path) from error
+        self._seen_filled = root
         return Version(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
     def read(self, path: str) -> Content | None:
         """The file's content, None if it is gone by now. Raises Rejected, Changing, LibraryOffline."""
-        found = self._find(path)
+        root, found = self._root_now(), self._find(path)
         if found is None:
+            self._require_online()
             return None
         if not is_sayable(str(found.relative_to(self._root))):
             raise Rejected("its name is not valid UTF-8; rename it")
@@ -68,9 +72,11 @@ class Library:
             # Not following a link that replaced the file since it was resolved; not waiting for a pipe.
             descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
+            self._require_online()
             return None
         except OSError as error:
             raise _trouble(error, path) from error
+        self._seen_filled = root
         with os.fdopen(descriptor, "rb") as file:
             try:
                 before = _version_of(descriptor)
@@ -120,8 +126,18 @@ class Library:
             # same folder, now empty, was emptied by somebody.
             raise LibraryOffline(f"the library {self._root} is empty; is its disk mounted?")
 
+    def _root_now(self) -> tuple[int, int] | None:
+        """Device and inode, asked for before a file is: one that is found shows that this root holds something.
+
+        So only a file that is missing has the root listed, which takes 0.1 ms in a large one.
+        """
+        try:
+            status = self._root.stat()
+        except OSError:
+            return None
+        return (status.st_dev, status.st_ino)
+
     def _find(self, path: str) -> Path | None:
-        self._require_online()
         plain = self._root / checked(path)
         found = Path(os.path.realpath(plain))
         if not found.is_relative_to(self._root):

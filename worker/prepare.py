@@ -11,6 +11,8 @@ from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import log_to_stderr
 from lookalike.settings import Settings, read_settings
+from worker.backends import CPU, open_session
+from worker.choosing import backend_to_make_with
 from worker.collection import ensure
 from worker.embed import card_at, model_path
 from worker.equipment import library_root, qdrant_of
@@ -25,23 +27,34 @@ FOR_S = 5.0
 def prepare(settings: Settings, *, rebuild: bool) -> str:
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
-    card = card_at(model_path(settings))
-    client = qdrant_of(settings)
     try:
-        name, _, made = wait_out(
-            lambda: answered(
-                ensure,
-                client,
-                settings.name,
-                card,
-                settings.distance,
-                library_id=settings.library_id,
-                rebuild=rebuild,
-            ),
-            for_s=FOR_S,
-        )
+        return make(settings, rebuild=rebuild, for_s=FOR_S)
     except Away as error:
         raise Unreachable(f"The store cannot be used: {error}. Check QDRANT_URL.") from error
+
+
+def make(settings: Settings, *, rebuild: bool, for_s: float) -> str:
+    """Makes or checks the collection; its name. Raises Away after `for_s`, CollectionMismatch, Misconfigured."""
+    path = model_path(settings)
+    card = card_at(path)
+    client = qdrant_of(settings)
+    backend = wait_out(lambda: backend_to_make_with(settings, client, rebuild=rebuild), for_s=for_s)
+    if backend != CPU:
+        # Better refused here, in one sentence, than by workers that die as soon as they start.
+        open_session(path, backend)
+    name, _, made = wait_out(
+        lambda: answered(
+            ensure,
+            client,
+            settings.name,
+            card,
+            settings.distance,
+            library_id=settings.library_id,
+            rebuild=rebuild,
+            backend=backend,
+        ),
+        for_s=for_s,
+    )
     if made:
         Board(redis_of(settings), settings.names).forget_totals()
     return name

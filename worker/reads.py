@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
+from worker.backends import THREADS
 from worker.collection import Identity
 from worker.index import Index
 
@@ -24,6 +25,9 @@ class Reads:
                 library=self.identity.library_id,
                 model=self.identity.model,
                 distance=self.identity.distance,
+                backend=self.identity.backend,
+                precision=self.identity.precision,
+                threads=THREADS,
             )
         if isinstance(ask, ReadKnown):
             return FilesReply(files=list(self.index.known(ask.paths).values()))

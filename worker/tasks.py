@@ -16,6 +16,7 @@ from lookalike.log import fields
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, SyncReply
 from lookalike.names import READ, SEARCH, SYNC
 from lookalike.settings import Settings
+from worker.choosing import backend_of
 from worker.danger import DEATHS_TO_BLAME
 from worker.embed import Embedder
 from worker.equipment import Equipment, load_embedder
@@ -39,7 +40,7 @@ class Process:
     @cached_property
     def embedder(self) -> Embedder:
         """The loaded model."""
-        return load_embedder(self._settings)
+        return load_embedder(self._settings, backend_of(self._settings))
 
     @cached_property
     def equipment(self) -> Equipment:

@@ -9,7 +9,8 @@ import time
 
 from lookalike.errors import LookalikeError
 from lookalike.settings import read_settings
-from worker.embed import BACKEND, model_path
+from worker.backends import BACKENDS, CPU
+from worker.embed import model_path
 from worker.equipment import load_embedder
 
 
@@ -18,7 +19,7 @@ def main() -> int:
     try:
         settings = read_settings()
         path = model_path(settings)
-        embedder = load_embedder(settings)
+        embedder = load_embedder(settings, BACKENDS.get(settings.provider, CPU))
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -28,7 +29,7 @@ def main() -> int:
     took_ms = (time.perf_counter() - begun) * 1000
     card = embedder.card
     told = {"name": card.name, "file": str(path), "precision": card.precision, "dimension": card.dimension}
-    sys.stdout.write(json.dumps({**told, "backend": BACKEND, "took_ms": round(took_ms, 1)}) + "\n")
+    sys.stdout.write(json.dumps({**told, "backend": embedder.backend, "took_ms": round(took_ms, 1)}) + "\n")
     return 0
 
 

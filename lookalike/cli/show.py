@@ -69,6 +69,12 @@ def show_status(status: Status) -> None:
         ("ETA", eta_words(status.eta_s)),
         ("embedded", f"{status.embedded_total} since the index was made"),
         ("model", f"{status.model}, {status.distance}"),
+        (
+            "computes",
+            None
+            if status.backend is None
+            else f"{status.backend}, {status.precision}, {status.threads} thread(s) a process",
+        ),
         ("flower", status.flower_url),
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),

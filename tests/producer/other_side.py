@@ -110,7 +110,16 @@ class OtherSide:
         files = self.files
         match message.ask:
             case ReadCounts():
-                return CountsReply(indexed=len(files), rejected=0, library=LIBRARY_ID, model="test", distance="cosine")
+                return CountsReply(
+                    indexed=len(files),
+                    rejected=0,
+                    library=LIBRARY_ID,
+                    model="test",
+                    distance="cosine",
+                    backend="test",
+                    precision="fp32",
+                    threads=1,
+                )
             case ReadKnown(paths=paths):
                 return FilesReply(files=[files[path] for path in paths if path in files])
             case ReadPage() as ask:

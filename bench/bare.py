@@ -1,0 +1,180 @@
+"""The bare loop: the same work without queue, watcher or crash safety, as quick as the same libraries allow.
+
+One process per core takes eight files at a time: read, hash, decode no larger than needed, embed in one run of the
+model, and upsert. This is the yardstick for the whole pipeline, so it is kept as quick as we know how: processes and
+sessions are warm before the clock starts, nobody waits for anybody, points go out in one columnar request of 32, and
+what a payload needs (EXIF) and a queue costs (looking at the index, looking at the file again) is left out.
+"""
+
+import hashlib
+import io
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+from qdrant_client import QdrantClient
+from qdrant_client.models import Batch
+
+from models.contract import ModelCard, read_card
+from models.preprocess import decode_size, prepare
+from worker.library import Version
+from worker.points import Facts, indexed_payload, point_id
+
+AT_ONCE = 8
+UPSERTED = 32
+CORES = os.cpu_count() or 1
+
+Pixels = NDArray[np.uint8]
+
+
+def decode(blob: bytes, card: ModelCard) -> Pixels:
+    """A JPEG or any other photo as model input, uint8 [h, w, 3], decoded at the smallest scale that will do."""
+    if blob[:2] == b"\xff\xd8":
+        height, width, _, _ = simplejpeg.decode_jpeg_header(blob)
+        least_width, least_height = decode_size((width, height), card)
+        pixels = simplejpeg.decode_jpeg(
+            blob, colorspace="RGB", min_width=least_width, min_height=least_height, min_factor=1.5
+        )
+        return prepare(Image.fromarray(pixels), card)
+    return prepare(Image.open(io.BytesIO(blob)).convert("RGB"), card)
+
+
+def session(model: Path) -> ort.InferenceSession:
+    """One thread: the other cores have processes of their own."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def bare_loop(model: Path, paths: Sequence[Path], store_url: str, collection: str) -> float:
+    """Images per second of all cores together, everything included."""
+    return _on_all_cores(_index, len(paths), model, paths, store_url, collection)
+
+
+def decode_only(model: Path, paths: Sequence[Path]) -> float:
+    """Images per second of all cores together: read and decode, nothing else."""
+    return _on_all_cores(_decode, len(paths), model, paths)
+
+
+def embed_only(model: Path, count: int) -> float:
+    """Images per second of all cores together: runs of the model on pictures that are there already."""
+    return _on_all_cores(_embed, count, model)
+
+
+Take = Callable[[], range]
+
+
+def _index(model: Path, paths: Sequence[Path], store_url: str, collection: str) -> Callable[[Take], None]:
+    card, network = read_card(model), session(model)
+    client = QdrantClient(url=store_url, check_compatibility=False)
+    network.run(None, {"image": np.stack([decode(paths[0].read_bytes(), card)] * AT_ONCE)})
+
+    def work(take: Take) -> None:
+        points = _Points(client, collection)
+        while numbers := take():
+            blobs = [paths[number].read_bytes() for number in numbers]
+            hashes = [hashlib.sha256(blob).hexdigest() for blob in blobs]
+            pixels = np.stack([decode(blob, card) for blob in blobs])
+            (vectors,) = network.run(None, {"image": pixels})
+            points.add([paths[number] for number in numbers], hashes, blobs, vectors)
+        points.send()
+
+    return work
+
+
+def _decode(model: Path, paths: Sequence[Path]) -> Callable[[Take], None]:
+    card = read_card(model)
+    decode(paths[0].read_bytes(), card)
+
+    def work(take: Take) -> None:
+        while numbers := take():
+            for number in numbers:
+                decode(paths[number].read_bytes(), card)
+
+    return work
+
+
+def _embed(model: Path) -> Callable[[Take], None]:
+    card, network = read_card(model), session(model)
+    pixels = np.random.default_rng(0).integers(0, 256, (AT_ONCE, card.height_px, card.width_px, 3), dtype=np.uint8)
+    network.run(None, {"image": pixels})
+
+    def work(take: Take) -> None:
+        while numbers := take():
+            network.run(None, {"image": pixels[: len(numbers)]})
+
+    return work
+
+
+class _Points:
+    """Collects points and upserts them together."""
+
+    def __init__(self, client: QdrantClient, collection: str) -> None:
+        self._client, self._collection = client, collection
+        self._now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._payloads: list[dict[str, Any]] = []
+        self._vectors: list[list[float]] = []
+
+    def add(
+        self, paths: Sequence[Path], hashes: Sequence[str], blobs: Sequence[bytes], vectors: NDArray[np.float32]
+    ) -> None:
+        self._payloads += [
+            indexed_payload(path.name, Version(len(blob), 0), Facts(sha256, "JPEG", 0, 0, None), self._now)
+            for path, sha256, blob in zip(paths, hashes, blobs, strict=True)
+        ]
+        self._vectors += vectors.tolist()
+        if len(self._vectors) >= UPSERTED:
+            self.send()
+
+    def send(self) -> None:
+        if self._vectors:
+            batch = Batch(
+                ids=[point_id(payload["path"]) for payload in self._payloads],
+                vectors={"image": [*self._vectors]},
+                payloads=self._payloads,
+            )
+            self._client.upsert(self._collection, points=batch, wait=True)
+            self._payloads, self._vectors = [], []
+
+
+def _on_all_cores(prepare_work: Callable[..., Callable[[Take], None]], count: int, *arguments: Any) -> float:
+    """Starts a process per core, lets all get ready, and measures from the start signal until the last one is done."""
+    context = multiprocessing.get_context("spawn")
+    gate = context.Barrier(CORES + 1)
+    nextone = context.Value("q", 0)
+    workers = [
+        context.Process(target=_run, args=(prepare_work, count, gate, nextone, arguments), daemon=True)
+        for _ in range(CORES)
+    ]
+    for worker in workers:
+        worker.start()
+    gate.wait()
+    begun = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    took_s = time.perf_counter() - begun
+    if any(worker.exitcode for worker in workers):
+        raise RuntimeError("a process of the bare loop failed")
+    return count / took_s
+
+
+def _run(prepare_work: Callable[..., Callable[[Take], None]], count: int, gate: Any, nextone: Any, given: Any) -> None:
+    work = prepare_work(*given)
+
+    def take() -> range:
+        with nextone.get_lock():
+            first = nextone.value
+            nextone.value = min(count, first + AT_ONCE)
+            return range(first, nextone.value)
+
+    gate.wait()
+    work(take)
