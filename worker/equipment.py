@@ -22,6 +22,8 @@ from worker.sync import Sync
 from worker.watchdog import Watchdog
 
 STORE_TIMEOUT_S = 30
+# The watchdog is a second late at most; clocks of two machines differ.
+DECODE_GRACE_S = 5
 
 
 def qdrant_of(settings: Settings) -> QdrantClient:
@@ -72,7 +74,7 @@ class Equipment:
         self._embedder = embedder
         self._index = Index(client, collection)
         self._redis = redis_of(settings)
-        self.danger = Danger(self._redis, settings.names)
+        self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
         self.watchdog = Watchdog(settings.decode_s)
 
     @cached_property

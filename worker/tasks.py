@@ -96,14 +96,17 @@ def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
 def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
     """A path that kills or breaks the sync is singled out, so that the others are done."""
     task_id = str(task.request.id)
-    deaths = equipment.danger.deaths(task_id)
     alone = len(asked.paths) + len(asked.gone) == 1
-    if deaths and not alone:
+    marks = equipment.danger.marks(task_id, alone=alone)
+    if marks.living:
+        # Redis delivered it once more; what the other process does not finish is left to this one.
+        raise Away("another process is at work on it")
+    if marks.dead and not alone:
         reply = _split(task, asked, "a process died over it")
         equipment.danger.forget(task_id)
         return reply
-    if deaths >= DEATHS_TO_BLAME:
-        log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=deaths))
+    if marks.dead >= DEATHS_TO_BLAME:
+        log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
         reply = equipment.sync.reject(asked.paths, "the worker's process died or hung twice while opening it")
         equipment.danger.forget(task_id)
         return reply

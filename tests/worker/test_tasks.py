@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from celery import Celery, current_app
@@ -22,11 +21,9 @@ from lookalike.names import SEARCH, SYNC, Names
 from lookalike.settings import Settings, read_settings
 from tests.running.edge import edge_process
 from tests.running.pictures import encoded, picture
-from tests.running.valkey import valkey_process
+from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.danger import Danger
-from worker.errors import Away
-from worker.tasks import _sync
 
 # A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real
 # decoders did with files that are fixed by now.
@@ -280,7 +277,7 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
 
     with worker_process(log, environment, queues=queues) as worker:
         app.send_task(SYNC, args=[message], queue=settings.names.ingest)
-        wait_until(lambda: system.redis.get(f"other:danger:{_only_task(system.redis)}") == b"1")
+        wait_until(lambda: list(system.redis.scan_iter("other:danger:*")))
         worker.kill()
     assert (board.waiting(), board.in_work()) == (0, 1)
 
@@ -318,14 +315,44 @@ def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(s
     wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
 
 
-def test_a_broker_that_is_away_is_not_the_fault_of_an_image() -> None:
-    task = SimpleNamespace(request=SimpleNamespace(id="a-task"))
-    equipment = SimpleNamespace(danger=Danger(Redis(port=1), Names("nobody")))
+def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nobody(system: System) -> None:
+    """The broker does so when connections break; here this very process is the one that works on it."""
+    task, name = "delivered-again", system.path(97)
+    message = SyncMessage(paths=[name]).model_dump(mode="json")
+    app, ingest = celery_app(system.settings), system.settings.names.ingest
 
-    with pytest.raises(Away, match="broker"):
-        _sync(task, equipment, SyncMessage(paths=["a.png"]))  # type: ignore[arg-type]
+    with Danger(system.redis, system.settings.names, longest_s=60).entered(task):
+        for _ in range(3):
+            app.send_task(SYNC, args=[message], queue=ingest, task_id=task)
+        wait_until(lambda: "another process is at work on it" in system.worker.said())
+
+    wait_until(lambda: {file.path: file.status for file in system.client.list()}.get(name) == "indexed")
+    assert not list(system.redis.scan_iter("lookalike:danger:*"))
 
 
-def _only_task(redis: Redis) -> str:
-    keys = [key.decode() for key in redis.scan_iter("other:danger:*")]
-    return keys[0].rpartition(":")[2] if keys else ""
+def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
+    system: System, tmp_path: Path, model: Path
+) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    port = free_port()
+    settings = read_settings(redis_url=f"redis://127.0.0.1:{port}/0", library=system.root, model=str(model))
+    environment = system.environment | {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "LOOKALIKE_NAME": "going"}
+    names, log = Names("going"), tmp_path / "going.log"
+    name = system.path(98, "going.png", width=LATE_PX)
+    message = SyncMessage(paths=[name]).model_dump(mode="json")
+    server = start_valkey(folder, port)
+    try:
+        with worker_process(log, environment, queues="going:ingest,going:search") as worker:
+            with Redis(port=port) as redis:
+                celery_app(settings).send_task(SYNC, args=[message], queue=names.ingest)
+                wait_until(lambda: list(redis.scan_iter("going:danger:*")))
+            stop_valkey(server)
+            wait_until(lambda: "the broker does not answer" in worker.said())
+            server = start_valkey(folder, port)
+
+            client = Client(settings.model_copy(update={"name": "going"}))
+            wait_until(lambda: [file.path for file in client.list()] == [name])
+            assert [file.status for file in client.list()] == ["indexed"]
+    finally:
+        stop_valkey(server)

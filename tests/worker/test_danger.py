@@ -1,0 +1,112 @@
+"""Who died in the decoders, who only works there, and who was somewhere else."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from lookalike.names import Names
+from tests.running.valkey import valkey_process
+from tests.running.workers import ROOT, wait_until
+from worker.danger import Danger, Marks
+
+LONGEST_S = 30.0
+# Enters the decoders with a task and stays there.
+ENTERS = """
+import sys, time
+from redis import Redis
+from lookalike.names import Names
+from worker.danger import Danger
+with Danger(Redis.from_url(sys.argv[1]), Names("test"), longest_s=30).entered(sys.argv[2]):
+    print("in", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey_process(tmp_path_factory.mktemp("danger")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis(url: str) -> Iterator[Redis]:
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+def danger(redis: Redis) -> Danger:
+    return Danger(redis, Names("test"), longest_s=LONGEST_S, unix_s=lambda: 1000.0)
+
+
+@contextmanager
+def inside(url: str, task: str) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-c", ENTERS, url, task], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"in\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_whoever_works_there_has_not_died_and_whoever_was_killed_there_has(danger: Danger, url: str) -> None:
+    with inside(url, "task") as one, inside(url, "task") as other, inside(url, "another task"):
+        assert danger.marks("task", alone=True) == Marks(dead=0, living=2)
+
+        one.kill()
+        # Nobody has asked how it ended: a zombie is as dead as it will be.
+        wait_until(lambda: _state(one.pid) == "Z")
+        assert danger.marks("task", alone=True) == Marks(dead=1, living=1)
+        one.wait()
+        other.kill()
+        other.wait()
+        assert danger.marks("task", alone=True) == Marks(dead=2, living=0)
+
+    danger.forget("task")
+    assert danger.marks("task", alone=True) == Marks(dead=0, living=0)
+
+
+def test_whoever_came_out_in_either_way_left_no_mark(danger: Danger) -> None:
+    with danger.entered("task"):
+        assert danger.marks("task", alone=True) == Marks(dead=0, living=1)
+    with pytest.raises(ZeroDivisionError), danger.entered("task"):
+        raise ZeroDivisionError
+
+    assert danger.marks("task", alone=True) == Marks(dead=0, living=0)
+
+
+def test_a_process_whose_id_was_given_out_again_is_dead(danger: Danger, redis: Redis) -> None:
+    with danger.entered("task"):
+        (mark,) = redis.hkeys("test:danger:task")
+        host, pid, _ = mark.decode().split(":")
+        redis.hset("test:danger:task", f"{host}:{pid}:1", "1000")
+
+        assert danger.marks("task", alone=True) == Marks(dead=1, living=1)
+
+
+@pytest.mark.parametrize(
+    ("entered_s", "alone", "marks"),
+    [
+        (990.0, True, Marks(dead=0, living=1)),
+        (969.0, True, Marks(dead=1, living=0)),
+        (990.0, False, Marks(dead=1, living=0)),
+    ],
+)
+def test_a_process_of_another_machine_lives_as_long_as_its_watchdog_lets_it(
+    danger: Danger, redis: Redis, entered_s: float, alone: bool, marks: Marks
+) -> None:
+    redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
+
+    assert danger.marks("task", alone=alone) == marks
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
