@@ -12,10 +12,25 @@ from lookalike.paths import shown
 
 
 class Stamp(NamedTuple):
-    """What tells one version of a file from another without reading it."""
+    """What tells one version of a file from another without reading it.
+
+    The inode's change time tells what `cp -p`, `touch -r` and renames over a file hide: anybody can set the mtime,
+    nobody the ctime. It also changes when a permission or the number of names does, which costs a look.
+    """
 
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int = 0
+
+    @property
+    def looks(self) -> tuple[int, int]:
+        """What a move to another disk keeps: size and mtime."""
+        return self.size_bytes, self.mtime_ns
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    """The stamp of a file."""
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class Found(NamedTuple):
@@ -26,18 +41,26 @@ class Found(NamedTuple):
 
 
 class Disk:
-    """A folder with images. `root` is absolute and no link. `on_link` hears of each link that leads inside, and where.
+    """A folder with images. `root` is absolute and no link.
+
+    `on_link` hears of each link that leads inside and where it leads, `on_twin` of each name of an inode that has
+    several, of the inode, and of their number (0 in a walk through everything, which sees them all).
 
     Links to files inside count as files. Links to folders are not followed, so that nothing is found twice
     and no cycle is walked; they count as ignored, like links that leave the library or lead nowhere.
     """
 
     def __init__(
-        self, root: Path, candidates: Candidates, on_link: Callable[[str, str], None] = lambda _link, _target: None
+        self,
+        root: Path,
+        candidates: Candidates,
+        on_link: Callable[[str, str], object] = lambda _link, _target: None,
+        on_twin: Callable[[str, tuple[int, int], int], object] = lambda _name, _inode, _names: None,
     ) -> None:
         self.root = root
         self.candidates = candidates
         self._on_link = on_link
+        self._on_twin = on_twin
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
 
     def look(self, path: str) -> Stamp | None:
@@ -48,7 +71,10 @@ class Disk:
                 return self._look_through(self._prefix + path)
         except OSError:
             return None
-        return Stamp(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        self._mind_twins(path, found, found.st_nlink)
+        return stamp_of(found)
 
     def is_gone(self, path: str) -> bool:
         """Whether no file has this name; an error of the disk is no answer and not a yes."""
@@ -80,7 +106,8 @@ class Disk:
                     found = entry.stat()
                 except OSError:
                     continue
-                yield Found(path, Stamp(found.st_size, found.st_mtime_ns))
+                self._mind_twins(path, found, found.st_nlink if under else 0)
+                yield Found(path, stamp_of(found))
 
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
         """Everything that is no folder, with its path and whether it is a candidate. Tells folders it cannot read."""
@@ -112,13 +139,17 @@ class Disk:
         except OSError:
             return False
 
+    def _mind_twins(self, path: str, found: os.stat_result, names: int) -> None:
+        if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+            self._on_twin(path, (found.st_dev, found.st_ino), names)
+
     def _look_through(self, link: str) -> Stamp | None:
         target = Path(os.path.realpath(link))
         if not target.is_relative_to(self.root):
             return None
         self._on_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
-        return Stamp(found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+        return stamp_of(found) if stat.S_ISREG(found.st_mode) else None
 
     def _name_shown_as(self, name: str, folder: str) -> str:
         try:

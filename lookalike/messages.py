@@ -143,7 +143,17 @@ class KnownFile(Strict):
     status: Literal["indexed", "rejected"]
     size_bytes: int
     mtime_ns: int
+    # 0 where nobody wrote it down: then the file is read once more.
+    ctime_ns: int = 0
     reason: str | None = None
+
+    def describes(self, size_bytes: int, mtime_ns: int, ctime_ns: int) -> bool:
+        """Whether it was made from this version of the file.
+
+        What was rejected is not opened again for another ctime alone: it may be what kills processes.
+        """
+        same = (self.size_bytes, self.mtime_ns) == (size_bytes, mtime_ns)
+        return same and (self.status == "rejected" or self.ctime_ns == ctime_ns)
 
 
 class FilesReply(Strict):

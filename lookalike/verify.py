@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lookalike.bounds import MAX_MESSAGE_PATHS
-from lookalike.disk import Disk, Found, Stamp
+from lookalike.disk import Disk, Found
 from lookalike.errors import Refused
 from lookalike.messages import KnownFile
 from lookalike.neighbour import Neighbour
@@ -145,7 +145,7 @@ class Verification:
             entry = known.get(shown(file.path))
             if entry is None:
                 found.lost.add(file.path)
-            elif is_sayable(file.path) and file.stamp != _stamp_of(entry) and not _is_tried_again(entry):
+            elif is_sayable(file.path) and file.stamp.looks != _looks_of(entry) and not _is_tried_again(entry):
                 found.stale.add(file.path)
 
     def _look_again(self, found: Comparison) -> None:
@@ -176,14 +176,15 @@ class Verification:
         except Refused:
             # It was embedded once and cannot be any more.
             is_same = False
-        if self.disk.look(file.path) == _stamp_of(file):
+        now = self.disk.look(file.path)
+        if now is not None and now.looks == _looks_of(file):
             found.checked += 1
             if not is_same:
                 found.wrong.add(file.path)
 
 
-def _stamp_of(file: KnownFile) -> Stamp:
-    return Stamp(file.size_bytes, file.mtime_ns)
+def _looks_of(file: KnownFile) -> tuple[int, int]:
+    return file.size_bytes, file.mtime_ns
 
 
 def _is_tried_again(file: KnownFile) -> bool:

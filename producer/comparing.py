@@ -21,7 +21,7 @@ def differing(found: Iterable[Found], known: Mapping[str, KnownFile]) -> list[Fo
         file
         for file in found
         if (entry := known.get(shown(file.path))) is None
-        or (is_sayable(file.path) and file.stamp != Stamp(entry.size_bytes, entry.mtime_ns))
+        or (is_sayable(file.path) and not entry.describes(*file.stamp))
     ]
 
 
@@ -31,7 +31,7 @@ class Vanished:
     def __init__(self, most_paths: int = MOST_VANISHED) -> None:
         self._most_paths = most_paths
         self._kept = 0
-        self._by_stamp: dict[Stamp, list[str]] = {}
+        self._by_looks: dict[tuple[int, int], list[str]] = {}
         # Those that found no room here.
         self.left_over = 0
 
@@ -44,11 +44,11 @@ class Vanished:
             self.left_over += 1
             return
         self._kept += 1
-        self._by_stamp.setdefault(stamp, []).append(path)
+        self._by_looks.setdefault(stamp.looks, []).append(path)
 
     def moved_to(self, new: Found) -> str | None:
         """The old name of a new file, handed out once; None if nothing of its size and mtime vanished."""
-        paths = self._by_stamp.get(new.stamp)
+        paths = self._by_looks.get(new.stamp.looks)
         if not paths:
             return None
         # The same name in another folder is a better guess than another name of the same size and mtime.
@@ -57,9 +57,9 @@ class Vanished:
         self._kept -= 1
         old = paths.pop(at)
         if not paths:
-            del self._by_stamp[new.stamp]
+            del self._by_looks[new.stamp.looks]
         return old
 
     def rest(self) -> list[str]:
         """What did not move: it was removed."""
-        return [path for paths in self._by_stamp.values() for path in paths]
+        return [path for paths in self._by_looks.values() for path in paths]

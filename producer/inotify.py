@@ -1,8 +1,9 @@
 """watchdog's inotify observer, made to tell what the library only logs or keeps to itself. Linux only.
 
 watchdog 7.1 rebuilds its watches after an overflow of the kernel's queue, and logs it; a folder below the
-root that could not be watched because the watches are used up, it passes over without a word; and a
-folder that left the root stays watched under the name that it had there.
+root that could not be watched because the watches are used up, it passes over without a word; a
+folder that left the root stays watched under the name that it had there; and where a name goes from one folder to
+the next (`mkdir tmp; mv tmp 1; mkdir tmp; mv tmp 2`), it may take one for the other and be blind in one of them.
 """
 
 import errno
@@ -48,7 +49,30 @@ class AttentiveInotify(InotifyFD):
 
 
 class AttentiveWatches(InotifyWatchGroup):
-    """The watches of the library; those of a folder that left can be given back."""
+    """The watches of the library; those of a folder that left can be given back.
+
+    The kernel knows a folder by its inode, watchdog by the name that it has when an event is handled, which is later.
+    """
+
+    def on_event(self, event: InotifyEvent) -> None:
+        """Handles an event; a folder that moved is watched under its new name, whoever had the old one."""
+        super().on_event(event)
+        if event.is_moved_to and event.is_directory:
+            with self._lock:
+                path = self._build_event_source_path(event)
+                if self.is_active and path is not None:
+                    self._add_all_callbacks(path)
+
+    def renew(self) -> None:
+        """Watches every folder that is not, and each under its own name."""
+        for folder, names, _ in os.walk(self.path):
+            with self._lock:
+                if not self.is_active:
+                    return
+                for name in names:
+                    path = os.path.join(folder, name)  # noqa: PTH118 - watchdog names folders in bytes
+                    if not os.path.islink(path):  # noqa: PTH114
+                        self._add_callback(path)
 
     def is_watching_root(self) -> bool:
         """Whether the root is watched; the kernel drops the watch when the disk is unmounted."""
@@ -65,6 +89,25 @@ class AttentiveWatches(InotifyWatchGroup):
                     self._remove_callbacks([number])
                 else:
                     del self._active_callbacks_by_path[path]
+
+    def _add_callback(self, path: bytes) -> None:
+        try:
+            number = self._inotify_fd.add_callback(path, self.event_mask, self._callback, self._id)
+        except OSError:
+            # What is below the root may have left again.
+            if path == self.path:
+                raise
+            return
+        before = self._active_callbacks_by_watch.get(number)
+        if before is not None and before != path and self._active_callbacks_by_path.get(before) == number:
+            del self._active_callbacks_by_path[before]
+        self._active_callbacks_by_path[path] = number
+        self._active_callbacks_by_watch[number] = path
+
+    def _remove_watch_internally(self, wd: WatchDescriptor) -> None:
+        path = self._active_callbacks_by_watch.pop(wd, None)
+        if path is not None and self._active_callbacks_by_path.get(path) == wd:
+            del self._active_callbacks_by_path[path]
 
 
 class AttentiveEmitter(InotifyFullEmitter):
@@ -88,6 +131,11 @@ class AttentiveEmitter(InotifyFullEmitter):
             self._inotify.forget(event.path)
         super().build_and_queue_event(event, full_events=full_events)
 
+    def renew(self) -> None:
+        """Looks after the watches."""
+        if self._inotify is not None:
+            self._inotify.renew()
+
     def is_watching_root(self) -> bool:
         """Whether anything can be told at all."""
         return self._inotify is not None and self._inotify.is_watching_root()
@@ -103,14 +151,21 @@ class AttentiveObserver(BaseObserver):
 
     def is_reading(self) -> bool:
         """Whether the thread that reads the kernel's events lives, and has something to read."""
-        emitters = [emitter for emitter in self.emitters if isinstance(emitter, AttentiveEmitter)]
-        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in emitters)
+        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in self._ours())
+
+    def renew(self) -> None:
+        """Watches every folder that is there, and each under its own name."""
+        for emitter in self._ours():
+            emitter.renew()
 
     def on_thread_stop(self) -> None:
         """Stops reading."""
         super().on_thread_stop()
         self._inotify.stop()
         self._inotify.join()
+
+    def _ours(self) -> list[AttentiveEmitter]:
+        return [emitter for emitter in self.emitters if isinstance(emitter, AttentiveEmitter)]
 
 
 def _is_folder_that_left(event: InotifyEvent) -> bool:

@@ -30,7 +30,7 @@ class Library(Disk):
 
     def __init__(self, root: Path, candidates: Candidates) -> None:
         self.links = Links()
-        super().__init__(root, candidates, on_link=self.links.saw)
+        super().__init__(root, candidates, on_link=self.links.saw, on_twin=self.links.saw_twin)
 
     def absence(self) -> str | None:
         """Why the library cannot be looked at ("is missing", ...); None if it can."""

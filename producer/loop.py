@@ -102,16 +102,16 @@ class Loop:
                 pass
             case Touched(path, closed):
                 self._touch(path, closed=closed)
-                self._look_at_links_to(path)
+                self._look_beside(path)
             case Gone(path):
-                self._library.links.gone(path)
                 self._left(path)
-                self._look_at_links_to(path)
+                self._look_beside(path)
+                self._library.links.gone(path)
             case Moved(old, new):
-                self._library.links.gone(old)
                 self._moved(old, new)
-                self._look_at_links_to(old)
-                self._look_at_links_to(new)
+                self._look_beside(old)
+                self._library.links.gone(old)
+                self._look_beside(new)
             case FolderAppeared() | FolderGone() | FolderMoved():
                 self._folders.take(event)
             case Lost(reason):
@@ -123,6 +123,8 @@ class Loop:
         stamp = self._library.look(path)
         if stamp is None:
             return False
+        if self._library.links.are_incomplete():
+            self._request_scan("a file has another name somewhere")
         if not self._settling.touched(path, stamp, self._now_s(), closed=closed, gone=gone):
             self._request_scan("too many files changed at once")
         return True
@@ -135,8 +137,8 @@ class Loop:
         if not self._touch(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
             self._remove(gone)
 
-    def _look_at_links_to(self, path: str) -> None:
-        for link in self._library.links.to(path):
+    def _look_beside(self, path: str) -> None:
+        for link in self._library.links.beside(path):
             if not self._touch(link, closed=False):
                 self._left(link)
 

@@ -122,7 +122,8 @@ class Scanner:
         if not self.offline:
             self._phase = COUNTING
         # Before anything is looked at: what changes from now on is told by events.
-        self._watcher.ensure()
+        if not self._watcher.ensure():
+            self._watcher.renew()
         scan = self._new_scan()
         self._outlet.check = scan.check
         self._counter.count()

@@ -101,7 +101,7 @@ class Scan:
                 self.check()
             path = self._library.raw(file.path)
             if self._library.is_gone(path):
-                vanished.add(path, Stamp(file.size_bytes, file.mtime_ns))
+                vanished.add(path, Stamp(file.size_bytes, file.mtime_ns, file.ctime_ns))
         return vanished
 
     def _different(self) -> Iterator[Found]:

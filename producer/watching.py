@@ -74,6 +74,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._observer: BaseObserver | None = None
         self._is_reading: Callable[[], bool] = lambda: True
+        self._renew: Callable[[], None] = lambda: None
         self._identity: tuple[int, int] | None = None
 
     def ensure(self) -> bool:
@@ -95,6 +96,10 @@ class Watcher:
             if self.watching == POLLING:
                 self._try_to_start()
             return self.is_healthy()
+
+    def renew(self) -> None:
+        """Looks after the watches: one that went astray or could not be made would leave a folder unseen for ever."""
+        self._renew()
 
     def is_healthy(self) -> bool:
         """Whether every thread of the observer lives and the library is the folder that it watches."""
@@ -146,7 +151,7 @@ class Watcher:
         return observer
 
     def _new_observer(self) -> BaseObserver:
-        self._is_reading = lambda: True
+        self._is_reading, self._renew = lambda: True, lambda: None
         if self.watching == POLLING:
             # lstat: links to folders are not followed, so that no cycle is walked.
             return PollingObserverVFS(os.lstat, os.scandir, polling_interval=self._poll_s)
@@ -156,7 +161,7 @@ class Watcher:
             observer = AttentiveObserver(
                 lambda: self._inbox.put(Lost("the kernel's queue of events overflowed")), self._exhausted.set
             )
-            self._is_reading = observer.is_reading
+            self._is_reading, self._renew = observer.is_reading, observer.renew
             return observer
         from watchdog.observers import Observer  # noqa: PLC0415 - another one on each system
 

@@ -30,7 +30,7 @@ class Marks(NamedTuple):
 
 
 class Danger:
-    """Tells how many processes died over a task. `longest_s`: the watchdog ends who is in there longer with one path."""
+    """Tells how many processes died over a task; the watchdog ends who is in there with one path for `longest_s`."""
 
     def __init__(
         self, redis: Redis, names: Names, *, longest_s: float, unix_s: Callable[[], float] = time.time

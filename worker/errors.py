@@ -1,9 +1,12 @@
-"""The three ways in which work on an image can end badly, never confused with each other.
+"""The ways in which work on an image can end badly, never confused with each other.
 
 Rejected   the file is at fault: recorded with its reason, not tried again until it changes
-Away       the disk, the store or the broker is: the task waits and runs again
+Unread     the disk fails over single files: they are tried again a few times, then at each scan
+Away       the library, the store or the broker is: the task waits and runs again
 (any other exception: we are at fault)
 """
+
+from collections.abc import Mapping
 
 
 class Rejected(Exception):
@@ -23,6 +26,15 @@ class Away(Exception):
 
 class LibraryOffline(Away):
     """The library's folder is missing or unexpectedly empty: nothing it does not show counts as deleted."""
+
+
+class Unread(Exception):
+    """The disk failed over these files, and only over these: path -> reason. Trying again can help."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        path, reason = next(iter(reasons.items()))
+        super().__init__(f"{path!r}: {reason}")
+        self.reasons = reasons
 
 
 class StoreAway(Away):

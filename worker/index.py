@@ -28,7 +28,7 @@ Vector = Sequence[float]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "mtime_ns", "reason"])
+KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "mtime_ns", "ctime_ns", "reason"])
 # A content may lie in many places; asking for a few more points than contents finds each of them nearly
 # always, and one that is missed costs one inference and nothing else.
 COPIES = 8

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lookalike.paths import checked, is_sayable, shown
-from worker.errors import LibraryOffline, Rejected
+from worker.errors import LibraryOffline, Rejected, Unread
 
-# The disk's own trouble, not the file's: a failing cable or a share that went away and may come back.
-PASSING = frozenset({errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ETIMEDOUT, errno.ENOMEM})
+# The disk's own trouble, not the file's: a failing cable, a share that went away and may come back, or ours.
+PASSING = frozenset(
+    {
+        *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.EBUSY, errno.EAGAIN),
+        *(errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.ECONNRESET),
+        *(errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,12 @@ class Version:
 
     size_bytes: int
     mtime_ns: int
+    # Tells what `cp -p` and renames over a file hide.
+    ctime_ns: int = 0
+
+
+# Of a file that is there and cannot be looked at, and of one that shall be tried again though it does not change.
+NO_VERSION = Version(size_bytes=0, mtime_ns=-1)
 
 
 @dataclass(frozen=True)
@@ -45,23 +57,24 @@ class Library:
         self._seen_filled: tuple[int, int] | None = None
 
     def version(self, path: str) -> Version | None:
-        """The file's version, None if there is no such file inside the library. Raises LibraryOffline."""
+        """The file's version, NO_VERSION if it cannot be told, None if there is no such file. Raises LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
             self._require_online()
             return None
         try:
             status = found.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self._require_online()
             return None
         except OSError as error:
-            raise _trouble(error, path) from error
+            _insist_on_disk(error, path)
+            return NO_VERSION
         self._seen_filled = root
-        return Version(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+        return _version_in(status) if stat.S_ISREG(status.st_mode) else None
 
     def read(self, path: str) -> Content | None:
-        """The file's content, None if it is gone by now. Raises Rejected, Changing, LibraryOffline."""
+        """The file's content, None if it is gone by now. Raises Rejected, Changing, Unread, LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
             self._require_online()
@@ -71,7 +84,7 @@ class Library:
         try:
             # Not following a link that replaced the file since it was resolved; not waiting for a pipe.
             descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self._require_online()
             return None
         except OSError as error:
@@ -107,7 +120,8 @@ class Library:
             except (FileNotFoundError, NotADirectoryError):
                 return True
             except OSError as error:
-                raise _trouble(error, path) from error
+                _insist_on_disk(error, path)
+                return False
             folder /= name
         return self.version(path) is None
 
@@ -164,16 +178,25 @@ def _version_of(descriptor: int) -> Version:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise Rejected("it is not a regular file")
-    return Version(status.st_size, status.st_mtime_ns)
+    return _version_in(status)
+
+
+def _version_in(status: os.stat_result) -> Version:
+    return Version(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _too_large(size_bytes: int, max_bytes: int) -> str:
     return f"it has {size_bytes / 2**20:.0f} MiB, the limit is {max_bytes / 2**20:.0f} (LOOKALIKE_MAX_IMAGE_BYTES)"
 
 
+def _insist_on_disk(error: OSError, path: str) -> None:
+    if error.errno in PASSING:
+        raise LibraryOffline(f"{path} cannot be looked at now ({error.strerror})") from error
+
+
 def _trouble(error: OSError, path: str) -> Exception:
     if error.errno in PASSING:
-        return LibraryOffline(f"{path} cannot be read now ({error.strerror})")
+        return Unread({path: f"the disk cannot read it ({error.strerror})"})
     if error.errno in (errno.EACCES, errno.EPERM):
         return Rejected("there is no permission to read it", may_pass=True)
-    return Rejected(f"it cannot be read ({error.strerror})")
+    return Rejected(f"it cannot be read ({error.strerror})", may_pass=True)

@@ -44,7 +44,7 @@ def point_id(path: str) -> str:
 
 
 def indexed_payload(path: str, version: Version, facts: Facts, indexed_at: str) -> dict[str, Any]:
-    """Payload of an image that was embedded; times are ISO 8601, mtime is in nanoseconds."""
+    """Payload of an image that was embedded; times are ISO 8601, mtime and ctime in nanoseconds."""
     return {
         **_file_payload(path, version, indexed_at),
         "sha256": facts.sha256,
@@ -72,11 +72,6 @@ def facts_of(payload: Mapping[str, Any]) -> Facts:
     )
 
 
-def version_of(payload: Mapping[str, Any]) -> Version:
-    """The version of the file that the payload describes."""
-    return Version(payload["size_bytes"], payload["mtime_ns"])
-
-
 def _file_payload(path: str, version: Version, indexed_at: str) -> dict[str, Any]:
     pure = PurePosixPath(path)
     # The root itself ("." as the last parent) is every file's folder and tells nothing.
@@ -87,5 +82,6 @@ def _file_payload(path: str, version: Version, indexed_at: str) -> dict[str, Any
         "name": pure.name,
         "size_bytes": version.size_bytes,
         "mtime_ns": version.mtime_ns,
+        "ctime_ns": version.ctime_ns,
         "indexed_at": indexed_at,
     }

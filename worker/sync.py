@@ -17,15 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
-from worker.errors import Away, Rejected
+from worker.errors import Away, Rejected, Unread
 from worker.images import Picture
 from worker.index import Donor, Index, Write
-from worker.library import Changing, Content, Library, Version
+from worker.library import NO_VERSION, Changing, Content, Library, Version
 from worker.points import Facts, indexed_payload, rejected_payload
 
 # A file that is being written is looked at again a few times at once; then the task waits.
 ROUNDS = 4
-NO_VERSION = Version(size_bytes=0, mtime_ns=-1)
 # So much of a batch is read before it is decoded: one question to the index for most batches, and a batch of
 # large files does not fill the memory.
 READ_TOGETHER_BYTES = 64 * 2**20
@@ -44,10 +43,11 @@ class StillChanging(Away):
 
 @dataclass
 class Outcome:
-    """What became of the paths so far, and which of them this task wrote itself."""
+    """What became of the paths so far, which of them this task wrote itself, and over which the disk failed."""
 
     tally: Counter[str] = field(default_factory=Counter)
     written: dict[str, Version] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,26 +64,31 @@ class Sync:
     danger: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def run(self, message: SyncMessage) -> SyncReply:
-        """Makes index and library agree on the paths of the message. Raises Away if that must wait."""
+        """Makes index and library agree on the paths of the message.
+
+        Raises Away if all of it must wait; Unread when it is done but for some files that the disk cannot read.
+        """
         seen_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         outcome = Outcome()
         todo = list(dict.fromkeys([*message.paths, *message.gone]))
         for _ in range(ROUNDS):
             todo = self._agree(todo, seen_gone, outcome, again=message.again)
             if not todo:
+                if outcome.unread:
+                    raise Unread(outcome.unread)
                 return SyncReply(**outcome.tally)
         raise StillChanging(f"{todo[0]!r} keeps changing")
 
-    def reject(self, paths: Sequence[str], reason: str) -> SyncReply:
-        """Rejects the paths unopened, for a reason that somebody else found out. Raises Away."""
+    def reject(self, reasons: Mapping[str, Rejected]) -> SyncReply:
+        """Rejects these paths unopened, for reasons that somebody else found out. Raises Away."""
         batch = _Batch(self)
-        for path in paths:
+        for path, reason in reasons.items():
             version = self.library.version(path)
             if version is not None:
-                batch.reject(path, version, Rejected(reason))
+                batch.reject(path, version, reason)
         self.index.write(batch.writes)
         self.count(0, len(batch.writes))
-        return SyncReply(rejected=len(batch.writes), absent=len(paths) - len(batch.writes))
+        return SyncReply(rejected=len(batch.writes), absent=len(reasons) - len(batch.writes))
 
     def _agree(self, paths: Sequence[str], seen_gone: frozenset[str], outcome: Outcome, *, again: bool) -> list[str]:
         """One round of both halves of the rule; returns the paths that need another one."""
@@ -101,7 +106,7 @@ class Sync:
             version, file = self.library.version(path), known.get(path)
             if version is None:
                 absent.append(path)
-            elif file is None or _version_of(file) != version or (again and file.status == "rejected"):
+            elif file is None or not _describes(file, version) or (again and file.status == "rejected"):
                 changed.append(path)
             elif path not in outcome.written:
                 outcome.tally["unchanged"] += 1
@@ -116,6 +121,9 @@ class Sync:
                 content = self.library.read(path)
             except Changing:
                 restless.append(path)
+                continue
+            except Unread as error:
+                outcome.unread |= error.reasons
                 continue
             except Rejected as error:
                 version = self.library.version(path)
@@ -207,5 +215,5 @@ class _Batch:
         return set(pictures), reasons
 
 
-def _version_of(file: KnownFile) -> Version:
-    return Version(file.size_bytes, file.mtime_ns)
+def _describes(file: KnownFile, version: Version) -> bool:
+    return file.describes(version.size_bytes, version.mtime_ns, version.ctime_ns)

@@ -20,7 +20,7 @@ from worker.choosing import backend_of
 from worker.danger import DEATHS_TO_BLAME
 from worker.embed import Embedder
 from worker.equipment import Equipment, load_embedder
-from worker.errors import Away
+from worker.errors import Away, Rejected, Unread
 from worker.messages import parsed
 from worker.patience import pause_s, wait_out
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # A task waits in place this long for what is away, then goes back to the queue so that it is visible there.
 IN_PLACE_S = 20.0
+# A share that hiccups is back within these seconds; a bad sector is not.
+READS_AGAIN, READ_AGAIN_S = 3, 5.0
 GRACE_S = 5.0
 
 
@@ -68,6 +70,9 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         asked = parsed(SyncMessage, message)
         try:
             return wait_out(lambda: _sync(self, process.equipment, asked), for_s=IN_PLACE_S).model_dump()
+        except Unread as error:
+            # Not in place: a few bad sectors would keep every process waiting.
+            raise self.retry(exc=error, countdown=READ_AGAIN_S) from error
         except Away as error:
             raise self.retry(exc=error, countdown=pause_s(self.request.retries + 1)) from error
 
@@ -85,7 +90,7 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
 
 
 def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
-    """Runs the sync. Raises Away if store, library or broker are."""
+    """Runs the sync. Raises Away if store, library or broker are, and Unread if the disk fails over some files."""
     try:
         return _singled_out(task, equipment, asked)
     except RedisError as error:
@@ -107,19 +112,26 @@ def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncRe
         return reply
     if marks.dead >= DEATHS_TO_BLAME:
         log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
-        reply = equipment.sync.reject(asked.paths, "the worker's process died or hung twice while opening it")
+        reason = Rejected("the worker's process died or hung twice while opening it")
+        reply = equipment.sync.reject(dict.fromkeys(asked.paths, reason))
         equipment.danger.forget(task_id)
         return reply
     try:
         danger = functools.partial(_endangered, equipment, task_id)
         reply = dataclasses.replace(equipment.sync, danger=danger).run(asked)
+    except Unread as error:
+        if task.request.retries < READS_AGAIN:
+            raise
+        # Every scan tries it again; until then its reason is where people look for one.
+        return equipment.sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
     except (Away, LookalikeError, RedisError):
         raise
     except Exception as error:
         # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
         log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
         if alone:
-            return equipment.sync.reject(asked.paths, f"lookalike failed over it ({type(error).__name__}: {error})")
+            reason = Rejected(f"lookalike failed over it ({type(error).__name__}: {error})")
+            return equipment.sync.reject(dict.fromkeys(asked.paths, reason))
         return _split(task, asked, type(error).__name__)
     equipment.danger.forget(task_id)
     return reply

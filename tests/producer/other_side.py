@@ -13,7 +13,7 @@ It answers reads for the system `paused` as well, but takes no sync of it: there
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from celery import Celery
 from redis import Redis
@@ -82,7 +82,7 @@ class OtherSide:
     def put(self, path: str) -> None:
         """Makes the index know a file of the disk as it is."""
         found = (self.root / path).stat()
-        self._keep(KnownFile(path=shown(path), status="indexed", size_bytes=found.st_size, mtime_ns=found.st_mtime_ns))
+        self._keep(_known(shown(path), "indexed", found))
 
     def put_ghosts(self, *paths: str) -> None:
         """Makes the index know files that are not on the disk."""
@@ -139,11 +139,16 @@ def _file_at(root: Path, path: str) -> KnownFile | None:
         stamp = found.stat()
     except (OSError, StopIteration):
         return None
+    return _known(path, "indexed" if found.name == name else "rejected", stamp)
+
+
+def _known(path: str, status: Literal["indexed", "rejected"], found: os.stat_result) -> KnownFile:
     return KnownFile(
         path=path,
-        status="indexed" if found.name == name else "rejected",
-        size_bytes=stamp.st_size,
-        mtime_ns=stamp.st_mtime_ns,
+        status=status,
+        size_bytes=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
     )
 
 

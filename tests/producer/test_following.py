@@ -1,5 +1,6 @@
 """While the producer runs, the index follows the library: real folder, real broker, real watchdog."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -167,6 +168,48 @@ def test_links_inside_count_and_links_that_leave_do_not(
 
     assert (note.discovered, note.ignored) == (2, 3)
     assert sorted(side.files) == ["album/inside.jpg", "first.jpg"]
+
+
+def test_the_other_name_of_a_file_follows_it_though_nobody_tells(
+    library: Path, side: OtherSide, until: Until, rest: Rest
+) -> None:
+    """The kernel tells of the name that was written to, whatever other names the inode has."""
+    (library / "album").mkdir()
+    (library / "album" / "twin.jpg").hardlink_to(library / "first.jpg")
+    until(lambda: "album/twin.jpg" in side.files)
+    rest()
+
+    for name, content in (("album/twin.jpg", "another picture"), ("first.jpg", "a third one")):
+        draw(library / name, content)
+        until(lambda content=content: {file.size_bytes for file in side.files.values()} == {len(content)})  # type: ignore[misc]
+
+
+def test_a_name_that_goes_from_folder_to_folder_leaves_none_of_them_unseen(
+    library: Path, side: OtherSide, until: Until, rest: Rest
+) -> None:
+    """Programs that write into `tmp` and rename it when it is complete."""
+    for number in range(40):
+        draw(library / "tmp" / "deep" / "a.jpg", str(number))
+        (library / "tmp").rename(library / f"album {number}")
+    rest()
+
+    names = {f"album {number}/deep/b.jpg" for number in range(40)}
+    for name in names:
+        draw(library / name)
+
+    until(lambda: names <= side.files.keys())
+
+
+def test_content_that_changed_behind_its_size_and_mtime_is_sent(
+    library: Path, side: OtherSide, until: Until, rest: Rest
+) -> None:
+    before = (library / "first.jpg").stat()
+    sent = side.sent_paths.count("first.jpg")
+    draw(library / "first.jpg", "x" * before.st_size)
+    os.utime(library / "first.jpg", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    until(lambda: side.sent_paths.count("first.jpg") == sent + 1)
+    rest()
 
 
 def test_a_link_follows_the_file_behind_it(library: Path, side: OtherSide, until: Until, rest: Rest) -> None:

@@ -13,6 +13,7 @@ from lookalike.names import Names
 from tests.running.valkey import valkey_process
 from tests.running.workers import ROOT, wait_until
 from worker.danger import Danger, Marks
+from worker.lives import this_process
 
 LONGEST_S = 30.0
 # Enters the decoders with a task and stays there.
@@ -85,8 +86,7 @@ def test_whoever_came_out_in_either_way_left_no_mark(danger: Danger) -> None:
 
 def test_a_process_whose_id_was_given_out_again_is_dead(danger: Danger, redis: Redis) -> None:
     with danger.entered("task"):
-        (mark,) = redis.hkeys("test:danger:task")
-        host, pid, _ = mark.decode().split(":")
+        host, pid, _ = this_process().split(":")
         redis.hset("test:danger:task", f"{host}:{pid}:1", "1000")
 
         assert danger.marks("task", alone=True) == Marks(dead=1, living=1)
@@ -101,7 +101,7 @@ def test_a_process_whose_id_was_given_out_again_is_dead(danger: Danger, redis: R
     ],
 )
 def test_a_process_of_another_machine_lives_as_long_as_its_watchdog_lets_it(
-    danger: Danger, redis: Redis, entered_s: float, alone: bool, marks: Marks
+    danger: Danger, redis: Redis, *, entered_s: float, alone: bool, marks: Marks
 ) -> None:
     redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
 

@@ -8,8 +8,8 @@ import pytest
 
 from lookalike.errors import Refused
 from tests.running.pictures import draw
-from worker.errors import LibraryOffline, Rejected
-from worker.library import Library
+from worker.errors import Rejected, Unread
+from worker.library import NO_VERSION, Library
 
 
 @pytest.fixture
@@ -18,10 +18,31 @@ def library(root: Path) -> Library:
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a file that answers with EIO")
-def test_an_error_of_the_disk_is_waited_for_and_blames_no_file() -> None:
+def test_an_error_of_the_disk_is_not_the_files() -> None:
     """Reading one's own memory at address 0 is an input/output error by definition (proc(5))."""
-    with pytest.raises(LibraryOffline, match="mem cannot be read now"):
+    with pytest.raises(Unread, match="'mem': the disk cannot read it"):
         Library(Path("/proc/self"), max_bytes=10**6).read("mem")
+
+
+def test_what_lay_in_a_folder_that_is_a_file_now_is_gone(library: Library, root: Path) -> None:
+    draw(root / "a.png", 1)
+
+    assert (library.version("a.png/b.png"), library.read("a.png/b.png")) == (None, None)
+    assert library.is_gone("a.png/b.png")
+
+
+def test_a_file_that_nobody_can_look_at_is_there_and_not_gone(
+    library: Library, root: Path, request: pytest.FixtureRequest
+) -> None:
+    draw(root / "secret" / "a.png", 1)
+    (root / "secret").chmod(0)
+    root.chmod(0o755)
+    request.getfixturevalue("_nobody")
+
+    assert library.version("secret/a.png") == NO_VERSION
+    assert not library.is_gone("secret/a.png")
+    with pytest.raises(Rejected, match="no permission"):
+        library.read("secret/a.png")
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from lookalike.messages import SyncMessage, SyncReply
 from tests.running.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
 from worker.embed import Embedder
-from worker.errors import LibraryOffline
+from worker.errors import LibraryOffline, Rejected, Unread
 from worker.index import Index
+from worker.library import Content, Library
 from worker.sync import StillChanging, Sync
 
 
@@ -145,6 +146,57 @@ def test_a_name_that_is_not_utf8_is_rejected_by_its_shown_name(sync: Sync, index
     assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(rejected=1)
     assert "UTF-8" in str(index.known([r"caf\xe9.png"])[r"caf\xe9.png"].reason)
     assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(unchanged=1)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_where_the_disk_fails_over_one_file_the_others_are_indexed_and_it_is_when_it_can_be_read(
+    sync: Sync, index: Index, root: Path, *, again: bool
+) -> None:
+    """The error is real: of one's own memory the kernel says so (proc(5))."""
+    names = [draw(root / f"{seed}.png", seed).name for seed in range(4)]
+
+    class Failing(Library):
+        def read(self, path: str) -> Content | None:
+            return Library(Path("/proc/self"), max_bytes=1).read("mem") if path == "2.png" else super().read(path)
+
+    failing = dataclasses.replace(sync, library=Failing(root, max_bytes=10**6))
+    with pytest.raises(Unread) as caught:
+        failing.run(SyncMessage(paths=names))
+    assert index.known(names).keys() == set(names) - {"2.png"}
+    assert list(caught.value.reasons.values()) == ["the disk cannot read it (Input/output error)"]
+
+    if again:
+        sync.reject({"2.png": Rejected("the disk cannot read it", may_pass=True)})
+        assert index.known(["2.png"])["2.png"].reason == "the disk cannot read it"
+    assert sync.run(SyncMessage(paths=names)) == SyncReply(embedded=1, unchanged=3)
+
+
+def test_content_that_changed_behind_its_size_and_mtime_is_seen(sync: Sync, index: Index, root: Path) -> None:
+    """As `cp -p`, `touch -r` and renames over a file leave it; both pictures have the same size."""
+    one, other = (encoded(picture(seed), "BMP") for seed in (1, 2))
+    path = root / "a.bmp"
+    path.write_bytes(one)
+    os.utime(path, (1, 1))
+    sync.run(SyncMessage(paths=["a.bmp"]))
+    before = index.vector_of("a.bmp")
+
+    path.write_bytes(other)
+    os.utime(path, (1, 1))
+
+    assert sync.run(SyncMessage(paths=["a.bmp"])) == SyncReply(embedded=1)
+    assert index.vector_of("a.bmp") != before
+
+
+def test_another_permission_costs_a_look_and_no_inference(sync: Sync, root: Path, counts: Counts) -> None:
+    (root / "bad.png").write_bytes(b"not an image")
+    sync.run(SyncMessage(paths=[draw(root / "a.png", 1).name, "bad.png"]))
+
+    (root / "a.png").chmod(0o600)
+    (root / "bad.png").chmod(0o600)
+
+    # What was rejected is not opened again: it may be what kills processes.
+    assert sync.run(SyncMessage(paths=["a.png", "bad.png"])) == SyncReply(copied=1, unchanged=1)
+    assert counts.embedded == 1
 
 
 class TestDeletingNeedsTwoWitnesses:
