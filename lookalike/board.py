@@ -59,6 +59,10 @@ class Board:
         """Replaces what the producer said before."""
         self._redis.hset(self._key("producer"), mapping={name: str(value) for name, value in asdict(note).items()})
 
+    def has_note(self) -> bool:
+        """Whether the broker still knows what the producer said."""
+        return bool(self._redis.exists(self._key("producer")))
+
     def noted(self) -> ProducerNote:
         """What the producer said last; all zero before it ever ran."""
         kept = {_text(name): _text(value) for name, value in self._redis.hgetall(self._key("producer")).items()}

@@ -79,11 +79,18 @@ class AttentiveWatches(InotifyWatchGroup):
         return self.path in self._active_callbacks_by_path
 
     def forget(self, folder: bytes) -> None:
-        """Gives back the watches of a folder and everything below, unless they have another name by now."""
+        """Gives back the watches of a folder and everything below, unless they have another name by now.
+
+        That it left is known late: it may be back, or another folder has its name.
+        """
         below = folder + os.sep.encode()
         with self._lock:
-            left = [path for path in self._active_callbacks_by_path if path == folder or path.startswith(below)]
-            for path in left:
+            if os.path.isdir(folder):  # noqa: PTH112 - watchdog names folders in bytes
+                self._add_all_callbacks(folder)
+            known = [path for path in self._active_callbacks_by_path if path == folder or path.startswith(below)]
+            for path in known:
+                if os.path.isdir(path):  # noqa: PTH112
+                    continue
                 number = self._active_callbacks_by_path[path]
                 if self._active_callbacks_by_watch.get(number) == path:
                     self._remove_callbacks([number])
@@ -98,6 +105,9 @@ class AttentiveWatches(InotifyWatchGroup):
             if path == self.path:
                 raise
             return
+        stale = self._active_callbacks_by_path.get(path)
+        if stale is not None and stale != number and self._active_callbacks_by_watch.get(stale) == path:
+            self._remove_callbacks([stale])
         before = self._active_callbacks_by_watch.get(number)
         if before is not None and before != path and self._active_callbacks_by_path.get(before) == number:
             del self._active_callbacks_by_path[before]

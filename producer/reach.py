@@ -57,6 +57,6 @@ class Reach:
             self._on_return()
 
     def restarted(self) -> None:
-        """Tells that the broker is another process than before, though nobody saw it away."""
-        log.info("broker was restarted")
+        """Tells that the broker is another process than before or was emptied, though nobody saw it away."""
+        log.info("broker was restarted or emptied")
         self._on_return()

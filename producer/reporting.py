@@ -53,7 +53,7 @@ class Reporter:
         try:
             if now_s >= self._next_beat_s:
                 self._board.beat("producer", self._identity)
-                self._mind_restart()
+                self._mind_loss()
                 self._mind_removals()
                 self._next_beat_s = now_s + BEAT_S
             self._board.note(note)
@@ -78,13 +78,16 @@ class Reporter:
         if removals.is_allowed and removals.is_asking:
             self._on_allowed()
 
-    def _mind_restart(self) -> None:
-        """A broker that came back between two tries was not seen away, but may have lost messages too."""
+    def _mind_loss(self) -> None:
+        """A broker that came back between two tries was not seen away, but may have lost messages too.
+
+        So has one that was emptied (FLUSHALL, another's keys in its memory): it does not know our note any more.
+        """
         try:
             broker = str(self._redis.info("server").get("run_id"))
         except ResponseError:
             # Some hosted brokers do not allow INFO; then only what is seen counts.
-            return
-        if self._broker is not None and broker != self._broker:
+            broker = "unknown"
+        if self._broker is not None and (broker != self._broker or not self._board.has_note()):
             self._reach.restarted()
         self._broker = broker

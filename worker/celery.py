@@ -53,7 +53,8 @@ app.conf.update(
 
 
 # For the heartbeat of the main process alone; it connects when it is first used, and children make their own.
-board = Board(redis_of(settings), settings.names)
+board_redis = redis_of(settings)
+board = Board(board_redis, settings.names)
 process = Process(settings)
 if slot is not None:
     app.steps["consumer"].add(TakeBack)
@@ -63,7 +64,7 @@ define(app, settings, process)
 @worker_init.connect
 def start(**_: Any) -> None:
     """Before the pool: refuses what cannot work, and tells the board where an ingest worker keeps what it holds."""
-    ingests = settings.names.ingest in app.amqp.queues.consume_from
+    ingests = _ingests()
     try:
         if ingests:
             library_root(settings)
@@ -104,6 +105,13 @@ def beat(sender: Any, **_: Any) -> None:
     """Tells the board that this worker is alive; its part is the name before the `@`."""
     hostname = sender.eventer.hostname
     try:
+        if _ingests():
+            # Again and again, because a broker may be emptied.
+            register(board_redis, settings.names, slot)
         board.beat(hostname.partition("@")[0], hostname)
     except RedisError as error:
         log.warning("no heartbeat: %s", error)
+
+
+def _ingests() -> bool:
+    return settings.names.ingest in app.amqp.queues.consume_from

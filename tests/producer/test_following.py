@@ -200,6 +200,23 @@ def test_a_name_that_goes_from_folder_to_folder_leaves_none_of_them_unseen(
     until(lambda: names <= side.files.keys())
 
 
+def test_a_folder_that_left_and_is_back_at_once_is_seen(
+    library: Path, side: OtherSide, tmp_path: Path, until: Until, rest: Rest
+) -> None:
+    draw(library / "album" / "deep" / "a.jpg")
+    until(lambda: "album/deep/a.jpg" in side.files)
+    for _ in range(3):
+        (library / "album").rename(tmp_path / "album")
+        (tmp_path / "album").rename(library / "album")
+    # The kernel's halves of a move that find no other are told half a second later.
+    time.sleep(1.0)
+    rest()
+
+    draw(library / "album" / "deep" / "b.jpg")
+
+    until(lambda: "album/deep/b.jpg" in side.files)
+
+
 def test_content_that_changed_behind_its_size_and_mtime_is_sent(
     library: Path, side: OtherSide, until: Until, rest: Rest
 ) -> None:

@@ -119,3 +119,15 @@ def test_a_broker_that_nobody_saw_away_but_is_another_one_counts_as_returned(tmp
             assert (report(), report()) == (1, 1)
     finally:
         stop_valkey(server)
+
+
+def test_a_broker_that_was_emptied_counts_as_returned(redis: Redis) -> None:
+    desk = Desk(redis)
+    desk.reporter.report(NOTE)
+    redis.flushall()
+
+    for _ in range(3):
+        desk.now_s += 6.0
+        desk.reporter.report(NOTE)
+
+    assert desk.returned == 1
