@@ -45,11 +45,11 @@ def ask_broker(url: str) -> None:
         redis.close()
 
 
-def ask_store(url: str, key: str | None, *, what: str = "/collections") -> None:
+def ask_store(url: str, key: str | None) -> None:
     """Asks the store once, for something that needs the key if it wants one. Raises Unreachable, Misconfigured."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise Misconfigured(f"QDRANT_URL is no address of a store: write http://HOST:PORT, not {without_secret(url)}.")
-    request = Request(url.rstrip("/") + what, headers={} if key is None else {"api-key": key})  # noqa: S310 (checked above)
+    request = Request(url.rstrip("/") + "/collections", headers={} if key is None else {"api-key": key})  # noqa: S310 (checked above)
     opener = build_opener(ProxyHandler({})) if urlsplit(url).hostname in ("127.0.0.1", "localhost") else build_opener()
     shown = without_secret(url)
     try:
@@ -67,6 +67,19 @@ def ask_store(url: str, key: str | None, *, what: str = "/collections") -> None:
     raise Unreachable(
         f"The store at {shown} does not answer ({reason}): start it, or unset QDRANT_URL to get one here."
     )
+
+
+def ask_own_store(url: str, key: str) -> None:
+    """Asks a store that was started here. Raises Unreachable, and Misconfigured if somebody else's answers there.
+
+    Ours takes its key and nothing else; a store without one would take any.
+    """
+    ask_store(url, key)
+    try:
+        ask_store(url, None)
+    except Misconfigured:
+        return
+    raise Misconfigured(f"The store at {url} is not ours: it asks for no key.")
 
 
 def _insist(ask: Callable[[], None], patience_s: float) -> None:

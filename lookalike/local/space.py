@@ -1,8 +1,9 @@
-"""Room on the disk of the data folder: without it broker, store and logs cannot write, and nothing goes on."""
+"""Room on the disk of the data folder, and whether all parts may be started again after they ended at once."""
 
 import shutil
+from collections import deque
 
-from lookalike.errors import Misconfigured
+from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local.folder import DataFolder
 
 MIB = 2**20
@@ -10,6 +11,9 @@ MIB = 2**20
 NEEDED_MIB = 100
 # Less than this is full: a log line or a batch does not fit any more.
 FULL_MIB = 2
+# A supervisor that ended so often within so long does not end by chance.
+ENDS = 5
+WITHIN_S = 60.0
 
 
 def free_mib(folder: DataFolder) -> int:
@@ -35,3 +39,16 @@ def why_it_ended(folder: DataFolder, full_mib: int = FULL_MIB) -> str:
             "it goes on where it was."
         )
     return "The supervisor ended, and all parts with it: start again with `lookalike up`."
+
+
+class Ends:
+    """Remembers when all parts ended at once."""
+
+    def __init__(self) -> None:
+        self._at_s: deque[float] = deque(maxlen=ENDS)
+
+    def add(self, now_s: float, folder: DataFolder) -> None:
+        """Takes one more end. Raises Unreachable if there is no room on the disk, or if it happens again and again."""
+        self._at_s.append(now_s)
+        if free_mib(folder) < FULL_MIB or (len(self._at_s) == ENDS and now_s - self._at_s[0] < WITHIN_S):
+            raise Unreachable(why_it_ended(folder))

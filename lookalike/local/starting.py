@@ -13,7 +13,7 @@ from lookalike.local.folder import DataFolder, open_private
 from lookalike.local.guarded import guarded_command
 from lookalike.local.keeper import Keeper
 from lookalike.local.parts import Part
-from lookalike.local.reachable import ask_broker, ask_store
+from lookalike.local.reachable import ask_broker, ask_own_store
 
 # A large index or log is read again before its server answers.
 GROUND_S = 120.0
@@ -65,12 +65,12 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
     if addresses.ports.broker is not None:
         ours["broker"] = lambda: ask_broker(addresses.redis_url)
     if addresses.ports.store is not None:
-        # It was started with our key: whether it answers is all that is in question.
-        ours["store"] = lambda: ask_store(addresses.qdrant_url, None, what="/")
+        key = plan.environment["QDRANT_API_KEY"]
+        ours["store"] = lambda: ask_own_store(addresses.qdrant_url, key)
     starts: dict[str, set[int]] = {part: set() for part in ours}
     until = time.monotonic() + GROUND_S
     for part, ask in ours.items():
-        while not _does(ask):
+        while not _does(part, ask):
             starts[part].add(keeper.last_starts().get(part, 0))
             if len(starts[part]) >= STARTS or time.monotonic() > until:
                 log = plan.folder.logs / f"{part}.log"
@@ -80,9 +80,15 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
     return True
 
 
-def _does(ask: Callable[[], None]) -> bool:
+def _does(part: str, ask: Callable[[], None]) -> bool:
     try:
         ask()
+    except Misconfigured as error:
+        # The port was free when it was chosen; ours has failed to take it.
+        raise Misconfigured(
+            f"Somebody else's server took the port of the {part} in this moment ({error}) Start again: "
+            "another port will be chosen."
+        ) from error
     except LookalikeError:
         return False
     return True

@@ -3,17 +3,17 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
-from lookalike.errors import Unreachable
 from lookalike.local.addresses import choose_addresses, completed
 from lookalike.local.admission import alone, need_extras, need_given_servers, need_locks, wait_for_leftovers
 from lookalike.local.environment import environment_of
-from lookalike.local.folder import DataFolder, data_folder, make
+from lookalike.local.folder import data_folder, make
 from lookalike.local.keeper import Keeper
 from lookalike.local.latest import asked_again
 from lookalike.local.library import identity_of, keep_identity, usable_library
@@ -22,7 +22,7 @@ from lookalike.local.ports import reserved_ports
 from lookalike.local.running import Running, announce, withdraw
 from lookalike.local.runtime import runtime_folder
 from lookalike.local.screen import Screen, Starts, Status, live_line
-from lookalike.local.space import need_space, why_it_ended
+from lookalike.local.space import Ends, need_space
 from lookalike.local.starting import Plan, start_all
 from lookalike.local.stopping import Stop, stop_on_signals
 from lookalike.sender import Sender
@@ -88,26 +88,37 @@ def up(
                 extensions=whole.extensions,
                 ignore=whole.ignore,
             )
+            again = prepare_command(rebuild=False) if prepare is None else prepare
             plan = Plan(
                 folder,
                 addresses,
                 parts=make_parts(whole, addresses.ports),
-                prepare=prepare_command(rebuild=rebuild) if prepare is None else prepare,
+                prepare=prepare_command(rebuild=True) if prepare is None and rebuild else again,
                 environment=environment_of(whole, os.environ),
             )
             keeper = Keeper(folder, plan.parts, plan.environment)
+            ends = Ends()
             try:
                 with Screen(console or Console()) as screen:
-                    if start_all(keeper, plan, stop.wait, screen.show):
+                    while start_all(keeper, plan, stop.wait, screen.show):
                         keep_identity(root, identity, folder)
                         announce(folder, running)
                         _show(keeper, screen, running, ask_status(whole), stop)
+                        if stop.asked:
+                            break
+                        # Killed, most likely; the kernel ended all parts with it.
+                        ends.add(time.monotonic(), folder)
+                        screen.say("The supervisor ended, and is started again with all parts.")
+                        if not wait_for_leftovers(folder, stop.wait):
+                            break
+                        plan = replace(plan, prepare=again)
             finally:
                 keeper.stop()
                 withdraw(folder)
 
 
 def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], Status], stop: Stop) -> None:
+    """Returns when somebody asks to stop, or when the supervisor has ended."""
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")
@@ -116,7 +127,7 @@ def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], St
     with asked_again(ask) as latest:
         while not stop.wait(SHOW_EVERY_S):
             if not keeper.is_alive():
-                raise Unreachable(why_it_ended(DataFolder(running.data)))
+                return
             for part, started_at in keeper.last_starts().items():
                 starts.saw(part, started_at)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

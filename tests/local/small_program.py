@@ -1,9 +1,12 @@
 """What stands in for a service: `child` has a child, `stubborn` ignores SIGTERM, `dying` ends at once.
 
+`store PORT` answers whoever brings the key, as a store does; `store PORT open` answers everybody.
+
 The child ties itself to its parent, as the children of the workers do.
 """
 
 import os
+import http.server
 import runpy
 import signal
 import subprocess
@@ -22,5 +25,14 @@ if kind == "tied":
 if kind == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write(f"{kind} began\n")
+if kind == "store":
+    key = None if sys.argv[3:] == ["open"] else os.environ["QDRANT__SERVICE__API_KEY"]
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if key is None or self.headers["api-key"] == key else 401)
+            self.end_headers()
+
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Answer).serve_forever()
 while kind != "dying":
     time.sleep(1)

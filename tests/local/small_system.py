@@ -1,8 +1,8 @@
 """`up` with a real broker and small real programs in place of the services: a program of the tests.
 
-    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART] [--search KIND]
+    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART] [--search KIND] [--store open]
 
-The stand-in for the store answers GET / as every HTTP server does; see small_program.py for the rest.
+See small_program.py for the stand-ins.
 """
 
 import argparse
@@ -28,11 +28,10 @@ class Numbers:
     warning: str | None = None
 
 
-def small_parts(settings: Settings, ports: Ports, real: set[str], kind_of_search: str) -> list[Part]:
+def small_parts(settings: Settings, ports: Ports, real: set[str], kind_of_search: str, store: list[str]) -> list[Part]:
     parts = [part for part in parts_of(settings, ports) if part.name in real]
     if ports.store is not None:
-        http = [sys.executable, "-m", "http.server", str(ports.store), "--bind", "127.0.0.1", "--directory", "run"]
-        parts.append(Part("store", "ground", http))
+        parts.append(Part("store", "ground", [sys.executable, PROGRAM, "store", str(ports.store), *store]))
     return [*parts, small_part("ingest", "child"), small_part("search", kind_of_search)]
 
 
@@ -48,6 +47,7 @@ def main() -> int:
     parser.add_argument("--prepare", default="pass")
     parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
     parser.add_argument("--search", default="sleeper", help="which small program is the part `search`")
+    parser.add_argument("--store", action="append", default=[], help="`open` if it shall ask for no key")
     given = parser.parse_args()
     try:
         up(
@@ -55,7 +55,9 @@ def main() -> int:
             given.library,
             rebuild=given.rebuild,
             ask_status=lambda _: Numbers,
-            make_parts=lambda settings, ports: small_parts(settings, ports, {"broker", *given.also}, given.search),
+            make_parts=lambda settings, ports: small_parts(
+                settings, ports, {"broker", *given.also}, given.search, given.store
+            ),
             prepare=[sys.executable, "-c", given.prepare],
         )
     except LookalikeError as error:

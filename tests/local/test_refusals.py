@@ -12,7 +12,7 @@ from lookalike.local import admission, down, logs, up
 from lookalike.local.folder import DataFolder
 from lookalike.local.library import keep_identity
 from lookalike.local.locks import hold
-from lookalike.local.space import need_space, why_it_ended
+from lookalike.local.space import Ends, need_space, why_it_ended
 from lookalike.settings import Settings, read_settings
 
 
@@ -88,6 +88,15 @@ def test_a_disk_with_too_little_room_is_told_at_start_and_when_all_ends(folder: 
 
     assert "is full" in why_it_ended(folder, full_mib=10**9)
     assert "supervisor ended" in why_it_ended(folder, full_mib=0)
+
+
+def test_all_parts_that_end_again_and_again_are_given_up(folder: DataFolder) -> None:
+    ends = Ends()
+    for at_s in (0.0, 100.0, 110.0, 120.0, 130.0):
+        ends.add(at_s, folder)
+
+    with pytest.raises(Unreachable, match="supervisor ended"):
+        ends.add(140.0, folder)
 
 
 def test_another_library_on_the_same_data_folder(settings: Settings, folder: DataFolder, library: Path) -> None:

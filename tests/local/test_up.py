@@ -180,14 +180,31 @@ def test_kill_9_of_up_leaves_nothing_and_the_next_up_waits_for_that(machine: Mac
     assert machine.processes() == {}
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing(machine: Machine) -> None:
+def test_after_kill_9_of_the_supervisor_all_parts_are_started_again_and_the_old_ones_are_gone(
+    machine: Machine,
+) -> None:
     machine.start()
+    wait_until(lambda: machine.pids("child"), STARTS_WITHIN_S)
+    before = machine.processes().keys() - {machine.process.pid if machine.process else 0}
     (supervisor,) = machine.pids("supervisor.supervisord")
 
     os.kill(supervisor, signal.SIGKILL)
 
-    assert machine.ended() == 1
-    assert "The supervisor ended" in machine.output.read_text()
+    wait_until(lambda: machine.pids("child") and not before & machine.processes().keys(), STARTS_WITHIN_S)
+    assert "The supervisor ended, and is started again" in machine.output.read_text()
+    assert machine.running is not None
+    machine.send(signal.SIGTERM)
+    assert machine.ended() == 0
+    assert machine.processes() == {}
+
+
+def test_somebody_elses_store_on_the_port_of_ours_is_not_taken_for_it(machine: Machine) -> None:
+    machine.begin(machine.small("--store", "open"))
+
+    assert machine.ended(STARTS_WITHIN_S) == 1
+    said = machine.output.read_text().splitlines()[-1]
+    assert "took the port of the store" in said
+    assert "Start again" in said
     assert machine.processes() == {}
 
 
