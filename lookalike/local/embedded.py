@@ -1,11 +1,12 @@
 """The two servers that `up` brings along if none is named: where they listen and what Valkey is told."""
 
 import secrets
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder, write_private
+from lookalike.local.folder import PRIVATE_FOLDER, DataFolder, write_private
 
 PASSWORD_BYTES = 24
 # Paths are relative to the data folder, in which all parts run.
@@ -48,6 +49,20 @@ def write_valkey_conf(folder: DataFolder, port: int) -> Path:
     conf = folder.run / "valkey.conf"
     write_private(conf, VALKEY_CONF.format(port=port, password=embedded_password(folder)))
     return conf
+
+
+def set_damaged_aside(folder: DataFolder, said: str) -> bool:
+    """Gives the broker an empty folder if what it said last is that it cannot read its own; whether it got one.
+
+    It holds nothing that the library and the index do not tell. The damaged one stays beside it, until the next.
+    """
+    if not any(word in said for word in ("AOF", "append only file")) or not any(folder.broker.iterdir()):
+        return False
+    aside = folder.broker.with_name(f"{folder.broker.name}.damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.broker.rename(aside)
+    folder.broker.mkdir(mode=PRIVATE_FOLDER)
+    return True
 
 
 def broker_url_at(folder: DataFolder, port: int) -> str:

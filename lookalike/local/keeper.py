@@ -38,7 +38,9 @@ class Keeper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts supervisord; it starts no part yet. Raises Misconfigured if it does not come up."""
+        """Starts supervisord, anew if it ended; it starts no part yet. Raises Misconfigured if it does not come up."""
+        # It keeps its connection, which was one to the supervisord before.
+        self._server("close")()
         said = self._folder.run / "supervisord.out"
         write_private(self._folder.run / "supervisord.conf", keeper_conf(self._folder, self._parts))
         program = python_module("supervisor.supervisord", "--nodaemon", "--configuration", "run/supervisord.conf")

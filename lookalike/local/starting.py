@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.local.addresses import Addresses
+from lookalike.local.embedded import set_damaged_aside
 from lookalike.local.folder import DataFolder, open_private
 from lookalike.local.guarded import guarded_command
 from lookalike.local.keeper import Keeper
@@ -44,7 +45,7 @@ def start_all(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None
     tell("starting broker and store")
     keeper.start()
     keeper.start_parts("ground")
-    if not _ground_answers(keeper, plan, wait):
+    if not _ground_answers(keeper, plan, wait, tell):
         return False
     tell("checking model and index")
     if not _prepared(plan, wait):
@@ -59,7 +60,7 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
+def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
     addresses = plan.addresses
     ours: dict[str, Callable[[], None]] = {}
     if addresses.ports.broker is not None:
@@ -74,6 +75,10 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait) -> bool:
             starts[part].add(keeper.last_starts().get(part, 0))
             if len(starts[part]) >= STARTS or time.monotonic() > until:
                 log = plan.folder.logs / f"{part}.log"
+                if part == "broker" and set_damaged_aside(plan.folder, last_line(log)):
+                    tell("the broker's file was damaged and is set aside; a scan finds what it knew")
+                    starts[part].clear()
+                    continue
                 raise Misconfigured(f"The {part} does not start: {last_line(log)} (see `lookalike logs {part}`).")
             if wait(LOOK_AGAIN_S):
                 return False

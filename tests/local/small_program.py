@@ -5,8 +5,8 @@
 The child ties itself to its parent, as the children of the workers do.
 """
 
-import os
 import http.server
+import os
 import runpy
 import signal
 import subprocess

@@ -198,6 +198,19 @@ def test_after_kill_9_of_the_supervisor_all_parts_are_started_again_and_the_old_
     assert machine.processes() == {}
 
 
+def test_a_broker_whose_file_is_damaged_gets_a_new_one_and_the_old_one_is_kept(machine: Machine) -> None:
+    machine.start()
+    machine.send(signal.SIGTERM)
+    assert machine.ended() == 0
+    (manifest,) = machine.folder.broker.rglob("*.manifest")
+    manifest.write_bytes(b"")
+
+    machine.start()
+
+    assert list(machine.folder.broker.rglob("*.manifest"))
+    assert list(machine.folder.broker.with_name("broker.damaged").rglob("*.manifest"))
+
+
 def test_somebody_elses_store_on_the_port_of_ours_is_not_taken_for_it(machine: Machine) -> None:
     machine.begin(machine.small("--store", "open"))
 
