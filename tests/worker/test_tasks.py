@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from celery import Celery, current_app
 from redis import Redis
 
-from lookalike import Client, Refused, TimedOut
+from lookalike import Client, LookalikeError, Refused, TimedOut
 from lookalike.board import Board
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage, SyncReply
@@ -61,6 +62,13 @@ class System:
         name = name or f"{seed}.png"
         (self.root / name).write_bytes(encoded(picture(seed, (width, 48))))
         return name
+
+
+def known(system: System) -> dict[str, str]:
+    """Paths and their status; empty while the only process is at work on something that takes longer than a read."""
+    with suppress(LookalikeError):
+        return {file.path: file.status for file in system.client.list()}
+    return {}
 
 
 @pytest.fixture(scope="module")
@@ -219,12 +227,9 @@ def test_an_image_that_kills_its_process_is_named_and_the_rest_is_indexed(system
 
     system.client.sync([*others[:3], deadly, *others[3:]])
 
-    def known() -> dict[str, str]:
-        return {file.path: file.status for file in system.client.list()}
-
-    wait_until(lambda: {deadly, *others} <= known().keys(), 60)
-    assert known()[deadly] == "rejected"
-    assert {known()[path] for path in others} == {"indexed"}
+    wait_until(lambda: {deadly, *others} <= known(system).keys(), 60)
+    assert known(system)[deadly] == "rejected"
+    assert {known(system)[path] for path in others} == {"indexed"}
     reasons = {file.path: file.reason for file in system.client.rejected()}
     assert reasons[deadly] == "the worker's process died or hung twice while opening it"
     assert not list(system.redis.scan_iter("lookalike:danger:*"))
@@ -236,11 +241,8 @@ def test_an_image_that_hangs_is_named_and_the_rest_is_indexed(system: System) ->
 
     system.client.sync([other, slow])
 
-    def known() -> dict[str, str]:
-        return {file.path: file.status for file in system.client.list()}
-
-    wait_until(lambda: {slow, other} <= known().keys(), 60)
-    assert (known()[slow], known()[other]) == ("rejected", "indexed")
+    wait_until(lambda: {slow, other} <= known(system).keys(), 60)
+    assert (known(system)[slow], known(system)[other]) == ("rejected", "indexed")
 
 
 @pytest.mark.parametrize("width", [DEADLY_PX, SLOW_PX])
@@ -299,7 +301,7 @@ def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(sys
     system.redis.hset(held, "a-tag", stranded)
     system.redis.client_kill_filter(_type="normal", skipme=True)
 
-    wait_until(lambda: name in {file.path for file in system.client.list()})
+    wait_until(lambda: name in known(system))
     wait_until(lambda: not system.redis.hlen(held))
 
 
@@ -311,7 +313,7 @@ def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(s
 
     system.redis.client_kill_filter(_type="normal", skipme=True)
 
-    wait_until(lambda: {file.path: file.status for file in system.client.list()}.get(name) == "indexed")
+    wait_until(lambda: known(system).get(name) == "indexed")
     wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
 
 
@@ -326,7 +328,7 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
             app.send_task(SYNC, args=[message], queue=ingest, task_id=task)
         wait_until(lambda: "another process is at work on it" in system.worker.said())
 
-    wait_until(lambda: {file.path: file.status for file in system.client.list()}.get(name) == "indexed")
+    wait_until(lambda: known(system).get(name) == "indexed")
     assert not list(system.redis.scan_iter("lookalike:danger:*"))
 
 
