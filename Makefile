@@ -1,6 +1,6 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test pictures train chaos constraints dist clean
+.PHONY: help setup run check lint types imports test rehearse pictures train chaos constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
@@ -39,6 +39,9 @@ test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
 	$(PYTHON) -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
+
+rehearse: $(READY) ## build every stage of deploy/Dockerfile and run docker-compose.yml without an engine (3 min; root, debootstrap)
+	$(PYTHON) -m tests.rehearsal
 
 pictures: $(READY) ## draw docs/pictures anew from a running system (30 s; Flower's page needs Debian's chromium)
 	$(PYTHON) docs/pictures/draw.py

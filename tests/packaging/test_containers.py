@@ -2,7 +2,6 @@
 
 import fnmatch
 import http.server
-import json
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from lookalike.local.parts import Ports, parts_of
 from lookalike.names import Names
 from lookalike.settings import Settings, variable_of
 from tests.packaging.conftest import ROOT
+from tests.rehearsal.recipe import VARIABLE, command_of, filled_in, in_order, services_of, stages_of
 from tests.running.valkey import free_port, valkey_binary, valkey_process
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
@@ -33,12 +33,9 @@ OURS = ("ingest", "search", "producer", "flower")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 BASH = shutil.which("bash") or "bash"
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
-
-
-def filled_in(text: str, **given: str) -> str:
-    """What compose makes of a text: variables filled in, `$$` as `$`."""
-    return VARIABLE.sub(lambda found: given.get(found[1], found[3]), text).replace("$$", "$")
+STAGES = stages_of(DOCKERFILE)
+# What has to be filled in, filled in.
+GIVEN = {"PHOTOS": "/photos", "REDIS_PASSWORD": "secret", "QDRANT_API_KEY": "key", "FLOWER_AUTH": "user:password"}
 
 
 def test_compose_agrees_with_the_schema() -> None:
@@ -84,16 +81,14 @@ def test_ours_have_no_rights_that_they_do_not_need(service: str) -> None:
 def test_each_of_ours_has_a_target_of_its_own_that_is_not_root(service: str) -> None:
     assert SERVICES[service]["build"]["target"] == service
 
-    stages = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
-    parents = {name: parent for parent, name in re.findall(r"^FROM (\S+) AS (\S+)", DOCKERFILE, re.MULTILINE)}
     stage, lineage = service, []
-    while stage in stages:
+    while stage in STAGES:
         lineage.append(stage)
-        stage = parents[stage]
+        stage = STAGES[stage].parent
 
     assert lineage[-1] == "base"
-    assert "\nUSER 10001:10001" in stages["base"]
-    assert not any("USER" in stages[name] for name in lineage[:-1])
+    users = {name: [text for word, text in STAGES[name].instructions if word == "USER"] for name in lineage}
+    assert users == {name: ["10001:10001"] if name == "base" else [] for name in lineage}
 
 
 @pytest.mark.parametrize("service", ["ingest", "producer"])
@@ -115,6 +110,20 @@ def test_each_part_waits_until_what_it_needs_is_well() -> None:
     assert {"redis", "qdrant"} <= set(waits["search"])
     assert "redis" in waits["producer"]
     assert "redis" in waits["flower"]
+
+
+def test_each_part_can_be_started_after_what_it_waits_for() -> None:
+    order = in_order(SERVICES)
+
+    assert order.index("redis") < order.index("ingest") < order.index("producer")
+
+
+def test_what_must_be_set_stops_compose_with_a_sentence() -> None:
+    for name in GIVEN:
+        with pytest.raises(KeyError, match=f"set {name} in .env"):
+            services_of(COMPOSE_FILE, {**GIVEN, name: ""})
+
+    assert services_of(COMPOSE_FILE, GIVEN)["search"]["environment"]["REDIS_URL"] == "redis://:secret@redis:6379/0"
 
 
 def test_each_variable_is_in_the_example_with_its_default() -> None:
@@ -163,11 +172,11 @@ def test_all_that_is_copied_is_sent_to_the_builder() -> None:
 @pytest.mark.parametrize("service", OURS)
 def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     """Places and numbers differ; what is asked of the programs does not."""
-    (there,) = re.findall(rf"^FROM \w+ AS {service}\n(?:(?!FROM).*\n)*?CMD (.*)$", DOCKERFILE, re.MULTILINE)
+    (there,) = [text for word, text in STAGES[service].instructions if word == "CMD"]
     settings = Settings(redis_url=SecretStr("redis://redis"), qdrant_url="http://qdrant")
     (here,) = [part for part in parts_of(settings, Ports(None, None, 5555)) if part.name == service]
 
-    command = " ".join(json.loads(there))
+    command = " ".join(command_of(there))
 
     assert set(re.findall(r" (--[a-z-]+)", command)) == {
         word.partition("=")[0] for word in here.command if word.startswith("--")
@@ -179,7 +188,7 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
 def broker(tmp_path: Path) -> Iterator[int]:
     """A server with the configuration of compose; gives its port."""
     conf, port = tmp_path / "redis.conf", free_port()
-    conf.write_text(filled_in(COMPOSE["configs"]["redis"]["content"], REDIS_PASSWORD="secret"))
+    conf.write_text(filled_in(COMPOSE["configs"]["redis"]["content"], GIVEN))
     command: list[str | Path] = [
         valkey_binary(),
         conf,
@@ -254,7 +263,7 @@ def test_the_check_of_the_producer_believes_its_heartbeat(tmp_path: Path) -> Non
 
 def _check_qdrant(port: int) -> int:
     """Exit code of the check on another port. No program can be found, as in an image that has none."""
-    command = filled_in(SERVICES["qdrant"]["healthcheck"]["test"][-1]).replace("6333", str(port))
+    command = filled_in(SERVICES["qdrant"]["healthcheck"]["test"][-1], {}).replace("6333", str(port))
     return subprocess.run(
         [BASH, "-c", command], check=False, capture_output=True, env={"PATH": ""}, timeout=10
     ).returncode

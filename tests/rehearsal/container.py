@@ -1,0 +1,130 @@
+"""Runs a service's command as its container would: read-only files, its user, name, environment and mounts, no rights.
+
+Not imitated: limits of processor and memory, a network and a list of processes of its own, the engine's own init.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.rehearsal.image import Image, mounted
+
+# As the engine writes it for the services of one network.
+HOSTS = "127.0.0.1 localhost redis qdrant\n"
+CHECK_EVERY_S = 0.5
+LEAST_RIGHTS = ("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs", "--clear-groups")
+
+
+@dataclass
+class Container:
+    """One service; `said` has what it wrote."""
+
+    name: str
+    service: Mapping[str, Any]
+    image: Image
+    root: Path
+    said: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the image sets, what compose sets, and the name of the host."""
+        given = {name: str(value) for name, value in self.service.get("environment", {}).items()}
+        return {**self.image.environment, **given, "HOSTNAME": self.host}
+
+    @property
+    def host(self) -> str:
+        """The engine gives a number."""
+        return f"container-{self.name}"
+
+    def start(self) -> None:
+        """Starts the command of the service, else that of its image."""
+        command = self.service.get("command") or self.image.command
+        with self.said.open("ab") as said:
+            self.process = subprocess.Popen(
+                self._inside(command), env=self.environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            )
+
+    def run(self, *command: str, timeout_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        """Runs a command in it, as `docker compose exec` would."""
+        return subprocess.run(
+            self._inside(list(command)), env=self.environment,
+            capture_output=True, text=True, timeout=timeout_s, check=False,
+        )  # fmt: skip
+
+    def is_healthy(self) -> bool:
+        """Whether its health check, as it is written, ends with 0 in its time."""
+        kind, *test = self.service["healthcheck"]["test"]
+        command = ["sh", "-c", test[0]] if kind == "CMD-SHELL" else test
+        try:
+            return self.run(*command, timeout_s=float(self.service["healthcheck"]["timeout"][:-1])).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def wait_healthy(self, within_s: float) -> float:
+        """Seconds until it was healthy. Raises TimeoutError with what it said."""
+        begun = time.monotonic()
+        while not self.is_healthy():
+            ended = None if self.process is None else self.process.poll()
+            if ended is not None or time.monotonic() - begun > within_s:
+                raise TimeoutError(f"{self.name} is not healthy (exit code {ended}):\n{self.said.read_text()[-3000:]}")
+            time.sleep(CHECK_EVERY_S)
+        return time.monotonic() - begun
+
+    def stop(self) -> float:
+        """SIGTERM, and SIGKILL when its time is over; seconds that it took."""
+        if self.process is None or self.process.poll() is not None:
+            return 0.0
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(float(str(self.service.get("stop_grace_period", "10s"))[:-1]))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        return time.monotonic() - begun
+
+    def _inside(self, command: list[str]) -> list[str]:
+        user, group = str(self.service.get("user", self.image.user)).split(":")
+        who = [f"--reuid={user}", f"--regid={group}", *LEAST_RIGHTS]
+        enter = (
+            f'hostname {self.host} && exec chroot {self.root} sh -c \'cd "$0" && exec "$@"\' {self.image.folder} "$@"'
+        )
+        return ["unshare", "--uts", "sh", "-c", enter, "sh", "setpriv", *who, *command]
+
+
+def prepared(name: str, service: Mapping[str, Any], image: Image, place: Path) -> Container:
+    """A container with its mounts, not started."""
+    root = mounted(image.layers, place)
+    (root / "etc/hosts").write_text(HOSTS)
+    for target, content in service["files"].items():
+        (root / target.lstrip("/")).write_text(content)
+        (root / target.lstrip("/")).chmod(0o444)
+    for volume in service.get("volumes", []):
+        _mount(volume, root, place / "volumes")
+    if service.get("read_only"):
+        subprocess.run(["mount", "-o", "remount,ro", str(root)], check=True)
+    return Container(name, service, image, root, place / "said.log")
+
+
+def _mount(volume: str | Mapping[str, Any], root: Path, place: Path) -> None:
+    """A folder of the host, or a named volume, which takes over owner and content of the folder that it covers."""
+    if isinstance(volume, str):
+        source, target = volume.split(":")
+        there, here = root / target.lstrip("/"), place / source
+        here.mkdir(parents=True)
+        there.mkdir(parents=True, exist_ok=True)
+        owner = there.stat()
+        os.chown(here, owner.st_uid, owner.st_gid)
+        subprocess.run(["mount", "--bind", str(here), str(there)], check=True)
+        return
+    there = root / str(volume["target"]).lstrip("/")
+    there.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "--bind", str(volume["source"]), str(there)], check=True)
+    if volume["read_only"]:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(there)], check=True)
