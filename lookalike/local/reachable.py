@@ -56,12 +56,12 @@ def ask_store(url: str, key: str | None) -> None:
         with opener.open(request, timeout=ANSWER_S):
             return
     except HTTPError as error:
+        error.close()
         if error.code in (401, 403):
             raise Misconfigured(
                 f"The store at {shown} refuses the key: set QDRANT_API_KEY to the right one."
             ) from error
         reason = f"HTTP {error.code}"
-        error.close()
     except (URLError, OSError, ValueError) as error:
         reason = _short(error)
     raise Unreachable(
