@@ -1,10 +1,11 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test rehearse pictures train chaos constraints dist clean
+.PHONY: help setup run check lint types imports test bench rehearse pictures train chaos constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+RIVAL := .venv/rival
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PHOTOS ?= photos
 SECONDS ?= 600
@@ -43,6 +44,10 @@ chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1,
 rehearse: $(READY) ## build every stage of deploy/Dockerfile and run docker-compose.yml without an engine (3 min; root, debootstrap)
 	$(PYTHON) -m tests.rehearsal
 
+bench: $(READY) $(RIVAL)/.ready ## measure against other ways (9 min): QUICK=1 for a minute, PHOTOS=DIR, JSON=file, PLOT=file.svg
+	@$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(filter-out file,$(origin PHOTOS)),--photos "$(PHOTOS)") \
+	  $(if $(JSON),--json "$(JSON)") $(if $(PLOT),--plot "$(PLOT)")
+
 pictures: $(READY) ## draw docs/pictures anew from a running system (30 s; Flower's page needs Debian's chromium)
 	$(PYTHON) docs/pictures/draw.py
 
@@ -53,6 +58,8 @@ train: $(READY) ## go on training the ResNet-18 (hours): PHOTOS="DIR TAR ..." TE
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o constraints.txt
+	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header bench/fastembed.in -o bench/fastembed.txt
 
 dist: $(READY) ## build sdist and wheel in dist/ (2 s)
 	$(PYTHON) -m hatchling build --clean
@@ -68,6 +75,12 @@ $(READY): constraints.txt pyproject.toml | $(PYTHON)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
 	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --require-hashes --requirement constraints.txt
 	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# fastembed needs older versions of what we need, so it has an environment of its own.
+$(RIVAL)/.ready: bench/fastembed.txt | $(READY)
+	@$(PYTHON) -m uv venv --quiet --clear $(RIVAL)
+	@$(PYTHON) -m uv pip install --quiet --python $(RIVAL)/bin/python --require-hashes --requirement bench/fastembed.txt
 	@touch $@
 
 $(PYTHON):

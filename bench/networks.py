@@ -117,6 +117,7 @@ def _write_float_contract(contract: Path, path: Path) -> None:
     stored = next(tensor for tensor in graph.initializer if tensor.name == "conv1.weight")
     per_channel = 255 * np.array(IMAGENET_STD, np.float32).reshape(1, 3, 1, 1)
     stored.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(stored) * per_channel, stored.name))
+    graph.initializer.remove(next(tensor for tensor in graph.initializer if tensor.name == "pixel_mean"))
     del graph.input[:]
     floats = onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["batch", 3, SIDE_PX, SIDE_PX])
     graph.input.append(floats)

@@ -23,6 +23,7 @@ from worker.equipment import qdrant_of
 
 STARTS_WITHIN_S = 60.0
 STOPS_WITHIN_S = 30.0
+SETTLES_S = 3.0
 LOOK_S = 0.1
 READY = re.compile(r"ready url=(\S+)")
 Found = TypeVar("Found")
@@ -41,6 +42,12 @@ class System:
     def indexed(self) -> int:
         """Points in the index, asked of the store."""
         return self.store.count(self._name, exact=True).count
+
+    def collection(self) -> str:
+        """Name of the collection behind the alias."""
+        return next(
+            alias.collection_name for alias in self.store.get_aliases().aliases if alias.alias_name == self._name
+        )
 
     def drop(self, folder: Path, within_s: float = 600.0) -> float:
         """Moves a folder of photos into the library; seconds until each of them can be found by a search."""
@@ -72,6 +79,8 @@ def system(folder: Path, model: Path) -> Iterator[System]:
         running = wait_for(lambda: running_on(DataFolder(data)), STARTS_WITHIN_S)
         started = System(process, running)
         wait_for(lambda: _is_at_rest(started.client), STARTS_WITHIN_S)
+        # Flower is the last to be ready, and what it takes for that is no part of anybody's work.
+        time.sleep(SETTLES_S)
         yield started
 
 

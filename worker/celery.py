@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from celery.signals import heartbeat_sent, worker_init, worker_process_init
@@ -28,6 +29,8 @@ from worker.tasks import Process, define
 log = logging.getLogger(__name__)
 
 SOFT_SHUTDOWN_S = 3.0
+# Celery kills a child that is not ready after 4 s; loading a ResNet-50 on a busy machine takes longer.
+READY_WITHIN_S = 120.0
 
 main_pid = os.getpid()
 settings = read_settings()
@@ -42,6 +45,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
+    worker_proc_alive_timeout=READY_WITHIN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
@@ -93,11 +97,14 @@ def start(**_: Any) -> None:
 
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
-    """After fork: loads the model, so that the first task is as quick as the rest."""
+    """After fork: loads the model and asks the store something, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
     embedder = process.embedder
     embedder.warm_up()
     log.info(fields("computing", backend=embedder.backend, precision=embedder.card.precision, threads=THREADS))
+    # A store that is away, or an index that does not fit: the first task says so.
+    with suppress(Away, LookalikeError):
+        process.equipment.warm_up()
 
 
 @heartbeat_sent.connect

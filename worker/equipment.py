@@ -77,6 +77,10 @@ class Equipment:
         self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
         self.watchdog = Watchdog(settings.decode_s)
 
+    def warm_up(self) -> None:
+        """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
+        self._index.nearest([1.0] * self._embedder.card.dimension, 1)
+
     @cached_property
     def sync(self) -> Sync:
         """For workers that see the library. Raises Misconfigured on one that does not."""

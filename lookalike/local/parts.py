@@ -71,8 +71,8 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pa
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    # Ingest takes every core, so it steps back for searches.
-    command = ["nice", "-n", "5", *celery] if slot == "ingest" else celery
+    # Ingest takes every core, so it steps back for searches: a tenth of their weight where both want one.
+    command = ["nice", "-n", "10", *celery] if slot == "ingest" else celery
     # SIGTERM finishes what is in work, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. What
     # takes longer is killed, and done when the slot is back.
     return Part(slot, "work", command, {"LOOKALIKE_SLOT": slot}, tell_children=False)

@@ -40,7 +40,7 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_search
         part for part in parts_of(read_settings(workers=7, name="mine"), ALL) if part.name.endswith(("st", "ch"))
     )
 
-    assert ingest.command[:3] == ["nice", "-n", "5"]
+    assert ingest.command[:3] == ["nice", "-n", "10"]
     assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
     assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
     assert (ingest.environment["LOOKALIKE_SLOT"], search.environment["LOOKALIKE_SLOT"]) == ("ingest", "search")

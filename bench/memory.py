@@ -1,0 +1,58 @@
+"""Watches how much memory processes have while something goes on. Linux only: it reads /proc."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+EVERY_S = 0.5
+# Caches and pools fill at first; what counts is what happens after.
+WARM_AFTER = 0.4
+
+
+class Memory:
+    """What was seen so far, MiB: shared pages are divided among those who share them."""
+
+    def __init__(self) -> None:
+        self._seen: list[float] = []
+
+    def saw(self, pids: Sequence[int]) -> None:
+        """Adds one look at all of them together."""
+        self._seen.append(sum(map(_mib, pids)))
+
+    @property
+    def last_mib(self) -> float:
+        """At the end."""
+        return self._seen[-1]
+
+    @property
+    def growth(self) -> float:
+        """At the end, as a multiple of what it was after warming up: 1 is flat."""
+        return self._seen[-1] / self._seen[int(WARM_AFTER * len(self._seen))]
+
+
+@contextmanager
+def watched(processes: Callable[[], Sequence[int]]) -> Iterator[Memory]:
+    """Looks twice a second while the block runs."""
+    memory, done = Memory(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(EVERY_S):
+            memory.saw(processes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        watcher.join()
+        memory.saw(processes())
+
+
+def _mib(pid: int) -> float:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0

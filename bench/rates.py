@@ -1,0 +1,104 @@
+"""Images per second of every way to index the same photos, with the shipped model and with ResNet-50."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bare import bare_loop, decode_only, embed_only
+from bench.memory import watched
+from bench.networks import Networks
+from bench.photos import write_many
+from bench.recipe import tutorial
+from bench.results import Results
+from bench.servers import make_collection, store, system
+
+RIVAL = Path(sys.prefix) / "rival" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many images of a size each way gets: enough for a steady rate, few enough for the time there is."""
+
+    shipped: int
+    resnet50: int
+    fp32: int
+    recipe: int
+
+
+FULL = {
+    "0.5 MP": Counts(shipped=4000, resnet50=1200, fp32=240, recipe=80),
+    "1 MP": Counts(shipped=2400, resnet50=1000, fp32=240, recipe=80),
+    "12 MP": Counts(shipped=360, resnet50=300, fp32=120, recipe=24),
+}
+QUICK = {"1 MP": Counts(shipped=900, resnet50=240, fp32=0, recipe=24)}
+PHOTOS = Counts(shipped=2000, resnet50=600, fp32=200, recipe=60)
+
+
+def measure(
+    photos: Mapping[str, Sequence[Path]],
+    counts: Mapping[str, Counts],
+    models: Networks,
+    *,
+    folder: Path,
+    results: Results,
+    tell: Callable[[str], None],
+) -> None:
+    """Adds the rates of each size to the results."""
+    most = {size: max(count.shipped, count.resnet50) for size, count in counts.items()}
+    inputs = {size: write_many(photos[size], most[size], folder / "in" / _name(size)) for size in counts}
+    for size, count in counts.items():
+        tell(f"{size}: the tutorials' recipe and fastembed")
+        recipe = tutorial(models.float_contract / "model.onnx", inputs[size][: count.recipe])
+        results.add(f"tutorials' recipe, ResNet-50, {size}", recipe)
+        if count.fp32 and RIVAL.exists():
+            _against_fastembed(size, inputs[size][: count.fp32], models, folder, results)
+    for name, model, share in (
+        ("ResNet-50", models.resnet50_int8, {size: count.resnet50 for size, count in counts.items()}),
+        ("shipped", models.shipped, {size: count.shipped for size, count in counts.items()}),
+    ):
+        embedding = embed_only(model, 160 if name == "ResNet-50" else 4000)
+        results.add(f"embed alone, {name}", embedding)
+        for size, number in share.items():
+            tell(f"{size}: decoding alone and the bare loop, {name}")
+            decoding = decode_only(model, inputs[size][: max(48, number // 3)])
+            results.add(f"decode alone, {name}, {size}", decoding)
+            results.add(f"machine's limit, {name}, {size}", 1 / (1 / decoding + 1 / embedding))
+            results.add(f"bare loop, {name}, {size}", _bare(model, inputs[size][:number], folder / f"{name}{size}"))
+        tell(f"the whole pipeline, {name}")
+        with system(folder / f"system {name}", model) as running:
+            for size, number in share.items():
+                drop = folder / f"drop {name} {_name(size)}"
+                drop.mkdir()
+                for path in inputs[size][:number]:
+                    (drop / path.name).hardlink_to(path)
+                with watched(running.processes) as memory:
+                    results.add(f"whole pipeline, {name}, {size}", number / running.drop(drop))
+                results.add(f"memory in use, {name}, {size}", memory.last_mib)
+                results.add(f"memory growth, {name}, {size}", memory.growth)
+
+
+def _bare(model: Path, paths: Sequence[Path], folder: Path) -> float:
+    with store(folder) as url:
+        return bare_loop(model, paths, url, make_collection(url, model))
+
+
+def _against_fastembed(size: str, paths: Sequence[Path], models: Networks, folder: Path, results: Results) -> None:
+    """Both of fastembed's ways, and the quicker one counts; our bare loop with the same fp32 weights beside it."""
+    said = [
+        subprocess.run(
+            [RIVAL, Path(__file__).with_name("fastembed_rival.py"), models.float_contract, "16", parallel],
+            input="\n".join(map(str, paths)),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+        for parallel in ("-", "0")
+    ]
+    results.add(f"fastembed, ResNet-50 fp32, {size}", max(map(float, said)))
+    results.add(f"bare loop, ResNet-50 fp32, {size}", _bare(models.resnet50, paths, folder / f"fp32 {size}"))
+
+
+def _name(size: str) -> str:
+    return size.replace(" ", "")

@@ -1,0 +1,108 @@
+"""What was measured, the ratios that follow from it, and how both are shown. Measures nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.table import Table
+
+SIZES = ("0.5 MP", "1 MP", "12 MP", "PHOTOS")
+PIPELINE_TO_RECIPE = {"0.5 MP": 3.5, "1 MP": 3.0, "12 MP": 6.0}
+SHIPPED_TO_RECIPE = {"0.5 MP": 6.0, "1 MP": 7.0, "12 MP": 12.0}
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One quotient of two figures of the same run, and what it should be at least, or at most."""
+
+    name: str
+    value: float
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is as good as it should be."""
+        return (self.at_least is None or self.value >= self.at_least) and (
+            self.at_most is None or self.value <= self.at_most
+        )
+
+
+class Results:
+    """Figures by name, in the order in which they came: images/s, ms, MiB."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float] = {}
+
+    def add(self, name: str, value: float) -> None:
+        """Adds one figure."""
+        self.figures[name] = value
+
+    def quantiles(self, name: str, took_ms: Sequence[float]) -> None:
+        """Adds p50, p95 and p99 of a row of times."""
+        for quantile in (50, 95, 99):
+            self.add(f"{name}, p{quantile} ms", float(np.percentile(took_ms, quantile)))
+
+    def ratios(self) -> list[Ratio]:
+        """Those whose two figures were measured."""
+        return [*self._rates(), *self._latencies(), *self._rest()]
+
+    def table(self) -> Table:
+        """Ratios first, then the figures that they come from."""
+        table = Table("", "measured", "should be", "", box=None, title="ratios of one run", title_justify="left")
+        for ratio in self.ratios():
+            bound = f">= {ratio.at_least:g}" if ratio.at_least is not None else f"<= {ratio.at_most:g}"
+            table.add_row(ratio.name, f"{ratio.value:.2f}", bound, "" if ratio.is_met else "missed")
+        table.add_section()
+        for name, value in self.figures.items():
+            table.add_row(name, f"{value:.3g}" if value < 10 else f"{value:.0f}", "", "")  # noqa: PLR2004 - digits
+        return table
+
+    def json(self) -> dict[str, object]:
+        """The same for programs."""
+        return {
+            "ratios": [{**vars(ratio), "is_met": ratio.is_met} for ratio in self.ratios()],
+            "figures": self.figures,
+        }
+
+    def _rates(self) -> Iterator[Ratio]:
+        for size in SIZES:
+            pipeline = f"whole pipeline, ResNet-50, {size}"
+            yield from self._of("pipeline : bare loop", pipeline, f"bare loop, ResNet-50, {size}", at_least=0.9)
+            shipped = f"whole pipeline, shipped, {size}"
+            yield from self._of("pipeline : bare loop", shipped, f"bare loop, shipped, {size}", at_least=0.8)
+            recipe = f"tutorials' recipe, ResNet-50, {size}"
+            yield from self._of("pipeline : recipe", pipeline, recipe, at_least=PIPELINE_TO_RECIPE.get(size, 3.0))
+            yield from self._of("pipeline : recipe", shipped, recipe, at_least=SHIPPED_TO_RECIPE.get(size, 6.0))
+            fastembed = f"fastembed, ResNet-50 fp32, {size}"
+            yield from self._of("pipeline (int8) : fastembed", pipeline, fastembed, at_least=2.5)
+            yield from self._of("bare loop : machine", f"bare loop, ResNet-50, {size}", _limit("ResNet-50", size), 0.9)
+            yield from self._of("bare loop : machine", f"bare loop, shipped, {size}", _limit("shipped", size), 0.8)
+
+    def _latencies(self) -> Iterator[Ratio]:
+        for points in ("1,000", "10,000", "100,000"):
+            for quantile, most in ((50, 1.8), (95, 2.5)):
+                queued = f"search through the queue, {points} points, p{quantile} ms"
+                direct = f"search in process, {points} points, p{quantile} ms"
+                yield from self._of("queue : in process", queued, direct, at_most=most)
+            idle = f"search through the queue, {points} points, p95 ms"
+            yield from self._of("backlog : idle", f"search under backlog, {points} points, p95 ms", idle, at_most=1.5)
+
+    def _rest(self) -> Iterator[Ratio]:
+        for name, value in self.figures.items():
+            if name.startswith("memory growth"):
+                yield Ratio(name, value, at_most=1.1)
+        wait = self.figures.get("drop to searchable beyond settling, p50 ms")
+        if wait is not None:
+            yield Ratio("drop to searchable beyond settling, p50, seconds", wait / 1000, at_most=0.5)
+
+    def _of(
+        self, what: str, one: str, other: str, at_least: float | None = None, at_most: float | None = None
+    ) -> Iterator[Ratio]:
+        if one in self.figures and other in self.figures:
+            name = f"{what}, {one.partition(', ')[2]}"
+            yield Ratio(name, self.figures[one] / self.figures[other], at_least, at_most)
+
+
+def _limit(model: str, size: str) -> str:
+    return f"machine's limit, {model}, {size}"

@@ -1,0 +1,132 @@
+"""How long a search takes: through the queue and without it, at rest and while thousands of images are indexed."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from qdrant_client.models import Batch
+
+from bench.photos import write_many
+from bench.results import Results
+from bench.servers import LOOK_S, System, system, wait_for
+from worker.embed import Embedder
+from worker.images import enable_formats, open_picture
+from worker.index import Index
+from worker.library import Version
+from worker.points import Facts, indexed_payload, point_id
+
+LIMIT = 10
+FILLED_AT_ONCE = 250
+SEARCHES = 120
+DROPS = 20
+# A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/settling.py).
+SETTLED_AFTER_MS = 100
+
+
+def measure(
+    photos: Sequence[Path],
+    model: Path,
+    *,
+    points: Sequence[int],
+    backlog: int,
+    folder: Path,
+    results: Results,
+    tell: Callable[[str], None],
+) -> None:
+    """Adds latencies, ms, for each number of points in turn, and under a backlog at the second of them."""
+    queries = [path.read_bytes() for path in photos]
+    with system(folder / "searched", model) as running:
+        direct = _Direct(running, model)
+        tell("from drop to searchable")
+        waits = [_drop_one(running, blob, number) for number, blob in enumerate(_different(photos, folder))]
+        results.add("drop to searchable beyond settling, p50 ms", float(np.median(waits)) - SETTLED_AFTER_MS)
+        filled = 0
+        for count in points:
+            tell(f"searches among {count:,} points")
+            _fill(running, direct.collection, filled, count)
+            filled = count
+            queued = _timed(lambda blob: running.client.search(blob, limit=LIMIT).result(), queries)
+            results.quantiles(f"search through the queue, {count:,} points", queued)
+            results.quantiles(f"search in process, {count:,} points", _timed(direct.search, queries))
+            if backlog and count == points[min(1, len(points) - 1)]:
+                tell(f"the same while {backlog:,} images are indexed")
+                under = _under_backlog(running, photos, queries, backlog, folder)
+                results.quantiles(f"search under backlog, {count:,} points", under)
+
+
+class _Direct:
+    """A search without queue: decode, embed, ask the same store, all in this process."""
+
+    def __init__(self, running: System, model: Path) -> None:
+        enable_formats()
+        self._embedder = Embedder(model, sub_batch=1)
+        self._embedder.warm_up()
+        self.collection = running.collection()
+        self._index = Index(running.store, self.collection)
+
+    def search(self, blob: bytes) -> object:
+        picture = open_picture(blob, self._embedder.card, max_pixels=10**9)
+        return self._index.nearest(self._embedder.embed([picture.pixels])[0].tolist(), LIMIT)
+
+
+def _timed(search: Callable[[bytes], object], queries: Sequence[bytes]) -> list[float]:
+    """Milliseconds of each search, the first one included: nobody warms up but the system itself."""
+    took = []
+    for number in range(SEARCHES):
+        begun = time.perf_counter()
+        search(queries[number % len(queries)])
+        took.append((time.perf_counter() - begun) * 1000)
+    return took
+
+
+def _under_backlog(
+    running: System, photos: Sequence[Path], queries: Sequence[bytes], backlog: int, folder: Path
+) -> list[float]:
+    write_many(photos, backlog, folder / "backlog")
+    before = running.indexed()
+    (folder / "backlog").rename(running.library / "backlog")
+    wait_for(lambda: running.indexed() > before, 60)
+    took: list[float] = []
+    while running.indexed() < before + backlog:
+        for blob in queries:
+            begun = time.perf_counter()
+            running.client.search(blob, limit=LIMIT).result()
+            took.append((time.perf_counter() - begun) * 1000)
+        # A person pauses, and a loop without a pause would be a load of its own.
+        time.sleep(LOOK_S)
+    return took
+
+
+def _different(photos: Sequence[Path], folder: Path) -> list[Path]:
+    return write_many(photos, DROPS, folder / "singles")
+
+
+def _drop_one(running: System, source: Path, number: int) -> float:
+    """Milliseconds from the moment a file is there until the store has its point."""
+    name = f"single-{number}{source.suffix}"
+    collection, point = running.collection(), point_id(name)
+    begun = time.perf_counter()
+    source.rename(running.library / name)
+    while not running.store.retrieve(collection, [point], with_payload=False):
+        time.sleep(0.002)
+    return (time.perf_counter() - begun) * 1000
+
+
+def _fill(running: System, collection: str, first: int, last: int) -> None:
+    """Points with random vectors, as the workers write them. Their files do not exist, which only a rescan sees."""
+    chance = np.random.default_rng(first)
+    dimension = running.store.get_collection(collection).config.params.vectors["image"].size  # type: ignore[index]
+    for begin in range(first, last, FILLED_AT_ONCE):
+        paths = [f"filler/{number}.jpg" for number in range(begin, min(last, begin + FILLED_AT_ONCE))]
+        vectors = chance.standard_normal((len(paths), dimension)).astype(np.float32)
+        facts = [Facts(f"{begin + row:064x}", "JPEG", 1152, 864, None) for row in range(len(paths))]
+        batch = Batch(
+            ids=[point_id(path) for path in paths],
+            vectors={"image": [*vectors.tolist()]},
+            payloads=[
+                indexed_payload(path, Version(1, 1), fact, "2026-11-21T00:00:00+00:00")
+                for path, fact in zip(paths, facts, strict=True)
+            ],
+        )
+        running.store.upsert(collection, points=batch, wait=True)
