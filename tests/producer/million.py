@@ -37,7 +37,16 @@ def answer(url: str) -> None:
         ask = ReadMessage.model_validate(message).ask
         if isinstance(ask, ReadKnown):
             return FilesReply(files=[]).model_dump()
-        counts = CountsReply(indexed=0, rejected=0, library="test", model="test", distance="cosine")
+        counts = CountsReply(
+            indexed=0,
+            rejected=0,
+            library="test",
+            model="test",
+            distance="cosine",
+            backend="test",
+            precision="fp32",
+            threads=1,
+        )
         return (counts if ask.what == "counts" else FilesReply(files=[])).model_dump()
 
     app.task(read, name=READ)
