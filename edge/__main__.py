@@ -2,7 +2,8 @@
 
 The API key comes from QDRANT__SERVICE__API_KEY, as with the server: arguments can be read by everybody.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start (one sentence on stderr), 2 for usage.
+Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start (one sentence on stderr), 2 for usage, 3 if a host died and
+the server is to be started again.
 """
 
 import argparse
@@ -15,10 +16,12 @@ from pathlib import Path
 
 from edge.app import create_app
 from edge.errors import CannotStart
+from edge.indexing import INDEX_ABOVE, Indexing
 from edge.server import listen, serve
 from edge.store import Store
 
 EXIT_CANNOT_START = 1
+EXIT_BROKEN = 3
 LAST_PORT = 65_535
 
 
@@ -30,18 +33,23 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        listener = listen(given.host, given.port)
-        store = Store(given.data)
+        return asyncio.run(_serve(given))
     except CannotStart as error:
         sys.stderr.write(f"edge: {error}\n")
         return EXIT_CANNOT_START
+
+
+async def _serve(given: argparse.Namespace) -> int:
+    listener = listen(given.host, given.port)
+    store = Store(given.data)
     try:
+        await store.open()
         api_key = os.environ.get("QDRANT__SERVICE__API_KEY") or None
         app = create_app(store, given.host, body_limit_bytes=given.max_body_mib * 1024 * 1024, api_key=api_key)
-        asyncio.run(serve(app, store, listener, given.data))
+        await serve(app, store, Indexing(store, given.index_above), listener, given.data)
     finally:
-        store.close()
-    return 0
+        await store.close()
+    return EXIT_BROKEN if store.is_broken.is_set() else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=6333, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument(
         "--max-body-mib", type=_at_least_one, default=32, help="refuse larger request bodies (%(default)s MiB)"
+    )
+    parser.add_argument(
+        "--index-above",
+        type=_at_least_one,
+        default=INDEX_ABOVE,
+        help="build an HNSW index for what is above this number of points; fewer are searched exactly (%(default)s)",
     )
     return parser
 

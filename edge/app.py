@@ -1,7 +1,6 @@
 """How calls, answers and refusals look on the wire. What a route does is in edge/routes.py.
 
-Handlers run on the event loop and call the engine directly: every engine call holds the GIL, so a thread pool would
-add to its time and save none.
+Bodies about points go to the host of their collection as they came, and its results come back as they are sent.
 """
 
 import time
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edge.errors import BadInput, Refused
+from edge.errors import Refused
 from edge.guard import check_content_type, check_host, check_key, read_body
 from edge.routes import Call, Handler, Routes
 from edge.store import Store
@@ -36,11 +35,12 @@ def create_app(store: Store, listening_on: str, body_limit_bytes: int, api_key: 
             began_s = time.perf_counter()
             check_host(request.headers.get("host", ""), listening_on)
             check_key(request.headers.get("api-key"), api_key)
-            body = None
+            body = b""
             if request.method in {"POST", "PUT", "PATCH"}:
                 check_content_type(request.headers.get("content-type", ""))
-                body = _parsed(await read_body(request, body_limit_bytes))
-            result = handler(Call(body, request.path_params, wait=request.query_params.get("wait") == "true"))
+                body = await read_body(request, body_limit_bytes)
+            call = Call(body, request.path_params, wait=request.query_params.get("wait") == "true")
+            result = await handler(call)
             return _json({"result": result, "status": "ok", "time": time.perf_counter() - began_s}, 200)
 
         return answer
@@ -54,13 +54,6 @@ def create_app(store: Store, listening_on: str, body_limit_bytes: int, api_key: 
         routes=[Route("/", version), *routes],
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _our_fault},
     )
-
-
-def _parsed(content: bytes) -> object:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"Format error in JSON body: {error}") from error
 
 
 def _json(value: object, status: int) -> Response:

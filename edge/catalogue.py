@@ -13,6 +13,7 @@ import orjson
 from edge.errors import BadInput, Conflict, NotFound
 
 FORMAT = 1
+DISTANCES = ("Cosine", "Dot", "Euclid", "Manhattan")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -67,6 +68,11 @@ class Catalogue:
         entry = self.collections[name]
         merged = {key: value for key, value in {**entry.metadata, **changes}.items() if value is not None}
         return replace(self, collections={**self.collections, name: replace(entry, metadata=merged)})
+
+    def with_folder(self, name: str, folder: str) -> "Catalogue":
+        """The collection's shard lies in another folder from now on."""
+        entry = replace(self.collections[name], folder=folder)
+        return replace(self, collections={**self.collections, name: entry})
 
     def with_alias(self, alias: str, name: str) -> "Catalogue":
         """Points the alias to the collection, away from another one if need be. Raises NotFound, Conflict."""

@@ -1,16 +1,25 @@
-"""What the server does to its folder: lock it, and write a file so that it is either the old or the new one."""
+"""What is done to the data folder beside the engine: lock it, replace a file at once, copy a shard, make it durable."""
 
+import errno
 import fcntl
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import CannotStart
 
 LOCK_NAME = "lock"
+# The kernel takes a moment to end the children of a server that was killed, and they hold the lock with it.
+DYING_S = 2.0
+LOOK_S = 0.02
+CHUNK_BYTES = 1 << 20
+# stat(2): st_blocks counts these, whatever the file system's blocks are.
+BLOCK_BYTES = 512
 
 
 class FolderLock:
-    """The data folder is ours until the process ends: the kernel drops the lock even after kill -9."""
+    """The data folder is ours until this process and its children end: the kernel drops the lock even after kill -9."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -20,17 +29,29 @@ class FolderLock:
             raise CannotStart(
                 f"cannot write to the data folder {folder}: {error.strerror}. Make it writable, or give another --data."
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise CannotStart(
-                f"the data folder {folder} is open in another edge process. Stop that one, or give another --data."
-            ) from error
+        deadline_s = time.monotonic() + DYING_S
+        while not self._taken():
+            if time.monotonic() > deadline_s:
+                self._file.close()
+                raise CannotStart(
+                    f"the data folder {folder} is open in another edge process. Stop that one, or give another --data."
+                )
+            time.sleep(LOOK_S)
+
+    def fileno(self) -> int:
+        """The descriptor: a child process that keeps it open keeps the lock."""
+        return self._file.fileno()
 
     def release(self) -> None:
         """Lets another process have the folder."""
         self._file.close()
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -51,3 +72,46 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copies a file and leaves its holes: most of a shard's files is preallocated and empty."""
+    with Path(source).open("rb") as file, Path(target).open("xb") as copy:
+        size_bytes = os.fstat(file.fileno()).st_size
+        copy.truncate(size_bytes)
+        for begin, end in _filled(file.fileno(), size_bytes):
+            file.seek(begin)
+            copy.seek(begin)
+            copy.writelines(
+                file.read(min(CHUNK_BYTES, left_bytes)) for left_bytes in range(end - begin, 0, -CHUNK_BYTES)
+            )
+
+
+def sync_tree(folder: Path) -> None:
+    """Makes everything below a folder durable."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with (Path(parent) / name).open("rb") as file:
+                os.fsync(file)
+        sync_folder(Path(parent))
+
+
+def used_bytes(folder: Path) -> int:
+    """What a folder takes on the disk; holes take nothing."""
+    return sum(
+        (Path(parent) / name).stat().st_blocks * BLOCK_BYTES for parent, _, names in os.walk(folder) for name in names
+    )
+
+
+def _filled(descriptor: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+    """The parts of a file that are no holes."""
+    end = 0
+    while end < size_bytes:
+        try:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # only a hole is left
+                return
+            raise
+        end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        yield begin, end

@@ -8,6 +8,8 @@ Refused                400 .. 413, becomes Qdrant's error answer
 ├── Unauthorized       401 without the key that this server was given
 ├── Forbidden          403 not from this machine, or not from a program
 └── TooLarge           413 the body is above the limit
+HostFault              500 the engine failed, or its process died
+IndexingFailed         logged and shown with the collection; searched exactly as before, and tried again
 CannotStart            one sentence on stderr, exit code 1
 """
 
@@ -58,6 +60,16 @@ class TooLarge(Refused):
     """The body is above the limit."""
 
     status = 413
+
+
+class HostFault(Exception):
+    """The engine could not do it (a full disk, say), or the process that has the shard open died."""
+
+    status = 500
+
+
+class IndexingFailed(Exception):
+    """The index could not be built; the collection is what it was."""
 
 
 class CannotStart(Exception):

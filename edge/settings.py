@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from edge.catalogue import Catalogue, VectorSetting
-from edge.collection import DISTANCES
+from edge.catalogue import DISTANCES, Catalogue, VectorSetting
 from edge.errors import BadInput
 from edge.fields import Fields
 

@@ -1,13 +1,16 @@
-"""The data folder: the catalogue file, one folder per shard, and the shards that are open.
+"""The data folder: the catalogue file, one folder per shard, and the collections that are open.
 
 DIR/lock              held while a process has the folder open
 DIR/catalogue.json    what exists; the only truth
 DIR/shards/NAME-HEX/  one shard; one that the catalogue does not name is litter of an unfinished change
 
-A collection is created by making its shard and then naming it in the catalogue, and deleted in the opposite order. So
-whenever the process dies, the catalogue names whole shards only, and the next start sweeps up the others.
+A collection is created by making its shard and then naming it in the catalogue, and deleted in the opposite order; an
+indexed copy is finished and then named in place of the original. So whenever a process dies, the catalogue names whole
+shards only, and the next start sweeps up the others.
 """
 
+import asyncio
+import contextlib
 import logging
 import secrets
 import shutil
@@ -16,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from edge.catalogue import Catalogue, Entry, VectorSetting
-from edge.collection import OpenCollection
+from edge.collection import Collection
 from edge.disk import FolderLock, replace_file, sync_folder
-from edge.errors import CannotStart
+from edge.errors import CannotStart, HostFault
+from edge.hosts import Host
 
 log = logging.getLogger(__name__)
 
@@ -34,76 +38,132 @@ class Store:
         self._catalogue_file = folder / CATALOGUE_NAME
         self._shards = folder / SHARDS_NAME
         self.catalogue = _read(self._catalogue_file, self._shards)
-        self._sweep()
-        self._open = {name: self._load(entry) for name, entry in self.catalogue.collections.items()}
+        _sweep(self._shards, self.catalogue)
+        self._open: dict[str, Collection] = {}
+        self._hosts: set[Host] = set()
+        # Held for as long as a change of the catalogue waits for a host, so that no other comes in between.
+        self.changing = asyncio.Lock()
+        self.is_broken = asyncio.Event()
 
-    def collection(self, name: str) -> OpenCollection:
+    async def open(self) -> None:
+        """Opens the collections. Raises CannotStart if one is broken."""
+        # The youngest host, which gets what is created from now on.
+        self._youngest = await self.start_host()
+        for name, entry in self.catalogue.collections.items():
+            shard = self.path(entry.folder)
+            try:
+                await self._youngest.ask(str(shard), "load", entry.vectors)
+            except HostFault as error:
+                raise CannotStart(
+                    f"the collection in {shard} cannot be opened: {error}. Restore that folder from a backup, or move "
+                    f"the whole data folder away and let it be built again."
+                ) from error
+            self._open[name] = Collection(entry, self._youngest, str(shard))
+
+    @property
+    def collections(self) -> dict[str, Collection]:
+        """Those that are open, by name."""
+        return dict(self._open)
+
+    def collection(self, name: str) -> Collection:
         """By its name or an alias. Raises NotFound."""
         return self._open[self.catalogue.resolve(name)]
 
-    def create(self, name: str, vectors: dict[str, VectorSetting], metadata: dict[str, Any]) -> None:
-        """Raises BadInput or Conflict for the name."""
-        # The suffix keeps apart what was deleted and is made again, and names that differ in case only.
-        entry = Entry(folder=f"{name}-{secrets.token_hex(4)}", vectors=vectors, metadata=metadata)
-        changed = self.catalogue.with_collection(name, entry)
-        created = OpenCollection.create(self._shards / entry.folder, entry)
-        created.flush()
-        sync_folder(self._shards)
-        self._commit(changed)
-        self._open[name] = created
+    def path(self, folder: str) -> Path:
+        """Where a shard of this name lies."""
+        return self._shards / folder
 
-    def delete(self, name: str) -> bool:
+    async def create(self, name: str, vectors: dict[str, VectorSetting], metadata: dict[str, Any]) -> None:
+        """Raises BadInput or Conflict for the name."""
+        entry = Entry(folder=new_folder(name), vectors=vectors, metadata=metadata)
+        async with self.changing:
+            changed = self.catalogue.with_collection(name, entry)
+            shard = self.path(entry.folder)
+            await self._youngest.ask(str(shard), "create", vectors)
+            sync_folder(self._shards)
+            self._commit(changed)
+            self._open[name] = Collection(entry, self._youngest, str(shard))
+
+    async def delete(self, name: str) -> bool:
         """Deletes by the collection's own name, as Qdrant does; False if there is none."""
-        if name not in self.catalogue.collections:
-            return False
-        self._commit(self.catalogue.without_collection(name))
-        gone = self._open.pop(name)
-        gone.close()
-        _remove(self._shards / gone.entry.folder)
+        async with self.changing:
+            if name not in self.catalogue.collections:
+                return False
+            self._commit(self.catalogue.without_collection(name))
+            gone = self._open.pop(name)
+        await self.let_go(gone.host, gone.shard)
         return True
 
-    def change_metadata(self, name: str, changes: dict[str, Any]) -> None:
+    def take_over(self, name: str, host: Host, folder: str) -> None:
+        """Puts a copy of a collection's shard, open in a host of its own, in its place. Call with `changing` held."""
+        sync_folder(self._shards)
+        self._commit(self.catalogue.with_folder(name, folder))
+        collection = self._open[name]
+        collection.entry = self.catalogue.collections[name]
+        collection.host, collection.shard = host, str(self.path(folder))
+        self._youngest = host
+
+    async def let_go(self, host: Host, shard: str) -> None:
+        """Closes and removes a shard that the catalogue does not name any more."""
+        await host.ask(shard, "close")
+        if host is not self._youngest and all(host is not one.host for one in self._open.values()):
+            await self.stop_host(host)
+        # In a thread: it takes a while for large files, and lets others run.
+        await asyncio.to_thread(remove, Path(shard))
+
+    async def change_metadata(self, name: str, changes: dict[str, Any]) -> None:
         """Merges into the metadata of a collection or of what an alias points to."""
-        found = self.catalogue.resolve(name)
-        self._commit(self.catalogue.with_metadata(found, changes))
-        self._open[found].entry = self.catalogue.collections[found]
+        async with self.changing:
+            found = self.catalogue.resolve(name)
+            self._commit(self.catalogue.with_metadata(found, changes))
+            self._open[found].entry = self.catalogue.collections[found]
 
-    def change_aliases(self, change: Callable[[Catalogue], Catalogue]) -> None:
+    async def change_aliases(self, change: Callable[[Catalogue], Catalogue]) -> None:
         """All of the change or, if it raises, nothing."""
-        self._commit(change(self.catalogue))
+        async with self.changing:
+            self._commit(change(self.catalogue))
 
-    def flush_due(self, now_s: float) -> None:
-        """Flushes the collections whose turn it is."""
-        for collection in self._open.values():
-            if collection.flush_is_due(now_s):
-                collection.flush()
+    async def start_host(self) -> Host:
+        """A new process. If one that has collections open dies, the store is broken."""
+        host = await Host.start(self._lock.fileno())
+        self._hosts.add(host)
+        host.on_death(lambda: self._host_died(host))
+        return host
 
-    def close(self) -> None:
+    async def stop_host(self, host: Host) -> None:
+        """Ends a process that has nothing open, or nothing that matters."""
+        self._hosts.discard(host)
+        await host.stop()
+
+    async def close(self) -> None:
         """Flushes and closes everything."""
         for collection in self._open.values():
-            collection.close()
+            with contextlib.suppress(HostFault):
+                await collection.host.ask(collection.shard, "close")
+        for host in list(self._hosts):
+            await self.stop_host(host)
         self._lock.release()
 
     def _commit(self, changed: Catalogue) -> None:
         replace_file(self._catalogue_file, changed.to_json())
         self.catalogue = changed
 
-    def _load(self, entry: Entry) -> OpenCollection:
-        folder = self._shards / entry.folder
-        try:
-            return OpenCollection.load(folder, entry)
-        except Exception as error:
-            raise CannotStart(
-                f"the collection in {folder} cannot be opened: {error}. Restore that folder from a backup, or move the "
-                f"whole data folder away and let it be built again."
-            ) from error
+    def _host_died(self, host: Host) -> None:
+        if host in self._hosts and (host is self._youngest or any(host is one.host for one in self._open.values())):
+            log.critical("a host died pid=%s: the server ends, to be started again", host.pid)
+            self.is_broken.set()
 
-    def _sweep(self) -> None:
-        named = {entry.folder for entry in self.catalogue.collections.values()}
-        for folder in self._shards.iterdir():
-            if folder.name not in named:
-                log.info("sweeping folder=%s", folder)
-                _remove(folder)
+
+def new_folder(name: str) -> str:
+    """A folder name that was never used: it keeps apart copies, what is made again, and names that differ in case."""
+    return f"{name}-{secrets.token_hex(4)}"
+
+
+def remove(folder: Path) -> None:
+    """The catalogue does not name it any more, so what cannot be removed now can wait for the next start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        log.warning("left over folder=%s", folder)
 
 
 def _read(file: Path, shards: Path) -> Catalogue:
@@ -124,8 +184,9 @@ def _read(file: Path, shards: Path) -> Catalogue:
     return Catalogue()
 
 
-def _remove(folder: Path) -> None:
-    """The catalogue does not name it any more, so what cannot be removed now can wait for the next start."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        log.warning("left over folder=%s", folder)
+def _sweep(shards: Path, catalogue: Catalogue) -> None:
+    named = {entry.folder for entry in catalogue.collections.values()}
+    for folder in shards.iterdir():
+        if folder.name not in named:
+            log.info("sweeping folder=%s", folder)
+            remove(folder)

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 import qdrant_edge as engine
 
-from edge.engine import building
 from edge.errors import BadInput
 from edge.fields import Fields
+from edge.host.engine import building
+from edge.host.writes import Write
 
 Named = TypeVar("Named")
 
@@ -32,19 +33,18 @@ _TOKENIZERS: dict[str, engine.TokenizerType] = {
 }
 
 
-def create(body: object) -> engine.UpdateOperation:
+def create(body: object) -> Write:
     """`{"field_name": ..., "field_schema": "keyword"}`, or a schema object with a `type`. Raises BadInput."""
     fields = Fields(body, "body", ("field_name", "field_schema"))
     with building(fields.where):
-        return engine.UpdateOperation.create_field_index(
-            fields.text("field_name"), _schema(fields.required("field_schema"))
-        )
+        schema = _schema(fields.required("field_schema"))
+        return Write(engine.UpdateOperation.create_field_index(fields.text("field_name"), schema))
 
 
-def delete(field_name: str) -> engine.UpdateOperation:
+def delete(field_name: str) -> Write:
     """An index that is not there is as good as deleted, as in Qdrant."""
     with building("field_name"):
-        return engine.UpdateOperation.delete_field_index(field_name)
+        return Write(engine.UpdateOperation.delete_field_index(field_name))
 
 
 def describe(indexes: dict[str, engine.PayloadIndexInfo]) -> dict[str, Any]:

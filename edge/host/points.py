@@ -1,4 +1,4 @@
-"""Turns the bodies of writing requests into engine operations: upsert, delete, and edits of payloads.
+"""Turns the bodies of writing requests into writes: upsert, delete, and edits of payloads.
 
 Upserts are the hot path: parsed JSON goes straight into engine points, with no class of ours in between.
 """
@@ -9,22 +9,24 @@ from typing import Any
 from qdrant_edge import Point, UpdateOperation
 
 from edge.catalogue import VectorSetting
-from edge.engine import building
 from edge.errors import BadInput
 from edge.fields import Fields, check_depth, kind
-from edge.filters import parse_filter
+from edge.host.engine import building
+from edge.host.filters import parse_filter
+from edge.host.writes import Write
 
 Vectors = Mapping[str, VectorSetting]
 
 
-def upsert(body: object, vectors: Vectors) -> UpdateOperation:
+def upsert(body: object, vectors: Vectors) -> Write:
     """`{"points": [...]}` or `{"batch": {...}}`. A point that is there is replaced whole. Raises BadInput."""
     fields = Fields(body, "body", ("points", "batch"))
     rows = _rows(fields.array("points")) if fields.get("batch") is None else _columns(fields.get("batch"))
-    return UpdateOperation.upsert_points(_not_empty([_point(*row, index, vectors) for index, row in enumerate(rows)]))
+    points = _not_empty([_point(*row, index, vectors) for index, row in enumerate(rows)])
+    return Write(UpdateOperation.upsert_points(points), ids=[point.id for point in points])
 
 
-def delete(body: object) -> UpdateOperation:
+def delete(body: object) -> Write:
     """`{"points": [ids]}` or `{"filter": {...}}`."""
     return _selected(
         Fields(body, "body", ("points", "filter")),
@@ -33,7 +35,7 @@ def delete(body: object) -> UpdateOperation:
     )
 
 
-def set_payload(body: object) -> UpdateOperation:
+def set_payload(body: object) -> Write:
     """Adds `payload` to what the points have, below `key` if that is given."""
     fields = Fields(body, "body", ("payload", "points", "filter", "key"))
     payload, key = fields.mapping("payload"), fields.get("key")
@@ -44,7 +46,7 @@ def set_payload(body: object) -> UpdateOperation:
     )
 
 
-def overwrite_payload(body: object) -> UpdateOperation:
+def overwrite_payload(body: object) -> Write:
     """Puts `payload` in place of all that the points have."""
     fields = Fields(body, "body", ("payload", "points", "filter"))
     payload = fields.mapping("payload")
@@ -55,7 +57,7 @@ def overwrite_payload(body: object) -> UpdateOperation:
     )
 
 
-def delete_payload(body: object) -> UpdateOperation:
+def delete_payload(body: object) -> Write:
     """Takes `keys` out of the points' payloads."""
     fields = Fields(body, "body", ("keys", "points", "filter"))
     keys = fields.array("keys")
@@ -66,7 +68,7 @@ def delete_payload(body: object) -> UpdateOperation:
     )
 
 
-def clear_payload(body: object) -> UpdateOperation:
+def clear_payload(body: object) -> Write:
     """Leaves the points without payload."""
     return _selected(
         Fields(body, "body", ("points", "filter")),
@@ -75,9 +77,9 @@ def clear_payload(body: object) -> UpdateOperation:
     )
 
 
-def batch(body: object, vectors: Vectors) -> list[UpdateOperation]:
+def batch(body: object, vectors: Vectors) -> list[Write]:
     """`{"operations": [{"upsert": {...}}, ...]}`, in their order; none is made if one is at fault."""
-    makers: dict[str, Callable[[object], UpdateOperation]] = {
+    makers: dict[str, Callable[[object], Write]] = {
         "upsert": lambda inner: upsert(inner, vectors),
         "delete": delete,
         "set_payload": set_payload,
@@ -85,14 +87,14 @@ def batch(body: object, vectors: Vectors) -> list[UpdateOperation]:
         "delete_payload": delete_payload,
         "clear_payload": clear_payload,
     }
-    operations = []
+    writes = []
     for index, operation in enumerate(Fields(body, "body", ("operations",)).array("operations")):
         fields = Fields(operation, f"operations[{index}]", makers)
         named = [name for name in makers if fields.get(name) is not None]
         if len(named) != 1:
             raise BadInput(f"Format error in JSON body: {fields.where}: expected one of {', '.join(makers)}")
-        operations.append(makers[named[0]](fields.get(named[0])))
-    return operations
+        writes.append(makers[named[0]](fields.get(named[0])))
+    return writes
 
 
 def _rows(points: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
@@ -140,15 +142,16 @@ def checked_id(value: Any) -> Any:
 
 def _selected(
     fields: Fields, by_ids: Callable[[list[Any]], UpdateOperation], by_filter: Callable[[Any], UpdateOperation]
-) -> UpdateOperation:
-    """The operation for `points` or for `filter`; without either it would touch nothing or everything."""
+) -> Write:
+    """The write for `points` or for `filter`; without either it would touch nothing or everything."""
     chosen = parse_filter(fields.get("filter"))
     if (chosen is None) == (fields.get("points") is None):
         raise BadInput(f"Wrong input: {fields.where}: expected either `points` or `filter`")
     with building(fields.where):
         if chosen is not None:
-            return by_filter(chosen)
-        return by_ids(_not_empty([checked_id(point_id) for point_id in fields.array("points")]))
+            return Write(by_filter(chosen), chosen=chosen)
+        ids = _not_empty([checked_id(point_id) for point_id in fields.array("points")])
+        return Write(by_ids(ids), ids=ids)
 
 
 def _not_empty(chosen: list[Any]) -> list[Any]:

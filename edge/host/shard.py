@@ -1,0 +1,172 @@
+"""One open shard: reads and writes, when what was written was last flushed, and what has changed of late.
+
+A write that returned is in the engine's write-ahead log and survives kill -9. Flushing saves the time that replaying
+the log takes when the shard is opened again, and makes it survive a power cut.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as engine
+
+from edge.catalogue import VectorSetting
+from edge.errors import NotFound
+from edge.host.engine import building, calling
+from edge.host.writes import Write
+
+DISTANCES: dict[str, engine.Distance] = {
+    "Cosine": engine.Distance.Cosine,
+    "Dot": engine.Distance.Dot,
+    "Euclid": engine.Distance.Euclid,
+    "Manhattan": engine.Distance.Manhattan,
+}
+# Without a pause: replaying 66,000 unflushed points took 2.5 s, and 400 images/s write 6,000 in this time.
+FLUSH_AT_THE_LATEST_S = 15.0
+PAGE = 1000
+
+Vectors = Mapping[str, VectorSetting]
+
+
+class OpenShard:
+    """Raises NotFound and BadInput for what the request has wrong."""
+
+    def __init__(self, shard: engine.EdgeShard, vectors: Vectors, *, unindexed: int) -> None:
+        self.vectors = vectors
+        self._shard = shard
+        self._first_unflushed_s: float | None = None
+        self._last_write_s = 0.0
+        self._changed = unindexed
+        self._watched: set[Any] | None = None
+
+    @classmethod
+    def create(cls, folder: Path, vectors: Vectors) -> "OpenShard":
+        """Makes an empty shard in a folder that is not there yet."""
+        created = cls(engine.EdgeShard.create(str(folder), config(vectors)), vectors, unindexed=0)
+        created.flush()
+        return created
+
+    @classmethod
+    def load(cls, folder: Path, vectors: Vectors) -> "OpenShard":
+        """Opens a shard, replaying what its log has and its segments have not."""
+        shard = engine.EdgeShard.load(str(folder))
+        loaded = cls(shard, vectors, unindexed=0)
+        # What was indexed and then written again counts as indexed: too few, until as many are written anew.
+        loaded._changed = max(0, loaded.vector_count() - shard.info().indexed_vectors_count)
+        return loaded
+
+    def write(self, write: Write, now_s: float) -> None:
+        """When it returns, the operation is in the log."""
+        # Before it is done: afterwards the filter may choose others.
+        ids = [_canonical(given) for given in write.ids] if write.chosen is None else list(self._matching(write.chosen))
+        self._changed += len(ids)
+        if self._watched is not None:
+            self._watched.update(ids)
+        # Also if it fails: the engine logs first and applies then, so a refused operation is in the log as well.
+        self._last_write_s = now_s
+        if self._first_unflushed_s is None:
+            self._first_unflushed_s = now_s
+        with calling():
+            self._shard.update(write.operation)
+
+    def query(self, request: engine.QueryBatchRequest) -> list[list[engine.ScoredPoint]]:
+        """One list of neighbours per query, best first."""
+        with calling():
+            return self._shard.query_batch(request)
+
+    def scroll(self, request: engine.ScrollRequest) -> tuple[list[engine.Record], Any]:
+        """A page of points, and the id at which the next one begins."""
+        with calling():
+            return self._shard.scroll(request)
+
+    def count(self, request: engine.CountRequest) -> int:
+        """How many points match."""
+        with calling():
+            return self._shard.count(request)
+
+    def retrieve(self, ids: list[Any], with_payload: Any, with_vector: Any) -> list[engine.Record]:
+        """Those of the points that are there, in the order asked for."""
+        with building("ids"), calling():
+            return self._shard.retrieve(ids, with_payload, with_vector)
+
+    def vector_of(self, point_id: Any, name: str) -> list[float]:
+        """The stored vector of a point, normalised if the distance is Cosine. Raises NotFound."""
+        found = self.retrieve([point_id], with_payload=False, with_vector=[name])
+        if not found:
+            raise NotFound(f"Not found: No point with id {point_id} found")
+        vectors: Any = found[0].vector
+        if name not in vectors:
+            raise NotFound(f"Not found: Vector with name {name} for point {point_id}")
+        return list(vectors[name])
+
+    def info(self) -> "engine.ShardInfo":  # in the stubs only
+        """Counts and payload indexes."""
+        return self._shard.info()
+
+    def vector_count(self) -> int:
+        """Vectors of all names, indexed or not; 17 ms at 100,000 points."""
+        return sum(
+            self.count(engine.CountRequest(exact=True, filter=engine.Filter(must=[engine.HasVectorCondition(name)])))
+            for name in self.vectors
+        )
+
+    def changed(self) -> int:
+        """About how many points lie outside of the index: those written, edited or deleted since it was built.
+
+        Whatever touches an indexed point moves it to the segment that is searched exactly (qdrant-edge-py 0.9.0).
+        """
+        return self._changed
+
+    def watch(self) -> None:
+        """From now on remembers which points change; flushed, so that the folder can be copied now."""
+        self.flush()
+        self._watched = set()
+
+    def unwatch(self) -> None:
+        """Forgets them."""
+        self._watched = None
+
+    def take_changes(self, limit: int) -> tuple[list[engine.Record], list[Any]]:
+        """Up to `limit` points that changed since they were last taken, as they are now, and the ids that are gone."""
+        watched = self._watched or set()
+        ids = [watched.pop() for _ in range(min(limit, len(watched)))]
+        found = self.retrieve(ids, with_payload=True, with_vector=True)
+        there = {record.id for record in found}
+        return found, [point_id for point_id in ids if point_id not in there]
+
+    def flush_is_due(self, now_s: float, when_idle_s: float) -> bool:
+        """True once writing has paused, or has gone on for long."""
+        if self._first_unflushed_s is None:
+            return False
+        idle_s, unflushed_s = now_s - self._last_write_s, now_s - self._first_unflushed_s
+        return idle_s >= when_idle_s or unflushed_s >= FLUSH_AT_THE_LATEST_S
+
+    def flush(self) -> None:
+        """Brings everything written to the disk and empties the log."""
+        self._shard.flush()
+        self._first_unflushed_s = None
+
+    def close(self) -> None:
+        """Lets go of the folder; the engine flushes on the way."""
+        self._shard.close()
+
+    def _matching(self, chosen: engine.Filter) -> Iterable[Any]:
+        offset = None
+        while True:
+            page = engine.ScrollRequest(limit=PAGE, offset=offset, filter=chosen, with_payload=False, with_vector=False)
+            records, offset = self.scroll(page)
+            yield from (record.id for record in records)
+            if offset is None:
+                return
+
+
+def _canonical(point_id: Any) -> Any:
+    """An id as the engine gives it back: a whole number or a UUID."""
+    return UUID(point_id) if isinstance(point_id, str) else point_id
+
+
+def config(vectors: Vectors, optimizers: engine.EdgeOptimizersConfig | None = None) -> engine.EdgeConfig:
+    """The engine's settings of a shard; what is not given stays as it is."""
+    named = {name: engine.EdgeVectorParams(vector.size, DISTANCES[vector.distance]) for name, vector in vectors.items()}
+    return engine.EdgeConfig(vectors=named, optimizers=optimizers)
