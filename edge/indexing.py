@@ -4,7 +4,7 @@ Exact search among 20,000 points takes 2 ms, among 100,000 it takes 8, and grows
 (dimension 512, 2 cores, 2026-11-21). The engine builds one in a call that stops its process for half a minute, so:
 
  1. writes wait while another process copies the shard's folder (0.3 s for 100,000 points); searches go on
- 2. that process, at the lowest priority, builds the index of the copy; the host of the original remembers which points
+ 2. that process, at a low priority, builds the index of the copy; the host of the original remembers which points
     change meanwhile
  3. a new host opens the copy, and gets those points as they are by now, again and again until few are left
  4. writes wait for the last of them; then the catalogue names the copy, the collection's requests go to the new host,
@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -137,7 +138,7 @@ class Indexing:
             ending.cancel()
         if optimizer.returncode != 0:
             said = ending.result()[1].decode().strip()
-            raise IndexingFailed(said or f"the process that builds the index ended with {optimizer.returncode}")
+            raise IndexingFailed(said or _how_it_ended(optimizer.returncode or 0))
 
     async def _hand_over(self, name: str, collection: Collection, copy: Path) -> int:
         """Lets a new host open the copy and take over. Returns how many points changed meanwhile."""
@@ -200,6 +201,13 @@ async def _killed(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await process.wait()
+
+
+def _how_it_ended(exit_code: int) -> str:
+    # The engine writes through mapped memory, and the kernel has no other way to say that there is no room for it.
+    full = ": the disk is full" if exit_code == -signal.SIGBUS else ""
+    how = f"was ended by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with {exit_code}"
+    return f"the process that builds the index {how}{full}"
 
 
 async def _replay(collection: Collection, host: Host, copy: Path) -> int:

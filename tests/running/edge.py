@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,17 +48,21 @@ def edge_command(data: Path, *more: str) -> list[str]:
 
 
 @contextmanager
-def edge_process(data: Path, port: int | None = None, *more: str) -> Iterator[EdgeProcess]:
+def edge_process(data: Path, port: int | None = None, *more: str, within: Sequence[str] = ()) -> Iterator[EdgeProcess]:
     """Starts a server on a folder and waits until it is ready; on the way out it is stopped if it still runs.
 
-    Without a port it takes a free one. Its log lies beside the folder and is appended to by the next one.
+    Without a port it takes a free one; `within` is a command that gives it surroundings of its own. Its log lies beside
+    the folder and is appended to by the next one.
     """
     log = data.with_name(data.name + ".log")
     with log.open("ab") as sink:
         sink.seek(0, os.SEEK_END)
         begin = sink.tell()
         process = subprocess.Popen(
-            edge_command(data, "--port", str(0 if port is None else port), *more), cwd=ROOT, stdout=sink, stderr=sink
+            [*within, *edge_command(data, "--port", str(0 if port is None else port), *more)],
+            cwd=ROOT,
+            stdout=sink,
+            stderr=sink,
         )
         try:
             yield EdgeProcess(_wait_until_ready(process, log, begin), log, process)

@@ -1,0 +1,83 @@
+"""Where a build of the index is, seen from outside, and stopping it there: SIGSTOP holds a process at its step."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qdrant_client import QdrantClient
+
+from tests.running.edge import EdgeProcess
+
+DEADLINE_S = 30.0
+
+
+def wait_until(condition: Callable[[], object], told: Callable[[], object] = str) -> None:
+    """Fails with what `told` says when it takes too long."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, told()
+        time.sleep(0.002)
+
+
+def optimizer(server: EdgeProcess) -> int | None:
+    """Pid of the process that copies and optimizes."""
+    return next(iter(_children(server.pid, "edge.host.optimize")), None)
+
+
+def hosts(server: EdgeProcess) -> list[int]:
+    """Pids of the processes that have shards open, oldest first."""
+    return sorted(_children(server.pid, "edge.host"))
+
+
+def is_optimizing(server: EdgeProcess) -> bool:
+    """The copy is made, and the optimizer has stepped back."""
+    pid = optimizer(server)
+    try:
+        return pid is not None and os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, server.pid)
+    except ProcessLookupError:
+        return False
+
+
+def is_indexed(client: QdrantClient, name: str, at_least: int = 1) -> bool:
+    """The build is over."""
+    found = client.get_collection(name)
+    return found.status == "green" and (found.indexed_vectors_count or 0) >= at_least
+
+
+def ends(server: EdgeProcess) -> int:
+    """How many builds ended well."""
+    return server.log.read_text().count("indexing ends")
+
+
+def shards(data: Path) -> list[str]:
+    """Folders of shards, whoever they belong to."""
+    return sorted(folder.name for folder in (data / "shards").iterdir())
+
+
+@contextmanager
+def held_while_optimizing(server: EdgeProcess) -> Iterator[int]:
+    """The optimizer stands still within the block, with its copy made and its index not."""
+    wait_until(lambda: is_optimizing(server), server.log.read_text)
+    pid = optimizer(server)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGCONT)
+
+
+def _children(pid: int, module: str) -> list[int]:
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if module.encode() in words:
+            found.append(int(child))
+    return found
