@@ -45,7 +45,8 @@ def parts_of(settings: Settings, ports: Ports) -> list[Part]:
     if ports.broker is not None:
         parts.append(Part("broker", "ground", [str(valkey_server()), "run/valkey.conf"]))
     if ports.store is not None:
-        store = python_module("edge", "--data", "store", "--host", "127.0.0.1", "--port", str(ports.store))
+        address = ("--host", "127.0.0.1", "--port", str(ports.store))
+        store = python_module("edge", "--data", "store", *address, "--index-above", str(settings.index_above))
         parts.append(Part("store", "ground", store))
     names = settings.names
     return [

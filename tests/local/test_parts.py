@@ -35,6 +35,12 @@ def test_all_parts_run_unless_servers_are_given() -> None:
     assert with_servers == ["ingest", "search", "producer", "flower"]
 
 
+def test_the_store_is_told_when_to_build_an_index() -> None:
+    store = next(part for part in parts_of(read_settings(index_above=7), ALL) if part.name == "store")
+
+    assert store.command[-2:] == ["--index-above", "7"]
+
+
 def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_searches() -> None:
     ingest, search = (
         part for part in parts_of(read_settings(workers=7, name="mine"), ALL) if part.name.endswith(("st", "ch"))
