@@ -45,7 +45,8 @@ def vectors(count: int, seed: int, dimension: int = DIMENSION) -> Vectors:
     outer = shape.normal(size=(256, dimension)).astype(np.float32)
     drawn = np.random.default_rng(seed).normal(size=(count, LATENT)).astype(np.float32)
     features = np.maximum(np.maximum(drawn @ inner, 0) @ outer, 0)
-    return features / np.linalg.norm(features, axis=1, keepdims=True)
+    unit: Vectors = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return unit
 
 
 def measure(points: int, say: Callable[[str], None] = lambda _: None) -> Figures:

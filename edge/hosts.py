@@ -10,7 +10,7 @@ import orjson
 
 from edge.errors import HostFault, Refused
 from edge.offspring import command
-from edge.wire import DONE, REPLY, Request, pair, request_frame
+from edge.wire import BUFFER_BYTES, DONE, REPLY, Request, pair, request_frame
 
 # An orderly end is an end of file; this is for one that stands still.
 STOP_S = 5.0
@@ -36,7 +36,7 @@ class Host:
             process = await asyncio.create_subprocess_exec(
                 *command("edge.host", str(theirs.fileno())), pass_fds=(theirs.fileno(), keep_open)
             )
-        return cls(process, *await asyncio.open_connection(sock=ours))
+        return cls(process, *await asyncio.open_connection(sock=ours, limit=BUFFER_BYTES))
 
     @property
     def pid(self) -> int:

@@ -161,6 +161,8 @@ class Indexing:
                     await host.ask(str(copy), "flush")
                     self._store.take_over(name, host, copy.name)
         except BaseException:
+            # It may be in the middle of opening the copy, which is litter by now.
+            host.kill()
             await self._store.stop_host(host)
             raise
         return replayed

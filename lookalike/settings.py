@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     )
     workers: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
     sub_batch: Count = Field(default=8, description="Images in one run of the model.")
-    # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0009-index.md.
+    # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0010-index.md.
     index_above: Count = Field(
         default=20_000, description="Points above which the embedded engine builds an HNSW index."
     )
