@@ -41,7 +41,7 @@ test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
 	$(PYTHON) -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
 
-rehearse: $(READY) ## build every stage of deploy/Dockerfile and run docker-compose.yml without an engine (3 min; root, debootstrap)
+rehearse: $(READY) ## build and run the containers without an engine (3 min; root, debootstrap)
 	$(PYTHON) -m tests.rehearsal
 
 bench: $(READY) $(RIVAL)/.ready ## measure against other ways (9 min): QUICK=1 for a minute, PHOTOS=DIR, JSON=file, PLOT=file.svg
@@ -71,6 +71,7 @@ clean: ## remove .venv and all that was built; photos and data stay
 # No `sync`: what else lies in .venv (torch, for training) stays there.
 # The project itself comes last and without dependencies, because an editable install has no hash.
 $(READY): constraints.txt pyproject.toml | $(PYTHON)
+	@echo "Setting up .venv: some 20 s the first time." >&2
 	@awk '/^[a-z0-9]/ { wanted = /^uv==/ } wanted' constraints.txt > .venv/uv.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
 	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --require-hashes --requirement constraints.txt
