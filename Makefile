@@ -1,12 +1,13 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test bench rehearse pictures train chaos constraints dist clean
+.PHONY: help setup run check lint types imports test bench pythons rehearse pictures train chaos constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 RIVAL := .venv/rival
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-pc-windows-msvc
 PHOTOS ?= photos
 SECONDS ?= 600
 SEED ?= 1
@@ -40,6 +41,13 @@ test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
 	$(PYTHON) -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
+
+pythons: $(READY) ## ask the index for wheels of all pinned versions, for each Python and platform that we name (a minute)
+	@for python in 3.11 3.12 3.13 3.14; do for platform in $(PLATFORMS); do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(PYTHON) -m uv pip compile --quiet --no-build --no-header --python-version $$python \
+	    --python-platform $$platform --extra all --constraint constraints.txt pyproject.toml >/dev/null || exit 1; \
+	  echo "$$python $$platform: all there"; \
+	done; done
 
 rehearse: $(READY) ## build and run the containers without an engine (3 min; root, debootstrap)
 	$(PYTHON) -m tests.rehearsal
