@@ -21,7 +21,7 @@ from models.contract import read_card
 from worker.collection import ensure
 from worker.equipment import qdrant_of
 
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
 SETTLES_S = 3.0
 LOOK_S = 0.1

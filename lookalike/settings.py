@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(
         default=None, validation_alias="QDRANT_API_KEY", description="Key of that Qdrant."
     )
+    qdrant_grpc: bool = Field(
+        default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
+    )
     model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
 

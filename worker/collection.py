@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
+import grpc
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_client.models import (
@@ -28,7 +29,6 @@ QDRANT_DISTANCES = {
 }
 # Enough of the fingerprint to tell models apart at a glance; the whole one is in the metadata.
 FINGERPRINT_CHARS = 12
-CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ def _create(client: QdrantClient, name: str, identity: Identity, dimension: int)
             vectors_config={VECTOR: VectorParams(size=dimension, distance=QDRANT_DISTANCES[identity.distance])},
             metadata=identity.metadata(),
         )
-    except UnexpectedResponse as error:
+    except (UnexpectedResponse, grpc.RpcError):
         # Another worker was faster, or a start was cut off before the alias was set.
-        if error.status_code != CONFLICT and not client.collection_exists(name):
+        if not client.collection_exists(name):
             raise
         made = False
     else:

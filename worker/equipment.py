@@ -38,6 +38,7 @@ def qdrant_of(settings: Settings) -> QdrantClient:
             url=settings.qdrant_url,
             api_key=None if key is None else key.get_secret_value(),
             timeout=STORE_TIMEOUT_S,
+            prefer_grpc=settings.qdrant_grpc,
             check_compatibility=False,
         )
 

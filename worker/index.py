@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
+import grpc
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from qdrant_client.models import (
@@ -36,6 +37,17 @@ SERVER_ERROR = 500
 # A collection that is missing is one that is being made anew. A key that is refused is that of another store,
 # which took the port of ours while it was away, or one that is being changed.
 PASSING = frozenset({401, 403, 404})
+PASSING_GRPC = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.NOT_FOUND,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -192,4 +204,10 @@ def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     except UnexpectedResponse as error:
         if error.status_code is None or error.status_code >= SERVER_ERROR or error.status_code in PASSING:
             raise StoreAway(f"Qdrant cannot serve now ({error.reason_phrase})") from error
+        raise
+    except grpc.RpcError as error:
+        # What the channel raises is a Call too, which knows the code; the class itself does not say so.
+        code = error.code() if isinstance(error, grpc.Call) else None
+        if code is not None and code in PASSING_GRPC:
+            raise StoreAway(f"Qdrant cannot serve now over gRPC ({code.name})") from error
         raise

@@ -20,11 +20,12 @@ EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJE
 CLIENT = [Requirement(line) for line in PROJECT["dependencies"]]
 EVERYTHING = [needed for needed in chain(CLIENT, *EXTRAS.values()) if needed.name != "lookalike"]
 CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
-# Where the name that is imported differs from the one that is installed; celery[redis] brings the last two.
+# Where the name that is imported differs from the one that is installed; some are brought by what is named.
 INSTALLED_AS = {
     "PIL": "pillow",
     "onnxruntime_ep_openvino": "onnxruntime-ep-openvino",
     "qdrant_edge": "qdrant-edge-py",
+    "grpc": "qdrant-client",
     "kombu": "celery",
     "redis": "celery",
 }

@@ -1,0 +1,20 @@
+"""Over gRPC a store that is away is waited for, as over REST. No server that speaks it is here to be asked more."""
+
+import pytest
+
+from lookalike.settings import Settings
+from tests.running.valkey import free_port
+from worker.equipment import qdrant_of
+from worker.errors import StoreAway
+from worker.index import Index, answered
+
+
+def test_a_store_that_is_away_is_waited_for_over_grpc_too() -> None:
+    settings = Settings(qdrant_url=f"http://127.0.0.1:{free_port()}", qdrant_grpc=True)
+    client = qdrant_of(settings)
+
+    with pytest.raises(StoreAway, match=r"over gRPC \(UNAVAILABLE\)"):
+        answered(client.get_aliases)
+    with pytest.raises(StoreAway):
+        Index(client, "any").nearest([1.0, 0.0], 1)
+    client.close()
