@@ -20,6 +20,7 @@ from worker.points import point_id
 
 PICTURES = 12
 PATIENCE_S = 60.0
+SETTINGS = {"LOOKALIKE_WORKERS": "1", "LOOKALIKE_IGNORE": "raw"}
 NONE = {"lost": 0, "ghosts": 0, "stale": 0, "rejected": 1, "pending": 0}
 
 
@@ -30,9 +31,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         draw(machine.library / f"{seed}.png", seed)
     draw(machine.library / "raw" / "ignored.png", PICTURES)
     (machine.library / "broken.jpg").write_bytes(b"this is no picture")
-    model = tiny_model(machine.tmp_path / "tiny.onnx")
-    command = [*lookalike("up"), str(machine.library), "--data", str(machine.folder.root), "--model", str(model)]
-    machine.start(command, LOOKALIKE_WORKERS="1", LOOKALIKE_IGNORE="raw")
+    tiny_model(machine.tmp_path / "tiny.onnx")
+    machine.start(up(machine), **SETTINGS)
     client = Client(data=machine.folder.root)
     wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
     yield machine
@@ -51,8 +51,17 @@ def lookalike(*words: str) -> list[str]:
     return [sys.executable, "-c", "from lookalike.cli import main; main()", *words]
 
 
+def up(machine: Machine) -> list[str]:
+    where = ["--data", str(machine.folder.root), "--model", str(machine.tmp_path / "tiny.onnx")]
+    return [*lookalike("up"), str(machine.library), *where]
+
+
 def verify(machine: Machine, *words: str) -> subprocess.CompletedProcess[str]:
-    command = lookalike("verify", "--data", str(machine.folder.root), *words)
+    return run(machine, "verify", *words)
+
+
+def run(machine: Machine, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = lookalike(name, "--data", str(machine.folder.root), *words)
     return subprocess.run(
         command,
         env=machine.environment(),
@@ -94,6 +103,23 @@ def test_what_somebody_broke_in_the_store_is_found(machine: Machine, store: Qdra
     shown = verify(machine, "--deep", "100")
     assert shown.returncode == 1
     assert all(path in shown.stdout for path in ("1.png", "2.png", "3.png", "ghost.png"))
+
+
+def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machine: Machine) -> None:
+    machine.clear()
+    for seed in range(3, PICTURES):
+        (machine.library / f"{seed}.png").unlink()
+    machine.start(up(machine), **SETTINGS, LOOKALIKE_MAX_REMOVED_FILES="5")
+    client = Client(data=machine.folder.root)
+    wait_until(lambda: client.status().is_done and client.status().warning, PATIENCE_S)
+
+    assert f"{PICTURES - 3} of {PICTURES + 1} files in the index are not in the library" in str(client.status().warning)
+    assert told(machine) == (1, {**NONE, "ghosts": PICTURES - 3})
+
+    assert run(machine, "sync", "--allow-removals").returncode == 0
+    wait_until(lambda: client.status().indexed == 3 and client.status().is_done, PATIENCE_S)
+    wait_until(lambda: client.status().warning is None, PATIENCE_S)
+    assert told(machine, "--deep", "3") == (0, {**NONE, "checked": 3, "wrong": 0})
 
 
 def test_without_the_library_nothing_can_be_compared(machine: Machine, tmp_path: Path) -> None:

@@ -332,6 +332,20 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
     assert not list(system.redis.scan_iter("lookalike:danger:*"))
 
 
+def test_what_a_search_worker_holds_is_no_file_that_is_on_its_way(system: System, tmp_path: Path) -> None:
+    environment = system.environment | {"LOOKALIKE_NAME": "searching", "LOOKALIKE_SLOT": "search"}
+    names = Names("searching")
+    board = Board(system.redis, names)
+    client = Client(system.settings.model_copy(update={"name": "searching"}))
+    with worker_process(tmp_path / "searching.log", environment, queues=names.search, name="search"):
+        # The first is opened, which takes two seconds, and the second is held until then.
+        for seed in range(2):
+            client.search(encoded(picture(seed, (SLOW_PX, 48))))
+        wait_until(lambda: system.redis.hlen(names.slot("search")))
+
+        assert (board.waiting(), board.in_work()) == (0, 0)
+
+
 def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
     system: System, tmp_path: Path, model: Path
 ) -> None:
