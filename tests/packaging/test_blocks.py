@@ -23,9 +23,9 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md",
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 CODE = [block for block in BLOCKS if block.language != "text" and block.not_run is None]
 SHORTEST_REASON = 20
-INDEXED_WITHIN_S = 90.0
+INDEXED_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
-RUNS_WITHIN_S = 60.0
+RUNS_WITHIN_S = 240.0
 BASH = shutil.which("bash") or "bash"
 
 

@@ -93,7 +93,7 @@ def machine(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def asked(machine: Machine, *words: str) -> "subprocess.CompletedProcess[str]":
     environment = machine.environment(LOOKALIKE_DATA=str(machine.folder.root))
-    return subprocess.run(_command(*words), env=environment, capture_output=True, text=True, timeout=40, check=False)
+    return subprocess.run(_command(*words), env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_images_are_indexed_and_found(machine: Machine) -> None:
