@@ -1,6 +1,8 @@
 """Varies training photos: cropped, mirrored, lighter or darker, sometimes grey. Tensors in, tensors out."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -33,6 +35,13 @@ def vary(pixels: Tensor, px: int, generator: torch.Generator) -> Tensor:
         cut[mirrored] = cut[mirrored].flip(2)
         parts.append(shrink(cut, px))
     return relit(torch.cat(parts), generator)
+
+
+def middle(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 [n, h, w, 3] -> the middle 80 % of each side."""
+    height, width = pixels.shape[1:3]
+    top, left = round(0.1 * height), round(0.1 * width)
+    return pixels[:, top : height - top, left : width - left]
 
 
 def shrink(pixels: Tensor, px: int) -> Tensor:

@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from models.augment import shrink, vary
+from models.examine import examine
 from models.photos import read_photos
-from models.retrieval import figures
 from models.student import Student, loss_of
 from models.syllabus import Syllabus, draw_up
 from models.teacher import Lesson, build_lesson
@@ -40,13 +39,18 @@ CLIP_NORM = 20.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the weights, beside the photos. `epochs_px` holds the input size of each epoch."""
+    """What decides the weights, beside the photos.
+
+    `epochs_px` holds the input size of each epoch; `unlabelled` the sources whose labels are not looked at.
+    """
 
     epochs_px: tuple[int, ...]
     peak_rate: float
     warm_up: float
     seed: int
     bfloat16: bool
+    likeness_weight: float
+    unlabelled: tuple[str, ...]
 
     def rate(self, progress: float) -> float:
         """The learning rate at `progress` in 0..1: linear up to the peak, then a half cosine down to zero.
@@ -86,7 +90,11 @@ def train_epoch(
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
             feature = student(pixels)
         loss, cosine = loss_of(
-            student, feature, torch.from_numpy(syllabus.target[rows]), torch.from_numpy(syllabus.label[rows])
+            student,
+            feature,
+            torch.from_numpy(syllabus.target[rows]),
+            torch.from_numpy(syllabus.label[rows]),
+            plan.likeness_weight,
         )
         optimizer.zero_grad()
         loss.backward()
@@ -95,43 +103,6 @@ def train_epoch(
         losses.append(float(loss.detach()))
         cosines.append(cosine)
     return {"loss": float(np.mean(losses)), "cosine": float(np.mean(cosines))}
-
-
-def embed(student: Student, pixels: NDArray[np.uint8], px: int, *, bfloat16: bool) -> NDArray[np.float32]:
-    """Whole pictures at `px`: uint8 [n, h, w, 3] -> centred features, float32 [n, 512]."""
-    student.eval()
-    parts = [torch.from_numpy(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-        return np.concatenate([student(shrink(part, px)).numpy() for part in parts])
-
-
-def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int, *, bfloat16: bool) -> dict[str, float]:
-    """Cosine to the teacher and retrieval figures on photos that were not trained on, student and teacher.
-
-    Retrieval is measured for each source apart and averaged over the sources, so that none drowns the others.
-    """
-    result: dict[str, float] = {}
-    for name, rows in (("seen", syllabus.seen), ("unseen", syllabus.unseen)):
-        if len(rows) == 0:
-            continue
-        feature = embed(student, lesson.pixels[rows], px, bfloat16=bfloat16)
-        target = syllabus.target[rows]
-        length = np.linalg.norm(feature, axis=1)
-        result[f"{name}_cosine"] = float(np.mean((feature * target).sum(axis=1) / np.maximum(length, 1e-12)))
-        for who, embedding in (("map", feature), ("teacher_map", target)):
-            scores = _map_by_source(embedding, lesson.label[rows], lesson.source[rows])
-            if scores:
-                result[f"{name}_{who}"] = float(np.mean(scores))
-    return result
-
-
-def _map_by_source(embedding: NDArray[np.float32], label: NDArray[np.str_], source: NDArray[np.str_]) -> list[float]:
-    scores = []
-    for each in np.unique(source):
-        mine = (source == each) & (label != "")
-        if len(np.unique(label[mine])) < mine.sum():
-            scores.append(figures(embedding[mine], label[mine]).map)
-    return scores
 
 
 def print_line(line: dict[str, Any]) -> None:
@@ -153,7 +124,8 @@ def run(
     checkpoint was made by another plan.
     """
     torch.manual_seed(plan.seed)
-    syllabus = draw_up(lesson.features, lesson.label, lesson.source, seed=plan.seed)
+    taught = np.where(np.isin(lesson.source, plan.unlabelled), "", lesson.label)
+    syllabus = draw_up(lesson.features, taught, lesson.source, seed=plan.seed)
     student = Student(syllabus.classes).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         student.parameters(), lr=plan.rate(0), momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
@@ -226,6 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=Path, help="student.pt or model file to begin from")
     parser.add_argument("--peak-rate", type=float, default=1.0, help="highest learning rate")
     parser.add_argument("--warm-up", type=float, default=0.25, help="part of the run before the peak")
+    parser.add_argument("--likeness", type=float, default=2.0, help="weight of the likeness within a batch")
+    parser.add_argument("--unlabelled", nargs="*", default=[], metavar="SOURCE", help="do not learn these labels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="threads, and processes while the teacher works")
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast on CPUs with AVX512-BF16 or AMX")
@@ -234,7 +208,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lesson = build_lesson(
         read_photos(given.photos), given.teacher, given.out / "lesson", px=STORE_PX, processes=given.threads
     )
-    plan = Plan(given.plan, given.peak_rate, given.warm_up, given.seed, given.bfloat16)
+    plan = Plan(
+        given.plan,
+        given.peak_rate,
+        given.warm_up,
+        given.seed,
+        given.bfloat16,
+        given.likeness,
+        tuple(given.unlabelled),
+    )
     run(lesson, plan, given.out, start=given.start)
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from models.copies import TRANSFORMS
 from models.embedder import Embedder
 from models.photos import open_rgb, read_photos
-from models.retrieval import figures
+from models.retrieval import copies_found, figures
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,6 @@ def evaluate(embedder: Embedder, photos: Sequence[bytes], labels: NDArray[np.str
         for name, transform in TRANSFORMS.items()
     }
     return Report(found.map, found.p_at_10, found.r_at_1, copies)
-
-
-def copies_found(originals: NDArray[np.float32], copies: NDArray[np.float32]) -> float:
-    """R@1: the share of copies, float32 [n, d], whose nearest original is the one in the same row.
-
-    An original whose embedding equals the right one's (the same photo twice in the folder) counts as right.
-    """
-    scores = copies @ originals.T
-    right = np.take_along_axis(scores, np.arange(len(scores))[:, None], axis=1)[:, 0]
-    return float(np.mean(right >= scores.max(axis=1) - 1e-6))
 
 
 def read_folder(folder: Path) -> tuple[list[bytes], NDArray[np.str_]]:

@@ -49,6 +49,16 @@ def figures(embeddings: NDArray[np.float32], labels: NDArray[np.str_]) -> Figure
     )
 
 
+def copies_found(originals: NDArray[np.float32], copies: NDArray[np.float32]) -> float:
+    """R@1: the share of copies, float32 [n, d] of norm 1, whose nearest original is the one in the same row.
+
+    An original whose embedding equals the right one's (the same photo twice in the folder) counts as right.
+    """
+    scores = copies @ originals.T
+    right = np.take_along_axis(scores, np.arange(len(scores))[:, None], axis=1)[:, 0]
+    return float(np.mean(right >= scores.max(axis=1) - 1e-6))
+
+
 def normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same directions with an L2 norm of 1; a zero vector stays zero."""
     length = np.linalg.norm(embeddings, axis=1, keepdims=True)

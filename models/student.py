@@ -13,6 +13,7 @@ from models.resnet import ResNet, as_float
 
 COSINE_WEIGHT = 10.0
 LABEL_WEIGHT = 0.5
+TEMPERATURE = 0.1
 
 
 class Student(nn.Module):
@@ -55,11 +56,30 @@ class Student(nn.Module):
             self.classifier.load_state_dict(classifier)
 
 
-def loss_of(student: Student, feature: Tensor, target: Tensor, label: Tensor) -> tuple[Tensor, float]:
-    """Ten times the mean cosine distance to the target plus half the label cross-entropy; and the mean cosine."""
+def loss_of(
+    student: Student, feature: Tensor, target: Tensor, label: Tensor, likeness_weight: float
+) -> tuple[Tensor, float]:
+    """The loss of a batch, and the mean cosine to the target.
+
+    Ten times the mean cosine distance, half the label cross-entropy, and `likeness_weight` times `likeness_loss`.
+    """
     cosine = F.cosine_similarity(feature, target).mean()
     loss = COSINE_WEIGHT * (1 - cosine)
     known = label >= 0
     if known.any():
         loss = loss + LABEL_WEIGHT * F.cross_entropy(student.classifier(feature[known]), label[known])
+    if likeness_weight > 0:
+        loss = loss + likeness_weight * likeness_loss(feature, target)
     return loss, float(cosine.detach())
+
+
+def likeness_loss(feature: Tensor, target: Tensor) -> Tensor:
+    """How far a photo's likeness to the photos of its batch is from what the teacher sees. [n, d], [n, d] -> scalar.
+
+    Cross-entropy between the softmaxes of the teacher's and the student's cosines to the teacher's targets: the
+    distance asks for the right direction, this for the right neighbour, which is mostly the photo itself. It is what
+    tells a cropped photo from its look-alikes. After SEED, arXiv:2101.04731, with the batch in place of a queue.
+    """
+    wanted = (target @ target.T / TEMPERATURE).softmax(dim=1)
+    found = F.normalize(feature) @ target.T / TEMPERATURE
+    return F.cross_entropy(found, wanted)

@@ -13,15 +13,16 @@ from onnx import TensorProto, helper
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
-from models.augment import shrink, vary  # noqa: E402
-from models.distill import Plan, epochs_of, examine, main, run  # noqa: E402
+from models.augment import middle, shrink, vary  # noqa: E402
+from models.distill import Plan, epochs_of, main, run  # noqa: E402
+from models.examine import examine  # noqa: E402
 from models.photos import read_photos  # noqa: E402
-from models.student import Student  # noqa: E402
+from models.student import Student, likeness_loss  # noqa: E402
 from models.syllabus import draw_up  # noqa: E402
 from models.teacher import Lesson, build_lesson  # noqa: E402
 
 SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
-PLAN = Plan(epochs_px=(32, 32), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False)
+PLAN = Plan(epochs_px=(32, 32), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False, likeness_weight=2.0, unlabelled=())
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_held_out_photos_are_examined_beside_the_teacher(lesson: Lesson) -> None
 
     figures = examine(Student(3), lesson, syllabus, 32, bfloat16=False)
 
-    assert figures.keys() == {"seen_cosine", "seen_map", "seen_teacher_map"}
+    assert figures.keys() == {"seen_cosine", "seen_map", "seen_teacher_map", "crop80"}
     assert figures["seen_teacher_map"] > 0.9  # the classes are colours, and the teacher sees colours
 
 
@@ -149,7 +150,7 @@ def test_a_schedule_names_the_size_of_each_epoch() -> None:
 
 
 def test_the_rate_rises_to_the_peak_and_falls_to_nothing() -> None:
-    plan = Plan((48,) * 4, peak_rate=2.0, warm_up=0.25, seed=0, bfloat16=False)
+    plan = Plan((48,) * 4, peak_rate=2.0, warm_up=0.25, seed=0, bfloat16=False, likeness_weight=2.0, unlabelled=())
 
     assert plan.rate(0.125) == pytest.approx(1.0)
     assert plan.rate(0.25) == pytest.approx(2.0)
@@ -181,3 +182,33 @@ def test_shrinking_is_what_prepare_does() -> None:
     found = shrink(torch.from_numpy(np.array(image))[None], 64)[0].permute(1, 2, 0).numpy().astype(int)
 
     assert np.abs(found - expected).max() <= 1
+
+
+def test_likeness_asks_for_the_neighbours_that_the_teacher_sees() -> None:
+    target = torch.nn.functional.normalize(torch.eye(6) + 0.1)
+
+    same, scaled = likeness_loss(target, target), likeness_loss(5 * target, target)
+    exchanged = likeness_loss(target.roll(1, dims=0), target)
+
+    assert float(same) == pytest.approx(float(scaled), rel=1e-5)
+    assert float(exchanged) > float(same) + 1
+
+
+def test_labels_that_are_not_to_be_learned_are_not_looked_at(lesson: Lesson, tmp_path: Path) -> None:
+    blind = replace(PLAN, unlabelled=(str(lesson.source[0]),))
+    shuffled = replace(lesson, label=lesson.label[::-1].copy())
+
+    for name, photos in (("one", lesson), ("two", shuffled)):
+        (tmp_path / name).mkdir()
+        run(photos, blind, tmp_path / name)
+
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.equal(one[name], two[name]) for name in one if name != "classifier")
+
+
+def test_the_middle_is_cut_out_of_each_photo() -> None:
+    pixels = np.zeros((2, 10, 20, 3), dtype=np.uint8)
+    pixels[:, 1:9, 2:18] = 255
+
+    assert middle(pixels).shape == (2, 8, 16, 3)
+    assert middle(pixels).min() == 255

@@ -14,8 +14,9 @@ from PIL import Image
 from models.contract import ContractBroken
 from models.copies import TRANSFORMS
 from models.embedder import Embedder
-from models.evaluate import copies_found, evaluate, main, read_folder
+from models.evaluate import evaluate, main, read_folder
 from models.photos import open_rgb
+from models.retrieval import copies_found
 
 COPIES = ["q75", "q10", "half", "crop80", "crop50", "mirror", "turn10", "turn90", "grey", "bright", "blur"]
 
