@@ -181,8 +181,9 @@ def epochs_of(text: str) -> tuple[int, ...]:
         epochs = tuple(px for px, count in pairs for _ in range(count))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no schedule: write SIZExEPOCHS,... as 48x20,64x15") from error
-    if not epochs or min(epochs) < 32:  # noqa: PLR2004  # five halvings leave nothing of a smaller input
-        raise argparse.ArgumentTypeError(f"{text!r} needs at least one epoch, of at least 32 px")
+    # Five halvings leave nothing of a smaller input, and other sizes have no two views (models/graph.py).
+    if not epochs or min(epochs) < 32 or any(px % 8 for px in epochs):  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f"{text!r} needs at least one epoch, of 32 px or more, a multiple of 8")
     return epochs
 
 
@@ -198,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=Path, help="student.pt or model file to begin from")
     parser.add_argument("--peak-rate", type=float, default=1.0, help="highest learning rate")
     parser.add_argument("--warm-up", type=float, default=0.25, help="part of the run before the peak")
-    parser.add_argument("--likeness", type=float, default=2.0, help="weight of the likeness within a batch")
+    parser.add_argument("--likeness", type=float, default=0.5, help="weight of the likeness within a batch")
     parser.add_argument("--unlabelled", nargs="*", default=[], metavar="SOURCE", help="do not learn these labels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="threads, and processes while the teacher works")

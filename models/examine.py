@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.augment import middle, shrink
+from models.graph import photo_of
 from models.retrieval import copies_found, figures, normalised
 from models.student import Student
 from models.syllabus import Syllabus
@@ -14,11 +15,11 @@ AT_ONCE = 256
 
 
 def embed(student: Student, pixels: NDArray[np.uint8], px: int, *, bfloat16: bool) -> NDArray[np.float32]:
-    """Whole pictures at `px`: uint8 [n, h, w, 3] -> centred features, float32 [n, 512]."""
+    """As the exported file does, in two views of `px`: uint8 [n, h, w, 3] -> centred features, float32 [n, 512]."""
     student.eval()
     parts = [torch.from_numpy(pixels[start : start + AT_ONCE]) for start in range(0, len(pixels), AT_ONCE)]
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-        return np.concatenate([student(shrink(part, px)).numpy() for part in parts])
+        return np.concatenate([student(shrink(part, photo_of(px)), views=2).numpy() for part in parts])
 
 
 def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int, *, bfloat16: bool) -> dict[str, float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F  # noqa: N812
 
 from models.contract import ModelCard
@@ -23,6 +24,7 @@ from models.photos import Photo, open_rgb, read_photos
 from models.preprocess import prepare
 from models.resnet import DEPTHS, ResNet, as_float
 from models.stamp import Origin, stamp
+from models.views import averaged, two_views
 
 # Torchvision's first weights of each depth (IMAGENET1K_V1). The digits begin the file's SHA-256, which
 # torch.hub checks.
@@ -54,12 +56,16 @@ def export(
     size_px: int,
     resize: str,
     photos: Sequence[Photo],
+    views: int = 1,
 ) -> tuple[ModelCard, float]:
     """Writes the model file and checks it on `photos`; returns its card and the largest difference found.
 
-    weights: torchvision's names, `fc.*` ignored, and `mean_feature` [d] if features are to be centred. Raises
-    ValueError for weights of another network and ExportDiffers above 1e-4; neither leaves a file.
+    weights: torchvision's names, `fc.*` ignored, and `mean_feature` [d] if features are to be centred; views: 1, or
+    2 for whole and middle (models/graph.py). Raises ValueError for weights of another network or a size that has no
+    two views, and ExportDiffers above 1e-4; none leaves a file.
     """
+    if len(photos) == 0:
+        raise ValueError("no photos to check the export with: give a folder or tar file that holds some")
     network, centre = _network(weights, depth)
     arrays = {name: value.numpy() for name, value in network.state_dict().items()}
     if centre is not None:
@@ -71,6 +77,7 @@ def export(
         width_px=size_px,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
+        views=views,
     )
     card = ModelCard(
         name=origin.name,
@@ -86,7 +93,9 @@ def export(
     unchecked = path.with_suffix(".unchecked.onnx")
     try:
         card = stamp(model, card, unchecked)
-        difference = _difference(network, centre, unchecked, card, photos)
+        batch = np.stack([prepare(open_rgb(photo.content), card) for photo in photos])
+        (found,) = open_session(unchecked).run(None, {"image": batch})
+        difference = float(np.abs(found - _reference(network, centre, batch, views)).max())
         if not difference <= LARGEST_DIFFERENCE:  # NaN is refused too
             raise ExportDiffers(f"ONNX Runtime and PyTorch differ by {difference:.1e}, more than {LARGEST_DIFFERENCE}")
         unchecked.replace(path)
@@ -105,19 +114,15 @@ def _network(weights: Weights, depth: str) -> tuple[ResNet, torch.Tensor | None]
     return network, None if centre is None else centre.detach().float()
 
 
-def _difference(
-    network: ResNet, centre: torch.Tensor | None, path: Path, card: ModelCard, photos: Sequence[Photo]
-) -> float:
-    """The largest absolute difference of any embedding's value between the file and PyTorch."""
-    if len(photos) == 0:
-        raise ValueError("no photos to check the export with: give a folder or tar file that holds some")
-    batch = np.stack([prepare(open_rgb(photo.content), card) for photo in photos])
-    (found,) = open_session(path).run(None, {"image": batch})
+def _reference(
+    network: ResNet, centre: torch.Tensor | None, batch: NDArray[np.uint8], views: int
+) -> NDArray[np.float32]:
+    """What PyTorch makes of photos: uint8 [n, h, w, 3] -> float32 [n, d], L2 norm 1."""
     with torch.inference_mode():
-        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)
-        feature = network(as_float(pixels, IMAGENET_MEAN, IMAGENET_STD))
-        expected = F.normalize(feature if centre is None else feature - centre, dim=1).numpy()
-    return float(np.abs(found - expected).max())
+        pixels = as_float(torch.from_numpy(batch).permute(0, 3, 1, 2), IMAGENET_MEAN, IMAGENET_STD)
+        feature = network(pixels) if views == 1 else averaged(network(two_views(pixels)))
+        unit: NDArray[np.float32] = F.normalize(feature if centre is None else feature - centre, dim=1).numpy()
+    return unit
 
 
 def published(url: str) -> Weights:
@@ -141,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", help="what the card calls it; the depth if not given")
     parser.add_argument("--size", type=int, default=224, help="input height and width in px")
     parser.add_argument("--resize", default="crop:0.875", help="rule of models/preprocess.py")
+    parser.add_argument("--views", type=int, choices=(1, 2), default=1, help="2: the whole photo and its middle")
     parser.add_argument("--source", help="where the weights come from; known for published ones")
     parser.add_argument("--licence", help="of the weights; known for published ones")
     given = parser.parse_args(arguments)
@@ -162,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             size_px=given.size,
             resize=given.resize,
             photos=list(islice(read_photos([given.photos]), CHECKED_PHOTOS)),
+            views=given.views,
         )
     except (ValueError, OSError, RuntimeError) as error:
         print(f"not exported: {error}", file=sys.stderr)

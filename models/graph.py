@@ -19,6 +19,7 @@ OPSET, IR_VERSION = 17, 8
 AXES_ARE_AN_INPUT = 18  # opset from which ReduceL2 takes its axes as an input
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which torchvision's ResNets keep
 SMALLEST_NORM = 1e-12  # as in torch.nn.functional.normalize
+MIDDLE_TENTHS = 8  # of each side: what the second of two views shows
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -55,11 +56,14 @@ def resnet_graph(
     width_px: int,
     mean: Sequence[float],
     std: Sequence[float],
+    views: int = 1,
 ) -> onnx.ModelProto:
     """The model contract's graph: uint8 [batch, height, width, 3] RGB -> float32 [batch, d], L2 norm 1.
 
     weights: torchvision's names, and `mean_feature` [d] if the pooled feature is to be centred; blocks: how many
-    each stage has; mean and std: of each channel, for pixels in 0..1, that the network was trained with.
+    each stage has; mean and std: of each channel, for pixels in 0..1, that the network was trained with; views: 1,
+    or 2 for the average of what the network makes of the whole photo and of its middle, both 0.8 of the size.
+    Raises ValueError for a size whose middle has no whole margins.
     """
     graph = GraphBuilder()
     x = graph.node("Cast", [INPUT], "pixels", to=TensorProto.FLOAT)
@@ -68,6 +72,8 @@ def resnet_graph(
     # wrong along the border, where the padding must be the mean colour and not black.
     shift = graph.store("pixel_mean", 255 * np.array(mean, dtype=np.float32).reshape(1, 3, 1, 1))
     x = graph.node("Sub", [x, shift], "centred_pixels")
+    if views == 2:  # noqa: PLR2004
+        x = _two_views(graph, x, height_px, width_px)
     weight, bias = folded(weights, "conv1", "bn1")
     weight /= 255 * np.array(std, dtype=np.float32).reshape(1, 3, 1, 1)
     x = graph.node("Relu", [graph.conv(x, weight, bias, "conv1", 2)], "relu")
@@ -77,12 +83,45 @@ def resnet_graph(
             x = _block(graph, weights, x, f"layer{number}.{position}", 2 if number > 1 and position == 0 else 1)
     x = graph.node("GlobalAveragePool", [x], "pooled")
     x = graph.node("Flatten", [x], "feature", axis=1)
+    dimension = folded(weights, *_last(blocks, weights))[1].shape[0]
+    if views == 2:  # noqa: PLR2004
+        by_view = graph.store("by_view", np.array([2, -1, dimension], dtype=np.int64))
+        x = graph.node("Reshape", [x, by_view], "features_by_view")
+        x = graph.node("ReduceMean", [x], "mean_of_views", axes=[0], keepdims=0)
     if "mean_feature" in weights:
         centre = graph.store("mean_feature", weights["mean_feature"].reshape(1, -1))
         x = graph.node("Sub", [x, centre], "centred_feature")
     l2_normalise(graph, x)
-    dimension = folded(weights, *_last(blocks, weights))[1].shape[0]
     return as_model(graph, (height_px, width_px), dimension)
+
+
+def view_of(size_px: int) -> tuple[int, int]:
+    """Side of the views of a photo of `size_px`, and the margin around its middle, in px.
+
+    Raises ValueError where 0.8 of the size, or the margin, is no whole number.
+    """
+    px, rest = divmod(size_px * MIDDLE_TENTHS, 10)
+    margin, odd = divmod(size_px - px, 2)
+    if rest or odd:
+        raise ValueError(f"a photo of {size_px} px has no whole margins around its middle: take a multiple of 10")
+    return px, margin
+
+
+def photo_of(view_px: int) -> int:
+    """Side of the photo whose views have `view_px`, in px; the inverse of `view_of`."""
+    return view_px * 10 // MIDDLE_TENTHS
+
+
+def _two_views(graph: GraphBuilder, x: str, height_px: int, width_px: int) -> str:
+    """[n, 3, h, w] -> [2n, 3, 0.8 h, 0.8 w]: the whole photos, shrunk, and then their middles."""
+    (height, top), (width, left) = view_of(height_px), view_of(width_px)
+    scales = graph.store("view_scales", np.array([1, 1, height / height_px, width / width_px], dtype=np.float32))
+    whole = graph.node("Resize", [x, "", scales], "whole", mode="linear", coordinate_transformation_mode="half_pixel")
+    starts = graph.store("middle_starts", np.array([top, left], dtype=np.int64))
+    ends = graph.store("middle_ends", np.array([top + height, left + width], dtype=np.int64))
+    axes = graph.store("middle_axes", np.array([2, 3], dtype=np.int64))
+    middle = graph.node("Slice", [x, starts, ends, axes], "middle")
+    return graph.node("Concat", [whole, middle], "views", axis=0)
 
 
 def l2_normalise(graph: GraphBuilder, x: str, opset: int = OPSET) -> None:

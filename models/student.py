@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from models.embedder import IMAGENET_MEAN, IMAGENET_STD
 from models.resnet import ResNet, as_float
+from models.views import averaged, two_views
 
 COSINE_WEIGHT = 10.0
 LABEL_WEIGHT = 0.5
@@ -27,11 +28,12 @@ class Student(nn.Module):
         self.mean_feature = nn.Parameter(torch.zeros(self.backbone.dimension))
         self.classifier = nn.Linear(self.backbone.dimension, max(classes, 1))
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """uint8 [n, 3, h, w] -> the centred feature, float32 [n, 512]."""
-        x = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD).contiguous(memory_format=torch.channels_last)
-        pooled: Tensor = self.backbone(x)
-        return pooled.float() - self.mean_feature
+    def forward(self, pixels: Tensor, views: int = 1) -> Tensor:
+        """uint8 [n, 3, h, w] -> the centred feature, float32 [n, 512]: of one view, or the average of two."""
+        x = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD)
+        x = x if views == 1 else two_views(x)
+        pooled: Tensor = self.backbone(x.contiguous(memory_format=torch.channels_last)).float()
+        return (pooled if views == 1 else averaged(pooled)) - self.mean_feature
 
     def weights(self) -> dict[str, Tensor]:
         """What export.py takes: torchvision's names, and `mean_feature`."""

@@ -137,7 +137,7 @@ def test_it_learns_from_a_tar_by_command_and_goes_on_from_its_own_weights_or_the
         assert "layer4.1.bn2.running_var" in weights(tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ["", "48", "48x", "x3", "48x0", "16x2", "48x2;64x1"])
+@pytest.mark.parametrize("text", ["", "48", "48x", "x3", "48x0", "16x2", "50x2", "48x2;64x1"])
 def test_a_schedule_that_makes_no_sense_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["photos", "--teacher", "t", "--out", "o", "--plan", text])

@@ -21,6 +21,7 @@ from models.export import PUBLISHED, ExportDiffers, export, main, published  # n
 from models.photos import open_rgb, read_photos  # noqa: E402
 from models.resnet import DEPTHS, ResNet  # noqa: E402
 from models.stamp import Origin  # noqa: E402
+from models.views import averaged, two_views  # noqa: E402
 
 ORIGIN = Origin("made", "made by the tests", "Apache-2.0")
 # How many tensors torchvision's state dict of each depth has, `fc` included.
@@ -86,6 +87,33 @@ def test_a_mean_feature_is_subtracted_before_the_length_is_taken(photo_folder: P
 
     assert plain.min() >= 0
     assert centred.min() < 0
+
+
+def test_two_views_are_the_whole_photo_shrunk_and_its_middle() -> None:
+    rows = torch.arange(80.0).view(1, 1, 80, 1).expand(2, 3, 80, 80)
+
+    views = two_views(rows)
+
+    assert views.shape == (4, 3, 64, 64)
+    assert views[0, 0, [0, -1], 0].tolist() == pytest.approx([0.125, 78.875])  # the middle of a row of 1.25
+    assert views[2, 0, [0, -1], 0].tolist() == [8, 71]
+    assert averaged(torch.tensor([[1.0], [2.0], [5.0], [8.0]])).tolist() == [[3], [5]]
+
+
+def test_an_export_in_two_views_computes_what_pytorch_does(
+    photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(random_weights("resnet18"), tmp_path / "weights.pt")
+    arguments = ["resnet18", str(tmp_path / "model.onnx"), "--photos", str(photo_folder), "--views", "2"]
+    arguments += ["--weights", str(tmp_path / "weights.pt"), "--source", "here", "--licence", "none"]
+
+    assert main([*arguments, "--size", "80"]) == 0
+    said = re.search(r"largest difference to PyTorch .*: (\S+)", capsys.readouterr().out)
+    assert main([*arguments, "--size", "84"]) == 1
+
+    assert said is not None
+    assert float(said[1]) < 1e-4
+    assert "no whole margins" in capsys.readouterr().err
 
 
 def test_weights_of_another_network_are_refused_by_the_first_difference(
