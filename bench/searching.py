@@ -9,7 +9,7 @@ from qdrant_client.models import Batch
 
 from bench.photos import write_many
 from bench.results import Results
-from bench.servers import LOOK_S, System, system, wait_for
+from bench.servers import System, system, wait_for
 from worker.embed import Embedder
 from worker.images import enable_formats, open_picture
 from worker.index import Index
@@ -19,6 +19,7 @@ from worker.points import Facts, indexed_payload, point_id
 LIMIT = 10
 FILLED_AT_ONCE = 250
 SEARCHES = 120
+PAUSE_S = 0.1
 DROPS = 20
 # A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/settling.py).
 SETTLED_AFTER_MS = 100
@@ -94,7 +95,7 @@ def _under_backlog(
             running.client.search(blob, limit=LIMIT).result()
             took.append((time.perf_counter() - begun) * 1000)
         # A person pauses, and a loop without a pause would be a load of its own.
-        time.sleep(LOOK_S)
+        time.sleep(PAUSE_S)
     return took
 
 

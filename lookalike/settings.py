@@ -94,6 +94,13 @@ class Settings(BaseSettings):
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
     batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
+    search_lock: Path | None = Field(
+        default=None,
+        description="File that tells ingest workers of one machine that a search is under way; `up` names one.",
+    )
+    give_way_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=0.05, description="Longest pause of ingest before an image while a search is under way."
+    )
 
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")

@@ -17,6 +17,7 @@ from worker.images import Picture, enable_formats, open_picture
 from worker.index import Index, answered
 from worker.library import Library
 from worker.reads import Reads
+from worker.right_of_way import RightOfWay
 from worker.search import Search
 from worker.sync import Sync
 from worker.watchdog import Watchdog
@@ -77,6 +78,7 @@ class Equipment:
         self._redis = redis_of(settings)
         self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
         self.watchdog = Watchdog(settings.decode_s)
+        self.right_of_way = RightOfWay(settings.search_lock, longest_s=settings.give_way_s)
 
     def warm_up(self) -> None:
         """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
@@ -91,7 +93,7 @@ class Equipment:
             library_id=self._identity.library_id,
             index=self._index,
             embedder=self._embedder,
-            open_picture=self._opened,
+            open_picture=self._opened_politely,
             count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
         )
 
@@ -112,6 +114,10 @@ class Equipment:
     def reads(self) -> Reads:
         """For workers that answer."""
         return Reads(self._index, self._identity)
+
+    def _opened_politely(self, blob: bytes) -> Picture:
+        self.right_of_way.give()
+        return self._opened(blob)
 
     def _opened(self, blob: bytes) -> Picture:
         self.watchdog.next_image()

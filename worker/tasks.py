@@ -80,13 +80,18 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     def search(message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
-        return _answered(lambda: process.equipment.search.run(asked).model_dump(), settings.search_s)
+        return _answered(lambda: _search(process.equipment, asked), settings.search_s)
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)
         return _answered(lambda: process.equipment.reads.run(asked).model_dump(), settings.search_s)
+
+
+def _search(equipment: Equipment, asked: SearchMessage) -> dict[str, Any]:
+    with equipment.right_of_way.taken():
+        return equipment.search.run(asked).model_dump()
 
 
 def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:

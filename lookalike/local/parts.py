@@ -7,7 +7,7 @@ from typing import Literal
 
 from lookalike.local.embedded import valkey_server
 from lookalike.services import python_module
-from lookalike.settings import Settings
+from lookalike.settings import Settings, variable_of
 
 # Broker and store are the ground that the others stand on: first to start, last to stop.
 Stage = Literal["ground", "work"]
@@ -72,11 +72,13 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pa
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    # Ingest takes every core, so it steps back for searches: a tenth of their weight where both want one.
+    # Ingest takes every core, so it steps back for searches: a tenth of their weight where both want one, and a pause
+    # where they would share one (worker/right_of_way.py). Paths are relative, parts run in the data folder.
+    first = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     command = ["nice", "-n", "10", *celery] if slot == "ingest" else celery
     # SIGTERM finishes what is in work, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. What
     # takes longer is killed, and done when the slot is back.
-    return Part(slot, "work", command, {"LOOKALIKE_SLOT": slot}, tell_children=False)
+    return Part(slot, "work", command, {"LOOKALIKE_SLOT": slot, **first}, tell_children=False)
 
 
 def _flower(settings: Settings, port: int) -> list[str]:

@@ -1,0 +1,93 @@
+"""worker/right_of_way.py: ingest pauses while a search is answered on the same machine, and never for long."""
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from lookalike.errors import Misconfigured
+from worker.right_of_way import LOOK_AGAIN_S, RightOfWay
+
+
+class Clock:
+    """Passes only in sleep."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def made(path: Path | None, clock: Clock) -> RightOfWay:
+    return RightOfWay(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=clock.sleep)
+
+
+def test_without_a_search_nobody_waits(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "searching"
+    ingest, other, search = made(path, clock), made(path, clock), made(path, clock)
+    with search.taken():
+        pass
+
+    ingest.give()
+    other.give()
+
+    assert clock.now_s == 0
+
+
+def test_ingest_waits_until_the_last_search_is_over(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "searching"
+    ingest, one, two = made(path, clock), made(path, clock), made(path, clock)
+    first, second = one.taken(), two.taken()
+    first.__enter__()
+    second.__enter__()
+    ends = {0.01: first, 0.02: second}
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        for at_s in [at_s for at_s in ends if clock.now_s >= at_s]:
+            ends.pop(at_s).__exit__(None, None, None)
+
+    RightOfWay(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=sleep).give()
+
+    assert clock.now_s == pytest.approx(0.02, abs=2 * LOOK_AGAIN_S)
+    ingest.give()
+    assert clock.now_s == pytest.approx(0.02, abs=2 * LOOK_AGAIN_S)
+
+
+def test_one_search_after_the_other_holds_an_image_up_for_the_longest_pause_only(tmp_path: Path, clock: Clock) -> None:
+    ingest, search = made(tmp_path / "searching", clock), made(tmp_path / "searching", clock)
+
+    with search.taken():
+        ingest.give()
+
+    assert clock.now_s == pytest.approx(0.05, abs=2 * LOOK_AGAIN_S)
+
+
+def test_a_search_does_not_wait_for_whoever_has_the_lock(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "searching"
+    path.touch()
+
+    with path.open("ab") as stopped:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        with made(path, clock).taken():
+            pass
+
+
+def test_without_a_file_nothing_happens(clock: Clock) -> None:
+    right_of_way = made(None, clock)
+
+    with right_of_way.taken():
+        right_of_way.give()
+
+    assert clock.now_s == 0
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, clock: Clock) -> None:
+    with pytest.raises(Misconfigured, match="no/folder cannot be opened"):
+        made(tmp_path / "no" / "folder", clock)

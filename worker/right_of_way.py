@@ -1,0 +1,73 @@
+"""Searches go first: while one is answered, the ingest processes of the same machine pause before their next image.
+
+Priority alone does not do it. Two threads of one core share it whatever their priority, and beside an ingest process a
+search took 1.4 times as long (docs/decisions/0009-speed.md). A lock on a file says that a search is under way: the
+kernel takes it back from a process that dies, and asking costs two microseconds.
+"""
+
+import fcntl
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lookalike.errors import Misconfigured
+
+LOOK_AGAIN_S = 0.001
+
+
+class RightOfWay:
+    """Over one lock file, or over none: then nobody waits. Make it after fork: a lock is shared with children.
+
+    Raises Misconfigured if the file cannot be opened or made.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        longest_s: float,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep_s: Callable[[float], None] = time.sleep,
+    ) -> None:
+        try:
+            self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Misconfigured(f"LOOKALIKE_SEARCH_LOCK: {path} cannot be opened ({error.strerror}).") from error
+        if self._file is not None:
+            weakref.finalize(self, os.close, self._file)
+        self._longest_s = longest_s
+        self._now_s = now_s
+        self._sleep_s = sleep_s
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """A search is answered in the block. Never waits for the lock itself: without it the search is a bit slower."""
+        if self._file is None:
+            yield
+            return
+        with suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def give(self) -> None:
+        """Waits while a search is under way, for `longest_s` at most, so that a stream of them stops nobody."""
+        if self._file is None:
+            return
+        until_s = self._now_s() + self._longest_s
+        while not self._is_free(self._file) and self._now_s() < until_s:
+            self._sleep_s(LOOK_AGAIN_S)
+
+    @staticmethod
+    def _is_free(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(file, fcntl.LOCK_UN)
+        return True
