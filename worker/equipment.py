@@ -93,7 +93,8 @@ class Equipment:
             library_id=self._identity.library_id,
             index=self._index,
             embedder=self._embedder,
-            open_picture=self._opened_politely,
+            open_picture=self._opened,
+            give_way=self.right_of_way.give,
             count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
         )
 
@@ -114,10 +115,6 @@ class Equipment:
     def reads(self) -> Reads:
         """For workers that answer."""
         return Reads(self._index, self._identity)
-
-    def _opened_politely(self, blob: bytes) -> Picture:
-        self.right_of_way.give()
-        return self._opened(blob)
 
     def _opened(self, blob: bytes) -> Picture:
         self.watchdog.next_image()

@@ -62,6 +62,8 @@ class Sync:
     count: Callable[[int, int], None]
     # Entered around everything that foreign bytes can crash or hang.
     danger: Callable[[], AbstractContextManager[None]] = nullcontext
+    # Called before each piece of work that a search would notice.
+    give_way: Callable[[], None] = lambda: None
 
     def run(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
@@ -133,6 +135,7 @@ class Sync:
             if content is not None:
                 batch.add(path, content)
         batch.embed()
+        self.give_way()
         self.index.write(batch.writes)
         self.count(batch.tally["embedded"], len(batch.writes))
         outcome.tally.update(batch.tally)
@@ -204,10 +207,12 @@ class _Batch:
         reasons: dict[str, Rejected] = {}
         for sha256, blob in contents.items():
             if sha256 not in self._donors:
+                self._sync.give_way()
                 try:
                     pictures[sha256] = self._sync.open_picture(blob)
                 except Rejected as error:
                     reasons[sha256] = error
+        self._sync.give_way()
         vectors = self._sync.embedder.embed([picture.pixels for picture in pictures.values()])
         for (sha256, picture), vector in zip(pictures.items(), vectors, strict=True):
             facts = Facts(sha256, picture.format, picture.width_px, picture.height_px, picture.taken_at)
