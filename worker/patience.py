@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 FIRST_S = 0.25
-MOST_S = 15.0
+MOST_S = 5.0
 
 
 def pause_s(attempt: int) -> float:
-    """Seconds before attempt 1, 2, ...: 0.25, 0.5, 1, 2, 4, 8, then 15 for ever.
+    """Seconds before attempt 1, 2, ...: 0.25, 0.5, 1, 2, 4, then 5 for ever.
 
     No jitter: a machine has a handful of workers, and each waits from the moment of its own failure.
     """
