@@ -10,6 +10,7 @@ from qdrant_client.models import Batch
 from bench.photos import write_many
 from bench.results import Results
 from bench.servers import System, system, wait_for
+from bench.store import vectors
 from worker.embed import Embedder
 from worker.images import enable_formats, open_picture
 from worker.index import Index
@@ -19,6 +20,9 @@ from worker.points import Facts, indexed_payload, point_id
 LIMIT = 10
 FILLED_AT_ONCE = 250
 SEARCHES = 120
+# LOOKALIKE_INDEX_ABOVE as it is: from there the store builds an index, while searches go on as before.
+INDEXED_ABOVE = 20_000
+INDEXED_WITHIN_S = 240.0
 PAUSE_S = 0.1
 DROPS = 20
 # A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/settling.py).
@@ -47,6 +51,8 @@ def measure(
             tell(f"searches among {count:,} points")
             _fill(running, direct.collection, filled, count)
             filled = count
+            if count > INDEXED_ABOVE:
+                wait_for(lambda: _is_indexed(running, direct.collection, count), INDEXED_WITHIN_S)
             queued = _timed(lambda blob: running.client.search(blob, limit=LIMIT).result(), queries)
             results.quantiles(f"search through the queue, {count:,} points", queued)
             results.quantiles(f"search in process, {count:,} points", _timed(direct.search, queries))
@@ -114,17 +120,22 @@ def _drop_one(running: System, source: Path, number: int) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
+def _is_indexed(running: System, collection: str, points: int) -> bool:
+    """Whether nothing is being built, and most points are in the index: the last few are searched one by one."""
+    info = running.store.get_collection(collection)
+    return info.status == "green" and (info.indexed_vectors_count or 0) >= 0.8 * points
+
+
 def _fill(running: System, collection: str, first: int, last: int) -> None:
-    """Points with random vectors, as the workers write them. Their files do not exist, which only a rescan sees."""
-    chance = np.random.default_rng(first)
+    """Points with drawn vectors, as the workers write them. Their files do not exist, which only a rescan sees."""
     dimension = running.store.get_collection(collection).config.params.vectors["image"].size  # type: ignore[index]
     for begin in range(first, last, FILLED_AT_ONCE):
         paths = [f"filler/{number}.jpg" for number in range(begin, min(last, begin + FILLED_AT_ONCE))]
-        vectors = chance.standard_normal((len(paths), dimension)).astype(np.float32)
+        drawn = vectors(len(paths), begin, dimension)
         facts = [Facts(f"{begin + row:064x}", "JPEG", 1152, 864, None) for row in range(len(paths))]
         batch = Batch(
             ids=[point_id(path) for path in paths],
-            vectors={"image": [*vectors.tolist()]},
+            vectors={"image": [*drawn.tolist()]},
             payloads=[
                 indexed_payload(path, Version(1, 1), fact, "2026-11-21T00:00:00+00:00")
                 for path, fact in zip(paths, facts, strict=True)
