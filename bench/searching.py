@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def measure(
             _fill(running, direct.collection, filled, count)
             filled = count
             if count > INDEXED_ABOVE:
-                wait_for(lambda: _is_indexed(running, direct.collection, count), INDEXED_WITHIN_S)
+                wait_for(partial(_is_indexed, running, direct.collection, count), INDEXED_WITHIN_S)
             queued = _timed(lambda blob: running.client.search(blob, limit=LIMIT).result(), queries)
             results.quantiles(f"search through the queue, {count:,} points", queued)
             results.quantiles(f"search in process, {count:,} points", _timed(direct.search, queries))
