@@ -1,8 +1,8 @@
 """Searches go first: while one is answered, the ingest processes of the same machine pause before their next image.
 
 Priority alone does not do it: what the other core computes takes caches and memory bandwidth whatever its priority, and
-beside ingest a search took 1.4 times as long (docs/decisions/0009-speed.md). A lock on a file says that a search is under way: the
-kernel takes it back from a process that dies, and asking costs two microseconds.
+beside ingest a search took 1.4 times as long (docs/decisions/0009-speed.md). A lock on a file says that a search is
+under way: the kernel takes it back from a process that dies, and asking costs two microseconds.
 """
 
 import fcntl
