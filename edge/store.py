@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 CATALOGUE_NAME = "catalogue.json"
 SHARDS_NAME = "shards"
+REMEDY = "Restore it from a backup."
 
 
 class Store:
@@ -54,10 +55,7 @@ class Store:
             try:
                 await self._youngest.ask(str(shard), "load", entry.vectors)
             except HostFault as error:
-                raise CannotStart(
-                    f"the collection in {shard} cannot be opened: {error}. Restore that folder from a backup, or move "
-                    f"the whole data folder away and let it be built again."
-                ) from error
+                raise CannotStart(f"the collection in {shard} cannot be opened: {error}. {REMEDY}") from error
             self._open[name] = Collection(entry, self._youngest, str(shard))
 
     @property
@@ -168,7 +166,6 @@ def remove(folder: Path) -> None:
 
 def _read(file: Path, shards: Path) -> Catalogue:
     """The catalogue on disk; on a new folder an empty one, written at once."""
-    remedy = "Restore it from a backup, or move the whole data folder away and let it be built again."
     try:
         if file.exists():
             return Catalogue.from_json(file.read_bytes())
@@ -177,10 +174,10 @@ def _read(file: Path, shards: Path) -> Catalogue:
             shards.mkdir(exist_ok=True)
             replace_file(file, Catalogue().to_json())
     except (OSError, ValueError) as error:
-        raise CannotStart(f"cannot use the catalogue {file}: {error}. {remedy}") from error
+        raise CannotStart(f"cannot use the catalogue {file}: {error}. {REMEDY}") from error
     if not is_new:
         # Taken for an empty one, it would have all the shards swept away.
-        raise CannotStart(f"the catalogue {file} is missing, although there are shards. {remedy}")
+        raise CannotStart(f"the catalogue {file} is missing, although there are shards. {REMEDY}")
     return Catalogue()
 
 

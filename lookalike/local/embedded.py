@@ -23,6 +23,11 @@ save ""
 maxmemory-policy noeviction
 set-proc-title no
 """
+# Valkey's words, and those of edge/store.py.
+SAID_OF_DAMAGE = {
+    "broker": ("AOF", "append only file"),
+    "store": ("cannot be opened", "cannot use the catalogue", "is missing, although there are shards"),
+}
 
 
 def valkey_server() -> Path:
@@ -51,18 +56,18 @@ def write_valkey_conf(folder: DataFolder, port: int) -> Path:
     return conf
 
 
-def set_damaged_aside(folder: DataFolder, said: str) -> bool:
-    """Gives the broker an empty folder if what it said last is that it cannot read its own; whether it got one.
+def is_damaged(part: str, said: str) -> bool:
+    """Whether what broker or store said last is that it cannot read its own files."""
+    return any(words in said for words in SAID_OF_DAMAGE[part])
 
-    It holds nothing that the library and the index do not tell. The damaged one stays beside it, until the next.
-    """
-    if not any(word in said for word in ("AOF", "append only file")) or not any(folder.broker.iterdir()):
-        return False
-    aside = folder.broker.with_name(f"{folder.broker.name}.damaged")
+
+def set_aside(folder: DataFolder, part: str) -> None:
+    """Gives broker or store an empty folder. The one it had stays beside it, as PART.damaged, until the next."""
+    kept = folder.root / part
+    aside = kept.with_name(f"{part}.damaged")
     shutil.rmtree(aside, ignore_errors=True)
-    folder.broker.rename(aside)
-    folder.broker.mkdir(mode=PRIVATE_FOLDER)
-    return True
+    kept.rename(aside)
+    kept.mkdir(mode=PRIVATE_FOLDER)
 
 
 def broker_url_at(folder: DataFolder, port: int) -> str:

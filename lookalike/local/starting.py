@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.local.addresses import Addresses
-from lookalike.local.embedded import set_damaged_aside
+from lookalike.local.embedded import is_damaged, set_aside
 from lookalike.local.folder import DataFolder, open_private
 from lookalike.local.guarded import guarded_command
 from lookalike.local.keeper import Keeper
@@ -28,13 +28,17 @@ Wait = Callable[[float], bool]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is started where: the parts, the check before the work, and the environment of all of them."""
+    """What is started where: the parts, the check before the work, and the environment of all of them.
+
+    With `rebuild` a store that cannot read its files begins with none.
+    """
 
     folder: DataFolder
     addresses: Addresses
     parts: Sequence[Part]
     prepare: Sequence[str]
     environment: Mapping[str, str]
+    rebuild: bool = False
 
 
 def start_all(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
@@ -69,19 +73,34 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str]
         key = plan.environment["QDRANT_API_KEY"]
         ours["store"] = lambda: ask_own_store(addresses.qdrant_url, key)
     starts: dict[str, set[int]] = {part: set() for part in ours}
+    anew: set[str] = set()
     until = time.monotonic() + GROUND_S
     for part, ask in ours.items():
         while not _does(part, ask):
             starts[part].add(keeper.last_starts().get(part, 0))
             if len(starts[part]) >= STARTS or time.monotonic() > until:
-                log = plan.folder.logs / f"{part}.log"
-                if part == "broker" and set_damaged_aside(plan.folder, last_line(log)):
-                    tell("the broker's file was damaged and is set aside; a scan finds what it knew")
-                    starts[part].clear()
-                    continue
-                raise Misconfigured(f"The {part} does not start: {last_line(log)} (see `lookalike logs {part}`).")
+                said = last_line(plan.folder.logs / f"{part}.log")
+                if part in anew or not _may_begin_anew(part, said, plan):
+                    raise Misconfigured(f"The {part} does not start: {said} (see `lookalike logs {part}`).")
+                set_aside(plan.folder, part)
+                tell(f"the files of the {part} were damaged and are set aside; a scan finds what they knew")
+                anew.add(part)
+                starts[part].clear()
             if wait(LOOK_AGAIN_S):
                 return False
+    return True
+
+
+def _may_begin_anew(part: str, said: str, plan: Plan) -> bool:
+    """Whether its files may be set aside. Raises Misconfigured for a store's, if nobody has said so."""
+    if not is_damaged(part, said):
+        return False
+    # The broker holds nothing that library and index do not tell; to embed a library again may take hours.
+    if part == "store" and not plan.rebuild:
+        raise Misconfigured(
+            f"The store's files are damaged: {said} Or add --rebuild: it sets {plan.folder.store} aside and embeds "
+            "every image again."
+        )
     return True
 
 

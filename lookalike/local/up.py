@@ -95,6 +95,7 @@ def up(
                 parts=make_parts(whole, addresses.ports),
                 prepare=prepare_command(rebuild=True) if prepare is None and rebuild else again,
                 environment=environment_of(whole, os.environ),
+                rebuild=rebuild,
             )
             keeper = Keeper(folder, plan.parts, plan.environment)
             ends = Ends()
@@ -111,7 +112,7 @@ def up(
                         screen.say("The supervisor ended, and is started again with all parts.")
                         if not wait_for_leftovers(folder, stop.wait):
                             break
-                        plan = replace(plan, prepare=again)
+                        plan = replace(plan, prepare=again, rebuild=False)
             finally:
                 keeper.stop()
                 withdraw(folder)

@@ -147,6 +147,26 @@ def test_a_rebuild_changes_the_distance_and_one_with_a_broken_model_costs_no_ind
     assert (status.distance, status.embedded_total) == ("dot", pictures)
 
 
+def test_a_store_whose_files_are_damaged_is_set_aside_and_made_anew_if_somebody_says_so(
+    machine: Machine, model: Path
+) -> None:
+    pictures = len(list(machine.library.iterdir()))
+    machine.clear()
+    for segment in machine.folder.store.rglob("segment.json"):
+        segment.write_bytes(segment.read_bytes()[:100])
+
+    machine.begin(real_up(machine, model))
+    assert machine.ended(STARTS_WITHIN_S) == 1
+    said = machine.output.read_text().splitlines()[-1]
+    assert "The store's files are damaged" in said
+    assert "--rebuild" in said
+    assert not machine.folder.store.with_name("store.damaged").exists()
+
+    machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_WORKERS="1")
+    assert wait_indexed(machine, pictures).status().indexed == pictures
+    assert list(machine.folder.store.with_name("store.damaged").rglob("segment.json"))
+
+
 def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:
     assert machine.running is not None
     request = urllib.request.Request(machine.running.flower_url + page)  # noqa: S310
