@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
@@ -44,7 +45,7 @@ class Sender:
 
     def search(self, message: SearchMessage, *, expires_s: float) -> AsyncResult:
         """Asks for neighbours; nobody starts on it after `expires_s`."""
-        return self._send(SEARCH, message, queue=self._names.search, expires=expires_s)
+        return self._send(SEARCH, message, queue=self._names.search, expires_s=expires_s)
 
     def counts(self, *, timeout_s: float) -> CountsReply:
         """How much is in the index. Raises Unreachable, TimedOut."""
@@ -59,15 +60,20 @@ class Sender:
         return FilesReply.model_validate(self._read(ReadKnown(paths=paths), timeout_s))
 
     def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
-        sent = self._send(READ, ReadMessage(ask=ask), queue=self._names.search, expires=timeout_s)
+        sent = self._send(READ, ReadMessage(ask=ask), queue=self._names.search, expires_s=timeout_s)
         return answer_of(sent, timeout_s=timeout_s)
 
-    def _send(self, task: str, message: Strict, **options: Any) -> AsyncResult:
+    def _send(
+        self, task: str, message: Strict, *, queue: str, expires_s: float | None = None, **options: Any
+    ) -> AsyncResult:
         with _away():
-            # Asked first, because Celery would try for five seconds and log each of its tries.
-            self._app.backend.client.ping()
-            sent = self._app.send_task(task, args=[message.model_dump(mode="json")], retry=False, **options)
-        log.debug(fields("sent", task=task, queue=options["queue"], id=sent.id))
+            # Asked first, because Celery would try for five seconds and log each of its tries; and asked for the time,
+            # because by a clock here that is slow everything would have expired when it arrives.
+            now_s, _ = self._app.backend.client.time()
+            expires = None if expires_s is None else datetime.fromtimestamp(now_s + expires_s, UTC)
+            arguments = [message.model_dump(mode="json")]
+            sent = self._app.send_task(task, args=arguments, queue=queue, expires=expires, retry=False, **options)
+        log.debug(fields("sent", task=task, queue=queue, id=sent.id))
         return sent
 
 

@@ -77,7 +77,8 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
         library=None if settings.library is None else str(settings.library),
         parts={
             "broker": "up",
-            "store": "silent" if counts is None else "up",
+            # It is asked through the search workers.
+            "store": "up" if counts is not None else "silent" if alive["search"] else "unknown",
             **{part: "up" if alive[part] else "silent" for part in PARTS},
         },
     )
