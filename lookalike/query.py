@@ -1,6 +1,7 @@
 """Makes the bytes of a query image: as they are if they are few, scaled down if they are not."""
 
 import io
+import math
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -9,8 +10,9 @@ from lookalike.errors import Refused
 
 # Below this a query travels as it is. Most photos of phones are above, and take 15 ms per 400 kB otherwise.
 SCALE_ABOVE_BYTES = 1024 * 1024
-# Four times the largest input of the models in models/ (224 px): scaling here changes no embedding.
-SCALED_SHORT_SIDE_PX = 896
+# Three times the largest input of the models in models/ (224 px). Scaled by halves alone, which libjpeg-turbo does
+# while it decodes: half the time, and the embedding changes no more (docs/decisions/0009-speed.md).
+LEAST_SHORT_SIDE_PX = 672
 JPEG_QUALITY = 92
 
 
@@ -35,19 +37,16 @@ def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> 
 
 
 def _scaled(blob: bytes) -> bytes | None:
-    """The image as a smaller upright JPEG; None if Pillow alone cannot open it or it is small already."""
+    """The image as a smaller upright JPEG; None if it is no JPEG that can be opened, or small already."""
     try:
         with Image.open(io.BytesIO(blob)) as image:
-            short_side = min(image.size)
-            if image.format != "JPEG" or short_side <= SCALED_SHORT_SIDE_PX:
+            whole = image.size
+            scale = LEAST_SHORT_SIDE_PX / min(whole)
+            # Of JPEGs alone; of others the size stays.
+            image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+            if image.size == whole:
                 return None
-            scale = SCALED_SHORT_SIDE_PX / short_side
-            size = (round(image.width * scale), round(image.height * scale))
-            image.draft("RGB", size)
             upright = ImageOps.exif_transpose(image.convert("RGB"))
-            if min(upright.size) > SCALED_SHORT_SIDE_PX:
-                shrink = SCALED_SHORT_SIDE_PX / min(upright.size)
-                upright = upright.resize((round(upright.width * shrink), round(upright.height * shrink)))
             out = io.BytesIO()
             upright.save(out, "JPEG", quality=JPEG_QUALITY)
             return out.getvalue()
