@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 from xmlrpc.client import Fault, ServerProxy
 
 from lookalike.errors import Misconfigured
@@ -24,6 +24,15 @@ from lookalike.services import python_module
 STOP_S = 9.0
 STARTED_S = 10.0
 LOOK_AGAIN_S = 0.05
+# States in supervisord's documentation.
+HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
+
+
+class Seen(NamedTuple):
+    """A part: the Unix time of its last start, 0 before the first, and whether what was started then has ended."""
+
+    started_at: int
+    has_ended: bool
 
 
 class Keeper:
@@ -69,10 +78,11 @@ class Keeper:
             if part.stage == stage:
                 _calls(self._server).startProcess(f"{stage}:{part.name}", False)
 
-    def last_starts(self) -> dict[str, int]:
-        """Unix time of each part's last start, 0 before the first; empty when supervisord does not answer."""
+    def seen(self) -> dict[str, Seen]:
+        """Each part as supervisord sees it; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
-            return {known["name"]: known["start"] for known in _calls(self._server).getAllProcessInfo()}
+            every = _calls(self._server).getAllProcessInfo()
+            return {known["name"]: Seen(known["start"], known["statename"] in HAS_ENDED) for known in every}
         return {}
 
     def is_alive(self) -> bool:

@@ -12,7 +12,7 @@ from lookalike.local.addresses import Addresses
 from lookalike.local.embedded import is_damaged, set_aside
 from lookalike.local.folder import DataFolder, open_private
 from lookalike.local.guarded import guarded_command
-from lookalike.local.keeper import Keeper
+from lookalike.local.keeper import Keeper, Seen
 from lookalike.local.parts import Part
 from lookalike.local.reachable import ask_broker, ask_own_store
 
@@ -21,6 +21,7 @@ GROUND_S = 120.0
 # A server that was started this often and does not answer will not.
 STARTS = 4
 LOOK_AGAIN_S = 0.05
+NEVER = Seen(started_at=0, has_ended=False)
 
 Wait = Callable[[float], bool]
 """Sleeps for some seconds; True if somebody asks to stop."""
@@ -77,8 +78,10 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str]
     until = time.monotonic() + GROUND_S
     for part, ask in ours.items():
         while not _does(part, ask):
-            starts[part].add(keeper.last_starts().get(part, 0))
-            if len(starts[part]) >= STARTS or time.monotonic() > until:
+            seen = keeper.seen().get(part, NEVER)
+            starts[part].add(seen.started_at)
+            # Before it has ended, its last words are not its last.
+            if (seen.has_ended and len(starts[part]) >= STARTS) or time.monotonic() > until:
                 said = last_line(plan.folder.logs / f"{part}.log")
                 if part in anew or not _may_begin_anew(part, said, plan):
                     raise Misconfigured(f"The {part} does not start: {said} (see `lookalike logs {part}`).")

@@ -129,6 +129,6 @@ def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], St
         while not stop.wait(SHOW_EVERY_S):
             if not keeper.is_alive():
                 return
-            for part, started_at in keeper.last_starts().items():
-                starts.saw(part, started_at)
+            for part, seen in keeper.seen().items():
+                starts.saw(part, seen.started_at)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))
