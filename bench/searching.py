@@ -10,7 +10,7 @@ from qdrant_client.models import Batch
 
 from bench.photos import write_many
 from bench.results import Results
-from bench.servers import System, system, wait_for
+from bench.servers import SETTLES_S, System, system, wait_for
 from bench.store import vectors
 from worker.embed import Embedder
 from worker.images import enable_formats, open_picture
@@ -54,6 +54,8 @@ def measure(
             filled = count
             if count > INDEXED_ABOVE:
                 wait_for(partial(_is_indexed, running, direct.collection, count), INDEXED_WITHIN_S)
+                # The store removes what it built from; bench/store.py measures that second too.
+                time.sleep(SETTLES_S)
             queued = _timed(lambda blob: running.client.search(blob, limit=LIMIT).result(), queries)
             results.quantiles(f"search through the queue, {count:,} points", queued)
             results.quantiles(f"search in process, {count:,} points", _timed(direct.search, queries))
