@@ -25,7 +25,7 @@ SEARCHES = 120
 INDEXED_ABOVE = 20_000
 INDEXED_WITHIN_S = 240.0
 PAUSE_S = 0.1
-DROPS = 20
+DROPS = 10
 # A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/settling.py).
 SETTLED_AFTER_MS = 100
 
