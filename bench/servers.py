@@ -23,7 +23,7 @@ from worker.equipment import qdrant_of
 
 STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
-SETTLES_S = 3.0
+SETTLES_S = 2.0
 LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
 READY = re.compile(r"ready url=(\S+)")
 Found = TypeVar("Found")
