@@ -173,7 +173,9 @@ def _read(file: Path, shards: Path) -> Catalogue:
         if is_new:
             shards.mkdir(exist_ok=True)
             replace_file(file, Catalogue().to_json())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CannotStart(f"cannot read or write the catalogue {file}: {error.strerror}.") from error
+    except ValueError as error:
         raise CannotStart(f"cannot use the catalogue {file}: {error}. {REMEDY}") from error
     if not is_new:
         # Taken for an empty one, it would have all the shards swept away.
