@@ -74,24 +74,34 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str]
         key = plan.environment["QDRANT_API_KEY"]
         ours["store"] = lambda: ask_own_store(addresses.qdrant_url, key)
     starts: dict[str, set[int]] = {part: set() for part in ours}
-    anew: set[str] = set()
+    # Which start of a part was the last with its old files.
+    anew: dict[str, int] = {}
     until = time.monotonic() + GROUND_S
     for part, ask in ours.items():
         while not _does(part, ask):
             seen = keeper.seen().get(part, NEVER)
             starts[part].add(seen.started_at)
             # Before it has ended, its last words are not its last.
-            if (seen.has_ended and len(starts[part]) >= STARTS) or time.monotonic() > until:
-                said = last_line(plan.folder.logs / f"{part}.log")
+            has_ended, is_late = seen.has_ended and seen.started_at != anew.get(part), time.monotonic() > until
+            said = last_line(plan.folder.logs / f"{part}.log") if has_ended or is_late else ""
+            if is_late or (has_ended and _is_hopeless(part, len(starts[part]), said)):
                 if part in anew or not _may_begin_anew(part, said, plan):
                     raise Misconfigured(f"The {part} does not start: {said} (see `lookalike logs {part}`).")
                 set_aside(plan.folder, part)
                 tell(f"the files of the {part} were damaged and are set aside; a scan finds what they knew")
-                anew.add(part)
+                anew[part] = seen.started_at
                 starts[part].clear()
             if wait(LOOK_AGAIN_S):
                 return False
     return True
+
+
+def _is_hopeless(part: str, starts: int, said: str) -> bool:
+    """Whether one start more would end like those before.
+
+    The store says so at once. Valkey's words are also those of one that was killed while it read its file.
+    """
+    return starts >= STARTS or (part == "store" and is_damaged(part, said))
 
 
 def _may_begin_anew(part: str, said: str, plan: Plan) -> bool:
