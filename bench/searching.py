@@ -54,7 +54,7 @@ def measure(
             filled = count
             if count > INDEXED_ABOVE:
                 wait_for(partial(_is_indexed, running, direct.collection, count), INDEXED_WITHIN_S)
-                # The store removes what it built from; bench/store.py measures that second too.
+                # The store removes what it built from, which searches notice for a moment (bench/README.md).
                 time.sleep(SETTLES_S)
             queued = _timed(lambda blob: running.client.search(blob, limit=LIMIT).result(), queries)
             results.quantiles(f"search through the queue, {count:,} points", queued)
