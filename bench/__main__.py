@@ -52,7 +52,7 @@ def main() -> int:
     if given.photos is not None:
         counts = {"PHOTOS": counts["1 MP"]}
     results = Results()
-    # On the same disk as what is kept, so that hard links and renames stay what they are.
+    # On the same disk as what is kept, so that renames stay what they are.
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=KEPT))
     try:
         if given.only != "searches":

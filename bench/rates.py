@@ -73,13 +73,22 @@ def measure(
         with system(folder / f"system {name}", model) as running:
             for size, number in share.items():
                 drop = folder / f"drop {name} {_name(size)}"
-                drop.mkdir()
-                for path in inputs[size][:number]:
-                    (drop / path.name).hardlink_to(path)
+                _move(inputs[size][:number], drop)
                 with watched(running.processes) as memory:
                     results.add(f"whole pipeline, {name}, {size}", number / running.drop(drop))
                 results.add(f"memory in use, {name}, {size}", memory.last_mib)
                 results.add(f"memory growth, {name}, {size}", memory.growth)
+        # Not before the system has stopped: it would begin to remove them from its index.
+        for size in share:
+            dropped = running.library / f"drop {name} {_name(size)}"
+            _move([*dropped.iterdir()], inputs[size][0].parent)
+
+
+def _move(paths: Sequence[Path], folder: Path) -> None:
+    """Moves files, in place of linking them: a file with two names makes the producer look for the other one."""
+    folder.mkdir(exist_ok=True)
+    for path in paths:
+        path.rename(folder / path.name)
 
 
 def _bare(model: Path, paths: Sequence[Path], folder: Path) -> float:

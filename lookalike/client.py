@@ -2,7 +2,6 @@
 
 import logging
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +16,9 @@ from lookalike.job import Job
 from lookalike.local.running import with_running
 from lookalike.log import fields
 from lookalike.messages import (
-    ImageByKey,
     ImageByPath,
     KnownFile,
     ReadPage,
-    SearchMessage,
     SearchReply,
     SyncMessage,
     SyncReply,
@@ -47,8 +44,7 @@ class Client:
 
     def __init__(self, settings: Settings | None = None, **given: object) -> None:
         self.settings = with_running(settings if settings is not None else read_settings(**given))
-        self._redis = redis_of(self.settings)
-        self._board = Board(self._redis, self.settings.names)
+        self._board = Board(redis_of(self.settings), self.settings.names)
         self._sender = Sender(celery_app(self.settings), self.settings.names)
         found = without_secret(broker_url(self.settings))
         log.debug(fields("client", broker=found, name=self.settings.name, library=self.settings.library))
@@ -70,8 +66,7 @@ class Client:
         if not 1 <= limit <= self.settings.max_limit:
             raise Refused(f"The limit is {limit} and must be 1 to {self.settings.max_limit} (LOOKALIKE_MAX_LIMIT).")
         patience_s = self.settings.search_s if timeout_s is None else timeout_s
-        message = SearchMessage(image=self._query(image, patience_s, scaled=scaled), limit=limit)
-        sent = self._sender.search(message, expires_s=patience_s)
+        sent = self._sender.search(self._query(image, scaled=scaled), limit, expires_s=patience_s)
         return Job(sent, _neighbours, patience_s)
 
     def sync(self, paths: Iterable[str | os.PathLike[str]], *, again: bool = False) -> Job[SyncReply]:
@@ -134,19 +129,11 @@ class Client:
             if after is None:
                 return
 
-    def _query(
-        self, image: str | os.PathLike[str] | bytes, patience_s: float, *, scaled: bool
-    ) -> ImageByKey | ImageByPath:
+    def _query(self, image: str | os.PathLike[str] | bytes, *, scaled: bool) -> ImageByPath | bytes:
         if not isinstance(image, bytes) and not Path(image).is_file():
             return ImageByPath(path=self._relative(image))
         source = image if isinstance(image, bytes) else Path(image)
-        blob = query_bytes(source, max_bytes=self.settings.max_query_bytes, scaled=scaled)
-        key = str(uuid.uuid4())
-        try:
-            self._redis.set(self.settings.names.query(key), blob, px=max(1, int(patience_s * 1000)))
-        except RedisError as error:
-            raise _unreachable(error) from error
-        return ImageByKey(key=key)
+        return query_bytes(source, max_bytes=self.settings.max_query_bytes, scaled=scaled)
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
         """The path as the library knows it: a file here that lies in the library, else a path of the library."""

@@ -1,7 +1,8 @@
 """Puts the three tasks on their queues and fetches answers. The one seam between everything and the workers."""
 
 import logging
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,8 @@ from lookalike.log import fields
 from lookalike.messages import (
     CountsReply,
     FilesReply,
+    ImageByKey,
+    ImageByPath,
     ReadCounts,
     ReadKnown,
     ReadMessage,
@@ -43,9 +46,12 @@ class Sender:
         queue = self._names.rescan if scanned else self._names.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not answer)
 
-    def search(self, message: SearchMessage, *, expires_s: float) -> AsyncResult:
-        """Asks for neighbours; nobody starts on it after `expires_s`."""
-        return self._send(SEARCH, message, queue=self._names.search, expires_s=expires_s)
+    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> AsyncResult:
+        """Asks for neighbours; nobody starts on it after `expires_s`, and bytes of an image wait no longer."""
+        key = str(uuid.uuid4())
+        beside = {self._names.query(key): image} if isinstance(image, bytes) else {}
+        message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
+        return self._send(SEARCH, message, queue=self._names.search, expires_s=expires_s, beside=beside)
 
     def counts(self, *, timeout_s: float) -> CountsReply:
         """How much is in the index. Raises Unreachable, TimedOut."""
@@ -64,12 +70,23 @@ class Sender:
         return answer_of(sent, timeout_s=timeout_s)
 
     def _send(
-        self, task: str, message: Strict, *, queue: str, expires_s: float | None = None, **options: Any
+        self,
+        task: str,
+        message: Strict,
+        *,
+        queue: str,
+        expires_s: float | None = None,
+        beside: Mapping[str, bytes] | None = None,
+        **options: Any,
     ) -> AsyncResult:
         with _away():
             # Asked first, because Celery would try for five seconds and log each of its tries; and asked for the time,
             # because by a clock here that is slow everything would have expired when it arrives.
-            now_s, _ = self._app.backend.client.time()
+            with self._app.backend.client.pipeline(transaction=False) as pipe:
+                pipe.time()
+                for key, blob in (beside or {}).items():
+                    pipe.set(key, blob, px=None if expires_s is None else max(1, int(expires_s * 1000)))
+                (now_s, _), *_ = pipe.execute()
             expires = None if expires_s is None else datetime.fromtimestamp(now_s + expires_s, UTC)
             arguments = [message.model_dump(mode="json")]
             sent = self._app.send_task(task, args=arguments, queue=queue, expires=expires, retry=False, **options)

@@ -49,6 +49,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
+    worker_consumer="worker.consumer:Consumer",
     worker_log_format=FORMAT,
     worker_task_log_format=FORMAT,
     task_send_sent_event=True,

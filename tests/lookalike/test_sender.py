@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from lookalike.broker import celery_app
-from lookalike.messages import ImageByPath, SearchMessage
+from lookalike.messages import ImageByPath
 from lookalike.sender import Sender
 from lookalike.settings import read_settings
 from tests.running.valkey import valkey_process
@@ -21,7 +21,7 @@ def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch
         # As Celery would have it on a machine whose clock is an hour slow.
         monkeypatch.setattr(app, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
 
-        Sender(app, settings.names).search(SearchMessage(image=ImageByPath(path="a.jpg")), expires_s=30.0)
+        Sender(app, settings.names).search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
 
         (message,) = redis.lrange(settings.names.search, 0, -1)
         expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])
