@@ -7,8 +7,11 @@ import numpy as np
 from rich.table import Table
 
 SIZES = ("0.5 MP", "1 MP", "12 MP", "PHOTOS")
-PIPELINE_TO_RECIPE = {"0.5 MP": 3.5, "1 MP": 3.0, "12 MP": 6.0}
-SHIPPED_TO_RECIPE = {"0.5 MP": 6.0, "1 MP": 7.0, "12 MP": 12.0}
+# Of each model what the pipeline should have at least, as a part of the bare loop and as a multiple of the recipe.
+MODELS = (
+    ("ResNet-50", 0.9, {"0.5 MP": 3.5, "1 MP": 3.0, "12 MP": 6.0}),
+    ("shipped", 0.8, {"0.5 MP": 6.0, "1 MP": 7.0, "12 MP": 12.0}),
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Ratio:
     value: float
     at_least: float | None = None
     at_most: float | None = None
+    # The same quotient with the bare loop: no queue can have more.
+    best: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -26,6 +31,15 @@ class Ratio:
         return (self.at_least is None or self.value >= self.at_least) and (
             self.at_most is None or self.value <= self.at_most
         )
+
+    @property
+    def verdict(self) -> str:
+        """Nothing if all is well, else that it is missed, and whether this machine could meet it at all."""
+        if self.is_met:
+            return ""
+        if self.at_least is not None and self.best is not None and self.best < self.at_least:
+            return f"missed; the bare loop has {self.best:.2f}"
+        return "missed"
 
 
 class Results:
@@ -52,7 +66,7 @@ class Results:
         table = Table("", "measured", "should be", "", box=None, title="ratios of one run", title_justify="left")
         for ratio in self.ratios():
             bound = f">= {ratio.at_least:g}" if ratio.at_least is not None else f"<= {ratio.at_most:g}"
-            table.add_row(ratio.name, f"{ratio.value:.2f}", bound, "" if ratio.is_met else "missed")
+            table.add_row(ratio.name, f"{ratio.value:.2f}", bound, ratio.verdict)
         table.add_section()
         for name, value in self.figures.items():
             table.add_row(name, f"{value:.3g}" if value < 10 else f"{value:.0f}", "", "")  # noqa: PLR2004 - digits
@@ -67,17 +81,16 @@ class Results:
 
     def _rates(self) -> Iterator[Ratio]:
         for size in SIZES:
-            pipeline = f"whole pipeline, ResNet-50, {size}"
-            yield from self._of("pipeline : bare loop", pipeline, f"bare loop, ResNet-50, {size}", at_least=0.9)
-            shipped = f"whole pipeline, shipped, {size}"
-            yield from self._of("pipeline : bare loop", shipped, f"bare loop, shipped, {size}", at_least=0.8)
             recipe = f"tutorials' recipe, ResNet-50, {size}"
-            yield from self._of("pipeline : recipe", pipeline, recipe, at_least=PIPELINE_TO_RECIPE.get(size, 3.0))
-            yield from self._of("pipeline : recipe", shipped, recipe, at_least=SHIPPED_TO_RECIPE.get(size, 6.0))
-            fastembed = f"fastembed, ResNet-50 fp32, {size}"
+            for model, to_bare, to_recipe in MODELS:
+                pipeline, bare = f"whole pipeline, {model}, {size}", f"bare loop, {model}, {size}"
+                yield from self._of("pipeline : bare loop", pipeline, bare, at_least=to_bare)
+                bound = to_recipe.get(size, min(to_recipe.values()))
+                best = next((ratio.value for ratio in self._of("", bare, recipe)), None)
+                yield from self._of("pipeline : recipe", pipeline, recipe, at_least=bound, best=best)
+                yield from self._of("bare loop : machine", bare, f"machine's limit, {model}, {size}", at_least=to_bare)
+            pipeline, fastembed = f"whole pipeline, ResNet-50, {size}", f"fastembed, ResNet-50 fp32, {size}"
             yield from self._of("pipeline (int8) : fastembed", pipeline, fastembed, at_least=2.5)
-            yield from self._of("bare loop : machine", f"bare loop, ResNet-50, {size}", _limit("ResNet-50", size), 0.9)
-            yield from self._of("bare loop : machine", f"bare loop, shipped, {size}", _limit("shipped", size), 0.8)
 
     def _latencies(self) -> Iterator[Ratio]:
         for points in ("1,000", "10,000", "100,000"):
@@ -97,12 +110,15 @@ class Results:
             yield Ratio("drop to searchable beyond settling, p50, seconds", wait / 1000, at_most=0.5)
 
     def _of(
-        self, what: str, one: str, other: str, at_least: float | None = None, at_most: float | None = None
+        self,
+        what: str,
+        one: str,
+        other: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        best: float | None = None,
     ) -> Iterator[Ratio]:
         if one in self.figures and other in self.figures:
             name = f"{what}, {one.partition(', ')[2]}"
-            yield Ratio(name, self.figures[one] / self.figures[other], at_least, at_most)
-
-
-def _limit(model: str, size: str) -> str:
-    return f"machine's limit, {model}, {size}"
+            yield Ratio(name, self.figures[one] / self.figures[other], at_least, at_most, best)

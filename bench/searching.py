@@ -10,7 +10,7 @@ from qdrant_client.models import Batch
 
 from bench.photos import write_many
 from bench.results import Results
-from bench.servers import SETTLES_S, System, system, wait_for
+from bench.servers import NEIGHBOURS, SETTLES_S, System, system, wait_for
 from bench.store import vectors
 from worker.embed import Embedder
 from worker.images import enable_formats, open_picture
@@ -18,7 +18,6 @@ from worker.index import Index
 from worker.library import Version
 from worker.points import Facts, indexed_payload, point_id
 
-LIMIT = 10
 FILLED_AT_ONCE = 250
 SEARCHES = 120
 # LOOKALIKE_INDEX_ABOVE as it is: from there the store builds an index, while searches go on as before.
@@ -56,9 +55,9 @@ def measure(
                 wait_for(partial(_is_indexed, running, direct.collection, count), INDEXED_WITHIN_S)
                 # The store removes what it built from, which searches notice for a moment (bench/README.md).
                 time.sleep(SETTLES_S)
-            queued = _timed(lambda blob: running.client.search(blob, limit=LIMIT).result(), queries)
+            queued, unqueued = _in_turn(running, direct, queries)
             results.quantiles(f"search through the queue, {count:,} points", queued)
-            results.quantiles(f"search in process, {count:,} points", _timed(direct.search, queries))
+            results.quantiles(f"search in process, {count:,} points", unqueued)
             if backlog and count == points[min(1, len(points) - 1)]:
                 tell(f"the same while {backlog:,} images are indexed")
                 under = _under_backlog(running, photos, queries, backlog, folder)
@@ -77,17 +76,26 @@ class _Direct:
 
     def search(self, blob: bytes) -> object:
         picture = open_picture(blob, self._embedder.card, max_pixels=10**9)
-        return self._index.nearest(self._embedder.embed([picture.pixels])[0].tolist(), LIMIT)
+        return self._index.nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
 
 
-def _timed(search: Callable[[bytes], object], queries: Sequence[bytes]) -> list[float]:
-    """Milliseconds of each search, the first one included: nobody warms up but the system itself."""
-    took = []
+def _in_turn(running: System, direct: _Direct, queries: Sequence[bytes]) -> tuple[list[float], list[float]]:
+    """Milliseconds through the queue and without it, in turns: what else the machine does meets both alike.
+
+    The first ones are included: nobody warms up but the system itself.
+    """
+    queued, unqueued = [], []
     for number in range(SEARCHES):
-        begun = time.perf_counter()
-        search(queries[number % len(queries)])
-        took.append((time.perf_counter() - begun) * 1000)
-    return took
+        blob = queries[number % len(queries)]
+        queued.append(_ms(running.search, blob))
+        unqueued.append(_ms(direct.search, blob))
+    return queued, unqueued
+
+
+def _ms(search: Callable[[bytes], object], blob: bytes) -> float:
+    begun = time.perf_counter()
+    search(blob)
+    return (time.perf_counter() - begun) * 1000
 
 
 def _under_backlog(
@@ -99,10 +107,7 @@ def _under_backlog(
     wait_for(lambda: running.indexed() > before, 60)
     took: list[float] = []
     while running.indexed() < before + backlog:
-        for blob in queries:
-            begun = time.perf_counter()
-            running.client.search(blob, limit=LIMIT).result()
-            took.append((time.perf_counter() - begun) * 1000)
+        took += [_ms(running.search, blob) for blob in queries]
         # A person pauses, and a loop without a pause would be a load of its own.
         time.sleep(PAUSE_S)
     return took

@@ -24,6 +24,7 @@ from worker.equipment import qdrant_of
 STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
 SETTLES_S = 2.0
+NEIGHBOURS = 10
 LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
 READY = re.compile(r"ready url=(\S+)")
 Found = TypeVar("Found")
@@ -38,6 +39,10 @@ class System:
         self.client = Client(data=running.data)
         self.store = qdrant_of(read_settings(qdrant_url=running.qdrant_url, qdrant_api_key=running.qdrant_api_key))
         self._name = running.name
+
+    def search(self, blob: bytes) -> object:
+        """The nearest images to this one, through the queue."""
+        return self.client.search(blob, limit=NEIGHBOURS).result()
 
     def indexed(self) -> int:
         """Points in the index, asked of the store."""

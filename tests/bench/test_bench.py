@@ -57,6 +57,19 @@ def test_a_ratio_is_of_two_figures_and_says_whether_it_is_met() -> None:
     }
 
 
+def test_what_no_queue_could_reach_on_this_machine_is_called_so() -> None:
+    results = Results()
+    results.add("tutorials' recipe, ResNet-50, 1 MP", 40.0)
+    results.add("whole pipeline, ResNet-50, 1 MP", 100.0)
+
+    results.add("bare loop, ResNet-50, 1 MP", 130.0)
+    (within,) = [ratio.verdict for ratio in results.ratios() if ratio.name.startswith("pipeline : recipe")]
+    results.add("bare loop, ResNet-50, 1 MP", 110.0)
+    (beyond,) = [ratio.verdict for ratio in results.ratios() if ratio.name.startswith("pipeline : recipe")]
+
+    assert (within, beyond) == ("missed", "missed; the bare loop has 2.75")
+
+
 def test_the_plot_has_a_bar_for_each_way_that_was_measured(tmp_path: Path) -> None:
     figures = {
         "tutorials' recipe, ResNet-50, 1 MP": 20.0,
