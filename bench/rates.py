@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import harmonic_mean
 
 from bench.bare import bare_loop, decode_only, embed_only
 from bench.memory import watched
@@ -12,7 +13,7 @@ from bench.networks import Networks
 from bench.photos import write_many
 from bench.recipe import tutorial
 from bench.results import Results
-from bench.servers import make_collection, store, system
+from bench.servers import System, make_collection, store, system
 
 RIVAL = Path(sys.prefix) / "rival" / "bin" / "python"
 
@@ -35,6 +36,7 @@ FULL = {
 # A second system to start and stop would take the minute.
 QUICK = {"1 MP": Counts(shipped=600, resnet50=0, fp32=0, recipe=24)}
 PHOTOS = Counts(shipped=2000, resnet50=600, fp32=200, recipe=60)
+EMBEDDED = {"ResNet-50": 480, "shipped": 2000}
 
 
 def measure(
@@ -46,42 +48,58 @@ def measure(
     results: Results,
     tell: Callable[[str], None],
 ) -> None:
-    """Adds the rates of each size to the results."""
+    """Adds the rates of each size to the results.
+
+    A machine may be slower a minute later, so all that is compared with the pipeline is measured right before it, and
+    half of the bare loop right after it.
+    """
     most = {size: max(count.shipped, count.resnet50) for size, count in counts.items()}
     inputs = {size: write_many(photos[size], most[size], folder / "in" / _name(size)) for size in counts}
-    for size, count in counts.items():
-        tell(f"{size}: the tutorials' recipe and fastembed")
-        recipe = tutorial(models.float_contract / "model.onnx", inputs[size][: count.recipe])
-        results.add(f"tutorials' recipe, ResNet-50, {size}", recipe)
-        if count.fp32 and RIVAL.exists():
-            _against_fastembed(size, inputs[size][: count.fp32], models, folder, results)
+    recipes: dict[str, list[float]] = {size: [] for size in counts}
     for name, model, share in (
         ("ResNet-50", models.resnet50_int8, {size: count.resnet50 for size, count in counts.items()}),
         ("shipped", models.shipped, {size: count.shipped for size, count in counts.items()}),
     ):
         if not any(share.values()):
             continue
-        embedding = embed_only(model, 480 if name == "ResNet-50" else 2000)
-        results.add(f"embed alone, {name}", embedding)
-        for size, number in share.items():
-            tell(f"{size}: decoding alone and the bare loop, {name}")
-            decoding = decode_only(model, inputs[size][: max(48, number // 3)])
-            results.add(f"decode alone, {name}, {size}", decoding)
-            results.add(f"machine's limit, {name}, {size}", 1 / (1 / decoding + 1 / embedding))
-            results.add(f"bare loop, {name}, {size}", _bare(model, inputs[size][:number], folder / f"{name}{size}"))
-        tell(f"the whole pipeline, {name}")
         with system(folder / f"system {name}", model) as running:
             for size, number in share.items():
-                drop = folder / f"drop {name} {_name(size)}"
-                _move(inputs[size][:number], drop)
-                with watched(running.processes) as memory:
-                    results.add(f"whole pipeline, {name}, {size}", number / running.drop(drop))
-                results.add(f"memory in use, {name}, {size}", memory.last_mib)
-                results.add(f"memory growth, {name}, {size}", memory.growth)
+                tell(f"{size}, {name}: the tutorials' recipe")
+                with running.paused():
+                    recipes[size].append(
+                        tutorial(models.float_contract / "model.onnx", inputs[size][: counts[size].recipe])
+                    )
+                    results.add(f"tutorials' recipe, ResNet-50, {size}", harmonic_mean(recipes[size]))
+                    if name == "ResNet-50" and RIVAL.exists():
+                        tell(f"{size}, {name}: fastembed")
+                        _against_fastembed(size, inputs[size][: counts[size].fp32], models, folder, results)
+                tell(f"{size}, {name}: the bare loop and the whole pipeline")
+                _beside_bare(running, f"{name}, {size}", model, inputs[size][:number], results)
         # Not before the system has stopped: it would begin to remove them from its index.
-        for size in share:
-            dropped = running.library / f"drop {name} {_name(size)}"
-            _move([*dropped.iterdir()], inputs[size][0].parent)
+        for dropped in running.library.iterdir():
+            _move([*dropped.iterdir()], folder / "in" / _name(dropped.name.rpartition(", ")[2]))
+
+
+def _beside_bare(running: System, what: str, model: Path, paths: Sequence[Path], results: Results) -> None:
+    """The whole pipeline, and before and after it the bare loop with half of the photos each."""
+    folder, half = running.library.parent, len(paths) // 2
+    with running.paused():
+        embedding = embed_only(model, EMBEDDED[what.partition(",")[0]])
+        decoding = decode_only(model, paths[: max(48, len(paths) // 3)])
+        before = _bare(model, paths[:half], folder / f"before {what}")
+    _move(paths, folder / what)
+    with watched(running.processes) as memory:
+        pipeline = len(paths) / running.drop(folder / what)
+    with running.paused():
+        moved = [running.library / what / path.name for path in paths[half:]]
+        after = _bare(model, moved, folder / f"after {what}")
+    results.add(f"embed alone, {what}", embedding)
+    results.add(f"decode alone, {what}", decoding)
+    results.add(f"machine's limit, {what}", 1 / (1 / decoding + 1 / embedding))
+    results.add(f"bare loop, {what}", harmonic_mean((before, after)))
+    results.add(f"whole pipeline, {what}", pipeline)
+    results.add(f"memory in use, {what}", memory.last_mib)
+    results.add(f"memory growth, {what}", memory.growth)
 
 
 def _move(paths: Sequence[Path], folder: Path) -> None:

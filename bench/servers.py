@@ -70,6 +70,25 @@ class System:
             time.sleep(min(LONGEST_LOOK_S, max(LOOK_S, took_s * (count - done) / max(done, 1) / 2)))
         return time.perf_counter() - begun
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stands still in the block, and is awake and at rest after it: idle it would take 1 % of two cores."""
+        stopped = self.processes()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        self.wait_until_at_rest()
+
+    def wait_until_at_rest(self) -> None:
+        """Until nothing waits or is in work, and every part has told so."""
+        wait_for(lambda: _is_at_rest(self.client), STARTS_WITHIN_S)
+        # Flower is the last to be ready, and what it takes for that is no part of anybody's work.
+        time.sleep(SETTLES_S)
+
     def processes(self) -> list[int]:
         """Ids of all its processes."""
         found, todo = [], [self.process.pid]
@@ -91,9 +110,7 @@ def system(folder: Path, model: Path) -> Iterator[System]:
     with _program([*up, "--data", str(data), "--model", str(model)], folder / "up.log") as process:
         running = wait_for(lambda: running_on(DataFolder(data)), STARTS_WITHIN_S)
         started = System(process, running)
-        wait_for(lambda: _is_at_rest(started.client), STARTS_WITHIN_S)
-        # Flower is the last to be ready, and what it takes for that is no part of anybody's work.
-        time.sleep(SETTLES_S)
+        started.wait_until_at_rest()
         yield started
 
 

@@ -4,6 +4,7 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 
+import httpx
 from qdrant_client import QdrantClient
 
 from lookalike.board import Board
@@ -23,6 +24,9 @@ from worker.sync import Sync
 from worker.watchdog import Watchdog
 
 STORE_TIMEOUT_S = 30
+# Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are given up
+# before servers close them, which mostly is after 5 s.
+KEPT_ALIVE = httpx.Limits(keepalive_expiry=4.0)
 # The watchdog is a second late at most; clocks of two machines differ.
 DECODE_GRACE_S = 5
 
@@ -40,6 +44,7 @@ def qdrant_of(settings: Settings) -> QdrantClient:
             api_key=None if key is None else key.get_secret_value(),
             timeout=STORE_TIMEOUT_S,
             prefer_grpc=settings.qdrant_grpc,
+            limits=KEPT_ALIVE,
             check_compatibility=False,
         )
 
