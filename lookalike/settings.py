@@ -65,7 +65,10 @@ class Settings(BaseSettings):
         default=0.3, description="Share of the index that a scan removes without asking."
     )
     max_removed_files: Count = Field(default=100, description="Files that a scan removes without asking, in any case.")
-    batch_paths: Annotated[int, Field(ge=1, le=1000)] = Field(default=32, description="Most paths in one task.")
+    batch_paths: Annotated[int, Field(ge=1, le=1000)] = Field(default=64, description="Most paths in one task.")
+    batch_bytes: Count = Field(
+        default=32 * 2**20, description="Most bytes of files in one task; a larger file is a task of its own."
+    )
     batch_wait_s: Seconds = Field(default=0.25, description="Longest wait of a path for its batch to fill.")
     backlog_batches: Count = Field(default=64, description="Batches that may wait in one queue.")
     extensions: Words = Field(

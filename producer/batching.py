@@ -8,6 +8,8 @@ class Change(NamedTuple):
 
     paths: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    # Of the files, as far as anybody looked.
+    size_bytes: int = 0
 
 
 class Batch(NamedTuple):
@@ -21,16 +23,19 @@ class Batch(NamedTuple):
 
 
 class Batching:
-    """Batches of `batch_paths` paths, or what came together within `batch_wait_s`, whichever is first.
+    """Batches of `batch_paths` paths or `batch_bytes` of files, or what came together within `batch_wait_s`.
 
+    Bytes count because they tell the time that a batch takes: new files wait for it, and at the end other processes.
     A change is never split, because the worker copies the vector of a moved file from its old name.
     """
 
-    def __init__(self, batch_paths: int, batch_wait_s: float) -> None:
+    def __init__(self, batch_paths: int, batch_bytes: int, batch_wait_s: float) -> None:
         self._batch_paths = batch_paths
+        self._batch_bytes = batch_bytes
         self._batch_wait_s = batch_wait_s
         self._paths: dict[str, None] = {}
         self._gone: dict[str, None] = {}
+        self._size_bytes = 0
         self._since_s = 0.0
 
     def __len__(self) -> int:
@@ -38,13 +43,16 @@ class Batching:
 
     def add(self, change: Change, now_s: float) -> list[Batch]:
         """Takes a change; returns the batches that it filled."""
-        size = len(change.paths) + len(change.gone)
-        full = self.flush() if len(self) and len(self) + size > self._batch_paths else []
+        paths = len(self) + len(change.paths) + len(change.gone)
+        is_too_much = paths > self._batch_paths or self._size_bytes + change.size_bytes > self._batch_bytes
+        full = self.flush() if len(self) and is_too_much else []
         if not len(self):
             self._since_s = now_s
         self._paths.update(dict.fromkeys(change.paths))
         self._gone.update(dict.fromkeys(change.gone))
-        return full + self.flush() if len(self) >= self._batch_paths else full
+        self._size_bytes += change.size_bytes
+        is_full = len(self) >= self._batch_paths or self._size_bytes >= self._batch_bytes
+        return full + self.flush() if is_full else full
 
     def due(self, now_s: float) -> list[Batch]:
         """The batch that waited long enough, if there is one."""
@@ -55,5 +63,5 @@ class Batching:
         if not len(self):
             return []
         batch = Batch(list(self._paths), list(self._gone))
-        self._paths, self._gone = {}, {}
+        self._paths, self._gone, self._size_bytes = {}, {}, 0
         return [batch]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lookalike.disk import Stamp
 
-# 2,300 fit into the queues by default, and 20,000 may wait for room there; 30,000 are 7 MB. What is forgotten may be
+# 4,600 fit into the queues by default, and 20,000 may wait for room there; 30,000 are 7 MB. What is forgotten may be
 # sent twice, which costs a look and no inference.
 MOST_PATHS = 30_000
 # Longer than any queue of ours takes; a message that was lost must not keep its file out for ever.

@@ -160,7 +160,8 @@ class Loop:
                 settled = self._settling.looked(path, stamp, now_s)
                 if settled is not None:
                     self._in_flight.sent(path, stamp)
-                    self._add(Change((path,), tuple(filter(self._library.is_gone, settled.gone))))
+                    gone = tuple(filter(self._library.is_gone, settled.gone))
+                    self._add(Change((path,), gone, stamp.size_bytes))
         self._outbox.put(self._batching.due(now_s))
 
     def _add(self, change: Change) -> None:

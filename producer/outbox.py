@@ -10,7 +10,7 @@ from typing import Protocol
 from producer.batching import Batch
 
 # 256 paths: 1 to 3 s for two workers (100 to 250 images/s, 2 cores), so that a new photo is found within 10 s.
-EXPRESS_BATCHES = 8
+EXPRESS_BATCHES = 4
 
 
 class Lane(Protocol):

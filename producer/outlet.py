@@ -34,6 +34,7 @@ class Outlet:
         stop: threading.Event,
         *,
         batch_paths: int,
+        batch_bytes: int,
         in_work: Callable[[], int],
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -41,7 +42,7 @@ class Outlet:
         self._in_flight = in_flight
         self._reach = reach
         self._stop = stop
-        self._batching = Batching(batch_paths, batch_wait_s=0.0)
+        self._batching = Batching(batch_paths, batch_bytes, batch_wait_s=0.0)
         # Of the paths that are not sent yet.
         self._stamps: dict[str, Stamp] = {}
         self._in_work = in_work

@@ -78,7 +78,7 @@ class Scan:
             old = vanished.moved_to(new)
             found, moved = found + 1, moved + (old is not None)
             gone = () if old is None else (old,)
-            self._outlet.add(Change((new.path,), gone), new.stamp)
+            self._outlet.add(Change((new.path,), gone, new.stamp.size_bytes), new.stamp)
         self._outlet.flush()
         removed = self._remove(vanished, counts)
         if found or removed:

@@ -88,6 +88,7 @@ class Service:
             reach,
             stop,
             batch_paths=settings.batch_paths,
+            batch_bytes=settings.batch_bytes,
             in_work=board.in_work,
         )
         self._index = Index(sender, reach, stop, lambda: self._scanner.request("broker or store was away"))
@@ -122,7 +123,7 @@ class Service:
             library=self._library,
             inbox=self._inbox,
             settling=self._settling,
-            batching=Batching(settings.batch_paths, settings.batch_wait_s),
+            batching=Batching(settings.batch_paths, settings.batch_bytes, settings.batch_wait_s),
             outbox=Outbox(
                 lane(scanned=False, most_batches=min(EXPRESS_BATCHES, settings.backlog_batches)), lane(scanned=True)
             ),

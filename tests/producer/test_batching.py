@@ -7,15 +7,27 @@ from producer.batching import Batch, Batching, Change
 
 
 def test_a_batch_is_full_at_its_number_of_paths() -> None:
-    batching = Batching(batch_paths=2, batch_wait_s=1.0)
+    batching = Batching(batch_paths=2, batch_bytes=100, batch_wait_s=1.0)
 
     assert batching.add(Change(("a",)), 0.0) == []
     assert batching.add(Change(("b",)), 0.0) == [Batch(["a", "b"], [])]
     assert len(batching) == 0
 
 
+def test_a_batch_is_full_at_its_number_of_bytes() -> None:
+    batching = Batching(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
+
+    assert batching.add(Change(("a",), size_bytes=60), 0.0) == []
+    assert batching.add(Change(("b",), size_bytes=60), 0.0) == [Batch(["a"], [])]
+    assert batching.add(Change(("c",), size_bytes=40), 0.0) == [Batch(["b", "c"], [])]
+    assert batching.add(Change(("larger than any batch",), size_bytes=900), 0.0) == [
+        Batch(["larger than any batch"], [])
+    ]
+    assert batching.add(Change(("d",), size_bytes=60), 0.0) == []
+
+
 def test_a_batch_that_waited_long_enough_leaves_as_it_is() -> None:
-    batching = Batching(batch_paths=10, batch_wait_s=1.0)
+    batching = Batching(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
     batching.add(Change(("a",)), 5.0)
     batching.add(Change(gone=("b",)), 5.9)
 
@@ -25,7 +37,7 @@ def test_a_batch_that_waited_long_enough_leaves_as_it_is() -> None:
 
 
 def test_a_move_is_never_split() -> None:
-    batching = Batching(batch_paths=3, batch_wait_s=1.0)
+    batching = Batching(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
     batching.add(Change(("a",)), 0.0)
     batching.add(Change(("b",)), 0.0)
 
@@ -34,13 +46,13 @@ def test_a_move_is_never_split() -> None:
 
 
 def test_a_move_fits_even_where_a_batch_is_one_path() -> None:
-    batching = Batching(batch_paths=1, batch_wait_s=1.0)
+    batching = Batching(batch_paths=1, batch_bytes=100, batch_wait_s=1.0)
 
     assert batching.add(Change(("new",), ("old",)), 0.0) == [Batch(["new"], ["old"])]
 
 
 def test_a_path_is_said_once() -> None:
-    batching = Batching(batch_paths=3, batch_wait_s=1.0)
+    batching = Batching(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
     for _ in range(5):
         assert batching.add(Change(("a",)), 0.0) == []
 
@@ -50,7 +62,7 @@ def test_a_path_is_said_once() -> None:
 names = st.text("abcdef", min_size=1, max_size=3)
 changes = st.lists(
     st.one_of(
-        names.map(lambda path: Change((path,))),
+        st.tuples(names, st.integers(0, 150)).map(lambda file: Change((file[0],), size_bytes=file[1])),
         names.map(lambda path: Change(gone=(path,))),
         st.tuples(names, names).map(lambda move: Change((move[0],), (move[1],))),
     )
@@ -60,7 +72,7 @@ changes = st.lists(
 @settings(deadline=None)  # other tests may keep the machine busy
 @given(changes, st.integers(1, 8))
 def test_nothing_is_lost_torn_or_too_large(changes: list[Change], batch_paths: int) -> None:
-    batching = Batching(batch_paths, batch_wait_s=1.0)
+    batching = Batching(batch_paths, batch_bytes=100, batch_wait_s=1.0)
     batches = [batch for change in changes for batch in batching.add(change, 0.0)] + batching.flush()
 
     assert all(0 < len(batch) <= max(2, batch_paths) for batch in batches)
