@@ -32,7 +32,7 @@ from worker.library import Version
 from worker.points import Facts, indexed_payload, point_id
 
 AT_ONCE = 8
-UPSERTED = 32
+UPSERTED = 64
 CORES = os.cpu_count() or 1
 
 Pixels = NDArray[np.uint8]

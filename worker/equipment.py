@@ -65,7 +65,7 @@ def load_embedder(settings: Settings, backend: str) -> Embedder:
 class Equipment:
     """The three tasks' logic over one store, one broker and one model."""
 
-    def __init__(self, settings: Settings, embedder: Embedder) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder, right_of_way: RightOfWay) -> None:
         """Connects to the store. Raises StoreAway, CollectionMismatch, Misconfigured."""
         collection, self._identity, _ = answered(
             ensure,
@@ -83,7 +83,7 @@ class Equipment:
         self._redis = redis_of(settings)
         self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
         self.watchdog = Watchdog(settings.decode_s)
-        self.right_of_way = RightOfWay(settings.search_lock, longest_s=settings.give_way_s)
+        self._right_of_way = right_of_way
 
     def warm_up(self) -> None:
         """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
@@ -99,7 +99,7 @@ class Equipment:
             index=self._index,
             embedder=self._embedder,
             open_picture=self._opened,
-            give_way=self.right_of_way.give,
+            give_way=self._right_of_way.give,
             count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
         )
 

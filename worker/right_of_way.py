@@ -9,8 +9,8 @@ import fcntl
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from lookalike.errors import Misconfigured
@@ -42,17 +42,15 @@ class RightOfWay:
         self._now_s = now_s
         self._sleep_s = sleep_s
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """A search is answered in the block. Never waits for the lock itself: without it the search is a bit slower."""
-        if self._file is None:
-            yield
-            return
-        with suppress(BlockingIOError):
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        try:
-            yield
-        finally:
+    def take(self) -> None:
+        """A search begins. Never waits for the lock itself: without it the search is a bit slower."""
+        if self._file is not None:
+            with suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def leave(self) -> None:
+        """It has ended."""
+        if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def give(self) -> None:

@@ -23,6 +23,7 @@ from worker.equipment import Equipment, load_embedder
 from worker.errors import Away, Rejected, Unread
 from worker.messages import parsed
 from worker.patience import pause_s, wait_out
+from worker.right_of_way import RightOfWay
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,12 @@ class Process:
     @cached_property
     def equipment(self) -> Equipment:
         """The tasks' logic. Raises Away while the store does not answer, and is tried again then."""
-        return Equipment(self._settings, self.embedder)
+        return Equipment(self._settings, self.embedder, self.right_of_way)
+
+    @cached_property
+    def right_of_way(self) -> RightOfWay:
+        """What tells ingest processes of this machine that a search is under way."""
+        return RightOfWay(self._settings.search_lock, longest_s=self._settings.give_way_s)
 
 
 def define(app: Celery, settings: Settings, process: Process) -> None:
@@ -76,22 +82,30 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         except Away as error:
             raise self.retry(exc=error, countdown=pause_s(self.request.retries + 1)) from error
 
-    @app.task(name=SEARCH, throws=(LookalikeError,), time_limit=search_limit_s)
+    def before_start(_self: Task, *_args: Any) -> None:
+        process.right_of_way.take()
+
+    def after_return(_self: Task, *_args: Any) -> None:
+        process.right_of_way.leave()
+
+    @app.task(
+        name=SEARCH,
+        throws=(LookalikeError,),
+        time_limit=search_limit_s,
+        # Around all of it: until its answer is on its way.
+        before_start=before_start,
+        after_return=after_return,
+    )
     def search(message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
-        return _answered(lambda: _search(process.equipment, asked), settings.search_s)
+        return _answered(lambda: process.equipment.search.run(asked).model_dump(), settings.search_s)
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)
         return _answered(lambda: process.equipment.reads.run(asked).model_dump(), settings.search_s)
-
-
-def _search(equipment: Equipment, asked: SearchMessage) -> dict[str, Any]:
-    with equipment.right_of_way.taken():
-        return equipment.search.run(asked).model_dump()
 
 
 def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:

@@ -31,8 +31,8 @@ def made(path: Path | None, clock: Clock) -> RightOfWay:
 def test_without_a_search_nobody_waits(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "searching"
     ingest, other, search = made(path, clock), made(path, clock), made(path, clock)
-    with search.taken():
-        pass
+    search.take()
+    search.leave()
 
     ingest.give()
     other.give()
@@ -43,15 +43,14 @@ def test_without_a_search_nobody_waits(tmp_path: Path, clock: Clock) -> None:
 def test_ingest_waits_until_the_last_search_is_over(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "searching"
     ingest, one, two = made(path, clock), made(path, clock), made(path, clock)
-    first, second = one.taken(), two.taken()
-    first.__enter__()
-    second.__enter__()
-    ends = {0.01: first, 0.02: second}
+    one.take()
+    two.take()
+    ends = {0.01: one, 0.02: two}
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
         for at_s in [at_s for at_s in ends if clock.now_s >= at_s]:
-            ends.pop(at_s).__exit__(None, None, None)
+            ends.pop(at_s).leave()
 
     RightOfWay(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=sleep).give()
 
@@ -63,8 +62,8 @@ def test_ingest_waits_until_the_last_search_is_over(tmp_path: Path, clock: Clock
 def test_one_search_after_the_other_holds_an_image_up_for_the_longest_pause_only(tmp_path: Path, clock: Clock) -> None:
     ingest, search = made(tmp_path / "searching", clock), made(tmp_path / "searching", clock)
 
-    with search.taken():
-        ingest.give()
+    search.take()
+    ingest.give()
 
     assert clock.now_s == pytest.approx(0.05, abs=2 * LOOK_AGAIN_S)
 
@@ -75,15 +74,17 @@ def test_a_search_does_not_wait_for_whoever_has_the_lock(tmp_path: Path, clock: 
 
     with path.open("ab") as stopped:
         fcntl.flock(stopped, fcntl.LOCK_EX)
-        with made(path, clock).taken():
-            pass
+        search = made(path, clock)
+        search.take()
+        search.leave()
 
 
 def test_without_a_file_nothing_happens(clock: Clock) -> None:
     right_of_way = made(None, clock)
 
-    with right_of_way.taken():
-        right_of_way.give()
+    right_of_way.take()
+    right_of_way.give()
+    right_of_way.leave()
 
     assert clock.now_s == 0
 

@@ -1,6 +1,7 @@
 """The tasks as they run for real: Celery processes, Valkey, the store, and the client that everybody uses."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -332,8 +333,10 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
     assert not list(system.redis.scan_iter("lookalike:danger:*"))
 
 
-def test_what_a_search_worker_holds_is_no_file_that_is_on_its_way(system: System, tmp_path: Path) -> None:
+def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: System, tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
     environment = system.environment | {"LOOKALIKE_NAME": "searching", "LOOKALIKE_SLOT": "search"}
+    environment["LOOKALIKE_SEARCH_LOCK"] = str(lock)
     names = Names("searching")
     board = Board(system.redis, names)
     client = Client(system.settings.model_copy(update={"name": "searching"}))
@@ -344,6 +347,10 @@ def test_what_a_search_worker_holds_is_no_file_that_is_on_its_way(system: System
         wait_until(lambda: system.redis.hlen(names.slot("search")))
 
         assert (board.waiting(), board.in_work()) == (0, 0)
+        wait_until(lambda: lock.exists() and not _is_free(lock))
+        # Whoever dies over it leaves nothing behind, and who answers lets go.
+        client.search(encoded(picture(3))).result()
+        wait_until(lambda: _is_free(lock))
 
 
 def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
@@ -372,3 +379,12 @@ def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
             assert [file.status for file in client.list()] == ["indexed"]
     finally:
         stop_valkey(server)
+
+
+def _is_free(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
