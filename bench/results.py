@@ -33,6 +33,13 @@ class Ratio:
         )
 
     @property
+    def bound(self) -> str:
+        """What it should be, for a table; empty if nobody says."""
+        if self.at_least is not None:
+            return f">= {self.at_least:g}"
+        return "" if self.at_most is None else f"<= {self.at_most:g}"
+
+    @property
     def verdict(self) -> str:
         """Nothing if all is well, else that it is missed, and whether this machine could meet it at all."""
         if self.is_met:
@@ -65,8 +72,7 @@ class Results:
         """Ratios first, then the figures that they come from."""
         table = Table("", "measured", "should be", "", box=None, title="ratios of one run", title_justify="left")
         for ratio in self.ratios():
-            bound = f">= {ratio.at_least:g}" if ratio.at_least is not None else f"<= {ratio.at_most:g}"
-            table.add_row(ratio.name, f"{ratio.value:.2f}", bound, ratio.verdict)
+            table.add_row(ratio.name, f"{ratio.value:.2f}", ratio.bound, ratio.verdict)
         table.add_section()
         for name, value in self.figures.items():
             table.add_row(name, f"{value:.3g}" if value < 10 else f"{value:.0f}", "", "")  # noqa: PLR2004 - digits
@@ -97,7 +103,8 @@ class Results:
             for quantile, most in ((50, 1.8), (95, 2.5)):
                 queued = f"search through the queue, {points} points, p{quantile} ms"
                 direct = f"search in process, {points} points, p{quantile} ms"
-                yield from self._of("queue : in process", queued, direct, at_most=most)
+                # With few points a search in process takes less, and what the queue takes stays the same.
+                yield from self._of("queue : in process", queued, direct, at_most=most if points == "10,000" else None)
             idle = f"search through the queue, {points} points, p95 ms"
             yield from self._of("backlog : idle", f"search under backlog, {points} points, p95 ms", idle, at_most=1.5)
 

@@ -86,8 +86,6 @@ class System:
     def wait_until_at_rest(self) -> None:
         """Until nothing waits or is in work, and every part has told so."""
         wait_for(lambda: _is_at_rest(self.client), STARTS_WITHIN_S)
-        # Flower is the last to be ready, and what it takes for that is no part of anybody's work.
-        time.sleep(SETTLES_S)
 
     def processes(self) -> list[int]:
         """Ids of all its processes."""
@@ -111,6 +109,8 @@ def system(folder: Path, model: Path) -> Iterator[System]:
         running = wait_for(lambda: running_on(DataFolder(data)), STARTS_WITHIN_S)
         started = System(process, running)
         started.wait_until_at_rest()
+        # Flower is the last to be ready, and what it takes for that is no part of anybody's work.
+        time.sleep(SETTLES_S)
         yield started
 
 
