@@ -1,5 +1,6 @@
 """All settings, read once from the environment and passed on. Knows no part of the system."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -134,6 +135,11 @@ class Settings(BaseSettings):
     def names(self) -> Names:
         """Queues and keys of this system."""
         return Names(self.name)
+
+    @property
+    def processes(self) -> int:
+        """Ingest processes of a machine with these settings."""
+        return self.workers or os.cpu_count() or 1
 
 
 def read_settings(**given: object) -> Settings:

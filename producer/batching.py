@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+# What each batch costs besides is as much as two small photos.
+LEAST_PATHS = 8
+
 
 class Change(NamedTuple):
     """Paths that must travel in one message: a move's new and old name, or a single path."""
@@ -20,6 +23,15 @@ class Batch(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.paths) + len(self.gone)
+
+
+def shared_out(batch: Batch, processes: int) -> list[Batch]:
+    """The last paths of many, or all of a few, in parts: all processes have some, and end at about the same time.
+
+    Two parts for each process, because images differ. Names that left stay together with what may have their vectors.
+    """
+    parts = 1 if batch.gone else max(1, min(2 * processes, len(batch) // LEAST_PATHS))
+    return [Batch(batch.paths[part::parts], batch.gone) for part in range(parts)]
 
 
 class Batching:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from producer.batching import Batching, Change
+from producer.batching import Batching, Change, shared_out
 from producer.events import (
     Event,
     FolderAppeared,
@@ -51,6 +51,7 @@ class Loop:
         in_flight: InFlight,
         folders: Folders,
         reach: Reach,
+        processes: int,
         request_scan: Callable[[str], None],
         report: Callable[["Loop"], None],
         now_s: Callable[[], float] = time.monotonic,
@@ -63,6 +64,7 @@ class Loop:
         self._in_flight = in_flight
         self._folders = folders
         self._reach = reach
+        self._processes = processes
         self._request_scan = request_scan
         self._report = report
         self._now_s = now_s
@@ -162,7 +164,9 @@ class Loop:
                     self._in_flight.sent(path, stamp)
                     gone = tuple(filter(self._library.is_gone, settled.gone))
                     self._add(Change((path,), gone, stamp.size_bytes))
-        self._outbox.put(self._batching.due(now_s))
+        for batch in self._batching.due(now_s):
+            # Not while more are about to come: they would wait for more batches than need be.
+            self._outbox.put([batch] if self.settling else shared_out(batch, self._processes))
 
     def _add(self, change: Change) -> None:
         self._outbox.put(self._batching.add(change, self._now_s()))

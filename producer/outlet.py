@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from lookalike.disk import Stamp
 from lookalike.errors import Unreachable
-from producer.batching import Batch, Batching, Change
+from producer.batching import Batch, Batching, Change, shared_out
 from producer.flight import InFlight
 from producer.lane import Lane
 from producer.reach import Reach
@@ -35,6 +35,7 @@ class Outlet:
         *,
         batch_paths: int,
         batch_bytes: int,
+        processes: int,
         in_work: Callable[[], int],
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -46,6 +47,7 @@ class Outlet:
         # Of the paths that are not sent yet.
         self._stamps: dict[str, Stamp] = {}
         self._in_work = in_work
+        self._processes = processes
         self._room = 0
         self._sending = 0
         # Called while waiting: the library may leave meanwhile.
@@ -65,8 +67,9 @@ class Outlet:
 
     def flush(self) -> None:
         """Sends what is left."""
-        for batch in self._batching.flush():
-            self._send(batch)
+        parts = [part for batch in self._batching.flush() for part in shared_out(batch, self._processes)]
+        while parts:
+            self._send(parts.pop(0), behind=sum(map(len, parts)))
 
     def forget(self) -> None:
         """Drops what is not sent: the scan ended early and another one will find it."""
@@ -82,8 +85,8 @@ class Outlet:
         while time.monotonic() < patience_s and self._ask(self._in_work):
             self._pause()
 
-    def _send(self, batch: Batch) -> None:
-        self._sending = len(batch)
+    def _send(self, batch: Batch, behind: int = 0) -> None:
+        self._sending = len(batch) + behind
         while self._room <= 0:
             self._room = self._ask(self._lane.room)
             if self._room <= 0:
@@ -93,7 +96,7 @@ class Outlet:
         for path in batch.paths:
             if (stamp := self._stamps.pop(path, None)) is not None:
                 self._in_flight.sent(path, stamp)
-        self._sending = 0
+        self._sending = behind
 
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         while True:

@@ -89,6 +89,7 @@ class Service:
             stop,
             batch_paths=settings.batch_paths,
             batch_bytes=settings.batch_bytes,
+            processes=settings.processes,
             in_work=board.in_work,
         )
         self._index = Index(sender, reach, stop, lambda: self._scanner.request("broker or store was away"))
@@ -129,6 +130,7 @@ class Service:
             ),
             in_flight=self._in_flight,
             folders=self._folders,
+            processes=settings.processes,
             reach=reach,
             request_scan=self._scanner.request,
             report=lambda loop: reporter.report(self._note(loop)),

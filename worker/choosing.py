@@ -5,7 +5,6 @@ workers, all at once, because one alone would not see that they get into each ot
 """
 
 import logging
-import os
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -57,7 +56,7 @@ def backend_to_make_with(settings: Settings, client: QdrantClient, *, rebuild: b
     recorded = None if rebuild else answered(recorded_backend, client, settings.name)
     if recorded is not None:
         return recorded
-    processes = settings.workers or os.cpu_count() or 1
+    processes = settings.processes
     return fastest(measured(model_path(settings), installed(), processes))
 
 

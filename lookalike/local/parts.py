@@ -1,6 +1,5 @@
 """The parts of one machine: which programs run, with what, and in which order they stop. Starts nothing itself."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -51,9 +50,7 @@ def parts_of(settings: Settings, ports: Ports) -> list[Part]:
     names = settings.names
     return [
         *parts,
-        _worker(
-            "ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.workers or os.cpu_count() or 1
-        ),
+        _worker("ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.processes),
         _worker("search", settings, names.search, processes=1),
         Part("producer", "work", python_module("producer")),
         Part("flower", "work", _flower(settings, ports.flower)),

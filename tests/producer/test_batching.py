@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.batching import Batch, Batching, Change
+from producer.batching import Batch, Batching, Change, shared_out
 
 
 def test_a_batch_is_full_at_its_number_of_paths() -> None:
@@ -57,6 +57,17 @@ def test_a_path_is_said_once() -> None:
         assert batching.add(Change(("a",)), 0.0) == []
 
     assert batching.flush() == [Batch(["a"], [])]
+
+
+def test_the_last_paths_are_shared_out_among_the_processes() -> None:
+    few, many = Batch([*"abcdefg"], []), Batch([str(number) for number in range(61)], [])
+
+    assert shared_out(few, 2) == [few]
+    assert [len(part) for part in shared_out(many, 2)] == [16, 15, 15, 15]
+    assert [len(part) for part in shared_out(many, 16)] == [9, 9, 9, 9, 9, 8, 8]
+    assert sorted(path for part in shared_out(many, 2) for path in part.paths) == sorted(many.paths)
+    # Its vector is to be found under the old name, which another part would remove.
+    assert shared_out(Batch(many.paths, ["old"]), 2) == [Batch(many.paths, ["old"])]
 
 
 names = st.text("abcdef", min_size=1, max_size=3)
