@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -351,6 +352,31 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
         # Whoever dies over it leaves nothing behind, and who answers lets go.
         client.search(encoded(picture(3))).result()
         wait_until(lambda: _is_free(lock))
+
+
+def test_flower_is_told_of_a_search_although_the_worker_ends_right_after_it(system: System, tmp_path: Path) -> None:
+    environment = system.environment | {"LOOKALIKE_NAME": "told", "LOOKALIKE_SLOT": "search"}
+    settings = system.settings.model_copy(update={"name": "told"})
+    app, told = celery_app(settings), list[tuple[str, str]]()
+
+    def hear(event: dict[str, str]) -> None:
+        told.append((event["type"], event.get("uuid", "")))
+
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, {"*": hear})
+        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
+        thread.start()
+        try:
+            with worker_process(tmp_path / "told.log", environment, queues="told:search", name="search"):
+                # That the worker is there, so the receiver hears.
+                wait_until(lambda: told)
+                job = Client(settings).search(encoded(picture(3)))
+                job.result()
+            wait_until(lambda: ("task-succeeded", job.id) in told)
+        finally:
+            receiver.should_stop = True
+            thread.join()
+    assert [what for what, task in told if task == job.id] == ["task-received", "task-started", "task-succeeded"]
 
 
 def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
