@@ -1,6 +1,6 @@
 """Runs the model: model input in, embeddings out. Knows nothing of files or the index."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,15 @@ class Embedder:
         self._session = open_session(path, backend)
         self._sub_batch = sub_batch
 
-    def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-        """Embeds a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1."""
-        runs = [
-            self._session.run(["embedding"], {"image": np.stack(pictures[start : start + self._sub_batch])})[0]
-            for start in range(0, len(pictures), self._sub_batch)
-        ]
+    def embed(
+        self, pictures: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
+    ) -> npt.NDArray[np.float32]:
+        """Embeds a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1. Runs take a sub-batch each."""
+        runs = []
+        for start in range(0, len(pictures), self._sub_batch):
+            before_run()
+            run = {"image": np.stack(pictures[start : start + self._sub_batch])}
+            runs.append(self._session.run(["embedding"], run)[0])
         return np.concatenate(runs) if runs else np.empty((0, self.card.dimension), np.float32)
 
     def warm_up(self) -> None:

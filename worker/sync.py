@@ -33,8 +33,10 @@ READ_TOGETHER_BYTES = 64 * 2**20
 class Embeds(Protocol):
     """What turns pictures into vectors."""
 
-    def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-        """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]."""
+    def embed(
+        self, pictures: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = ...
+    ) -> npt.NDArray[np.float32]:
+        """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]; calls `before_run` before each run of the model."""
 
 
 class StillChanging(Away):
@@ -119,6 +121,7 @@ class Sync:
         batch = _Batch(self)
         restless = []
         for path in paths:
+            self.give_way()
             try:
                 content = self.library.read(path)
             except Changing:
@@ -212,8 +215,7 @@ class _Batch:
                     pictures[sha256] = self._sync.open_picture(blob)
                 except Rejected as error:
                     reasons[sha256] = error
-        self._sync.give_way()
-        vectors = self._sync.embedder.embed([picture.pixels for picture in pictures.values()])
+        vectors = self._sync.embedder.embed([picture.pixels for picture in pictures.values()], self._sync.give_way)
         for (sha256, picture), vector in zip(pictures.items(), vectors, strict=True):
             facts = Facts(sha256, picture.format, picture.width_px, picture.height_px, picture.taken_at)
             self._donors[sha256] = Donor(facts, vector.tolist())

@@ -276,7 +276,9 @@ class TestRaces:
         remaining = list(events)
 
         class Interrupted:
-            def embed(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+            def embed(
+                self, pictures: Sequence[npt.NDArray[np.uint8]], _before_run: Callable[[], None] = lambda: None
+            ) -> npt.NDArray[np.float32]:
                 vectors = embedder.embed(pictures)
                 if remaining:
                     remaining.pop(0)()
