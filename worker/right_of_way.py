@@ -16,6 +16,8 @@ from pathlib import Path
 from lookalike.errors import Misconfigured
 
 LOOK_AGAIN_S = 0.001
+# From the worker that answers to the program that asked, which may ask the next thing at once.
+ON_ITS_WAY_S = 0.005
 
 
 class RightOfWay:
@@ -58,7 +60,12 @@ class RightOfWay:
         if self._file is None:
             return
         until_s = self._now_s() + self._longest_s
-        while not self._is_free(self._file) and self._now_s() < until_s:
+        free_from_s = 0.0
+        while (now_s := self._now_s()) < until_s:
+            if not self._is_free(self._file):
+                free_from_s = now_s + ON_ITS_WAY_S
+            elif now_s >= free_from_s:
+                return
             self._sleep_s(LOOK_AGAIN_S)
 
     @staticmethod
