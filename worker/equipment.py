@@ -1,5 +1,6 @@
 """What a worker process works with, put together from the settings. Made after fork, connects when first used."""
 
+import os
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
+from lookalike.store_access import store_access
 from worker.collection import ensure
 from worker.danger import Danger
 from worker.embed import Embedder, model_path
@@ -32,20 +34,23 @@ DECODE_GRACE_S = 5
 
 
 def qdrant_of(settings: Settings) -> QdrantClient:
-    """A client of the store. Raises Misconfigured if no store is named."""
+    """A client of the store. Raises Misconfigured if no store is named, or none can be reached so."""
     if settings.qdrant_url is None:
         raise Misconfigured("QDRANT_URL is not set: name a Qdrant, or let `lookalike up FOLDER` start one.")
     key = settings.qdrant_api_key
+    access = store_access(settings.qdrant_url, os.environ)
     with warnings.catch_warnings():
         # Of a key sent without TLS: on loopback nobody listens, elsewhere the URL is the operator's decision.
         warnings.simplefilter("ignore")
         return QdrantClient(
-            url=settings.qdrant_url,
+            url=access.url,
             api_key=None if key is None else key.get_secret_value(),
             timeout=STORE_TIMEOUT_S,
             prefer_grpc=settings.qdrant_grpc,
+            grpc_options=access.grpc_options() if settings.qdrant_grpc else None,
             limits=KEPT_ALIVE,
             check_compatibility=False,
+            **access.http_arguments(),
         )
 
 

@@ -9,6 +9,7 @@ from lookalike.errors import Misconfigured
 from lookalike.local.folder import PRIVATE_FOLDER, DataFolder, write_private
 
 PASSWORD_BYTES = 24
+VALKEY_CONF_NAME = "run/valkey.conf"
 # Paths are relative to the data folder, in which all parts run.
 # `save ""`: the append-only file holds everything already, a second copy every few minutes would only write more.
 # `set-proc-title no`: its title would overwrite the environment in /proc, by which people tell whose process it is.
@@ -51,7 +52,7 @@ def embedded_password(folder: DataFolder) -> str:
 
 def write_valkey_conf(folder: DataFolder, port: int) -> Path:
     """Writes what Valkey reads when it starts, its password included."""
-    conf = folder.run / "valkey.conf"
+    conf = folder.root / VALKEY_CONF_NAME
     write_private(conf, VALKEY_CONF.format(port=port, password=embedded_password(folder)))
     return conf
 

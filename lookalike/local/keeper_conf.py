@@ -5,7 +5,8 @@ import signal
 from collections.abc import Iterable
 
 from lookalike.local.folder import DataFolder
-from lookalike.local.guarded import guarded_command
+from lookalike.local.guarded import NONE, guarded_command
+from lookalike.local.limits import FILES, PROCESSES, at_most, files_limit, processes_limit
 from lookalike.local.parts import Part
 from lookalike.local.runtime import socket_of
 
@@ -21,6 +22,8 @@ logfile=logs/supervisor.log
 logfile_maxbytes=5MB
 logfile_backups=3
 pidfile=run/supervisor.pid
+minfds={files}
+minprocs={processes}
 
 [unix_http_server]
 file={socket}
@@ -64,11 +67,14 @@ def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
     path = socket_of(folder)
     inside = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
     stages = {stage: ",".join(part.name for part in parts if part.stage == stage) for stage in ("ground", "work")}
-    return CONF.format(socket=inside, **stages) + "".join(map(_program, parts))
+    limits = {"files": at_most(FILES, files_limit()), "processes": at_most(PROCESSES, processes_limit())}
+    return CONF.format(socket=inside, **limits, **stages) + "".join(map(_program, parts))
 
 
 def _program(part: Part) -> str:
-    guarded = guarded_command(signal.SIGKILL, part.command, lock="parts.lock")
+    guarded = guarded_command(
+        signal.SIGKILL, part.command, lock="parts.lock", standard_input=part.standard_input or NONE
+    )
     return PROGRAM.format(
         name=part.name,
         command=" ".join(_escaped(word) for word in guarded),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lookalike.local.embedded import valkey_server
+from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
 from lookalike.services import python_module
 from lookalike.settings import Settings, variable_of
 
@@ -25,6 +25,8 @@ class Part:
     stage: Stage
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    # File in the data folder that it reads as its standard input.
+    standard_input: str | None = None
     # False where the program's main process ends its children itself, and they must not hear the signal.
     tell_children: bool = True
 
@@ -42,7 +44,9 @@ def parts_of(settings: Settings, ports: Ports) -> list[Part]:
     """All parts. Raises Misconfigured if the broker's program is not installed."""
     parts = []
     if ports.broker is not None:
-        parts.append(Part("broker", "ground", [str(valkey_server()), "run/valkey.conf"]))
+        # By standard input: Valkey takes the name of a file for a pattern, that of the data folder included, and runs
+        # on its defaults (no password, every address, nothing kept) if the pattern finds nothing.
+        parts.append(Part("broker", "ground", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
         store = python_module("edge", "--data", "store", *address, "--index-above", str(settings.index_above))

@@ -1,16 +1,16 @@
 """Whether a broker or a store answers at a URL, asked once or with patience. Changes nothing there."""
 
+import os
 import time
 from collections.abc import Callable
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from http import HTTPStatus
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from lookalike.broker import without_secret
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
+from lookalike.store_access import store_access
 
 ANSWER_S = 2.0
 LOOK_AGAIN_S = 0.1
@@ -47,23 +47,24 @@ def ask_broker(url: str) -> None:
 
 def ask_store(url: str, key: str | None) -> None:
     """Asks the store once, for something that needs the key if it wants one. Raises Unreachable, Misconfigured."""
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise Misconfigured(f"QDRANT_URL is no address of a store: write http://HOST:PORT, not {without_secret(url)}.")
-    request = Request(url.rstrip("/") + "/collections", headers={} if key is None else {"api-key": key})  # noqa: S310 (checked above)
-    opener = build_opener(ProxyHandler({})) if urlsplit(url).hostname in ("127.0.0.1", "localhost") else build_opener()
-    shown = without_secret(url)
+    # Of qdrant-client; a client that only searches has neither and asks no store.
+    import httpx  # noqa: PLC0415
+
+    access = store_access(url, os.environ)
+    shown = without_secret(access.url)
     try:
-        with opener.open(request, timeout=ANSWER_S):
-            return
-    except HTTPError as error:
-        error.close()
-        if error.code in (401, 403):
-            raise Misconfigured(
-                f"The store at {shown} refuses the key: set QDRANT_API_KEY to the right one."
-            ) from error
-        reason = f"HTTP {error.code}"
-    except (URLError, OSError, ValueError) as error:
+        with httpx.Client(timeout=ANSWER_S, **access.http_arguments()) as client:
+            answer = client.get(access.url + "/collections", headers={} if key is None else {"api-key": key})
+    except (httpx.HTTPError, OSError, ValueError) as error:
         reason = _short(error)
+        if access.proxy is not None:
+            reason += f", through the proxy {without_secret(access.proxy)} that the environment names"
+    else:
+        if answer.is_success:
+            return
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise Misconfigured(f"The store at {shown} refuses the key: set QDRANT_API_KEY to the right one.")
+        reason = f"HTTP {answer.status_code}"
     raise Unreachable(
         f"The store at {shown} does not answer ({reason}): start it, or unset QDRANT_URL to get one here."
     )
@@ -99,7 +100,9 @@ def _insist(ask: Callable[[], None], patience_s: float) -> None:
 
 def _short(error: BaseException) -> str:
     """What the system said: libraries wrap it in sentences with numbers and the address once more."""
-    reason = error.reason if isinstance(error, URLError) else error.__cause__ or error.__context__ or error
+    reason: BaseException = error
+    while not (isinstance(reason, OSError) and reason.strerror) and (inner := reason.__cause__ or reason.__context__):
+        reason = inner
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
     return str(reason).rstrip(".")

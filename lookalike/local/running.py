@@ -1,10 +1,12 @@
 """The running system of this machine: what `up` leaves for the other commands, and how they find it."""
 
+import json
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from lookalike.errors import Misconfigured
 from lookalike.local.folder import DataFolder, data_folder, write_private
@@ -45,8 +47,9 @@ class Running(BaseModel):
 
 def announce(folder: DataFolder, running: Running) -> None:
     """Lets the other commands find the system."""
-    write_private(folder.running, running.model_dump_json(indent=1))
-    write_private(pointer_of(folder), str(folder.root))
+    # Not by pydantic, which writes UTF-8: a name on disk need not be.
+    write_private(folder.running, json.dumps(running.model_dump(), indent=1, default=os.fspath))
+    write_private(pointer_of(folder), json.dumps(os.fspath(folder.root)))
 
 
 def withdraw(folder: DataFolder) -> None:
@@ -79,8 +82,8 @@ def find_by_broker(settings: Settings, redis_url: str) -> Running | None:
 
 def running_on(folder: DataFolder) -> Running | None:
     """The system that runs on this data folder."""
-    with suppress(OSError, ValidationError):
-        running = Running.model_validate_json(folder.running.read_bytes())
+    with suppress(OSError, ValueError):
+        running = Running.model_validate(json.loads(folder.running.read_bytes()))
         if running.pid == holder(folder.lock):
             return running
     return None
@@ -116,6 +119,6 @@ def _running_elsewhere() -> list[Running]:
     found = []
     for pointer in pointers():
         # Its system may be withdrawing it right now.
-        with suppress(OSError):
-            found.append(running_on(DataFolder(Path(pointer.read_text("utf-8")))))
+        with suppress(OSError, ValueError):
+            found.append(running_on(DataFolder(Path(json.loads(pointer.read_text("ascii"))))))
     return [running for running in found if running is not None]

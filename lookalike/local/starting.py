@@ -4,14 +4,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.local.addresses import Addresses
 from lookalike.local.embedded import is_damaged, set_aside
 from lookalike.local.folder import DataFolder, open_private
 from lookalike.local.guarded import guarded_command
+from lookalike.local.in_force import confirm_broker, confirm_store
 from lookalike.local.keeper import Keeper, Seen
 from lookalike.local.parts import Part
 from lookalike.local.reachable import ask_broker, ask_own_store
@@ -41,6 +43,53 @@ class Plan:
     environment: Mapping[str, str]
     rebuild: bool = False
 
+    def own_servers(self) -> dict[str, "OwnServer"]:
+        """Broker and store, as far as they are started here."""
+        ours, addresses = {}, self.addresses
+        if addresses.ports.broker is not None:
+            ours["broker"] = OwnServer(
+                ask=lambda: ask_broker(addresses.redis_url),
+                confirm=lambda: confirm_broker(addresses.redis_url, self.folder),
+            )
+        if addresses.ports.store is not None:
+            key = self.environment["QDRANT_API_KEY"]
+            ours["store"] = OwnServer(
+                ask=lambda: ask_own_store(addresses.qdrant_url, key),
+                confirm=lambda: confirm_store(addresses.qdrant_url, key),
+            )
+        return ours
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A server that is started here: whether it answers, and whether it runs as it was told."""
+
+    ask: Callable[[], None]
+    confirm: Callable[[], None]
+
+
+class Restarts:
+    """Has every later start of our servers confirmed too: a supervisor starts them again whenever they end."""
+
+    def __init__(self, servers: Mapping[str, OwnServer], seen: Mapping[str, Seen]) -> None:
+        self._servers = servers
+        self._confirmed = {part: seen[part].started_at for part in servers if part in seen}
+
+    def look(self, seen: Mapping[str, Seen]) -> None:
+        """Asks whoever was started since the last look, once it answers. Raises Misconfigured if it runs otherwise."""
+        for part, server in self._servers.items():
+            known = seen.get(part, NEVER)
+            if known.has_ended or known.started_at in (0, self._confirmed.get(part)):
+                continue
+            try:
+                server.ask()
+            except LookalikeError:
+                # Not there yet, or a stranger on its port: the supervisor goes on trying.
+                continue
+            with suppress(Unreachable):
+                server.confirm()
+                self._confirmed[part] = known.started_at
+
 
 def start_all(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
     """Whether all was started; False if somebody asked to stop. Tells what it waits for.
@@ -66,19 +115,12 @@ def last_line(log: Path) -> str:
 
 
 def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
-    addresses = plan.addresses
-    ours: dict[str, Callable[[], None]] = {}
-    if addresses.ports.broker is not None:
-        ours["broker"] = lambda: ask_broker(addresses.redis_url)
-    if addresses.ports.store is not None:
-        key = plan.environment["QDRANT_API_KEY"]
-        ours["store"] = lambda: ask_own_store(addresses.qdrant_url, key)
-    starts: dict[str, set[int]] = {part: set() for part in ours}
+    starts: dict[str, set[int]] = {part: set() for part in plan.own_servers()}
     # Which start of a part was the last with its old files.
     anew: dict[str, int] = {}
     until = time.monotonic() + GROUND_S
-    for part, ask in ours.items():
-        while not _does(part, ask):
+    for part, server in plan.own_servers().items():
+        while not _does(part, server.ask):
             seen = keeper.seen().get(part, NEVER)
             starts[part].add(seen.started_at)
             # Before it has ended, its last words are not its last.
@@ -93,6 +135,7 @@ def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str]
                 starts[part].clear()
             if wait(LOOK_AGAIN_S):
                 return False
+        server.confirm()
     return True
 
 

@@ -17,13 +17,14 @@ from lookalike.local.folder import data_folder, make
 from lookalike.local.keeper import Keeper
 from lookalike.local.latest import asked_again
 from lookalike.local.library import identity_of, keep_identity, usable_library
+from lookalike.local.limits import files_limit, need_files
 from lookalike.local.parts import Part, Ports, parts_of, prepare_command
 from lookalike.local.ports import reserved_ports
 from lookalike.local.running import Running, announce, withdraw
 from lookalike.local.runtime import runtime_folder
 from lookalike.local.screen import Screen, Starts, Status, live_line
 from lookalike.local.space import Ends, need_space
-from lookalike.local.starting import Plan, start_all
+from lookalike.local.starting import Plan, Restarts, start_all
 from lookalike.local.stopping import Stop, stop_on_signals
 from lookalike.sender import Sender
 from lookalike.settings import Settings
@@ -60,6 +61,7 @@ def up(
     """
     need_locks()
     need_extras()
+    need_files(files_limit())
     folder = data_folder(settings)
     root = usable_library(library, folder)
     make(folder)
@@ -104,7 +106,8 @@ def up(
                     while start_all(keeper, plan, stop.wait, screen.show):
                         keep_identity(root, identity, folder)
                         announce(folder, running)
-                        _show(keeper, screen, running, ask_status(whole), stop)
+                        restarts = Restarts(plan.own_servers(), keeper.seen())
+                        _show(keeper, screen, running, ask_status(whole), stop, restarts=restarts)
                         if stop.asked:
                             break
                         # Killed, most likely; the kernel ended all parts with it.
@@ -118,8 +121,10 @@ def up(
                 withdraw(folder)
 
 
-def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], Status], stop: Stop) -> None:
-    """Returns when somebody asks to stop, or when the supervisor has ended."""
+def _show(
+    keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], Status], stop: Stop, *, restarts: Restarts
+) -> None:
+    """Returns when somebody asks to stop, or when the supervisor has ended. Raises Misconfigured, see Restarts."""
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")
@@ -129,6 +134,8 @@ def _show(keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], St
         while not stop.wait(SHOW_EVERY_S):
             if not keeper.is_alive():
                 return
-            for part, seen in keeper.seen().items():
+            every = keeper.seen()
+            for part, seen in every.items():
                 starts.saw(part, seen.started_at)
+            restarts.look(every)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

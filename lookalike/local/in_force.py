@@ -1,0 +1,108 @@
+"""Whether broker and store run as they were told to. Asked after every start, because one that runs otherwise works.
+
+A broker that missed its configuration asks for no password, listens everywhere and keeps nothing, and all the same
+every job gets its answer. Nothing that was written for a server is taken for what the server does.
+"""
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from redis import Redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from lookalike.broker import without_secret
+from lookalike.errors import LookalikeError, Misconfigured, Unreachable
+from lookalike.local.folder import DataFolder
+from lookalike.local.reachable import ANSWER_S, ask_store
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "-::1"})
+ASKED = ("bind", "appendonly", "maxmemory-policy", "dir")
+# Another name of this machine for itself: who listens on 127.0.0.1 alone is not there, who listens on every
+# address is. (macOS knows only the second.)
+ELSEWHERE = ("127.0.0.2", "::1")
+
+
+def confirm_broker(url: str, folder: DataFolder) -> None:
+    """Asks our own broker what is in force. Raises Misconfigured if it is not what we told it, Unreachable."""
+    try:
+        with Redis.from_url(
+            url,
+            socket_connect_timeout=ANSWER_S,
+            socket_timeout=ANSWER_S,
+            decode_responses=True,
+            # The name of a folder need not be UTF-8.
+            encoding_errors="surrogateescape",
+        ) as redis:
+            found = redis.config_get(*ASKED)
+    except (RedisError, OSError) as error:
+        raise Unreachable(f"The broker does not tell how it runs ({error}).") from error
+    faults = []
+    if not _asks_for_password(url):
+        faults.append("it asks for no password")
+    if not set(found["bind"].split()) <= LOOPBACK or not found["bind"]:
+        faults.append(f"it listens on {found['bind'] or '*'}")
+    if found["appendonly"] != "yes":
+        faults.append("it keeps nothing")
+    if found["maxmemory-policy"] != "noeviction":
+        faults.append(f"it throws messages away ({found['maxmemory-policy']})")
+    if not _is_same_folder(found["dir"], folder.broker):
+        faults.append(f"it keeps its files in {found['dir']}")
+    _refuse("broker", faults)
+
+
+def confirm_store(url: str, key: str) -> None:
+    """Whether our own store is on loopback alone, and closed to who has no key. Raises Misconfigured, Unreachable."""
+    faults = []
+    if _lets_in(url, None):
+        faults.append("it asks for no key")
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    for address in ELSEWHERE:
+        shown = f"[{address}]" if ":" in address else address
+        if address != host and _listens(address, port or 0) and _lets_in(f"http://{shown}:{port}", key):
+            faults.append(f"it listens on {address} too")
+    _refuse("store", faults)
+
+
+def _refuse(part: str, faults: list[str]) -> None:
+    if faults:
+        raise Misconfigured(
+            f"The {part} does not run as it was told ({', '.join(faults)}) and is stopped: "
+            f"see `lookalike logs {part}`, and start again."
+        )
+
+
+def _asks_for_password(url: str) -> bool:
+    parts = urlsplit(url)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    try:
+        with Redis.from_url(bare, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S) as redis:
+            redis.ping()
+    except AuthenticationError:
+        return True
+    except (RedisError, OSError) as error:
+        raise Unreachable(f"The broker at {without_secret(url)} does not answer ({error}).") from error
+    return False
+
+
+def _lets_in(url: str, key: str | None) -> bool:
+    try:
+        ask_store(url, key)
+    except LookalikeError:
+        return False
+    return True
+
+
+def _listens(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=ANSWER_S):
+            return True
+    except OSError:
+        return False
+
+
+def _is_same_folder(told: str, ours: Path) -> bool:
+    try:
+        return Path(told).samefile(ours)
+    except OSError:
+        return False
