@@ -1,5 +1,6 @@
 """The order in which a machine is looked at: first what everything else needs. Joins the modules beside it."""
 
+import os
 from collections.abc import Iterator
 
 from lookalike.doctor.finding import Finding, broken
@@ -8,6 +9,7 @@ from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
 from lookalike.doctor.places import data, disk, library, ports
 from lookalike.doctor.programs import broker_program, model
 from lookalike.doctor.servers import broker, parts, store
+from lookalike.doctor.surroundings import certificates, limits, output, proxies, temporary
 from lookalike.errors import Misconfigured
 from lookalike.local.folder import DataFolder, data_folder
 from lookalike.local.running import find_running, with_running
@@ -21,6 +23,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     lacking = {name: lacks(name) for name in EXTRAS}
     yield from (extra(name, missing) for name, missing in lacking.items())
     yield processor()
+    yield limits()
+    yield output()
+    yield temporary()
+    yield certificates(os.environ)
     try:
         running = find_running(settings)
         whole = with_running(settings) if running is not None else settings
@@ -28,6 +34,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield broken("system", "more than one runs here", str(error))
         return
     folder = data_folder(settings) if running is None else DataFolder(running.data)
+    yield proxies(whole, os.environ)
     yield data(folder)
     yield disk(folder)
     yield library(whole, folder)

@@ -15,9 +15,12 @@ POINTER = "running-"
 
 
 def runtime_folder() -> Path:
-    """This user's folder for such files, made if need be. Raises Misconfigured if others could write in it."""
+    """This user's folder for such files, made if need be. Raises Misconfigured, also if others could write in it."""
     folder = _folder()
-    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"{folder} cannot be made ({error.strerror}): set TMPDIR to a folder of yours.") from error
     if not _is_ours(folder):
         raise Misconfigured(
             f"{folder} is open to other users or not yours: remove it, or set TMPDIR to a folder of yours."

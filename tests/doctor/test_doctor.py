@@ -1,11 +1,12 @@
 """`lookalike doctor` names what is broken; here parts are really broken, one after the other or several at once."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
 from lookalike.doctor.places import data, disk, library, ports
 from lookalike.doctor.programs import broker_program, model
 from lookalike.doctor.servers import broker, parts, store
+from lookalike.doctor.surroundings import certificates, proxies
 from lookalike.local.folder import DataFolder, make
 from lookalike.names import Names
 from lookalike.settings import Settings
@@ -30,8 +32,8 @@ from tests.running.workers import worker_environment
 UNSHARE = shutil.which("unshare") or "unshare"
 
 
-def doctor(*words: str, **settings: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lookalike.cli import main; main()", "doctor", *words]
+def doctor(*words: str, within: Sequence[str] = (), **settings: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*within, sys.executable, "-c", "from lookalike.cli import main; main()", "doctor", *words]
     environment = worker_environment(**settings) | {"COLUMNS": "200"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
@@ -268,3 +270,50 @@ def test_parts_that_are_silent_are_named(url: str) -> None:
     found = parts(settings)
 
     assert (found.state, found.found) == ("broken", "silent: store, ingest, search")
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "state", "said"),
+    [
+        ({}, None, "ok", "none"),
+        ({"ALL_PROXY": "socks://127.0.0.1:9"}, None, "ok", "reached directly all the same"),
+        ({"ALL_PROXY": "socks4://127.0.0.1:9"}, "http://127.0.0.1:6333", "ok", "127.0.0.1 is reached directly"),
+        ({"HTTP_PROXY": "http://me:secret@proxy:3128"}, "http://qdrant:6333", "ok", "through http://proxy:3128"),
+        ({"ALL_PROXY": "socks4://127.0.0.1:9"}, "http://qdrant:6333", "broken", "ALL_PROXY names a socks4 proxy"),
+    ],
+)
+def test_proxies_are_told_with_what_they_mean_for_the_store(
+    environment: dict[str, str], url: str | None, state: str, said: str
+) -> None:
+    found = proxies(Settings(qdrant_url=url), environment)
+
+    assert found.state == state
+    assert said in f"{found.found} {found.remedy}"
+    assert "secret" not in f"{found.found} {found.remedy}"
+
+
+def test_certificates_that_are_not_there_are_told_by_their_variable(tmp_path: Path) -> None:
+    there = {"SSL_CERT_DIR": f"{tmp_path / 'none'}{os.pathsep}{tmp_path}"}
+
+    assert certificates({}).state == "ok"
+    assert certificates(there).state == "ok"
+    missing = certificates(there | {"SSL_CERT_FILE": str(tmp_path / "none")})
+    assert (missing.state, "unset SSL_CERT_FILE" in (missing.remedy or "")) == ("warning", True)
+
+
+def test_limits_output_and_temporary_folder_are_looked_at_as_they_are(tmp_path: Path) -> None:
+    small = 'ulimit -n 100; exec "$0" "$@"'
+    found = doctor(
+        "--json",
+        within=["sh", "-c", small],
+        LOOKALIKE_DATA=tmp_path / "data",
+        TMPDIR=tmp_path / "none",
+        PYTHONIOENCODING="ascii",
+        PYTHONUTF8="0",
+    )
+
+    told = {finding["name"]: finding for finding in json.loads(found.stdout)["findings"]}
+    assert told["limits"]["state"] == "broken"
+    assert "may open 100 files" in told["limits"]["remedy"]
+    assert told["output"]["state"] == "warning"
+    assert "Traceback" not in found.stderr

@@ -20,7 +20,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of, without_secret
-from lookalike.errors import Misconfigured
+from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local import down, find_running, up, with_running
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
@@ -29,12 +29,15 @@ from tests.running.edge import edge_process
 from tests.running.valkey import valkey_process
 
 SECRET = "ann:not-for-everybody"
+# A pattern, an option, a format, an expansion, a comment and a quotation, for whoever takes a name for one.
+HOSTILE = "-c [2024] *? {0} %(here)s %d #1 ;x $HOME `id` 'a' \"b\" \\ é"
+NO_TEXT = os.fsdecode(b"-caf\xe9\n[x]")
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One running system for the tests that leave it running."""
-    machine = Machine(tmp_path_factory.mktemp("machine"), name="data #1 %x é")
+    machine = Machine(tmp_path_factory.mktemp("machine"), name=HOSTILE)
     machine.start(machine.small("--also", "flower"), LOOKALIKE_FLOWER_AUTH=SECRET)
     yield machine
     machine.clear()
@@ -113,6 +116,37 @@ def test_a_killed_broker_comes_back_with_what_it_held(shared: Machine) -> None:
         return False
 
     wait_until(comes_back, STOPS_WITHIN_S)
+
+
+def test_a_data_folder_may_have_any_name_that_a_folder_can_have(machine: Machine) -> None:
+    odd = Machine(machine.tmp_path, name=NO_TEXT)
+
+    try:
+        running = odd.start()
+        with redis_of(with_running(read_settings(data=odd.folder.root))) as redis:
+            assert redis.config_get("appendonly") == {"appendonly": "yes"}
+        assert running.data == odd.folder.root
+        assert odd.log("broker")
+    finally:
+        odd.clear()
+
+
+def test_a_broker_that_comes_back_without_its_configuration_is_stopped_and_everything_with_it(
+    machine: Machine,
+) -> None:
+    running = machine.start()
+    conf = machine.folder.run / "valkey.conf"
+    conf.write_text(conf.read_text().replace("appendonly yes", "appendonly no"))
+
+    with redis_of(with_running(read_settings(data=machine.folder.root))) as redis:
+        os.kill(redis.info("server")["process_id"], signal.SIGKILL)
+
+    assert machine.ended(STARTS_WITHIN_S) == 1
+    said = machine.output.read_text().splitlines()[-1]
+    assert "The broker does not run as it was told (it keeps nothing) and is stopped" in said
+    assert machine.processes() == {}
+    with pytest.raises(Unreachable):
+        ask_broker(running.redis_url)
 
 
 def test_two_systems_run_side_by_side_on_ports_of_their_own(shared: Machine) -> None:

@@ -1,0 +1,92 @@
+"""What surrounds the program and was set for others: proxies, certificates, limits, the terminal, TMPDIR."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from lookalike.broker import without_secret
+from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.errors import LookalikeError
+from lookalike.local.limits import PROCESSES, files_limit, need_files, processes_limit
+from lookalike.local.runtime import runtime_folder
+from lookalike.settings import Settings
+from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def proxies(settings: Settings, environment: Mapping[str, str]) -> Finding:
+    """Which proxies are named, and whether one of them is on the way to the store."""
+    named = [name for name in (*PROXIES, *map(str.lower, PROXIES)) if environment.get(name)]
+    if not named:
+        return ok("proxies", "none")
+    found = ", ".join(named)
+    if settings.qdrant_url is None:
+        return ok("proxies", f"{found}; broker and store of this machine are reached directly all the same")
+    try:
+        access = store_access(settings.qdrant_url, environment)
+        access.grpc_options() if settings.qdrant_grpc else None
+    except LookalikeError as error:
+        return broken("proxies", found, str(error))
+    way = "directly" if access.proxy is None else f"through {without_secret(access.proxy)}"
+    return ok("proxies", f"{found}; the store at {access.host} is reached {way}")
+
+
+def certificates(environment: Mapping[str, str]) -> Finding:
+    """Whether the files of certificates that the environment names are there."""
+    named = {name: environment[name] for name in (*CERTIFICATES, CERTIFICATE_FOLDERS) if environment.get(name)}
+    if not named:
+        return ok("certificates", "those of the system and of Python's packages")
+    missing = [name for name, path in named.items() if not any(Path(each).exists() for each in path.split(os.pathsep))]
+    found = ", ".join(f"{name}={path}" for name, path in named.items())
+    if missing:
+        return warning(
+            "certificates", f"{found}; not there: {', '.join(missing)}",
+            f"Nothing on this machine needs them; a store or broker elsewhere by TLS and `lookalike model fetch` do: "
+            f"unset {missing[0]}, or correct it.",
+        )  # fmt: skip
+    return ok("certificates", found)
+
+
+def limits() -> Finding:
+    """Whether a process may open as many files, and this user start as many processes, as a system needs."""
+    if sys.platform == "win32":
+        return ok("limits", "those of Windows")
+    files, processes = files_limit(), processes_limit()
+    found = f"{_many(files)} open files, {_many(processes)} processes"
+    try:
+        need_files(files)
+    except LookalikeError as error:
+        return broken("limits", found, str(error))
+    if processes is not None and processes < PROCESSES:
+        return warning("limits", found, f"A system starts about 20 and their threads: allow {PROCESSES} (ulimit -Hu).")
+    return ok("limits", found)
+
+
+def output() -> Finding:
+    """Whether every name of a file can be shown here."""
+    encoding = sys.stdout.encoding if sys.stdout is not None else "closed"
+    if encoding.lower().replace("-", "") in ("utf8", "utf16", "utf8sig"):
+        return ok("output", encoding)
+    return warning(
+        "output", encoding, "What it lacks is shown as \\u and numbers: set PYTHONUTF8=1, or a locale with UTF-8."
+    )
+
+
+def temporary() -> Finding:
+    """Whether sockets and what must be seen by every `up` of this user can lie in TMPDIR."""
+    try:
+        folder = runtime_folder()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except LookalikeError as error:
+        return broken("temporary", tempfile.gettempdir(), str(error))
+    except OSError as error:
+        return broken("temporary", f"{folder} ({error.strerror})", "Make room there, or set TMPDIR to another folder.")
+    return ok("temporary", str(folder))
+
+
+def _many(limit: int | None) -> str:
+    return "any number of" if limit is None else str(limit)
