@@ -19,12 +19,23 @@ MISLEADING = (
     "FLOWER_BASIC_AUTH",
     "FLOWER_UNAUTHENTICATED_API",
 )
-LOOPBACK = ("127.0.0.1", "localhost")
+# Set for somebody else's program: each can end a part at its first warning, hold it at a prompt, or fill its log.
+OTHERS_PYTHON = (
+    "PYTHONDEVMODE",
+    "PYTHONINSPECT",
+    "PYTHONIOENCODING",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONSTARTUP",
+    "PYTHONTRACEMALLOC",
+    "PYTHONVERBOSE",
+    "PYTHONWARNINGS",
+)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def environment_of(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
     """Secrets travel here and never in argv, which every user of the machine can read."""
-    kept = {name: value for name, value in inherited.items() if name not in MISLEADING}
+    kept = {name: value for name, value in inherited.items() if name not in (*MISLEADING, *OTHERS_PYTHON)}
     return {
         **service_environment(kept),
         **_said(settings),

@@ -73,10 +73,15 @@ class Keeper:
             time.sleep(LOOK_AGAIN_S)
 
     def start_parts(self, stage: str) -> None:
-        """Starts the parts of a stage, without waiting for them."""
-        for part in self._parts:
-            if part.stage == stage:
-                _calls(self._server).startProcess(f"{stage}:{part.name}", False)
+        """Starts the parts of a stage, without waiting for them. Raises Misconfigured if the supervisor has ended."""
+        try:
+            for part in self._parts:
+                if part.stage == stage:
+                    _calls(self._server).startProcess(f"{stage}:{part.name}", False)
+        except (OSError, HTTPException) as error:
+            raise Misconfigured(
+                f"The supervisor ended while it started the parts ({error}): see `lookalike logs supervisor`."
+            ) from error
 
     def seen(self) -> dict[str, Seen]:
         """Each part as supervisord sees it; empty when supervisord does not answer."""
