@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Iterable
 
+from lookalike.errors import Misconfigured
 from lookalike.local.folder import DataFolder
 from lookalike.local.guarded import NONE, guarded_command
 from lookalike.local.limits import FILES, PROCESSES, at_most, files_limit, processes_limit
@@ -61,11 +62,19 @@ stdout_logfile_backups=3
 
 
 def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
-    """The configuration of supervisord, without secrets."""
+    """The configuration of supervisord, without secrets.
+
+    Raises Misconfigured if its socket has to lie in a temporary folder whose name supervisord takes for something else.
+    """
     parts = list(parts)
     # Relative wherever it can be: supervisord runs in the data folder, whose name may hold what it would expand.
     path = socket_of(folder)
-    inside = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
+    inside = str(path.relative_to(folder.root) if path.is_relative_to(folder.root) else path).replace("%", "%%")
+    if not re.fullmatch(r"[^\s;#\udc80-\udcff]+", inside):
+        raise Misconfigured(
+            f"The name of {path.parent} cannot be told to supervisord: set TMPDIR to a folder whose name has neither "
+            "blanks nor # nor ;, or name a data folder with a shorter path."
+        )
     stages = {stage: ",".join(part.name for part in parts if part.stage == stage) for stage in ("ground", "work")}
     limits = {"files": at_most(FILES, files_limit()), "processes": at_most(PROCESSES, processes_limit())}
     return CONF.format(socket=inside, **limits, **stages) + "".join(map(_program, parts))

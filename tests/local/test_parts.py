@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.errors import Misconfigured
 from lookalike.local.addresses import choose_addresses, completed
 from lookalike.local.embedded import embedded_password
 from lookalike.local.environment import environment_of
@@ -162,3 +163,20 @@ def test_a_library_keeps_its_id_and_another_one_gets_a_new_one_by_rebuild(folder
     assert identity_of(photos, folder, rebuild=False) == known
     assert identity_of(photos, folder, rebuild=True) == known
     assert identity_of(others, folder, rebuild=True) != known
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("100%", True), ("a b", False), ("x;y", False), ("caf\udce9", False)])
+def test_a_socket_in_an_odd_temporary_folder_is_told_to_supervisord_or_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+    folder = DataFolder(tmp_path / ("d" * MAX_SOCKET_BYTES))
+
+    if not is_told:
+        with pytest.raises(Misconfigured, match="set TMPDIR"):
+            keeper_conf(folder, [])
+        return
+    conf = RawConfigParser()
+    conf.read_string(keeper_conf(folder, []))
+    assert conf["unix_http_server"]["file"] % {} == str(socket_of(folder))
