@@ -18,9 +18,13 @@ def keep_to_the_point() -> None:
 
 
 def fields(event: str, **values: object) -> str:
-    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks are quoted."""
-    said = (
-        f"{name}={value!r}" if isinstance(value, str) and (" " in value or not value) else f"{name}={value}"
-        for name, value in values.items()
-    )
-    return " ".join([event, *said])
+    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks are quoted, and what does not print."""
+    return " ".join([event, *(f"{name}={_value(value)}" for name, value in values.items())])
+
+
+def _value(value: object) -> str:
+    """On one line, whatever it is: the name of a file may have a line feed in it."""
+    said = str(value)
+    if isinstance(value, str) and (" " in value or not value):
+        return repr(value)
+    return said if said.isprintable() else repr(said)
