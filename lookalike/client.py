@@ -2,6 +2,7 @@
 
 import logging
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -25,7 +26,7 @@ from lookalike.messages import (
     SyncReply,
 )
 from lookalike.neighbour import Neighbour
-from lookalike.paths import checked, is_sayable, shown
+from lookalike.paths import checked, is_sayable, quoted, shown
 from lookalike.query import query_bytes
 from lookalike.settings import Settings, read_settings
 from lookalike.status import Status, read_status
@@ -41,12 +42,14 @@ class Client:
 
     Raises NotRunning if there is nothing to find. Nothing connects before the first call. It may be used by many
     threads at once, and on both sides of a fork(): each process connects for itself. `close` or a `with` block ends
-    what it opened in this process; without either it ends with the process.
+    what it opened in this process, at the latest that happens when nobody has the client any more.
     """
 
     def __init__(self, settings: Settings | None = None, **given: object) -> None:
         whole = self.settings = with_running(settings if settings is not None else read_settings(**given))
         self._opened = PerProcess(lambda: Connections(whole))
+        # A client that is dropped is closed, too; at exit the system does that.
+        weakref.finalize(self, self._opened.close).atexit = False
         found = without_secret(broker_url(self.settings))
         log.debug(fields("client", broker=found, name=self.settings.name, library=self.settings.library))
 
@@ -153,7 +156,7 @@ class Client:
             return query_bytes(path, max_bytes=most, scaled=scaled)
         reason = why_no_file(path)
         if reason is not None:
-            raise Refused(f"{str(path)!r} cannot be searched for: {reason}.")
+            raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
         return ImageByPath(path=self._relative(path))
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
@@ -167,7 +170,7 @@ class Client:
                 # A name on the disk may spell what stands for a byte of another name; a path of the index does not.
                 return _said(inside) if there else _as_it_is(inside)
         if given.is_absolute():
-            raise Refused(f"{str(given)!r} is not a file here, and not a path inside the library {root}.")
+            raise Refused(f"{quoted(str(given))} is not a file here, and not a path inside the library {root}.")
         return _as_it_is(given.as_posix())
 
 
@@ -180,7 +183,7 @@ def _said(path: str) -> str:
     try:
         return checked(shown(path))
     except UnicodeEncodeError:
-        raise Refused(f"{path!r} can be no name of a file.") from None
+        raise Refused(f"{quoted(path)} can be no name of a file.") from None
 
 
 def _neighbours(answer: Any) -> list[Neighbour]:

@@ -24,6 +24,10 @@ class Connections:
         self.redis.close()
 
 
+# What forebears opened and nobody here uses any more.
+_inherited: list[Connections] = []
+
+
 class PerProcess:
     """The connections of whichever process asks.
 
@@ -55,6 +59,7 @@ class PerProcess:
         """Closes those of this process; nothing happens if there are none."""
         self._is_closed = True
         mine = self._opened.pop(_this_process(), None)
+        _inherited.extend(self._opened.values())
         if mine is not None:
             mine.close()
 

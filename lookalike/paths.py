@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.errors import Refused
 
+LONGEST_QUOTED = 255
 # What stands for a byte: those above ASCII, which alone can be no UTF-8, and the backslash.
 ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
 
@@ -49,6 +50,11 @@ def is_sayable(path: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in path)
 
 
+def quoted(path: str) -> str:
+    """The path between quotes, for a sentence; of one that is long its beginning."""
+    return repr(path) if len(path) <= LONGEST_QUOTED else f"{path[:LONGEST_QUOTED]!r}... ({len(path)} characters)"
+
+
 def checked(path: str) -> str:
     """The same path if it is relative, normal and stays inside; raises Refused otherwise."""
     parts = PurePosixPath(path).parts
@@ -60,5 +66,7 @@ def checked(path: str) -> str:
         or len(path) > MAX_PATH_CHARS
         or str(PurePosixPath(path)) != path
     ):
-        raise Refused(f"{path!r} is not a path inside the library: give it relative to the library, without `..`.")
+        raise Refused(
+            f"{quoted(path)} is not a path inside the library: give it relative to the library, without `..`."
+        )
     return path
