@@ -6,7 +6,7 @@ Exit codes: 0; 1 for an error, told in one sentence with its remedy; 2 for wrong
 import logging
 import sys
 
-from typer.exceptions import TyperException
+from typer.exceptions import Abort, TyperException
 
 from lookalike.cli import asking, checking, models, running, telling, verifying
 from lookalike.cli.app import app
@@ -27,6 +27,9 @@ def main() -> None:
     try:
         code = app(hoisted(sys.argv[1:]), standalone_mode=False)
         sys.stdout.flush()
+    except Abort:
+        # Standard input ended where an answer was wanted.
+        sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except (LookalikeError, OSError, UnicodeError) as error:
