@@ -2,14 +2,31 @@
 
 import logging
 import sys
+from typing import Any
+
+from lookalike.terminal import escaped
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Sets up the log of a program; `up` collects stderr into one file per part."""
-    logging.basicConfig(stream=sys.stderr, level=level, format=FORMAT)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine(FORMAT))
+    logging.basicConfig(level=level, handlers=[handler])
     keep_to_the_point()
+
+
+class OneLine(logging.Formatter):
+    """A message is one line without commands to a terminal, whatever names are in it; a traceback has such lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the standard library's name)
+        """The line of an event."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the standard library's name)
+        """The traceback."""
+        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
 def keep_to_the_point() -> None:
