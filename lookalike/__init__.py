@@ -2,6 +2,7 @@
 
 from lookalike.client import Client
 from lookalike.errors import (
+    Closed,
     CollectionMismatch,
     LookalikeError,
     Misconfigured,
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Client",
+    "Closed",
     "CollectionMismatch",
     "Job",
     "LookalikeError",

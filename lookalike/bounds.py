@@ -7,3 +7,5 @@ MAX_MESSAGE_PATHS = 1000
 MAX_PAGE = 1000
 # Arguments show up in Flower and in Celery's events; larger images travel beside the message.
 MAX_INLINE_QUERY_BYTES = 64 * 1024
+# Three years. Nobody waits longer, and the arithmetic of dates ends somewhere above.
+MAX_WAIT_S = 1e8

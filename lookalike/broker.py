@@ -62,6 +62,14 @@ def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
     return app
 
 
+def client_app(settings: Settings, *, name: str = "lookalike") -> Celery:
+    """A Celery app that sends and asks for answers, whose threads share one connection for them."""
+    app = celery_app(settings, name=name)
+    app.backend_cls = f"lookalike.answers:Answers+{app.backend_cls}"
+    app.conf.result_backend_thread_safe = True
+    return app
+
+
 def without_tls(url: str) -> tuple[str, dict[str, Any] | None]:
     """A URL and, apart from it, what it says of TLS, as redis-py's SSLConnection takes it; None without TLS.
 

@@ -2,16 +2,18 @@
 
 import logging
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from redis.exceptions import RedisError
 
-from lookalike.board import Board
 from lookalike.bounds import MAX_MESSAGE_PATHS
-from lookalike.broker import broker_url, celery_app, redis_of, without_secret
+from lookalike.broker import broker_url, without_secret
+from lookalike.connections import Connections, PerProcess
 from lookalike.errors import Refused, Unreachable
+from lookalike.given import limit_given, path_given, seconds_given, why_no_file
 from lookalike.job import Job
 from lookalike.local.running import with_running
 from lookalike.log import fields
@@ -24,9 +26,8 @@ from lookalike.messages import (
     SyncReply,
 )
 from lookalike.neighbour import Neighbour
-from lookalike.paths import checked
+from lookalike.paths import checked, is_sayable, quoted, shown
 from lookalike.query import query_bytes
-from lookalike.sender import Sender
 from lookalike.settings import Settings, read_settings
 from lookalike.status import Status, read_status
 
@@ -39,15 +40,28 @@ SYNC_S = 600.0
 class Client:
     """Finds the running system by itself, or through REDIS_URL; settings given here win over both.
 
-    Raises NotRunning if there is nothing to find. Nothing connects before the first call.
+    Raises NotRunning if there is nothing to find. Nothing connects before the first call. It may be used by many
+    threads at once, and on both sides of a fork(): each process connects for itself. `close` or a `with` block ends
+    what it opened in this process, at the latest that happens when nobody has the client any more.
     """
 
     def __init__(self, settings: Settings | None = None, **given: object) -> None:
-        self.settings = with_running(settings if settings is not None else read_settings(**given))
-        self._board = Board(redis_of(self.settings), self.settings.names)
-        self._sender = Sender(celery_app(self.settings), self.settings.names)
+        whole = self.settings = with_running(settings if settings is not None else read_settings(**given))
+        self._opened = PerProcess(lambda: Connections(whole))
+        # A client that is dropped is closed, too; at exit the system does that.
+        weakref.finalize(self, self._opened.close).atexit = False
         found = without_secret(broker_url(self.settings))
         log.debug(fields("client", broker=found, name=self.settings.name, library=self.settings.library))
+
+    def close(self) -> None:
+        """Ends all connections of this process; from then on every call raises Closed. Closing again does nothing."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def search(
         self,
@@ -63,22 +77,21 @@ class Client:
         scaled down before it is sent, unless every bit counts. Raises Refused if the image or the limit is at
         fault, Unreachable if the broker does not answer.
         """
-        if not 1 <= limit <= self.settings.max_limit:
-            raise Refused(f"The limit is {limit} and must be 1 to {self.settings.max_limit} (LOOKALIKE_MAX_LIMIT).")
-        patience_s = self.settings.search_s if timeout_s is None else timeout_s
-        sent = self._sender.search(self._query(image, scaled=scaled), limit, expires_s=patience_s)
-        return Job(sent, _neighbours, patience_s)
+        sender, wanted = self._opened.here().sender, limit_given(limit, self.settings.max_limit)
+        patience_s = self.settings.search_s if timeout_s is None else seconds_given(timeout_s)
+        sent = sender.search(self._query(image, scaled=scaled), wanted, expires_s=patience_s)
+        return Job(sent, self._answer, _neighbours, patience_s)
 
     def sync(self, paths: Iterable[str | os.PathLike[str]], *, again: bool = False) -> Job[SyncReply]:
         """Asks for these files to be indexed now: paths of the library, at most 1,000; absolute ones inside it too.
 
         `again` also tries files that were rejected and have not changed. Raises Refused, Unreachable.
         """
-        relative = [self._relative(path) for path in paths]
+        sender, relative = self._opened.here().sender, [self._relative(path) for path in paths]
         if len(relative) > MAX_MESSAGE_PATHS:
             raise Refused(f"{len(relative)} paths are too many for one job: send at most {MAX_MESSAGE_PATHS}.")
-        sent = self._sender.sync(SyncMessage(paths=relative, again=again))
-        return Job(sent, SyncReply.model_validate, SYNC_S)
+        sent = sender.sync(SyncMessage(paths=relative, again=again))
+        return Job(sent, self._answer, SyncReply.model_validate, SYNC_S)
 
     def allow_removals(self) -> None:
         """Lets the next scan remove from the index what is gone from the library, however much it is.
@@ -87,14 +100,15 @@ class Client:
         looks like a library that was emptied. Raises Unreachable.
         """
         try:
-            self._board.allow_removals()
+            self._opened.here().board.allow_removals()
         except RedisError as error:
             raise _unreachable(error) from error
 
     def status(self) -> Status:
         """What the system is doing. Raises Unreachable if the broker does not answer."""
+        opened = self._opened.here()
         try:
-            return read_status(self.settings, self._board, self._sender)
+            return read_status(self.settings, opened.board, opened.sender)
         except RedisError as error:
             raise _unreachable(error) from error
 
@@ -108,7 +122,7 @@ class Client:
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
         """What the index knows of these paths of the library, at most 1,000, by path. Raises Unreachable, TimedOut."""
-        reply = self._sender.known([*paths], timeout_s=READ_S)
+        reply = self._opened.here().sender.known([*paths], timeout_s=READ_S)
         return {file.path: file for file in reply.files}
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
@@ -117,34 +131,59 @@ class Client:
         step = self.settings.batch_paths
         for start in range(0, len(wanted), step):
             message = SyncMessage(paths=wanted[start : start + step], again=True)
-            self._sender.sync(message, scanned=True, answer=False)
+            self._opened.here().sender.sync(message, scanned=True, answer=False)
         return len(wanted)
+
+    def _answer(self, job: str, timeout_s: float) -> Any:
+        """Whichever process asks, also one that was not there when the job was sent."""
+        return self._opened.here().sender.answer(job, timeout_s=timeout_s)
 
     def _pages(self, status: Literal["rejected"] | None) -> Iterator[KnownFile]:
         after: str | None = None
         while True:
-            page = self._sender.page(ReadPage(after=after, status=status), timeout_s=READ_S)
+            page = self._opened.here().sender.page(ReadPage(after=after, status=status), timeout_s=READ_S)
             yield from page.files
             after = page.next
             if after is None:
                 return
 
     def _query(self, image: str | os.PathLike[str] | bytes, *, scaled: bool) -> ImageByPath | bytes:
-        if not isinstance(image, bytes) and not Path(image).is_file():
-            return ImageByPath(path=self._relative(image))
-        source = image if isinstance(image, bytes) else Path(image)
-        return query_bytes(source, max_bytes=self.settings.max_query_bytes, scaled=scaled)
+        most = self.settings.max_query_bytes
+        if isinstance(image, bytes | bytearray | memoryview):
+            return query_bytes(bytes(image), max_bytes=most, scaled=scaled)
+        path = path_given(image)
+        if os.path.isfile(path):  # noqa: PTH113 - a name that is too long or not valid is no file, and no error
+            return query_bytes(path, max_bytes=most, scaled=scaled)
+        reason = why_no_file(path)
+        if reason is not None:
+            raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
+        return ImageByPath(path=self._relative(path))
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
         """The path as the library knows it: a file here that lies in the library, else a path of the library."""
-        given, root = Path(path), self.settings.library
+        given, root = path_given(path), self.settings.library
         if root is not None:
             absolute = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links out of the library
-            if absolute.is_relative_to(root) and absolute != root and (given.is_absolute() or absolute.exists()):
-                given = absolute.relative_to(root)
+            there = os.path.lexists(absolute)
+            if absolute.is_relative_to(root) and absolute != root and (given.is_absolute() or there):
+                inside = absolute.relative_to(root).as_posix()
+                # A name on the disk may spell what stands for a byte of another name; a path of the index does not.
+                return _said(inside) if there else _as_it_is(inside)
         if given.is_absolute():
-            raise Refused(f"{str(given)!r} is not a file here, and not a path inside the library {root}.")
-        return checked(given.as_posix())
+            raise Refused(f"{quoted(str(given))} is not a file here, and not a path inside the library {root}.")
+        return _as_it_is(given.as_posix())
+
+
+def _as_it_is(path: str) -> str:
+    """A path of the index, as `list` has it; or a name with bytes that are not UTF-8, as it lies on the disk."""
+    return checked(path) if is_sayable(path) else _said(path)
+
+
+def _said(path: str) -> str:
+    try:
+        return checked(shown(path))
+    except UnicodeEncodeError:
+        raise Refused(f"{quoted(path)} can be no name of a file.") from None
 
 
 def _neighbours(answer: Any) -> list[Neighbour]:

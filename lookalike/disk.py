@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.candidates import Candidates
-from lookalike.paths import shown
+from lookalike.paths import raw, shown
 
 
 class Stamp(NamedTuple):
@@ -89,14 +89,8 @@ class Disk:
         return not stat.S_ISREG(found.st_mode)
 
     def raw(self, said: str) -> str:
-        r"""The path on the disk of a path in a message: `\xNN` may stand for a byte that is not UTF-8."""
-        if "\\x" not in said or not self.is_gone(said):
-            return said
-        folder = ""
-        for part in said.split("/"):
-            name = part if "\\x" not in part else self._name_shown_as(part, folder)
-            folder = f"{folder}/{name}" if folder else name
-        return folder
+        r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
+        return raw(said)
 
     def files(self, under: str = "") -> Iterator[Found]:
         """Every candidate in this folder and below. Folders that cannot be read are left out."""
@@ -150,13 +144,6 @@ class Disk:
         self._on_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
         return stamp_of(found) if stat.S_ISREG(found.st_mode) else None
-
-    def _name_shown_as(self, name: str, folder: str) -> str:
-        try:
-            with os.scandir(self._prefix + folder) as entries:
-                return next((entry.name for entry in entries if shown(entry.name) == name), name)
-        except OSError:
-            return name
 
 
 def _is_too_long(path: str) -> bool:

@@ -5,6 +5,7 @@ LookalikeError                told in one sentence, exit code 1
 |-- Unreachable               the broker did not answer; nothing was sent
 |-- TimedOut                  it was sent and nobody answered in time; it may still be done
 |-- Refused                   it was answered: the input is at fault, the reason says how
+|-- Closed                    the client was closed before
 |-- Misconfigured             a setting, a folder or a file is not usable
 `-- CollectionMismatch        the index was made with another library, model or distance
 """
@@ -28,6 +29,10 @@ class TimedOut(LookalikeError):
 
 class Refused(LookalikeError):
     """The request was read and cannot be done; sending it again changes nothing."""
+
+
+class Closed(LookalikeError):
+    """The client was closed; nothing was done."""
 
 
 class Misconfigured(LookalikeError):

@@ -3,18 +3,23 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from celery.result import AsyncResult
-
-from lookalike.sender import answer_of
+from lookalike.given import seconds_given
 
 Answer = TypeVar("Answer")
 
 
 class Job(Generic[Answer]):
-    """A sent job. `id` is the one that Flower shows."""
+    """A sent job. `id` is the one that Flower shows. One whose answer nobody asks for leaves nothing open."""
 
-    def __init__(self, sent: AsyncResult, read: Callable[[Any], Answer], patience_s: float) -> None:
+    def __init__(
+        self,
+        sent: str,
+        fetch: Callable[[str, float], Any],
+        read: Callable[[Any], Answer],
+        patience_s: float,
+    ) -> None:
         self._sent = sent
+        self._fetch = fetch
         self._read = read
         self._patience_s = patience_s
         self._answer: Answer | None = None
@@ -22,15 +27,15 @@ class Job(Generic[Answer]):
     @property
     def id(self) -> str:
         """Id of the task."""
-        return str(self._sent.id)
+        return self._sent
 
     def result(self, timeout_s: float | None = None) -> Answer:
         """The answer; asking again returns the same one.
 
         Waits as long as the job may take if no timeout is given. Raises TimedOut if nobody answered in
-        time, Refused if the input is at fault, Unreachable if the broker went away.
+        time, Refused if the input is at fault, Unreachable if the broker went away, Closed if the client was closed.
         """
         if self._answer is None:
-            patience_s = self._patience_s if timeout_s is None else timeout_s
-            self._answer = self._read(answer_of(self._sent, timeout_s=patience_s))
+            patience_s = self._patience_s if timeout_s is None else seconds_given(timeout_s)
+            self._answer = self._read(self._fetch(self._sent, patience_s))
         return self._answer

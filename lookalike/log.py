@@ -2,14 +2,31 @@
 
 import logging
 import sys
+from typing import Any
+
+from lookalike.terminal import escaped
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Sets up the log of a program; `up` collects stderr into one file per part."""
-    logging.basicConfig(stream=sys.stderr, level=level, format=FORMAT)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine(FORMAT))
+    logging.basicConfig(level=level, handlers=[handler])
     keep_to_the_point()
+
+
+class OneLine(logging.Formatter):
+    """A message is one line without commands to a terminal, whatever names are in it; a traceback has such lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the standard library's name)
+        """The line of an event."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the standard library's name)
+        """The traceback."""
+        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
 def keep_to_the_point() -> None:
@@ -18,9 +35,13 @@ def keep_to_the_point() -> None:
 
 
 def fields(event: str, **values: object) -> str:
-    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks are quoted."""
-    said = (
-        f"{name}={value!r}" if isinstance(value, str) and (" " in value or not value) else f"{name}={value}"
-        for name, value in values.items()
-    )
-    return " ".join([event, *said])
+    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks are quoted, and what does not print."""
+    return " ".join([event, *(f"{name}={_value(value)}" for name, value in values.items())])
+
+
+def _value(value: object) -> str:
+    """On one line, whatever it is: the name of a file may have a line feed in it."""
+    said = str(value)
+    if isinstance(value, str) and (" " in value or not value):
+        return repr(value)
+    return said if said.isprintable() else repr(said)

@@ -2,19 +2,20 @@
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
 from celery.exceptions import TaskRevokedError, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
-from celery.result import AsyncResult
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
-from lookalike.errors import LookalikeError, Refused, TimedOut, Unreachable
+from lookalike.answers import Answer
+from lookalike.errors import Closed, LookalikeError, Refused, TimedOut, Unreachable
 from lookalike.log import fields
 from lookalike.messages import (
     CountsReply,
@@ -33,6 +34,9 @@ from lookalike.names import READ, SEARCH, SYNC, Names
 
 log = logging.getLogger(__name__)
 
+# Each of the pool's ten connections is used for a millisecond at a time: one that is not free by then never will be.
+FREE_S = 10.0
+
 
 class Sender:
     """Sends messages through one Celery app."""
@@ -40,14 +44,45 @@ class Sender:
     def __init__(self, app: Celery, names: Names) -> None:
         self._app = app
         self._names = names
+        # Not the app's own pool: Celery shares that with every app of this process that has the same broker, so that
+        # closing it would be felt elsewhere.
+        connections = app.connection_for_write().Pool(limit=app.conf.broker_pool_limit)
+        self._producers = ProducerPool(connections, limit=app.conf.broker_pool_limit)  # type: ignore[no-untyped-call]
+        # Made here, because threads that are the first at the same time would each make one, and only one is closed.
+        self._answers = app.backend.client
+        self._is_closed = False
 
-    def sync(self, message: SyncMessage, *, scanned: bool = False, answer: bool = True) -> AsyncResult:
-        """Asks the ingest workers to look at paths; what a scan found waits behind what just changed."""
+    def close(self) -> None:
+        """Closes all connections, also of threads that wait for an answer."""
+        self._is_closed = True
+        self._producers.force_close_all()  # type: ignore[no-untyped-call]
+        self._producers.connections.force_close_all()
+        self._app.backend.close()
+        self._app.close()
+
+    def answer(self, job: str, *, timeout_s: float) -> Any:
+        """The answer of a job as JSON. Raises TimedOut, Unreachable, Closed, or what the worker raised."""
+        result = Answer(job, app=self._app)
+        try:
+            return _answer_of(result, timeout_s=timeout_s, need_open=self._need_open)
+        finally:
+            # Or it would be left to the garbage collector, which may come when the broker is gone.
+            with suppress(RedisError, RuntimeError):
+                self._app.backend.remove_pending_result(result)
+
+    def sync(self, message: SyncMessage, *, scanned: bool = False, answer: bool = True) -> str:
+        """Asks the ingest workers to look at paths; what a scan found waits behind what just changed.
+
+        Returns the job.
+        """
         queue = self._names.rescan if scanned else self._names.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not answer)
 
-    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> AsyncResult:
-        """Asks for neighbours; nobody starts on it after `expires_s`, and bytes of an image wait no longer."""
+    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
+        """Asks for neighbours; nobody starts on it after `expires_s`, and bytes of an image wait no longer.
+
+        Returns the job. The other methods wait for the answer themselves.
+        """
         key = str(uuid.uuid4())
         beside = {self._names.query(key): image} if isinstance(image, bytes) else {}
         message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
@@ -67,7 +102,7 @@ class Sender:
 
     def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
         sent = self._send(READ, ReadMessage(ask=ask), queue=self._names.search, expires_s=timeout_s)
-        return answer_of(sent, timeout_s=timeout_s)
+        return self.answer(sent, timeout_s=timeout_s)
 
     def _send(
         self,
@@ -78,29 +113,43 @@ class Sender:
         expires_s: float | None = None,
         beside: Mapping[str, bytes] | None = None,
         **options: Any,
-    ) -> AsyncResult:
-        with _away():
+    ) -> str:
+        self._need_open()
+        with _away(self._need_open):
             # Asked first, because Celery would try for five seconds and log each of its tries; and asked for the time,
             # because by a clock here that is slow everything would have expired when it arrives.
-            with self._app.backend.client.pipeline(transaction=False) as pipe:
+            with self._answers.pipeline(transaction=False) as pipe:
                 pipe.time()
                 for key, blob in (beside or {}).items():
                     pipe.set(key, blob, px=None if expires_s is None else max(1, int(expires_s * 1000)))
                 (now_s, _), *_ = pipe.execute()
             expires = None if expires_s is None else datetime.fromtimestamp(now_s + expires_s, UTC)
             arguments = [message.model_dump(mode="json")]
-            sent = self._app.send_task(task, args=arguments, queue=queue, expires=expires, retry=False, **options)
+            with self._producers.acquire(block=True, timeout=FREE_S) as producer:  # type: ignore[no-untyped-call]
+                sent = self._app.send_task(
+                    task,
+                    args=arguments,
+                    queue=queue,
+                    expires=expires,
+                    retry=False,
+                    producer=producer,
+                    result_cls=Answer,
+                    **options,
+                )
         log.debug(fields("sent", task=task, queue=queue, id=sent.id))
-        return sent
+        return str(sent.id)
+
+    def _need_open(self) -> None:
+        if self._is_closed:
+            raise Closed("The client was closed while this was under way: make another one.")
 
 
-def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
-    """The answer as JSON. Raises TimedOut, Unreachable, or what the worker raised."""
+def _answer_of(result: Answer, *, timeout_s: float, need_open: Callable[[], None]) -> Any:
     try:
-        with _away():
+        with _away(need_open):
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False)
+            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=need_open)
             result.forget()
     except CeleryTimeoutError:
         raise TimedOut(
@@ -119,10 +168,12 @@ def answer_of(result: AsyncResult, *, timeout_s: float) -> Any:
 
 
 @contextmanager
-def _away() -> Iterator[None]:
+def _away(need_open: Callable[[], None]) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, RedisError, ConnectionError, RuntimeError) as error:
+    except (OperationalError, LimitExceeded, RedisError, ConnectionError, RuntimeError) as error:
+        # Somebody closed the connections meanwhile.
+        need_open()
         # RuntimeError is what Celery's result backend ends its retries with.
         raise Unreachable(
             f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."

@@ -45,7 +45,7 @@ class Files:
     paths: list[str] = field(default_factory=list)
 
     def add(self, path: str) -> None:
-        """Takes one more, by its name on the disk."""
+        """Takes one more: by its name on the disk if it was found there, by that in the index if it was found there."""
         self.count += 1
         if len(self.paths) < MAX_MESSAGE_PATHS:
             self.paths.append(path)
@@ -164,7 +164,7 @@ class Verification:
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:
         """Searches with the file's own bytes: the best neighbour must be the file itself, at no distance."""
         try:
-            blob = Path(self.disk.root, file.path).read_bytes()
+            blob = Path(self.disk.root, self.disk.raw(file.path)).read_bytes()
         except OSError:
             # It left, which is for the next comparison to say.
             return
@@ -176,7 +176,7 @@ class Verification:
         except Refused:
             # It was embedded once and cannot be any more.
             is_same = False
-        now = self.disk.look(file.path)
+        now = self.disk.look(self.disk.raw(file.path))
         if now is not None and now.looks == _looks_of(file):
             found.checked += 1
             if not is_same:

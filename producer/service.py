@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookalike.board import Board, ProducerNote
-from lookalike.broker import celery_app, redis_of
+from lookalike.board import ProducerNote
 from lookalike.candidates import Candidates
+from lookalike.connections import Connections
 from lookalike.disk import Stamp
 from lookalike.log import fields
-from lookalike.sender import Sender
 from lookalike.settings import Settings
 from producer.batching import Batching
 from producer.counting import Counter
@@ -52,10 +51,8 @@ class Service:
 
     def __post_init__(self) -> None:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
-        self._redis = redis = redis_of(settings)
-        self._app = celery_app(settings, name="producer")
-        sender = Sender(self._app, settings.names)
-        board = Board(redis, settings.names)
+        self._opened = Connections(settings, name="producer")
+        redis, sender, board = self._opened.redis, self._opened.sender, self._opened.board
         self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
         self._in_flight = InFlight(now_s)
         self._removals = Removals(settings.max_removed_share, settings.max_removed_files)
@@ -160,8 +157,7 @@ class Service:
         threads[-1].start()
         for thread in threads:
             thread.join(max(0.0, until_s - time.monotonic()))
-        self._app.close()
-        self._redis.close()
+        self._opened.close()
         log.info(fields("producer ended", hanging=",".join(thread.name for thread in threads if thread.is_alive())))
         return not self._failed
 
@@ -179,10 +175,6 @@ class Service:
             log.exception(fields("part failed", part=name))
             self._failed = True
             self.stop.set()
-        finally:
-            # Celery keeps a connection for answers per thread, and closes none by itself.
-            self._app.backend.result_consumer.stop()
-            self._app.backend.client.connection_pool.disconnect()
 
     def _new_scan(self) -> Scan:
         return Scan(

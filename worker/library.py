@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lookalike.paths import checked, is_sayable, shown
+from lookalike.paths import checked, is_sayable, is_shown, raw, shown
 from worker.errors import LibraryOffline, Rejected, Unread
 
 # The disk's own trouble, not the file's: a failing cable, a share that went away and may come back, or ours.
@@ -122,7 +122,7 @@ class Library:
             except OSError as error:
                 _insist_on_disk(error, path)
                 return False
-            folder /= name
+            folder /= raw(name)
         return self.version(path) is None
 
     def _require_online(self) -> None:
@@ -152,26 +152,10 @@ class Library:
         return (status.st_dev, status.st_ino)
 
     def _find(self, path: str) -> Path | None:
-        plain = self._root / checked(path)
-        found = Path(os.path.realpath(plain))
-        if not found.is_relative_to(self._root):
+        if not is_shown(checked(path)):
             return None
-        if not os.path.lexists(found) and "\\x" in path:
-            return self._find_undecodable(path)
-        return found
-
-    def _find_undecodable(self, path: str) -> Path | None:
-        """The entry whose name is shown as `path` because its bytes are not UTF-8."""
-        folder = self._root
-        for name in PurePosixPath(path).parts:
-            try:
-                entries = [entry for entry in folder.iterdir() if shown(entry.name) == name]
-            except OSError:
-                return None
-            if not entries:
-                return None
-            folder = entries[0]
-        return folder
+        found = Path(os.path.realpath(self._root / raw(path)))
+        return found if found.is_relative_to(self._root) else None
 
 
 def _version_of(descriptor: int) -> Version:

@@ -67,7 +67,7 @@ class Search:
             return vector
         file = self.index.known([path]).get(path)
         if file is None:
-            raise Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path}` indexes it.")
+            raise Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path!r}` indexes it.")
         raise Refused(f"{path!r} was rejected: {file.reason}.")
 
     def _blob(self, image: ImageByKey | ImageInline) -> bytes:

@@ -6,10 +6,13 @@ Exit codes: 0; 1 for an error, told in one sentence with its remedy; 2 for wrong
 import logging
 import sys
 
+from typer.exceptions import Abort, TyperException
+
 from lookalike.cli import asking, checking, models, running, telling, verifying
 from lookalike.cli.app import app
 from lookalike.cli.manners import hoisted, is_verbose
-from lookalike.cli.show import say_error
+from lookalike.cli.show import say_error, say_usage
+from lookalike.cli.streams import Unwritable, set_streams
 from lookalike.errors import LookalikeError
 
 __all__ = ["app", "asking", "checking", "main", "models", "running", "telling", "verifying"]
@@ -20,15 +23,33 @@ EXIT_INTERRUPTED = 130
 
 def main() -> None:
     """Runs the command and ends the program with its exit code."""
+    set_streams()
     try:
-        app(hoisted(sys.argv[1:]))
-    except LookalikeError as error:
-        if is_verbose():
-            logging.getLogger(__name__).exception("this is where it comes from")
-        say_error(str(error))
+        code = app(hoisted(sys.argv[1:]), standalone_mode=False)
+        sys.stdout.flush()
+    except Abort:
+        # Standard input ended where an answer was wanted.
         sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # `lookalike list | head` is not an error; the pipe must not be flushed again at exit.
-        sys.stdout = None
+    except (LookalikeError, OSError, UnicodeError) as error:
+        if is_verbose():
+            logging.getLogger(__name__).exception("this is where it comes from")
+        say_error(sentence_of(error))
+        sys.exit(EXIT_ERROR)
+    except TyperException as error:
+        say_usage(error)
+        sys.exit(error.exit_code)
+    sys.exit(code)
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong and what helps, of our errors and of those that the machine causes."""
+    if isinstance(error, Unwritable):
+        return f"The output cannot be written ({error.strerror}): make room, or give standard output another place."
+    if isinstance(error, OSError):
+        about = "" if error.filename is None else f" {error.filename!r}"
+        return f"The machine refused it ({error.strerror or error}){about}: `lookalike doctor` may name the cause."
+    if isinstance(error, UnicodeError):
+        return f"A name has letters that this locale lacks ({error}): set LC_ALL=C.UTF-8, or unset PYTHONUTF8."
+    return str(error)

@@ -14,6 +14,7 @@ from lookalike.cli.show import eta_words, show_files, show_json, show_neighbours
 from lookalike.client import Client
 from lookalike.errors import NotRunning
 from lookalike.status import Status
+from lookalike.terminal import escaped
 
 POLL_S = 0.25
 # The producer renews its note once a second: only what holds longer than that is known to be so.
@@ -32,7 +33,8 @@ def search(
 ) -> None:
     """Show the images that look most like this one."""
     begun = time.perf_counter()
-    neighbours = Client(data=data).search(image, limit, timeout_s=timeout_s).result()
+    with Client(data=data) as client:
+        neighbours = client.search(image, limit, timeout_s=timeout_s).result()
     if not json:
         show_neighbours(neighbours)
         return
@@ -55,7 +57,8 @@ def status(
     json: Json = False,
 ) -> None:
     """Show what is discovered, indexed, rejected and queued, and which parts run."""
-    now = _wait(_soon_there(data)) if wait else Client(data=data).status()
+    with _soon_there(data) if wait else Client(data=data) as client:
+        now = _wait(client) if wait else client.status()
     if json:
         show_json(now.model_dump())
     else:
@@ -65,7 +68,8 @@ def status(
 @app.command(name="list")
 def list_(data: Data = None, json: Json = False) -> None:
     """List every file in the index."""
-    rows = sorted((file.path, file.status) for file in Client(data=data).list())
+    with Client(data=data) as client:
+        rows = sorted((file.path, file.status) for file in client.list())
     if json:
         show_json([{"path": path, "status": status} for path, status in rows])
     else:
@@ -75,7 +79,8 @@ def list_(data: Data = None, json: Json = False) -> None:
 @app.command()
 def rejected(data: Data = None, json: Json = False) -> None:
     """List the files that could not be indexed, each with its reason."""
-    rows = sorted((file.path, file.reason or "") for file in Client(data=data).rejected())
+    with Client(data=data) as client:
+        rows = sorted((file.path, file.reason or "") for file in client.rejected())
     if json:
         show_json([{"path": path, "reason": reason} for path, reason in rows])
     else:
@@ -97,7 +102,7 @@ def _soon_there(data: Path | None) -> Client:
 def _wait(client: Client) -> Status:
     """Waits, with a bar on stderr, until everything that is there is done."""
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[eta]}"),
@@ -113,7 +118,7 @@ def _wait(client: Client) -> Status:
             finished = (now.indexed or 0) + (now.rejected or 0)
             progress.update(
                 bar,
-                description=now.state,
+                description=escaped(now.state),
                 completed=finished,
                 total=now.discovered,
                 eta=f"ETA {eta_words(now.eta_s)}",

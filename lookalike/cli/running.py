@@ -1,5 +1,6 @@
 """Commands that start, stop and look after the system on this machine: up, down, logs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from lookalike.cli.manners import is_quiet
 from lookalike.local.logs import ALSO
 from lookalike.local.parts import PARTS
 from lookalike.settings import read_settings
+from lookalike.terminal import escaped
 
 
 @app.command()
@@ -45,4 +47,9 @@ def logs(
     data: Data = None,
 ) -> None:
     """Show what the parts said."""
-    local.logs(read_settings(data=data), part, follow=follow)
+    # Its lines have names of files in them.
+    local.logs(read_settings(data=data), part, follow=follow, say=_say_line)
+
+
+def _say_line(line: str) -> None:
+    sys.stdout.write(escaped(line) + "\n")

@@ -1,18 +1,23 @@
 """Prints: JSON for programs, tables for people. Colours only where a terminal wants them (rich, NO_COLOR)."""
 
-import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+from typer import rich_utils
+from typer.exceptions import TyperException
 
 from lookalike.cli.manners import is_quiet
+from lookalike.cli.streams import write_json
 from lookalike.doctor import Finding
 from lookalike.neighbour import Neighbour
 from lookalike.paths import shown
 from lookalike.status import Status
+from lookalike.terminal import escaped, escaped_name
 from lookalike.verify import Comparison
 
 MOST_EXAMPLES = 5
@@ -20,19 +25,27 @@ COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
 
 
 def say_error(sentence: str) -> None:
-    """One error on stderr."""
-    Console(stderr=True, highlight=False).print(f"[red]Error:[/red] {_plain(sentence)}", soft_wrap=True)
+    """One error on stderr; nothing helps if that cannot be written either."""
+    with suppress(OSError):
+        Console(stderr=True).print(Text.assemble(("Error:", "red"), " ", escaped(sentence)), soft_wrap=True)
+
+
+def say_usage(error: TyperException) -> None:
+    """What was typed wrong, on stderr; it may quote what was typed."""
+    said = escaped(error.format_message())
+    error.format_message = lambda: said  # type: ignore[method-assign]
+    with suppress(OSError):
+        rich_utils.rich_format_error(error)  # type: ignore[arg-type]
 
 
 def say(sentence: str) -> None:
     """One sentence on stdout for people, not with --quiet."""
-    Console(highlight=False, quiet=is_quiet()).print(_plain(sentence), soft_wrap=True)
+    Console(quiet=is_quiet()).print(Text(escaped(sentence)), soft_wrap=True)
 
 
 def show_json(document: Any) -> None:
-    """One JSON document on stdout."""
-    json.dump(document, sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """One JSON document on stdout, with the exact names."""
+    write_json(document)
 
 
 def show_neighbours(neighbours: Sequence[Neighbour]) -> None:
@@ -42,14 +55,14 @@ def show_neighbours(neighbours: Sequence[Neighbour]) -> None:
         return
     table = Table("similarity", "score", "path", box=None, header_style="dim")
     for found in neighbours:
-        table.add_row(f"{found.similarity:.3f}", f"{found.score:.4f}", _plain(found.path))
+        table.add_row(f"{found.similarity:.3f}", f"{found.score:.4f}", Text(escaped_name(found.path)))
     Console(highlight=False).print(table)
 
 
 def show_files(rows: Sequence[tuple[str, str]]) -> None:
     """Two plain columns, one line a file, made for `grep` as well as for eyes."""
     for first, second in rows:
-        sys.stdout.write(f"{first}\t{second}\n")
+        sys.stdout.write(f"{escaped_name(first)}\t{escaped_name(second)}\n")
 
 
 def show_status(status: Status) -> None:
@@ -79,11 +92,11 @@ def show_status(status: Status) -> None:
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),
     ):
-        table.add_row(name, unknown if value is None else _plain(str(value)))
+        table.add_row(name, Text(unknown if value is None else escaped(str(value))))
     console = Console(highlight=False)
     console.print(table)
     if status.warning:
-        console.print(f"[yellow]{_plain(status.warning)}[/yellow]", soft_wrap=True)
+        console.print(Text(escaped(status.warning), style="yellow"), soft_wrap=True)
 
 
 def show_finding(finding: Finding) -> None:
@@ -91,21 +104,26 @@ def show_finding(finding: Finding) -> None:
     if finding.state == "ok" and is_quiet():
         return
     console = Console(highlight=False)
-    state = f"[{COLOURS[finding.state]}]{finding.state:8}[/]"
-    console.print(f"{state}{finding.name:15} {_plain(finding.found)}", soft_wrap=True)
+    state = (f"{finding.state:8}", COLOURS[finding.state])
+    console.print(Text.assemble(state, f"{finding.name:15} {escaped(finding.found)}"), soft_wrap=True)
     if finding.remedy is not None:
-        console.print(f"{'':8}{'':15} -> {_plain(finding.remedy)}", soft_wrap=True)
+        console.print(Text(f"{'':8}{'':15} -> {escaped(finding.remedy)}"), soft_wrap=True)
 
 
 def show_comparison(found: Comparison, *, is_deep: bool) -> None:
     """Numbers with some names; what it means comes last."""
-    kinds = [("lost", found.lost), ("ghosts", found.ghosts), ("stale", found.stale)]
-    kinds += [("wrong", found.wrong)] if is_deep else []
+    # What was found on the disk has its names, the other kinds those of the index.
+    kinds = [
+        ("lost", found.lost.count, [shown(path) for path in found.lost.paths[:MOST_EXAMPLES]]),
+        ("ghosts", found.ghosts.count, found.ghosts.paths[:MOST_EXAMPLES]),
+        ("stale", found.stale.count, [shown(path) for path in found.stale.paths[:MOST_EXAMPLES]]),
+    ]
+    kinds += [("wrong", found.wrong.count, found.wrong.paths[:MOST_EXAMPLES])] if is_deep else []
     table = Table(box=None, show_header=False)
-    for name, files in kinds:
-        examples = [shown(path) for path in files.paths[:MOST_EXAMPLES]]
-        more = ["..."] if files.count > len(examples) else []
-        table.add_row(name, str(files.count), _plain(", ".join(examples + more)))
+    for name, count, paths in kinds:
+        examples = [escaped_name(path) for path in paths]
+        more = ["..."] if count > len(examples) else []
+        table.add_row(name, str(count), Text(", ".join(examples + more)))
     table.add_row("rejected", str(found.rejected), "")
     if is_deep:
         table.add_row("embedded again", str(found.checked), "")
@@ -125,8 +143,3 @@ def eta_words(eta_s: float | None) -> str:
     if eta_s < 100:  # noqa: PLR2004
         return f"{eta_s:.0f} s"
     return f"{eta_s / 60:.0f} min" if eta_s < 6000 else f"{eta_s / 3600:.1f} h"  # noqa: PLR2004
-
-
-def _plain(text: str) -> str:
-    """Text from outside, so that brackets in a file name are no markup and control characters do nothing."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text).replace("[", r"\[")

@@ -12,6 +12,7 @@ from lookalike.cli.app import Data, Json, app
 from lookalike.cli.show import say, show_json
 from lookalike.client import Client
 from lookalike.messages import SyncReply
+from lookalike.paths import raw
 
 
 @app.command()
@@ -26,16 +27,16 @@ def sync(
     """Index these files now, and wait until it is done."""
     if not paths and not allow_removals:
         raise typer.BadParameter("name files or folders, or give --allow-removals", param_hint="PATHS")
-    client = Client(data=data)
-    if allow_removals:
-        client.allow_removals()
-    step = client.settings.batch_paths
-    wanted = [file for path in paths or [] for file in _files(client, path)]
-    jobs = [client.sync(wanted[start : start + step]) for start in range(0, len(wanted), step)]
     total = SyncReply()
-    for job in jobs:
-        reply = job.result()
-        total = SyncReply(**{name: count + getattr(reply, name) for name, count in total.model_dump().items()})
+    with Client(data=data) as client:
+        if allow_removals:
+            client.allow_removals()
+        step = client.settings.batch_paths
+        wanted = [file for path in paths or [] for file in _files(client, path)]
+        jobs = [client.sync(wanted[start : start + step]) for start in range(0, len(wanted), step)]
+        for job in jobs:
+            reply = job.result()
+            total = SyncReply(**{name: count + getattr(reply, name) for name, count in total.model_dump().items()})
     if json:
         show_json(total.model_dump())
     elif allow_removals and not wanted:
@@ -51,7 +52,8 @@ def retry(
     json: Json = False,
 ) -> None:
     """Try rejected files again although they have not changed."""
-    sent = Client(data=data).retry([str(path) for path in paths or []])
+    with Client(data=data) as client:
+        sent = client.retry([str(path) for path in paths or []])
     if json:
         show_json({"sent": sent})
     else:
@@ -61,7 +63,9 @@ def retry(
 def _files(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
     root = client.settings.library
-    folder = next((found for found in (path, *([root / path] if root else [])) if found.is_dir()), None)
+    places = (path, *([root / raw(str(path))] if root else []))
+    # Not Path.is_dir(), to which a name that is too long is an error.
+    folder = next((found for found in places if os.path.isdir(found)), None)  # noqa: PTH112
     if folder is None or root is None:
         yield path
         return

@@ -29,8 +29,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Compare the library with the index; exit code 1 if they differ and nothing is left to do."""
-    client = Client(data=data)
-    found = _verified(client, _disk_of(client), deep)
+    with Client(data=data) as client:
+        found = _verified(client, _disk_of(client), deep)
     if json:
         embedded = {"checked": found.checked, "wrong": found.wrong.count} if deep else {}
         show_json({**found.numbers(), **embedded})

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from lookalike.terminal import escaped
+
 # On a terminal the line is redrawn; elsewhere a line is added, and a log should stay readable.
 PLAIN_EVERY_S = 5.0
 # A part that was started this often within this time keeps dying.
@@ -87,14 +89,14 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Adds a line that stays."""
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(escaped(text)), soft_wrap=True)
 
     def show(self, line: str) -> None:
         """Shows the line if it is new."""
         if line == self._shown:
             return
         if self._live is not None:
-            self._live.update(Text(line), refresh=True)
+            self._live.update(Text(escaped(line)), refresh=True)
         elif self._now() - self._shown_at < PLAIN_EVERY_S:
             return
         else:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lookalike.board import Board
-from lookalike.broker import celery_app, redis_of
+from lookalike.connections import Connections
 from lookalike.local.addresses import choose_addresses, completed
 from lookalike.local.admission import alone, need_extras, need_given_servers, need_locks, wait_for_leftovers
 from lookalike.local.environment import environment_of
@@ -26,7 +25,6 @@ from lookalike.local.screen import Screen, Starts, Status, live_line
 from lookalike.local.space import Ends, need_space
 from lookalike.local.starting import Plan, Restarts, start_all
 from lookalike.local.stopping import Stop, stop_on_signals
-from lookalike.sender import Sender
 from lookalike.settings import Settings
 from lookalike.status import read_status
 
@@ -39,8 +37,8 @@ MakeParts = Callable[[Settings, Ports], Sequence[Part]]
 
 def status_of(settings: Settings) -> Callable[[], Status]:
     """What `lookalike status` asks."""
-    board, sender = Board(redis_of(settings), settings.names), Sender(celery_app(settings), settings.names)
-    return lambda: read_status(settings, board, sender)
+    opened = Connections(settings)
+    return lambda: read_status(settings, opened.board, opened.sender)
 
 
 def up(

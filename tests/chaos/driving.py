@@ -75,16 +75,16 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     where = ["--data", str(machine.folder.root), "--model", str(model)]
     try:
         running = machine.start([*up, *where], LOOKALIKE_WORKERS="2")
-        client = Client(data=machine.folder.root)
-        wait_until(lambda: _is_at_rest(client), UP_WITHIN_S)
-        writer = Writer(machine.library, folder / "outside", random.Random(plan.seed), plan.burst_files)
-        killer = Killer(machine, random.Random(plan.seed + 1))
-        _harm(plan, writer, killer, tell)
-        agreed_s = _agreement(client, machine.library, tell)
-        store = store_of(running)
-        verdict = judge(machine.library, store, running.name, model)
-        store.close()
-        return _report(plan, writer, killer, verdict, client.status().embedded_total, agreed_s)
+        with Client(data=machine.folder.root) as client:
+            wait_until(lambda: _is_at_rest(client), UP_WITHIN_S)
+            writer = Writer(machine.library, folder / "outside", random.Random(plan.seed), plan.burst_files)
+            killer = Killer(machine, random.Random(plan.seed + 1))
+            _harm(plan, writer, killer, tell)
+            agreed_s = _agreement(client, machine.library, tell)
+            store = store_of(running)
+            verdict = judge(machine.library, store, running.name, model)
+            store.close()
+            return _report(plan, writer, killer, verdict, client.status().embedded_total, agreed_s)
     finally:
         machine.clear()
 

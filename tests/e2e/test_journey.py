@@ -94,7 +94,8 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     (machine.library / "notes.txt").write_text("no candidate")
     command = person.command("up", str(machine.library), "--data", str(machine.folder.root))
     machine.start(command, LOOKALIKE_WORKERS="2", LOOKALIKE_RESCAN_S="5")
-    yield person
+    with person.client:
+        yield person
     machine.clear()
 
 

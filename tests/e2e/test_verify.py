@@ -33,8 +33,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     (machine.library / "broken.jpg").write_bytes(b"this is no picture")
     tiny_model(machine.tmp_path / "tiny.onnx")
     machine.start(up(machine), **SETTINGS)
-    client = Client(data=machine.folder.root)
-    wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
+    with Client(data=machine.folder.root) as client:
+        wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
     yield machine
     machine.clear()
 
@@ -110,10 +110,10 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
     for seed in range(3, PICTURES):
         (machine.library / f"{seed}.png").unlink()
     machine.start(up(machine), **SETTINGS, LOOKALIKE_MAX_REMOVED_FILES="5")
-    client = Client(data=machine.folder.root)
-    wait_until(lambda: client.status().is_done and client.status().warning, PATIENCE_S)
+    with Client(data=machine.folder.root) as client:
+        wait_until(lambda: client.status().is_done and client.status().warning, PATIENCE_S)
 
-    assert "files in the index are not in the library any more" in str(client.status().warning)
+        assert "files in the index are not in the library any more" in str(client.status().warning)
     code, numbers = told(machine)
     assert (code, numbers["lost"], numbers["stale"]) == (1, 0, 0)
     # The test before left one as well.

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.errors import Refused
-from lookalike.paths import checked, is_sayable, shown
+from lookalike.paths import checked, is_sayable, is_shown, quoted, raw, shown
 
 
 def test_a_name_that_is_not_utf8_is_shown_with_its_bytes() -> None:
@@ -14,10 +14,60 @@ def test_a_name_that_is_not_utf8_is_shown_with_its_bytes() -> None:
     assert not is_sayable("caf\udce9.jpg")
 
 
-@pytest.mark.parametrize("path", ["a.jpg", "a b/ü.jpg", "写真/1.jpg", "back\\slash.jpg"])
+@pytest.mark.parametrize(
+    "path",
+    ["a.jpg", "a b/ü.jpg", "写真/1.jpg", "back\\slash.jpg", "\\x41.jpg", "\\xE9.jpg", "C:\\new\\x.jpg", "a\nb\x1b.jpg"],
+)
 def test_any_other_name_is_shown_as_it_is(path: str) -> None:
-    assert shown(path) == path
+    """Ids of points are made from it."""
+    assert (shown(path), raw(path)) == (path, path)
     assert is_sayable(path)
+    assert is_shown(path)
+
+
+def test_a_byte_and_a_name_that_spells_its_escape_are_two_paths() -> None:
+    assert shown("caf\udce9.jpg") == "caf\\xe9.jpg"
+    assert shown("caf\\xe9.jpg") == "caf\\x5cxe9.jpg"
+    assert shown("caf\\x5cxe9.jpg") == "caf\\x5cx5cxe9.jpg"
+
+
+# Names with much of what escapes are made of; and any bytes at all.
+BITS = st.sampled_from(
+    [b"\\", b"x", b"5", b"c", b"5c", b"e9", b"\xe9", b"\xc3", b"\xc3\xa9", b"\xed\xa0\x80", b"a", b"/", b"\n"]
+)
+NAMES = st.one_of(st.binary(min_size=1, max_size=50), st.lists(BITS, min_size=1, max_size=12).map(b"".join)).map(
+    lambda name: name.decode("utf-8", "surrogateescape")
+)
+
+
+@settings(deadline=None)
+@given(NAMES)
+def test_every_name_is_found_again_by_what_is_shown_of_it(name: str) -> None:
+    assert raw(shown(name)) == name
+    assert is_shown(shown(name))
+
+
+@settings(deadline=None)
+@given(NAMES, NAMES)
+def test_no_two_names_are_shown_alike(one: str, other: str) -> None:
+    assert (shown(one) == shown(other)) == (one == other)
+
+
+@settings(deadline=None)
+@given(NAMES)
+def test_what_no_name_is_shown_as_leads_to_no_other_name(said: str) -> None:
+    said = said.encode("utf-8", "replace").decode()
+
+    assert (shown(raw(said)) == said) == is_shown(said)
+
+
+def test_a_locale_that_knows_ascii_alone_shows_the_same() -> None:
+    assert shown("caf\udcc3\udca9.jpg") == "café.jpg"
+
+
+def test_a_long_name_is_quoted_by_its_beginning() -> None:
+    assert quoted("a\nb") == "'a\\nb'"
+    assert quoted("n" * 5000) == f"'{'n' * 255}'... (5000 characters)"
 
 
 @settings(deadline=None)  # other tests may keep the machine busy

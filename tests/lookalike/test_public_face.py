@@ -14,6 +14,7 @@ from lookalike.messages import SearchMessage, SyncMessage
 def test_the_exported_names_are_these() -> None:
     assert sorted(lookalike.__all__) == [
         "Client",
+        "Closed",
         "CollectionMismatch",
         "Job",
         "LookalikeError",
@@ -44,16 +45,15 @@ def test_without_a_system_the_client_says_how_to_start_one(tmp_path: Path, monke
 
 
 def test_a_broker_that_is_away_is_told_in_one_sentence() -> None:
-    client = Client(redis_url="redis://127.0.0.1:1/0")
-
-    for call in (
-        lambda: client.search(b"x"),
-        lambda: client.sync(["a.jpg"]),
-        client.status,
-        lambda: list(client.list()),
-    ):
-        with pytest.raises(Unreachable, match="broker does not answer"):
-            call()
+    with Client(redis_url="redis://127.0.0.1:1/0") as client:
+        for call in (
+            lambda: client.search(b"x"),
+            lambda: client.sync(["a.jpg"]),
+            client.status,
+            lambda: list(client.list()),
+        ):
+            with pytest.raises(Unreachable, match="broker does not answer"):
+                call()
 
 
 def test_messages_have_bounds() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.broker import celery_app
+from lookalike.broker import client_app
 from lookalike.messages import ImageByPath
 from lookalike.sender import Sender
 from lookalike.settings import read_settings
@@ -17,11 +17,13 @@ from tests.running.valkey import valkey_process
 def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with valkey_process(tmp_path) as url, Redis.from_url(url) as redis:
         settings = read_settings(redis_url=url)
-        app = celery_app(settings)
+        app = client_app(settings)
         # As Celery would have it on a machine whose clock is an hour slow.
         monkeypatch.setattr(app, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
 
-        Sender(app, settings.names).search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
+        sender = Sender(app, settings.names)
+        sender.search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
+        sender.close()
 
         (message,) = redis.lrange(settings.names.search, 0, -1)
         expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])

@@ -31,6 +31,22 @@ def test_what_lay_in_a_folder_that_is_a_file_now_is_gone(library: Library, root:
     assert library.is_gone("a.png/b.png")
 
 
+def test_a_byte_and_a_name_that_spells_its_escape_are_two_files(library: Library, root: Path) -> None:
+    draw(root / "\udce9" / "caf\udce9.png", 1)
+    draw(root / "\\xe9" / "caf\\xe9.png", 2)
+    draw(root / "é.png", 3)
+
+    with pytest.raises(Rejected, match="not valid UTF-8"):
+        library.read("\\xe9/caf\\xe9.png")
+    content = library.read("\\x5cxe9/caf\\x5cxe9.png")
+    assert content is not None
+    assert content.blob == (root / "\\xe9" / "caf\\xe9.png").read_bytes()
+    assert not library.is_gone("\\xe9/caf\\xe9.png")
+    assert not library.is_gone("\\x5cxe9/caf\\x5cxe9.png")
+    # Nothing is shown so: the bytes are the letter's.
+    assert (library.read("\\xc3\\xa9.png"), library.is_gone("\\xc3\\xa9.png")) == (None, True)
+
+
 def test_a_file_that_nobody_can_look_at_is_there_and_not_gone(
     library: Library, root: Path, request: pytest.FixtureRequest
 ) -> None:

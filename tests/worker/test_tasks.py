@@ -25,6 +25,7 @@ from lookalike.names import SEARCH, SYNC, Names
 from lookalike.settings import Settings, read_settings
 from tests.running.edge import edge_process
 from tests.running.pictures import encoded, picture
+from tests.running.sending import closed_after
 from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.danger import Danger
@@ -105,15 +106,16 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
         with worker_process(folder / "worker.log", environment, queues=queues) as worker:
             settings = read_settings(redis_url=redis_url, library=folder / "library", model=str(model))
-            yield System(
-                root=folder / "library",
-                client=Client(settings),
-                settings=settings,
-                environment=environment,
-                worker=worker,
-                log=folder / "worker.log",
-                redis=Redis.from_url(redis_url),
-            )
+            with Client(settings) as client, Redis.from_url(redis_url) as redis:
+                yield System(
+                    root=folder / "library",
+                    client=client,
+                    settings=settings,
+                    environment=environment,
+                    worker=worker,
+                    log=folder / "worker.log",
+                    redis=redis,
+                )
 
 
 def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path) -> None:
@@ -130,12 +132,11 @@ def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path)
 def test_any_celery_app_may_search(system: System) -> None:
     system.client.sync([system.path(3)]).result(timeout_s=20)
     url = system.environment["REDIS_URL"]
-    app = Celery(broker=url, backend=url)
     inline = base64.b64encode(encoded(picture(3))).decode()
+    message = {"v": 1, "image": {"base64": inline}, "limit": 1}
 
-    answer = app.send_task(
-        SEARCH, args=[{"v": 1, "image": {"base64": inline}, "limit": 1}], queue="lookalike:search"
-    ).get(timeout=20)
+    with closed_after(Celery(broker=url, backend=url)) as app:
+        answer = app.send_task(SEARCH, args=[message], queue="lookalike:search").get(timeout=20)
 
     assert answer["neighbours"][0]["path"] == "3.png"
 
@@ -143,7 +144,8 @@ def test_any_celery_app_may_search(system: System) -> None:
 def test_the_client_leaves_the_callers_current_app_alone(system: System) -> None:
     mine = Celery("mine", set_as_current=True)
 
-    Client(system.settings)
+    with Client(system.settings) as client:
+        client.status()
 
     assert current_app._get_current_object() is mine  # noqa: SLF001
 
@@ -153,7 +155,8 @@ def test_the_callers_celery_variables_mean_the_callers_app(system: System, monke
         monkeypatch.setenv(variable, "redis://127.0.0.1:1/0")
     system.client.sync([system.path(3)]).result(timeout_s=20)
 
-    assert Client(system.settings).search("3.png", 1).result(timeout_s=20)[0].path == "3.png"
+    with Client(system.settings) as client:
+        assert client.search("3.png", 1).result(timeout_s=20)[0].path == "3.png"
 
 
 @pytest.mark.parametrize(
@@ -168,10 +171,11 @@ def test_the_callers_celery_variables_mean_the_callers_app(system: System, monke
     ],
 )
 def test_a_message_that_is_none_of_ours_is_refused_by_its_field(system: System, message: object) -> None:
-    sent = celery_app(system.settings).send_task(SEARCH, args=[message], queue=system.settings.names.search)
+    with closed_after(celery_app(system.settings)) as app:
+        sent = app.send_task(SEARCH, args=[message], queue=system.settings.names.search)
 
-    with pytest.raises(Refused, match="This is no SearchMessage"):
-        sent.get(timeout=20)
+        with pytest.raises(Refused, match="This is no SearchMessage"):
+            sent.get(timeout=20)
 
 
 def test_a_pickle_is_refused_unopened_and_the_worker_lives(system: System, tmp_path: Path) -> None:
@@ -182,8 +186,8 @@ def test_a_pickle_is_refused_unopened_and_the_worker_lives(system: System, tmp_p
             return (Path.touch, (mark,))
 
     url = system.environment["REDIS_URL"]
-    stranger = Celery(broker=url, backend=url)
-    stranger.send_task(SYNC, args=[Evil()], serializer="pickle", queue=system.settings.names.ingest)
+    with closed_after(Celery(broker=url, backend=url)) as stranger:
+        stranger.send_task(SYNC, args=[Evil()], serializer="pickle", queue=system.settings.names.ingest)
     system.client.sync([system.path(3)]).result(timeout_s=20)
 
     assert "ContentDisallowed" in system.worker.said()
@@ -287,19 +291,17 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
     settings = read_settings(redis_url=environment["REDIS_URL"], library=system.root, model=str(model), name="other")
     board = Board(system.redis, settings.names)
     slow = system.path(90, "hang.png", width=SLOW_PX)
-    app = celery_app(settings)
     message = SyncMessage(paths=[slow]).model_dump(mode="json")
     log, queues = tmp_path / "other.log", "other:ingest,other:search"
 
-    with worker_process(log, environment, queues=queues) as worker:
+    with worker_process(log, environment, queues=queues) as worker, closed_after(celery_app(settings)) as app:
         app.send_task(SYNC, args=[message], queue=settings.names.ingest)
         wait_until(lambda: list(system.redis.scan_iter("other:danger:*")))
         worker.kill()
     assert (board.waiting(), board.in_work()) == (0, 1)
 
     (system.root / slow).write_bytes(encoded(picture(90)))
-    with worker_process(log, environment, queues=queues):
-        client = Client(settings)
+    with worker_process(log, environment, queues=queues), Client(settings) as client:
         wait_until(lambda: [file.path for file in client.list()] == [slow])
         wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
 
@@ -308,7 +310,8 @@ def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(sys
     """Celery forgets such a message when it connects again, and only the visibility timeout would bring it back."""
     name, held = system.path(95, "stranded.png"), system.settings.names.slot("ingest")
     message = SyncMessage(paths=[name]).model_dump(mode="json")
-    celery_app(system.settings).send_task(SYNC, args=[message], queue="nobody")
+    with closed_after(celery_app(system.settings)) as app:
+        app.send_task(SYNC, args=[message], queue="nobody")
     (raw,) = system.redis.lrange("nobody", 0, -1)
     stranded = json.dumps([json.loads(raw), "", system.settings.names.ingest])
 
@@ -335,9 +338,10 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
     """The broker does so when connections break; here this very process is the one that works on it."""
     task, name = "delivered-again", system.path(97)
     message = SyncMessage(paths=[name]).model_dump(mode="json")
-    app, ingest = celery_app(system.settings), system.settings.names.ingest
+    ingest = system.settings.names.ingest
 
-    with Danger(system.redis, system.settings.names, longest_s=60).entered(task):
+    danger = Danger(system.redis, system.settings.names, longest_s=60)
+    with danger.entered(task), closed_after(celery_app(system.settings)) as app:
         for _ in range(3):
             app.send_task(SYNC, args=[message], queue=ingest, task_id=task)
         wait_until(lambda: "another process is at work on it" in system.worker.said())
@@ -352,8 +356,9 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
     environment["LOOKALIKE_SEARCH_LOCK"] = str(lock)
     names = Names("searching")
     board = Board(system.redis, names)
-    client = Client(system.settings.model_copy(update={"name": "searching"}))
-    with worker_process(tmp_path / "searching.log", environment, queues=names.search, name="search"):
+    settings = system.settings.model_copy(update={"name": "searching"})
+    searching = worker_process(tmp_path / "searching.log", environment, queues=names.search, name="search")
+    with searching, Client(settings) as client:
         # The first is opened, which takes two seconds, and the second is held until then.
         for seed in range(2):
             client.search(encoded(picture(seed, (SLOW_PX, 48))))
@@ -376,8 +381,9 @@ def test_flower_is_told_of_a_search_although_the_worker_ends_right_after_it(syst
         with worker_process(tmp_path / "told.log", environment, queues="told:search", name="search"):
             # That the worker is there, so the listener hears.
             wait_until(heard.read_text)
-            job = Client(settings).search(encoded(picture(3)))
-            job.result()
+            with Client(settings) as client:
+                job = client.search(encoded(picture(3)))
+                job.result()
         wait_until(lambda: f"task-succeeded {job.id}" in heard.read_text())
     finally:
         listener.kill()
@@ -400,16 +406,16 @@ def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
     server = start_valkey(folder, port)
     try:
         with worker_process(log, environment, queues="going:ingest,going:search") as worker:
-            with Redis(port=port) as redis:
-                celery_app(settings).send_task(SYNC, args=[message], queue=names.ingest)
+            with Redis(port=port) as redis, closed_after(celery_app(settings)) as app:
+                app.send_task(SYNC, args=[message], queue=names.ingest)
                 wait_until(lambda: list(redis.scan_iter("going:danger:*")))
             stop_valkey(server)
             wait_until(lambda: "the broker does not answer" in worker.said())
             server = start_valkey(folder, port)
 
-            client = Client(settings.model_copy(update={"name": "going"}))
-            wait_until(lambda: [file.path for file in client.list()] == [name])
-            assert [file.status for file in client.list()] == ["indexed"]
+            with Client(settings.model_copy(update={"name": "going"})) as client:
+                wait_until(lambda: [file.path for file in client.list()] == [name])
+                assert [file.status for file in client.list()] == ["indexed"]
     finally:
         stop_valkey(server)
 

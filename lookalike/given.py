@@ -1,0 +1,57 @@
+"""Checks what a caller gave: what cannot be meant is refused in a sentence before anything is sent."""
+
+import math
+import operator
+import os
+from pathlib import Path
+
+from lookalike.bounds import MAX_WAIT_S
+from lookalike.errors import Refused
+
+
+def limit_given(value: object, most: int) -> int:
+    """A number of neighbours, also a NumPy integer. Raises Refused."""
+    try:
+        limit = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        limit = None
+    if limit is None:
+        raise Refused(f"The limit is {value!r} and must be a whole number from 1 to {most}.")
+    if not 1 <= limit <= most:
+        raise Refused(f"The limit is {limit} and must be 1 to {most} (LOOKALIKE_MAX_LIMIT).")
+    return limit
+
+
+def seconds_given(value: object) -> float:
+    """Seconds to wait. Raises Refused."""
+    try:
+        seconds = math.nan if isinstance(value, bool | str | bytes) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds <= MAX_WAIT_S:
+        raise Refused(f"The timeout is {value!r} and must be a number of seconds from 0 to {MAX_WAIT_S:.0e}.")
+    return seconds
+
+
+def path_given(value: object) -> Path:
+    """A path as text. Raises Refused."""
+    try:
+        return Path(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise Refused(f"A path must be text or a pathlib.Path, and this is of type {type(value).__name__}.") from None
+
+
+def why_no_file(path: Path) -> str | None:
+    """Why this path can be no image to read, although something is there; None if nothing is, or a file.
+
+    Opening a pipe would wait for whoever writes to it.
+    """
+    try:
+        os.stat(path)  # noqa: PTH116 (a name that is not valid raises ValueError either way)
+    except PermissionError:
+        return "there is no permission to look at it"
+    except (OSError, ValueError):
+        return None
+    if path.is_file():
+        return None
+    return "it is a folder" if path.is_dir() else "it is no regular file but a device, a pipe or a socket"

@@ -1,0 +1,118 @@
+"""What a client does by itself: it refuses what cannot be meant, and it ends what it opened. No worker runs."""
+
+import gc
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from lookalike import Client, Closed, Refused
+from lookalike.settings import read_settings
+from tests.running.valkey import valkey_process
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey_process(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url: str, tmp_path: Path) -> Iterator[Client]:
+    (tmp_path / "library").mkdir()
+    with Client(read_settings(redis_url=url, library=tmp_path / "library")) as client:
+        yield client
+
+
+def sent(url: str, queue: str) -> int:
+    with Redis.from_url(url) as redis:
+        return int(redis.llen(queue))
+
+
+@pytest.mark.parametrize("limit", [2.5, "3", True, False, math.nan, math.inf, None, 0, -1, 10**30, b"3", [3]])
+def test_a_limit_that_is_no_number_of_neighbours_is_refused(client: Client, url: str, limit: Any) -> None:
+    with pytest.raises(Refused, match=r"The limit is .* must be"):
+        client.search(b"x", limit)
+    assert sent(url, client.settings.names.search) == 0
+
+
+@pytest.mark.parametrize("timeout_s", [math.nan, math.inf, -1, "3", True, 10**30, [1]])
+def test_a_timeout_that_is_no_time_is_refused(client: Client, timeout_s: Any) -> None:
+    with pytest.raises(Refused, match="The timeout is"):
+        client.search(b"x", timeout_s=timeout_s)
+    with pytest.raises(Refused, match="The timeout is"):
+        client.sync(["a.png"]).result(timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("image", [None, 3, [b"x"], "", ".", "/dev/null", "n" * 300 + "/../../x", "/" + "n" * 5000])
+def test_what_is_no_image_is_refused(client: Client, image: Any) -> None:
+    with pytest.raises(Refused):
+        client.search(image)
+
+
+@pytest.mark.parametrize("path", ["n" * 5000, "a\0b", "\ud800.png", "../a.png", 3])
+def test_what_can_be_no_path_is_refused(client: Client, path: Any) -> None:
+    for ask in (client.search, lambda given: client.sync([given])):
+        with pytest.raises(Refused) as caught:
+            ask(path)
+        assert len(str(caught.value)) < 500
+
+
+def test_a_pipe_is_refused_and_not_waited_for(client: Client, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+
+    with pytest.raises(Refused, match="no regular file"):
+        client.search(tmp_path / "pipe.png")
+
+
+def test_a_name_on_the_disk_and_a_path_of_the_index_are_told_apart(client: Client, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    (library / "caf\\xe9.png").write_bytes(b"")
+    said = client._relative  # noqa: SLF001 (what is sent)
+
+    # Found on the disk, so it is the name; not found, so it is how the index says a byte.
+    assert said(library / "caf\\xe9.png") == "caf\\x5cxe9.png"
+    assert said("caf\\xe9.png") == "caf\\xe9.png"
+    assert said(library / "b\\xe9.png") == "b\\xe9.png"
+    assert said("caf\udce9.png") == "caf\\xe9.png"
+
+
+def open_sockets() -> set[str]:
+    links = (f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd"))  # noqa: PTH208
+    return {os.readlink(link) for link in links if os.path.islink(link) and "socket" in os.readlink(link)}  # noqa: PTH114, PTH115
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells what is open")
+def test_close_ends_everything_and_a_closed_client_says_so(url: str) -> None:
+    before = open_sockets()
+    with Client(read_settings(redis_url=url)) as client:
+        job = client.sync(["a.png"])
+        client.allow_removals()
+        assert len(open_sockets() - before) > 0
+
+    assert open_sockets() <= before
+    for use in (
+        client.status,
+        client.allow_removals,
+        job.result,
+        lambda: client.search(b"x"),
+        lambda: [*client.list()],
+    ):
+        with pytest.raises(Closed, match="make another one"):
+            use()
+    client.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells what is open")
+def test_a_client_that_is_dropped_is_closed(url: str) -> None:
+    before = open_sockets()
+
+    # Warnings are errors here, those of sockets that were left open too.
+    Client(read_settings(redis_url=url)).sync(["a.png"])
+    gc.collect()
+
+    assert open_sockets() <= before

@@ -1,0 +1,90 @@
+"""No screen lets a name through that is a command to a terminal; each of them is asked."""
+
+import io
+import logging
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from lookalike.cli import show
+from lookalike.doctor import Finding
+from lookalike.local.screen import Screen
+from lookalike.neighbour import Neighbour
+from lookalike.status import Status
+from lookalike.verify import Comparison
+
+NAME = "[red]a\n\r\t\x1b]0;owned\x07\x9b31m\x7f\u202e\u2066\u200b\u2028 :cat: \\.png"
+SAID = r"[red]a\x0a\x0d\x09\x1b]0;owned\x07\u009b31m\x7f\u202e\u2066\u200b\u2028 :cat: \.png"
+
+
+def a_status() -> Status:
+    return Status(
+        discovered=1,
+        indexed=1,
+        rejected=0,
+        ignored=0,
+        queued=0,
+        settling=0,
+        rate_per_s=0.0,
+        eta_s=None,
+        embedded_total=1,
+        state=NAME,
+        warning=NAME,
+        model=NAME,
+        distance="cosine",
+        backend=None,
+        precision=None,
+        threads=None,
+        redis_url="redis://127.0.0.1",
+        qdrant_url=None,
+        flower_url=None,
+        library=NAME,
+        parts={},
+    )
+
+
+def a_comparison() -> Comparison:
+    found = Comparison()
+    for files in (found.lost, found.ghosts, found.stale, found.wrong):
+        files.add(NAME)
+    return found
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda: show.say_error(NAME),
+        lambda: show.say(NAME),
+        lambda: show.show_files([("indexed", NAME), (NAME, "a reason")]),
+        lambda: show.show_neighbours([Neighbour(NAME, 1.0, 1.0, {})]),
+        lambda: show.show_status(a_status()),
+        lambda: show.show_finding(Finding("store", "broken", NAME, NAME)),
+        lambda: show.show_comparison(a_comparison(), is_deep=True),
+    ],
+)
+def test_names_are_escaped(
+    shown: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    caplog.set_level(logging.INFO, "lookalike")
+
+    shown()
+
+    said = "".join(capsys.readouterr())
+    assert SAID in said
+    assert said.replace("\n", "").replace("\t", "").isprintable()
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_live_line_is_escaped_too(is_terminal: bool) -> None:  # noqa: FBT001
+    out = io.StringIO()
+    with Screen(Console(file=out, force_terminal=is_terminal, width=1000, color_system=None)) as screen:
+        screen.say(NAME)
+        screen.show(NAME)
+
+    assert out.getvalue().count(SAID) >= 2
+    assert not [command for command in ("\x07", "\x9b", "\u202e", "\x1b]") if command in out.getvalue()]
