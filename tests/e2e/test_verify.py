@@ -114,14 +114,14 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
         wait_until(lambda: client.status().is_done and client.status().warning, PATIENCE_S)
 
         assert "files in the index are not in the library any more" in str(client.status().warning)
-    code, numbers = told(machine)
-    assert (code, numbers["lost"], numbers["stale"]) == (1, 0, 0)
-    # The test before left one as well.
-    assert numbers["ghosts"] == PICTURES - 3 + 1
+        code, numbers = told(machine)
+        assert (code, numbers["lost"], numbers["stale"]) == (1, 0, 0)
+        # The test before left one as well.
+        assert numbers["ghosts"] == PICTURES - 3 + 1
 
-    assert run(machine, "sync", "--allow-removals").returncode == 0
-    wait_until(lambda: client.status().indexed == 3 and client.status().is_done, PATIENCE_S)
-    wait_until(lambda: client.status().warning is None, PATIENCE_S)
+        assert run(machine, "sync", "--allow-removals").returncode == 0
+        wait_until(lambda: client.status().indexed == 3 and client.status().is_done, PATIENCE_S)
+        wait_until(lambda: client.status().warning is None, PATIENCE_S)
     assert told(machine, "--deep", "3") == (0, {**NONE, "checked": 3, "wrong": 0})
 
 
