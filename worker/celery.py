@@ -106,6 +106,7 @@ def start_child(**_: Any) -> None:
     # A store that is away, or an index that does not fit: the first task says so.
     with suppress(Away, LookalikeError):
         process.equipment.warm_up()
+    process.mind_index()
 
 
 @heartbeat_sent.connect

@@ -43,3 +43,7 @@ class StoreAway(Away):
 
 class CollectionMissing(StoreAway):
     """Qdrant answers and does not have our collection: it was removed, or the store came back empty."""
+
+
+class IndexRefused(Away):
+    """What lies at the store may not be written to; `str(error)` says what somebody has to do."""
