@@ -18,6 +18,7 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from worker.backends import CPU
+from worker.errors import StoreAway
 from worker.identity import Identity, Plan, Seen, check, concrete_name, decide
 from worker.points import INDEXED_FIELDS, VECTOR
 
@@ -105,12 +106,19 @@ def plan_for(
 
 
 def carry_out(client: QdrantClient, plan: Plan, wish: Wish, identity: Identity) -> Standing:
-    """Does what the plan says. Raises Misconfigured, CollectionMismatch."""
+    """Does what the plan says. Raises Misconfigured, CollectionMismatch, and StoreAway if somebody else was faster."""
     for name in plan.drop:
         drop(client, name)
     is_new = plan.create and create(client, plan.name, identity, wish.card.dimension)
     found = check(wish.system, plan.name, _recorded(client, plan.name), identity, ours=wish.ours)
     if plan.promote:
+        index_payload(client, plan.name)
+        # That took a while, and workers of another broker do not know our lock.
+        leads_to = _leads_to(client, wish.system)
+        if leads_to not in (None, plan.name) and client.collection_exists(leads_to):
+            if is_new:
+                drop(client, plan.name)
+            raise StoreAway(f"the alias was led to {leads_to!r} meanwhile")
         promote(client, plan.name, wish.system)
     return Standing(plan.name, found, is_new)
 
@@ -147,10 +155,14 @@ def create(client: QdrantClient, name: str, identity: Identity, dimension: int) 
     return True
 
 
-def promote(client: QdrantClient, name: str, system: str) -> None:
-    """Leads the alias to a collection, which has its payload indexes by then: whoever finds it there finds it whole."""
+def index_payload(client: QdrantClient, name: str) -> None:
+    """Makes the payload indexes that are missing. Before the alias: whoever follows it finds the collection whole."""
     for field, schema in INDEXED_FIELDS.items():
         client.create_payload_index(name, field, schema, wait=True)
+
+
+def promote(client: QdrantClient, name: str, system: str) -> None:
+    """Leads the alias to a collection, away from one that is not there any more."""
     alias = CreateAlias(collection_name=name, alias_name=system)
     client.update_collection_aliases(change_aliases_operations=[CreateAliasOperation(create_alias=alias)])
 

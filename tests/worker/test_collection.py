@@ -14,6 +14,7 @@ from tests.running.edge import edge_process
 from tests.running.forgetful_store import forgetful
 from tests.running.tiny_model import tiny_model
 from worker.collection import Standing, Wish, ensure
+from worker.errors import StoreAway
 from worker.points import INDEXED_FIELDS
 
 FIELDS = {field: INDEXED_FIELDS[field] for field in ("sha256", "status")}
@@ -198,6 +199,26 @@ def test_a_rebuild_that_was_cut_off_is_finished_by_the_next_start(
     assert found.config.metadata == new.identity.metadata()
     assert set(found.payload_schema) == set(FIELDS)
     store.delete_collection(new.name)
+
+
+def test_a_name_that_another_library_took_meanwhile_stays_its_own(
+    store: QdrantClient, wish: Callable[..., Wish]
+) -> None:
+    """Its workers have another broker, so no lock keeps the two apart."""
+    bare(store, "theirs")
+
+    class Overtaken(Dying):
+        def __getattr__(self, name: str) -> Any:
+            if name == "create_payload_index":
+                lead(store, "raced", "theirs")
+            return super().__getattr__(name)
+
+    with pytest.raises(StoreAway, match="was led to 'theirs' meanwhile"):
+        ensure(Overtaken(store, 9), wish("raced"))  # type: ignore[arg-type]
+
+    assert names(store, "raced") == []
+    assert store.get_collection("raced").config.metadata is None
+    store.delete_collection("theirs")
 
 
 def test_an_older_server_is_refused_by_its_version_before_anything_is_made(
