@@ -30,6 +30,7 @@ QDRANT_DISTANCES = {
 }
 # Collections have metadata since then, which is where an index says whose it is.
 FIRST_VERSION = (1, 16)
+FORBIDDEN = 403
 TESTED = "1.16.3 was tested, with qdrant-client 1.20"
 
 
@@ -84,7 +85,12 @@ def plan_for(
     client: QdrantClient, wish: Wish, *, rebuild: bool = False, new_id: str | None = None
 ) -> tuple[Plan, Identity]:
     """What is to be done, for an index of which identity. Changes nothing. Raises CollectionMismatch."""
-    leads_to = _leads_to(client, wish.system)
+    try:
+        leads_to = _leads_to(client, wish.system)
+    except (UnexpectedResponse, grpc.RpcError) as error:
+        if not _is_forbidden(error) or rebuild:
+            raise
+        return _plan_without_alias(client, wish)
     there: dict[str, Identity | None] = {}
     _see(client, leads_to, there)
     behind = None if leads_to is None else there.get(leads_to)
@@ -125,7 +131,13 @@ def carry_out(client: QdrantClient, plan: Plan, wish: Wish, identity: Identity) 
 
 def recorded_backend(client: QdrantClient, system: str) -> str | None:
     """What the vectors of the index were computed with; None if there is no index yet, or none of ours."""
-    leads_to = _leads_to(client, system)
+    try:
+        leads_to = _leads_to(client, system)
+    except (UnexpectedResponse, grpc.RpcError) as error:
+        if not _is_forbidden(error):
+            raise
+        # A key for one collection; what it was made with is compared when it is opened.
+        return None
     there: dict[str, Identity | None] = {}
     _see(client, leads_to, there)
     identity = None if leads_to is None else there.get(leads_to)
@@ -184,6 +196,30 @@ def need_version(client: QdrantClient) -> None:
             f"The Qdrant server at QDRANT_URL has version {said}, and what lookalike keeps there needs "
             f"{'.'.join(map(str, FIRST_VERSION))} or later ({TESTED}): upgrade it, or name another one."
         )
+
+
+def _plan_without_alias(client: QdrantClient, wish: Wish) -> tuple[Plan, Identity]:
+    """For a key that may not ask for aliases, as one for a single collection: an index that exists can be used."""
+    if wish.library_id is None:
+        raise Misconfigured(
+            "QDRANT_API_KEY may not ask for aliases, so whose index to use is not known: "
+            "set LOOKALIKE_LIBRARY_ID, or use a key for the whole store."
+        )
+    name, identity = wish.name(wish.library_id), wish.identity(wish.library_id)
+    if not client.collection_exists(name):
+        raise Misconfigured(
+            f"QDRANT_API_KEY may not ask for aliases, and there is no collection {name!r} that it could be for: "
+            "start once with a key for the whole store, which makes it."
+        )
+    check(wish.system, name, _recorded(client, name), identity, ours=wish.ours)
+    return Plan(name), identity
+
+
+def _is_forbidden(error: UnexpectedResponse | grpc.RpcError) -> bool:
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code == FORBIDDEN
+    # What the channel raises is a Call too, which knows the code; the class itself does not say so.
+    return isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 def _leads_to(client: QdrantClient, system: str) -> str | None:

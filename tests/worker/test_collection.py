@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient
+from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_client.models import CreateAlias, CreateAliasOperation, Distance, VectorParams
 
 from lookalike.errors import CollectionMismatch, Misconfigured
@@ -13,7 +14,7 @@ from models.contract import ModelCard, read_card
 from tests.running.edge import edge_process
 from tests.running.forgetful_store import forgetful
 from tests.running.tiny_model import tiny_model
-from worker.collection import Standing, Wish, ensure
+from worker.collection import Standing, Wish, ensure, recorded_backend
 from worker.errors import StoreAway
 from worker.points import INDEXED_FIELDS
 
@@ -248,6 +249,27 @@ def test_a_store_that_forgets_metadata_is_told_and_keeps_nothing(wish: Callable[
             ensure(client, wish())
         assert client.get_collections().collections == []
         client.close()
+
+
+def test_a_key_for_one_collection_uses_an_index_that_exists(wish: Callable[..., Wish], tmp_path: Path) -> None:
+    name = wish().name("lib")
+    others = rf"(?!\w+ /collections/{name}).* /(aliases|collections).*|(PUT|DELETE) /collections/\w+.*"
+    with edge_process(tmp_path / "store") as edge, forgetful(edge.url, closed=others) as url:
+        owner = QdrantClient(url=edge.url, check_compatibility=False)
+        client = QdrantClient(url=url, check_compatibility=False)
+        with pytest.raises(Misconfigured, match=rf"no collection '{name}' .* key for the whole store"):
+            ensure(client, wish())
+        made = ensure(owner, wish())
+
+        assert ensure(client, wish()) == Standing(made.name, made.identity, is_new=False)
+        assert recorded_backend(client, "photos") is None
+        with pytest.raises(Misconfigured, match="set LOOKALIKE_LIBRARY_ID"):
+            ensure(client, wish(library_id=None))
+        with pytest.raises(UnexpectedResponse, match="403"):
+            ensure(client, wish(), rebuild=True)
+        assert names(owner, "photos") == [made.name]
+        client.close()
+        owner.close()
 
 
 def ensure_identity(wish: Wish) -> dict[str, str]:
