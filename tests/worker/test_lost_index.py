@@ -69,7 +69,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
         )
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
         with (
-            worker_process(folder / "worker.log", environment, queues=queues) as worker,
+            worker_process(folder / "worker.log", environment, queues=queues, name="search") as worker,
             Redis.from_url(redis_url) as redis,
         ):
             yield System(
@@ -101,8 +101,13 @@ def test_a_worker_writes_nothing_to_an_index_that_is_another_librarys_by_now(sys
     system.store.delete_collection(mine)
 
     wait_until(lambda: "set another LOOKALIKE_NAME" in system.notes.read().trouble, WITHIN_S)
+    # A worker says that it is alive every few seconds.
+    wait_until(lambda: system.client.status().parts["search"] == "up", WITHIN_S)
     with pytest.raises(CollectionMismatch, match="set another LOOKALIKE_NAME"):
         next(system.client.list())
+    status = system.client.status()
+    assert (status.parts["store"], status.indexed) == ("up", None)
+    assert "set another LOOKALIKE_NAME" in str(status.warning)
     job = system.client.sync([system.draw(3)])
     wait_until(lambda: system.says_why_it_waits, WITHIN_S)
 
