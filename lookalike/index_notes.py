@@ -2,7 +2,7 @@
 
     <name>:index           hash    library: its id; seen: "1" if its index was there;
                                    epoch: another one since the index may have lost something; why: what happened then;
-                                   anew: "1" if it was made anew in a running system
+                                   anew: "1" if it was made anew in a running system; changed_at: Unix time of that
     <name>:index:trouble   string  why nothing is written, expires: what a person has to mend
     <name>:index:away      string  Unix time since which the store does not answer, expires
     <name>:index:look      string  "1", expires: somebody looks at the store in these seconds
@@ -66,7 +66,8 @@ class IndexNotes:
 
     def changed(self, why: str, *, anew: bool) -> None:
         """Tells the producer that the index may have lost something, or all if it was made anew."""
-        self._redis.hset(self._key, mapping={"epoch": uuid4().hex, "why": why, "anew": "1" if anew else ""})
+        said = {"epoch": uuid4().hex, "why": why, "anew": "1" if anew else "", "changed_at": str(self._unix_s())}
+        self._redis.hset(self._key, mapping=said)
 
     def trouble(self, sentence: str) -> None:
         """Says for some seconds why nothing is written; nothing if all is well."""
@@ -79,10 +80,12 @@ class IndexNotes:
         """The store does not answer."""
         self._redis.set(f"{self._key}:away", str(self._unix_s()), nx=True, ex=AWAY_KEPT_S)
 
-    def back_after_s(self) -> float | None:
-        """For how long it did not answer, told to the first who asks once it does; None if it was there."""
+    def is_back(self, notable_s: float) -> bool:
+        """Whether it answers again after so long, and the index was not made since. Told to the first who asks."""
         since_s = _text(self._redis.getdel(f"{self._key}:away"))
-        return self._unix_s() - float(since_s) if since_s else None
+        if not since_s or self._unix_s() - float(since_s) <= notable_s:
+            return False
+        return float(_text(self._redis.hget(self._key, "changed_at")) or 0) < float(since_s)
 
     def take_turn(self, for_s: float) -> bool:
         """Whether the caller is the one that looks at the store in these seconds."""

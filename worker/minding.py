@@ -45,8 +45,7 @@ class Minder:
             notes.trouble(str(error))
             return
         notes.trouble("")
-        away_s = notes.back_after_s()
-        if away_s is not None and away_s > NOTABLE_S:
+        if notes.is_back(NOTABLE_S):
             # A store that comes back may be one of last week.
             notes.changed("the store was away", anew=False)
 

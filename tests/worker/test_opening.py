@@ -222,5 +222,22 @@ def test_a_store_that_was_away_may_be_an_older_one(
                 assert notes.read() == after
 
 
+def test_a_store_that_was_away_and_came_back_empty_has_lost_the_index(
+    redis: Redis, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.minding.NOTABLE_S", 0.0)
+    redis.flushall()
+    with edge_process(tmp_path / "store") as first, client_of(first) as client:
+        minder = Minder(Opener(client, redis, NAMES, Wish("open", card, "cosine")))
+        minder.look()
+        first.stop()
+        minder.look()
+        with edge_process(tmp_path / "empty", int(first.url.rpartition(":")[2])):
+            minder.look()
+
+            assert IndexNotes(redis, NAMES).read().is_anew
+            assert client.collection_exists("open")
+
+
 def test_they_take_turns(notes: IndexNotes) -> None:
     assert [notes.take_turn(60.0), notes.take_turn(60.0)] == [True, False]
