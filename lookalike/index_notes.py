@@ -66,8 +66,8 @@ class IndexNotes:
 
     def changed(self, why: str, *, anew: bool) -> None:
         """Tells the producer that the index may have lost something, or all if it was made anew."""
-        said = {"epoch": uuid4().hex, "why": why, "anew": "1" if anew else "", "changed_at": str(self._unix_s())}
-        self._redis.hset(self._key, mapping=said)
+        flag, now = "1" if anew else "", str(self._unix_s())
+        self._redis.hset(self._key, mapping={"epoch": uuid4().hex, "why": why, "anew": flag, "changed_at": now})
 
     def trouble(self, sentence: str) -> None:
         """Says for some seconds why nothing is written; nothing if all is well."""
