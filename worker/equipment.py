@@ -34,7 +34,7 @@ STORE_TIMEOUT_S = 30
 KEPT_ALIVE = httpx.Limits(keepalive_expiry=4.0)
 # The watchdog is a second late at most; clocks of two machines differ.
 DECODE_GRACE_S = 5
-# A worker that writes looks this often whether the index is still the one that it opened: two requests.
+# A worker that writes looks this often whether the index is still the one that it opened: three requests.
 CONFIRM_S = 5.0
 
 R = TypeVar("R")

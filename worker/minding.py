@@ -1,6 +1,6 @@
 """Looks every few seconds whether the index is still there, so that one that was lost is made anew while nobody asks.
 
-All worker processes of a system take turns, by a key that expires: it costs the store two requests in these seconds,
+All worker processes of a system take turns, by a key that expires: it costs the store three requests in these seconds,
 however many there are.
 """
 
