@@ -18,7 +18,7 @@ from lookalike.local.folder import DataFolder
 from lookalike.local.running import Running, running_on
 from lookalike.settings import read_settings
 from models.contract import read_card
-from worker.collection import ensure
+from worker.collection import Wish, ensure
 from worker.equipment import qdrant_of
 
 STARTS_WITHIN_S = 240.0
@@ -126,9 +126,9 @@ def store(folder: Path) -> Iterator[str]:
 def make_collection(url: str, model: Path) -> str:
     """Makes the collection that the workers would make for this model, payload indexes included; its name."""
     client = QdrantClient(url=url, check_compatibility=False)
-    name, _, _ = ensure(client, "bench", read_card(model), "cosine", library_id="bench", rebuild=False)
+    standing = ensure(client, Wish("bench", read_card(model), "cosine", library_id="bench"))
     client.close()
-    return name
+    return standing.name
 
 
 def wait_for(ask: Callable[[], Found | None], within_s: float) -> Found:

@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     )
     data: Path | None = Field(default=None, description="Folder for everything that `up` keeps.")
     library: Path | None = Field(default=None, description="Folder with the images.")
-    library_id: str | None = Field(default=None, description="Identity of the library; made once by `up`.")
+    library_id: str | None = Field(
+        default=None, description="Identity of the library; made once by `up`, or named to take over an index."
+    )
     redis_url: SecretStr | None = Field(
         default=None, validation_alias="REDIS_URL", description="Redis or Valkey; `up` starts one if unset."
     )

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lookalike.board import Board
 from lookalike.broker import broker_url, without_secret
-from lookalike.errors import LookalikeError
+from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.messages import CountsReply
 from lookalike.sender import Sender
 from lookalike.settings import Settings
@@ -51,7 +51,10 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
     note, alive = board.noted(), board.alive(PARTS)
     # In this order: a batch counted as finished here was written before, so nothing is missing in between.
     queued = note.held + board.waiting() + board.in_work()
-    counts = _counts(sender) if alive["search"] else None
+    found = _counts(sender) if alive["search"] else None
+    counts = found if isinstance(found, CountsReply) else None
+    # It answers, and what it has may not be used; the producer only says so if it runs.
+    refused = str(found) if isinstance(found, Misconfigured) else ""
     rate = board.rate_per_s()
     left = None if counts is None else max(0, note.discovered - counts.indexed - counts.rejected)
     return Status(
@@ -65,7 +68,7 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
         eta_s=eta_s(left, rate),
         embedded_total=board.embedded_total(),
         state=note.state if alive["producer"] else "silent",
-        warning=note.warning or None,
+        warning=note.warning or refused or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
         backend=None if counts is None else counts.backend,
@@ -78,7 +81,7 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
         parts={
             "broker": "up",
             # It is asked through the search workers.
-            "store": "up" if counts is not None else "silent" if alive["search"] else "unknown",
+            "store": "up" if counts is not None or refused else "silent" if alive["search"] else "unknown",
             **{part: "up" if alive[part] else "silent" for part in PARTS},
         },
     )
@@ -93,8 +96,8 @@ def eta_s(left: int | None, rate_per_s: float) -> float | None:
     return round(left / rate_per_s, 1)
 
 
-def _counts(sender: Sender) -> CountsReply | None:
+def _counts(sender: Sender) -> CountsReply | LookalikeError:
     try:
         return sender.counts(timeout_s=COUNTS_S)
-    except LookalikeError:
-        return None
+    except LookalikeError as error:
+        return error

@@ -7,6 +7,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from lookalike.board import BEAT_S, Board, ProducerNote
+from lookalike.index_notes import IndexNote, IndexNotes
 from producer.flight import InFlight
 from producer.reach import Reach
 from producer.removals import Removals
@@ -28,6 +29,8 @@ class Reporter:
         in_flight: InFlight,
         removals: Removals,
         on_allowed: Callable[[], None],
+        index_notes: IndexNotes,
+        on_index_changed: Callable[[IndexNote], None],
         identity: str,
         now_s: Callable[[], float],
     ) -> None:
@@ -37,6 +40,12 @@ class Reporter:
         self._in_flight = in_flight
         self._removals = removals
         self._on_allowed = on_allowed
+        self._index_notes = index_notes
+        self._on_index_changed = on_index_changed
+        # None until it was read once: the scan at start sees the index as it is then.
+        self._epoch: str | None = None
+        # Why workers write nothing; empty if they do.
+        self.trouble = ""
         self._identity = identity
         self._now_s = now_s
         self._said: tuple[object, ...] = ()
@@ -55,6 +64,7 @@ class Reporter:
                 self._board.beat("producer", self._identity)
                 self._mind_loss()
                 self._mind_removals()
+                self._mind_index()
                 self._next_beat_s = now_s + BEAT_S
             self._board.note(note)
             if len(self._in_flight) and not self._board.waiting() and not self._board.in_work():
@@ -77,6 +87,14 @@ class Reporter:
         removals.is_allowed = self._board.are_removals_allowed()
         if removals.is_allowed and removals.is_asking:
             self._on_allowed()
+
+    def _mind_index(self) -> None:
+        """Hears within a beat of an index that was made anew, or that may have lost something."""
+        note = self._index_notes.read()
+        self.trouble = note.trouble
+        if note.epoch and self._epoch is not None and note.epoch != self._epoch:
+            self._on_index_changed(note)
+        self._epoch = note.epoch or self._epoch or ""
 
     def _mind_loss(self) -> None:
         """A broker that came back between two tries was not seen away, but may have lost messages too.

@@ -12,6 +12,7 @@ from lookalike.board import ProducerNote
 from lookalike.candidates import Candidates
 from lookalike.connections import Connections
 from lookalike.disk import Stamp
+from lookalike.index_notes import IndexNote, IndexNotes
 from lookalike.log import fields
 from lookalike.settings import Settings
 from producer.batching import Batching
@@ -28,7 +29,7 @@ from producer.outlet import Outlet
 from producer.reach import Reach
 from producer.removals import Removals
 from producer.reporting import Reporter
-from producer.scanner import Scanner
+from producer.scanner import WATCHING, Scanner
 from producer.scanning import Scan
 from producer.settling import MOST_PATHS, Settling
 from producer.stopping import Stopped
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 # What hangs (a dead network share, a broker that is stopped) must not keep the producer from ending in 2 s.
 GRACE_S = 1.0
+ANEW = "The store had lost the index, which is being made anew: every image is embedded again."
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Service:
     root: Path
     stop: threading.Event = field(default_factory=threading.Event)
     _failed: bool = False
+    # When it was told that the index is made anew; 0.0 once it is.
+    _anew_at_unix_s: float = 0.0
 
     def __post_init__(self) -> None:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
@@ -107,13 +111,15 @@ class Service:
             lambda: len(self._settling) + len(self._inbox) < MOST_PATHS // 2,
             stop,
         )
-        reporter = Reporter(
+        self._reporter = Reporter(
             board=board,
             redis=redis,
             reach=reach,
             in_flight=self._in_flight,
             removals=self._removals,
             on_allowed=lambda: self._scanner.request("removals were allowed"),
+            index_notes=IndexNotes(redis, settings.names),
+            on_index_changed=self._index_changed,
             identity=socket.gethostname(),
             now_s=now_s,
         )
@@ -130,7 +136,7 @@ class Service:
             processes=settings.processes,
             reach=reach,
             request_scan=self._scanner.request,
-            report=lambda loop: reporter.report(self._note(loop)),
+            report=lambda loop: self._reporter.report(self._note(loop)),
         )
 
     def run(self) -> bool:
@@ -195,6 +201,18 @@ class Service:
         self._in_flight.forget()
         self._scanner.request("broker was away")
 
+    def _index_changed(self, note: IndexNote) -> None:
+        # What is on its way may have arrived in an index that is not there any more.
+        self._in_flight.forget()
+        self._anew_at_unix_s = time.time() if note.is_anew else self._anew_at_unix_s
+        self._scanner.request(note.why)
+
+    def _anew(self, *, is_at_rest: bool) -> str:
+        """A sentence while the index is made anew; empty if it is not, or when that is done."""
+        if is_at_rest and self._scanner.ended_at_unix_s > self._anew_at_unix_s and not len(self._in_flight):
+            self._anew_at_unix_s = 0.0
+        return ANEW if self._anew_at_unix_s else ""
+
     def _note(self, loop: Loop) -> ProducerNote:
         count = self._counter.latest
         unreadable = (
@@ -204,10 +222,12 @@ class Service:
             else ""
         )
         offline = f"The library {self._scanner.offline}; nothing is removed." if self._scanner.offline else ""
-        warnings = (offline, self._index.trouble, self._scanner.warning, self._watcher.warning, unreadable)
         # State first: a scan hands over to settling and held before it says that it has ended.
         state, ended_at = self._scanner.state, self._scanner.ended_at_unix_s
         held = loop.held + len(self._outlet)
+        anew = self._anew(is_at_rest=state == WATCHING and not held)
+        index = self._reporter.trouble or self._index.trouble
+        warnings = (offline, index, anew, self._scanner.warning, self._watcher.warning, unreadable)
         return ProducerNote(
             discovered=count.discovered,
             ignored=count.ignored,

@@ -105,6 +105,7 @@ def start_child(**_: Any) -> None:
     log.info(fields("computing", backend=embedder.backend, precision=embedder.card.precision, threads=THREADS))
     # A store that is away, or an index that does not fit: the first task says so.
     with suppress(Away, LookalikeError):
+        process.mind_index()
         process.equipment.warm_up()
 
 

@@ -1,9 +1,12 @@
 """What a worker process works with, put together from the settings. Made after fork, connects when first used."""
 
 import os
+import time
 import warnings
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from qdrant_client import QdrantClient
@@ -13,12 +16,14 @@ from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
-from worker.collection import ensure
+from worker.collection import Standing, Wish
 from worker.danger import Danger
 from worker.embed import Embedder, model_path
+from worker.errors import CollectionMissing, IndexRefused
 from worker.images import Picture, enable_formats, open_picture
-from worker.index import Index, answered
+from worker.index import Index
 from worker.library import Library
+from worker.opening import Opener
 from worker.reads import Reads
 from worker.right_of_way import RightOfWay
 from worker.search import Search
@@ -31,6 +36,10 @@ STORE_TIMEOUT_S = 30
 KEPT_ALIVE = httpx.Limits(keepalive_expiry=4.0)
 # The watchdog is a second late at most; clocks of two machines differ.
 DECODE_GRACE_S = 5
+# A worker that writes looks this often whether the index is still the one that it opened: three requests.
+CONFIRM_S = 5.0
+
+R = TypeVar("R")
 
 
 def qdrant_of(settings: Settings) -> QdrantClient:
@@ -67,32 +76,72 @@ def load_embedder(settings: Settings, backend: str) -> Embedder:
     return Embedder(model_path(settings), sub_batch=settings.sub_batch, backend=backend)
 
 
-class Equipment:
-    """The three tasks' logic over one store, one broker and one model."""
+def opener_of(settings: Settings, embedder: Embedder) -> Opener:
+    """Opens the index that workers of these settings work with, through connections of its own."""
+    wish = Wish(
+        settings.name, embedder.card, settings.distance, library_id=settings.library_id, backend=embedder.backend
+    )
+    return Opener(qdrant_of(settings), redis_of(settings), settings.names, wish)
 
-    def __init__(self, settings: Settings, embedder: Embedder, right_of_way: RightOfWay) -> None:
-        """Connects to the store. Raises StoreAway, CollectionMismatch, Misconfigured."""
-        collection, self._identity, _ = answered(
-            ensure,
-            client := qdrant_of(settings),
-            settings.name,
-            embedder.card,
-            settings.distance,
-            library_id=settings.library_id,
-            rebuild=False,
-            backend=embedder.backend,
-        )
+
+class Equipment:
+    """The three tasks' logic over one store, one broker and one model. Opens the index when work needs it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        embedder: Embedder,
+        right_of_way: RightOfWay,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._embedder = embedder
-        self._index = Index(client, collection)
+        self._client = qdrant_of(settings)
+        self._opener = opener_of(settings, embedder)
+        self._standing: Standing | None = None
+        self._confirmed_s = 0.0
         self._redis = redis_of(settings)
         self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
         self.watchdog = Watchdog(settings.decode_s)
         self._right_of_way = right_of_way
+        self._now_s = now_s
+
+    def at_work(self, work: Callable[["Equipment"], R], *, writes: bool = False) -> R:
+        """What the work returns, which is done with an index that is there. The next try opens one that was not.
+
+        Raises Away; CollectionMismatch and Misconfigured for an index that may not be used, as IndexRefused to one
+        that writes: its message must wait until somebody has mended that.
+        """
+        try:
+            if self._standing is None or (writes and self._now_s() - self._confirmed_s > CONFIRM_S):
+                self._open()
+        except Misconfigured as error:
+            self._standing = None
+            if writes:
+                raise IndexRefused(str(error)) from error
+            raise
+        try:
+            return work(self)
+        except CollectionMissing:
+            self._standing = None
+            raise
 
     def warm_up(self) -> None:
         """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
-        self._index.nearest([1.0] * self._embedder.card.dimension, 1)
+        nothing = [1.0] * self._embedder.card.dimension
+        self.at_work(lambda equipment: equipment.index.nearest(nothing, 1))
+
+    @property
+    def standing(self) -> Standing:
+        """The index that is open; ask for it at work."""
+        assert self._standing is not None, "only at work"  # noqa: S101
+        return self._standing
+
+    @cached_property
+    def index(self) -> Index:
+        """Its points."""
+        return Index(self._client, self.standing.name)
 
     @cached_property
     def sync(self) -> Sync:
@@ -100,8 +149,8 @@ class Equipment:
         board = Board(self._redis, self._settings.names)
         return Sync(
             library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
-            library_id=self._identity.library_id,
-            index=self._index,
+            library_id=self.standing.identity.library_id,
+            index=self.index,
             embedder=self._embedder,
             open_picture=self._opened,
             give_way=self._right_of_way.give,
@@ -112,7 +161,7 @@ class Equipment:
     def search(self) -> Search:
         """For workers that answer; they need no library."""
         return Search(
-            index=self._index,
+            index=self.index,
             embedder=self._embedder,
             open_picture=self._opened_query,
             take_query=self._take_query,
@@ -124,7 +173,14 @@ class Equipment:
     @cached_property
     def reads(self) -> Reads:
         """For workers that answer."""
-        return Reads(self._index, self._identity)
+        return Reads(self.index, self.standing.identity)
+
+    def _open(self) -> None:
+        found = self._opener.open()
+        if self._standing is None or (found.name, found.identity) != (self._standing.name, self._standing.identity):
+            for made_of_it in ("index", "sync", "search", "reads"):
+                self.__dict__.pop(made_of_it, None)
+        self._standing, self._confirmed_s = found, self._now_s()
 
     def _opened(self, blob: bytes) -> Picture:
         self.watchdog.next_image()

@@ -39,3 +39,11 @@ class Unread(Exception):
 
 class StoreAway(Away):
     """Qdrant does not answer."""
+
+
+class CollectionMissing(StoreAway):
+    """Qdrant answers and does not have our collection: it was removed, or the store came back empty."""
+
+
+class IndexRefused(Away):
+    """What lies at the store may not be written to; `str(error)` says what somebody has to do."""

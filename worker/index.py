@@ -22,7 +22,7 @@ from qdrant_client.models import (
 )
 
 from lookalike.messages import FilesReply, KnownFile
-from worker.errors import StoreAway
+from worker.errors import CollectionMissing, StoreAway
 from worker.points import VECTOR, Facts, facts_of, point_id
 
 Vector = Sequence[float]
@@ -34,9 +34,10 @@ KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "
 # always, and one that is missed costs one inference and nothing else.
 COPIES = 8
 SERVER_ERROR = 500
-# A collection that is missing is one that is being made anew. A key that is refused is that of another store,
+NOT_FOUND = 404
+# A key that is refused is that of another store,
 # which took the port of ours while it was away, or one that is being changed.
-PASSING = frozenset({401, 403, 404})
+PASSING = frozenset({401, 403})
 PASSING_GRPC = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -45,7 +46,6 @@ PASSING_GRPC = frozenset(
         grpc.StatusCode.INTERNAL,
         grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.NOT_FOUND,
     }
 )
 
@@ -202,12 +202,16 @@ def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     except ResponseHandlingException as error:
         raise StoreAway(f"Qdrant does not answer ({error})") from error
     except UnexpectedResponse as error:
+        if error.status_code == NOT_FOUND:
+            raise CollectionMissing(f"Qdrant does not have the collection ({error.reason_phrase})") from error
         if error.status_code is None or error.status_code >= SERVER_ERROR or error.status_code in PASSING:
             raise StoreAway(f"Qdrant cannot serve now ({error.reason_phrase})") from error
         raise
     except grpc.RpcError as error:
         # What the channel raises is a Call too, which knows the code; the class itself does not say so.
         code = error.code() if isinstance(error, grpc.Call) else None
+        if code is grpc.StatusCode.NOT_FOUND:
+            raise CollectionMissing("Qdrant does not have the collection") from error
         if code is not None and code in PASSING_GRPC:
             raise StoreAway(f"Qdrant cannot serve now over gRPC ({code.name})") from error
         raise

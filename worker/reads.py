@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
 from worker.backends import THREADS
-from worker.collection import Identity
+from worker.identity import Identity
 from worker.index import Index
 
 

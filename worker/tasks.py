@@ -19,9 +19,10 @@ from lookalike.settings import Settings
 from worker.choosing import backend_of
 from worker.danger import DEATHS_TO_BLAME
 from worker.embed import Embedder
-from worker.equipment import Equipment, load_embedder
+from worker.equipment import Equipment, load_embedder, opener_of
 from worker.errors import Away, Rejected, Unread
 from worker.messages import parsed
+from worker.minding import Minder
 from worker.patience import pause_s, wait_out
 from worker.right_of_way import RightOfWay
 
@@ -47,8 +48,12 @@ class Process:
 
     @cached_property
     def equipment(self) -> Equipment:
-        """The tasks' logic. Raises Away while the store does not answer, and is tried again then."""
+        """The tasks' logic."""
         return Equipment(self._settings, self.embedder, self.right_of_way)
+
+    def mind_index(self) -> None:
+        """Begins to look after the index while there is nothing else to do."""
+        Minder(opener_of(self._settings, self.embedder)).start()
 
     @cached_property
     def right_of_way(self) -> RightOfWay:
@@ -75,7 +80,8 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
         asked = parsed(SyncMessage, message)
         try:
-            return wait_out(lambda: _sync(self, process.equipment, asked), for_s=IN_PLACE_S).model_dump()
+            work = functools.partial(_sync, self, asked=asked)
+            return wait_out(lambda: process.equipment.at_work(work, writes=True), for_s=IN_PLACE_S).model_dump()
         except Unread as error:
             # Not in place: a few bad sectors would keep every process waiting.
             raise self.retry(exc=error, countdown=READ_AGAIN_S) from error
@@ -99,13 +105,15 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     def search(message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
-        return _answered(lambda: process.equipment.search.run(asked).model_dump(), settings.search_s)
+        work = functools.partial(_searched, asked=asked)
+        return _answered(lambda: process.equipment.at_work(work), settings.search_s)
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)
-        return _answered(lambda: process.equipment.reads.run(asked).model_dump(), settings.search_s)
+        work = functools.partial(_read, asked=asked)
+        return _answered(lambda: process.equipment.at_work(work), settings.search_s)
 
 
 def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
@@ -171,6 +179,14 @@ def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()
+
+
+def _searched(equipment: Equipment, asked: SearchMessage) -> dict[str, Any]:
+    return equipment.search.run(asked).model_dump()
+
+
+def _read(equipment: Equipment, asked: ReadMessage) -> dict[str, Any]:
+    return equipment.reads.run(asked).model_dump()
 
 
 def _answered(work: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import json
 import os
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
@@ -27,25 +29,57 @@ def usable_library(library: Path, folder: DataFolder) -> Path:
     return root
 
 
-def identity_of(library: Path, folder: DataFolder, *, rebuild: bool) -> str:
+@dataclass(frozen=True)
+class Owned:
+    """What a data folder knows of libraries: `root` and `id` of the one it belongs to, none before its first start.
+
+    `ids` are all ids that it ever gave to a library, with that library: an index that names one of them is this data
+    folder's own, so that a rebuild may drop it. An id is kept before the store hears of it. So a start that was cut off
+    leaves no index that nobody owns.
+    """
+
+    root: str | None = None
+    id: str | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def owned_by(folder: DataFolder) -> Owned:
+    """What the data folder knows."""
+    if not folder.identity.exists():
+        return Owned()
+    known = json.loads(folder.identity.read_text("utf-8"))
+    root, library_id = known["root"], known["id"]
+    # One that an earlier version wrote knows no others.
+    return Owned(root, library_id, known.get("ids", {library_id: root}))
+
+
+def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str | None = None) -> str:
     """The id of this library on this data folder, new if it has none. Raises CollectionMismatch for another.
 
-    With `rebuild` another library is welcome. Nothing is kept yet, see `keep_identity`.
+    With `rebuild` another library is welcome. `given` is an id that somebody names (LOOKALIKE_LIBRARY_ID). It is kept,
+    but does not bind the data folder yet, see `keep_identity`.
     """
-    known = json.loads(folder.identity.read_text("utf-8")) if folder.identity.exists() else None
-    if known is not None and known["root"] == str(library):
-        return str(known["id"])
-    if known is None or rebuild:
-        return str(uuid.uuid4())
-    raise CollectionMismatch(
-        f"The data folder {folder.root} belongs to the library {known['root']}: "
-        f"add --rebuild to index {library} in its place, or name another folder with --data."
-    )
+    known = owned_by(folder)
+    if known.root is not None and known.root != str(library) and not rebuild:
+        raise CollectionMismatch(
+            f"The data folder {folder.root} belongs to the library {known.root}: "
+            f"add --rebuild to index {library} in its place, or name another folder with --data."
+        )
+    before = next((library_id for library_id, root in known.ids.items() if root == str(library)), None)
+    bound = known.id if known.root == str(library) else None
+    library_id = given or bound or before or str(uuid.uuid4())
+    if library_id not in known.ids:
+        _write(folder, Owned(known.root, known.id, {**known.ids, library_id: str(library)}))
+    return library_id
 
 
 def keep_identity(library: Path, library_id: str, folder: DataFolder) -> None:
     """Ties the data folder to this library. Once there is an index: a start that failed must not bind anybody."""
-    write_private(folder.identity, json.dumps({"root": str(library), "id": library_id}))
+    _write(folder, Owned(str(library), library_id, {**owned_by(folder).ids, library_id: str(library)}))
+
+
+def _write(folder: DataFolder, owned: Owned) -> None:
+    write_private(folder.identity, json.dumps({"root": owned.root, "id": owned.id, "ids": dict(owned.ids)}))
 
 
 def _refuse_data_inside(library: Path, data: Path) -> None:

@@ -1,6 +1,6 @@
 """The parts of one machine: which programs run, with what, and in which order they stop. Starts nothing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -61,9 +61,14 @@ def parts_of(settings: Settings, ports: Ports) -> list[Part]:
     ]
 
 
-def prepare_command(*, rebuild: bool) -> list[str]:
-    """Checks the model and makes or checks the collection, once broker and store answer."""
-    return python_module("worker.prepare", *(["--rebuild"] if rebuild else []))
+def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = ()) -> list[str]:
+    """Checks the model and makes or checks the collection, once broker and store answer.
+
+    `former_ids` are those of libraries whose index a rebuild may drop besides this one's.
+    """
+    # One word: an id that somebody named may begin with a dash.
+    former = (f"--former-id={library_id}" for library_id in former_ids)
+    return python_module("worker.prepare", *(["--rebuild"] if rebuild else []), *former)
 
 
 def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Part:

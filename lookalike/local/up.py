@@ -15,7 +15,7 @@ from lookalike.local.environment import environment_of
 from lookalike.local.folder import data_folder, make
 from lookalike.local.keeper import Keeper
 from lookalike.local.latest import asked_again
-from lookalike.local.library import identity_of, keep_identity, usable_library
+from lookalike.local.library import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.limits import files_limit, need_files
 from lookalike.local.parts import Part, Ports, parts_of, prepare_command
 from lookalike.local.ports import reserved_ports
@@ -69,7 +69,8 @@ def up(
             return
         withdraw(folder)
         need_given_servers(settings)
-        identity = identity_of(root, folder, rebuild=rebuild)
+        identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
+        former_ids = owned_by(folder).ids.keys() - {identity}
         with reserved_ports(runtime_folder()) as choose:
             addresses = choose_addresses(settings, folder, choose)
             whole = completed(settings, folder, addresses, root, identity)
@@ -88,12 +89,13 @@ def up(
                 extensions=whole.extensions,
                 ignore=whole.ignore,
             )
-            again = prepare_command(rebuild=False) if prepare is None else prepare
+            again = prepare_command(rebuild=False, former_ids=former_ids) if prepare is None else prepare
+            anew = prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare
             plan = Plan(
                 folder,
                 addresses,
                 parts=make_parts(whole, addresses.ports),
-                prepare=prepare_command(rebuild=True) if prepare is None and rebuild else again,
+                prepare=anew,
                 environment=environment_of(whole, os.environ),
                 rebuild=rebuild,
             )

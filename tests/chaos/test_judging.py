@@ -11,7 +11,7 @@ from tests.chaos.judging import Verdict, files_of, judge, stamps_of
 from tests.running.edge import edge_process
 from tests.running.pictures import draw
 from tests.running.tiny_model import tiny_model
-from worker.collection import ensure
+from worker.collection import Wish, ensure
 from worker.embed import Embedder
 from worker.images import enable_formats, open_picture
 from worker.index import Index, Write
@@ -28,7 +28,8 @@ class Judged:
         self._store, self._model = store, model
         enable_formats()
         self._embedder = Embedder(model, sub_batch=1)
-        self._name, _, _ = ensure(store, "judged", read_card(model), "cosine", library_id="an-id", rebuild=True)
+        wish = Wish("judged", read_card(model), "cosine", library_id="an-id")
+        self._name = ensure(store, wish, rebuild=True).name
         self._index = Index(store, self._name)
 
     def index(self, name: str, content_of: str | None = None) -> None:

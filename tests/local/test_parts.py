@@ -12,8 +12,8 @@ from lookalike.local.embedded import embedded_password
 from lookalike.local.environment import environment_of
 from lookalike.local.folder import DataFolder
 from lookalike.local.keeper_conf import keeper_conf
-from lookalike.local.library import identity_of, keep_identity
-from lookalike.local.parts import PARTS, Part, Ports, parts_of
+from lookalike.local.library import Owned, identity_of, keep_identity, owned_by
+from lookalike.local.parts import PARTS, Part, Ports, parts_of, prepare_command
 from lookalike.local.ports import reserved_ports
 from lookalike.local.runtime import MAX_SOCKET_BYTES, socket_of
 from lookalike.settings import read_settings
@@ -180,3 +180,42 @@ def test_a_socket_in_an_odd_temporary_folder_is_told_to_supervisord_or_refused(
     conf = RawConfigParser()
     conf.read_string(keeper_conf(folder, []))
     assert conf["unix_http_server"]["file"] % {} == str(socket_of(folder))
+
+
+def test_an_id_is_known_as_the_data_folders_own_before_anything_is_made_for_it(folder: DataFolder) -> None:
+    """A start that is cut off leaves no index that nobody may drop, and binds the data folder to no library."""
+    photos, others = Path("/photos"), Path("/others")
+
+    first = identity_of(photos, folder, rebuild=False)
+
+    assert owned_by(folder).root is None
+    assert identity_of(photos, folder, rebuild=False) == first
+    second = identity_of(others, folder, rebuild=False)
+    keep_identity(others, second, folder)
+    assert owned_by(folder) == Owned(str(others), second, {first: str(photos), second: str(others)})
+
+
+def test_a_library_that_comes_back_has_its_old_id(folder: DataFolder) -> None:
+    photos, others = Path("/photos"), Path("/others")
+    keep_identity(photos, "an-id", folder)
+    keep_identity(others, identity_of(others, folder, rebuild=True), folder)
+
+    assert identity_of(photos, folder, rebuild=True) == "an-id"
+
+
+def test_an_id_that_somebody_names_is_taken(folder: DataFolder) -> None:
+    assert identity_of(Path("/photos"), folder, rebuild=False, given="from-before") == "from-before"
+
+
+def test_a_data_folder_of_an_earlier_version_is_understood(folder: DataFolder) -> None:
+    folder.identity.write_text('{"root": "/photos", "id": "an-id"}')
+
+    assert owned_by(folder) == Owned("/photos", "an-id", {"an-id": "/photos"})
+
+
+def test_the_check_before_the_work_hears_of_the_libraries_that_were_ours() -> None:
+    assert prepare_command(rebuild=True, former_ids=["-a", "b"])[-3:] == [
+        "--rebuild",
+        "--former-id=-a",
+        "--former-id=b",
+    ]

@@ -19,6 +19,7 @@ from lookalike.client import Client
 from lookalike.errors import LookalikeError
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
 from tests.running.pictures import draw
+from tests.running.stores import store_of
 from tests.running.tiny_model import tiny_model
 
 PICTURES = 5
@@ -165,6 +166,23 @@ def test_a_store_whose_files_are_damaged_is_set_aside_and_made_anew_if_somebody_
     machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_WORKERS="1")
     assert wait_indexed(machine, pictures).status().indexed == pictures
     assert list(machine.folder.store.with_name("store.damaged").rglob("segment.json"))
+
+
+def test_another_library_takes_the_data_folder_and_leaves_nothing_of_the_one_before(
+    machine: Machine, model: Path
+) -> None:
+    machine.clear()
+    machine.library = machine.tmp_path / "another library"
+    for seed in range(2):
+        draw(machine.library / f"{seed}.png", seed)
+
+    running = machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_WORKERS="1")
+
+    assert wait_indexed(machine, 2).status().indexed == 2
+    store = store_of(running)
+    (collection,) = store.get_collections().collections
+    assert store.get_collection(collection.name).config.metadata["library_id"] == running.library_id  # type: ignore[index]
+    store.close()
 
 
 def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:

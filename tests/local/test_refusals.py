@@ -10,7 +10,7 @@ import pytest
 from lookalike.errors import CollectionMismatch, Misconfigured, NotRunning, Unreachable
 from lookalike.local import admission, down, logs, up
 from lookalike.local.folder import DataFolder
-from lookalike.local.library import keep_identity
+from lookalike.local.library import keep_identity, owned_by
 from lookalike.local.locks import hold
 from lookalike.local.space import Ends, need_space, why_it_ended
 from lookalike.settings import Settings, read_settings
@@ -160,4 +160,4 @@ def test_a_refused_start_binds_the_data_folder_to_no_library(
         up(settings.model_copy(update={"qdrant_url": f"http://127.0.0.1:{silent_port}"}), library)
 
     assert settings.data is not None
-    assert not DataFolder(settings.data).identity.exists()
+    assert owned_by(DataFolder(settings.data)).root is None

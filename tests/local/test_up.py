@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from lookalike.broker import redis_of, without_secret
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local import down, find_running, up, with_running
+from lookalike.local.library import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
@@ -263,7 +264,7 @@ def test_what_the_check_before_the_work_says_is_what_up_says(machine: Machine) -
     assert code == 1
     assert machine.output.read_text().splitlines()[-1] == "Misconfigured: The model is broken: export it again."
     assert machine.processes() == {}
-    assert not machine.folder.identity.exists()
+    assert owned_by(machine.folder).root is None
 
 
 def test_without_a_password_flower_shows_its_page_and_keeps_its_api_shut(machine: Machine) -> None:

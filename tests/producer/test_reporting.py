@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.board import Board, ProducerNote
+from lookalike.board import BEAT_S, Board, ProducerNote
 from lookalike.disk import Stamp
+from lookalike.index_notes import IndexNote, IndexNotes
 from lookalike.names import Names
 from producer.flight import InFlight
 from producer.reach import Reach
@@ -27,6 +28,8 @@ class Desk:
         self.now_s = 100.0
         self.returned = 0
         self.board = Board(redis, Names("desk"))
+        self.notes = IndexNotes(redis, Names("desk"))
+        self.heard: list[IndexNote] = []
         self.reach = Reach(self._return, lambda: self.now_s)
         self.in_flight = InFlight(lambda: self.now_s)
         self.reporter = Reporter(
@@ -36,6 +39,8 @@ class Desk:
             in_flight=self.in_flight,
             removals=Removals(0.3, 100),
             on_allowed=lambda: None,
+            index_notes=self.notes,
+            on_index_changed=self.heard.append,
             identity="here",
             now_s=lambda: self.now_s,
         )
@@ -131,3 +136,45 @@ def test_a_broker_that_was_emptied_counts_as_returned(redis: Redis) -> None:
         desk.reporter.report(NOTE)
 
     assert desk.returned == 1
+
+
+def test_an_index_that_changed_is_heard_of_once_and_the_one_at_start_is_no_change(redis: Redis) -> None:
+    desk = Desk(redis)
+    desk.notes.changed("the index was made", anew=False)
+    desk.reporter.report(NOTE)
+    assert desk.heard == []
+
+    desk.notes.changed("the index was made", anew=True)
+    for _ in range(3):
+        desk.now_s += BEAT_S
+        desk.reporter.report(NOTE)
+
+    assert [(note.why, note.is_anew) for note in desk.heard] == [("the index was made", True)]
+
+
+def test_an_index_that_changes_while_the_broker_is_emptied_is_heard_of(redis: Redis) -> None:
+    desk = Desk(redis)
+    desk.notes.changed("the index was made", anew=False)
+    desk.reporter.report(NOTE)
+    redis.delete("desk:index")
+    desk.now_s += BEAT_S
+    desk.reporter.report(NOTE)
+
+    desk.notes.changed("the index was made", anew=True)
+    desk.now_s += BEAT_S
+    desk.reporter.report(NOTE)
+
+    assert [note.is_anew for note in desk.heard] == [True]
+
+
+def test_what_keeps_workers_from_writing_is_known_within_a_beat(redis: Redis) -> None:
+    desk = Desk(redis)
+    desk.notes.trouble("It is another library's index.")
+    desk.reporter.report(NOTE)
+    assert desk.reporter.trouble == "It is another library's index."
+
+    desk.notes.trouble("")
+    desk.now_s += BEAT_S
+    desk.reporter.report(NOTE)
+
+    assert desk.reporter.trouble == ""

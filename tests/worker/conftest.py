@@ -12,7 +12,7 @@ from qdrant_client.models import Filter
 from models.contract import read_card
 from tests.running.edge import edge_process
 from tests.running.tiny_model import tiny_model
-from worker.collection import ensure
+from worker.collection import Wish, ensure
 from worker.embed import Embedder
 from worker.images import Picture, enable_formats, open_picture
 from worker.index import Index
@@ -52,8 +52,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def collection(store: QdrantClient, model: Path) -> str:
-    name, _, _ = ensure(store, "tests", read_card(model), "cosine", library_id="the-library", rebuild=False)
-    return name
+    return ensure(store, Wish("tests", read_card(model), "cosine", library_id="the-library")).name
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lookalike.settings import Settings
 from models.contract import read_card
 from worker.backends import BACKENDS, CPU, installed
 from worker.choosing import backend_of, backend_to_make_with, fastest, fixed_backend, measured
-from worker.collection import ensure, recorded_backend
+from worker.collection import Wish, ensure, recorded_backend
 from worker.embed import Embedder
 
 OTHERS = [backend for backend in BACKENDS.values() if backend != CPU]
@@ -79,7 +79,7 @@ def made_with(store: QdrantClient, model: Path) -> Callable[[str], str]:
     """Makes an index with a backend; gives the system's name."""
 
     def make(backend: str) -> str:
-        ensure(store, "made", read_card(model), "cosine", library_id="l", rebuild=True, backend=backend)
+        ensure(store, Wish("made", read_card(model), "cosine", library_id="l", backend=backend), rebuild=True)
         return "made"
 
     return make
@@ -91,7 +91,7 @@ def test_a_worker_that_would_compute_otherwise_is_refused(
     name = made_with(BACKENDS["openvino"])
 
     with pytest.raises(CollectionMismatch, match=r"backend 'onnxruntime-openvino' .* --rebuild"):
-        ensure(store, name, read_card(model), "cosine", library_id="l", rebuild=False, backend=CPU)
+        ensure(store, Wish(name, read_card(model), "cosine", library_id="l", backend=CPU))
 
 
 def test_the_index_remembers_what_it_was_made_with(store: QdrantClient, made_with: Callable[[str], str]) -> None:

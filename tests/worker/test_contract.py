@@ -22,10 +22,11 @@ from lookalike.messages import ImageByPath, ReadCounts, ReadKnown, ReadMessage, 
 from tests.running.edge import edge_process
 from tests.running.pictures import draw
 from tests.running.recorder import Asked, recorded
-from worker.collection import ensure
+from worker.collection import Wish, ensure
 from worker.embed import Embedder
 from worker.images import Picture
 from worker.index import Index
+from worker.points import INDEXED_FIELDS
 from worker.reads import Reads
 from worker.search import Search
 from worker.sync import Sync
@@ -99,12 +100,12 @@ def test_all_that_a_worker_asks_is_in_the_document(
 ) -> None:
     client, asked = between
     card = embedder.card
-    ensure(client, "contract", card, "dot", library_id="the-library", rebuild=False)
-    name, identity, _ = ensure(client, "contract", card, "cosine", library_id="the-library", rebuild=True)
-    index = Index(client, name)
+    ensure(client, Wish("contract", card, "dot", library_id="the-library"))
+    standing = ensure(client, Wish("contract", card, "cosine", library_id="the-library"), rebuild=True)
+    index = Index(client, standing.name)
     sync = dataclasses.replace(sync, index=index)
     search = Search(index, embedder, opened, lambda _: None, "cosine", max_limit=50, max_query_bytes=100_000)
-    reads = Reads(index, identity)
+    reads = Reads(index, standing.identity)
 
     for seed in range(5):
         draw(root / "folder" / f"{seed}.png", seed)
@@ -122,6 +123,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
 
     assert [fault for each in asked for fault in faults(each, known)] == []
     assert {each.status for each in asked} == {OK}
+    assert set(client.get_collection("contract").payload_schema) == set(INDEXED_FIELDS)
     assert (counts.indexed, counts.rejected) == (5, 1)  # type: ignore[union-attr]
     assert {neighbour.path for neighbour in found.neighbours[:2]} == {"folder/1.png", "copy.png"}
     kinds = {(each.method, each.path.rpartition("/")[2]) for each in asked}

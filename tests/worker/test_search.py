@@ -12,7 +12,7 @@ from lookalike.errors import Refused
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.running.pictures import draw, encoded, picture
-from worker.collection import ensure
+from worker.collection import Wish, ensure
 from worker.embed import Embedder
 from worker.images import Picture
 from worker.index import Index
@@ -112,8 +112,9 @@ class TestQueries:
 def test_every_metric_puts_the_best_first(
     store: QdrantClient, sync: Sync, search: Search, root: Path, distance: Distance, embedder: Embedder
 ) -> None:
-    name, _, _ = ensure(store, f"m-{distance}", embedder.card, distance, library_id="l", rebuild=True)
-    index = Index(store, name)
+    index = Index(
+        store, ensure(store, Wish(f"m-{distance}", embedder.card, distance, library_id="l"), rebuild=True).name
+    )
     names = [draw(root / f"{seed}.png", seed).name for seed in range(8)]
     dataclasses.replace(sync, index=index).run(SyncMessage(paths=names))
 

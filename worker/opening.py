@@ -1,0 +1,66 @@
+"""Opens the index: as it stands, or made by one of many workers while the others wait. Tells the producer of it."""
+
+import logging
+from dataclasses import replace
+
+from qdrant_client import QdrantClient
+from redis import Redis
+from redis.exceptions import RedisError
+
+from lookalike.board import Board
+from lookalike.index_notes import IndexNotes
+from lookalike.log import fields
+from lookalike.names import Names
+from worker.collection import Standing, Wish, carry_out, plan_for
+from worker.errors import Away
+from worker.index import answered
+
+log = logging.getLogger(__name__)
+
+MADE = "the index was made"
+
+
+class Opener:
+    """Opens the index of one system. Remembers whose it is, in case that broker and store are emptied at once."""
+
+    def __init__(self, client: QdrantClient, redis: Redis, names: Names, wish: Wish) -> None:
+        self._client = client
+        self._board = Board(redis, names)
+        self.notes = IndexNotes(redis, names)
+        self._wish = wish
+        self._was_open = False
+
+    def open(self, *, rebuild: bool = False) -> Standing:
+        """The index, which exists and fits now. Raises StoreAway, Away, CollectionMismatch, Misconfigured."""
+        try:
+            standing = self._open(rebuild=rebuild)
+        except (RedisError, OSError) as error:
+            raise Away(f"the broker does not answer ({error})") from error
+        self._wish = replace(self._wish, library_id=standing.identity.library_id)
+        self._was_open = True
+        return standing
+
+    def _open(self, *, rebuild: bool) -> Standing:
+        noted, was_seen = self.notes.library()
+        wish = self._wish if self._wish.library_id is not None else replace(self._wish, library_id=noted)
+        plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
+        if plan.is_nothing:
+            if (noted, was_seen) != (identity.library_id, True):
+                self.notes.keep_library(identity.library_id, is_seen=True)
+            return Standing(plan.name, identity)
+        with self.notes.making() as is_ours:
+            if not is_ours:
+                raise Away("another process is making the index")
+            # That one may have done it by now.
+            plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
+            was_seen = self._was_open or (was_seen and noted == identity.library_id)
+            self.notes.keep_library(identity.library_id, is_seen=was_seen)
+            standing = answered(carry_out, self._client, plan, wish, identity)
+            self.notes.keep_library(identity.library_id, is_seen=True)
+            if standing.is_new:
+                log.warning(fields("index made", collection=standing.name, library=identity.library_id))
+                self._board.forget_totals()
+                self.notes.changed(MADE, anew=was_seen and not rebuild)
+            elif plan.promote:
+                log.warning(fields("alias made", alias=wish.system, collection=standing.name))
+        return standing
