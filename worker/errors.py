@@ -39,3 +39,7 @@ class Unread(Exception):
 
 class StoreAway(Away):
     """Qdrant does not answer."""
+
+
+class CollectionMissing(StoreAway):
+    """Qdrant answers and does not have our collection: it was removed, or the store came back empty."""
