@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     qdrant_grpc: bool = Field(
         default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
     )
+    # What nginx and others let through where nobody set it; 64 vectors of 512 numbers with their paths take 0.85 MB.
+    store_request_bytes: Count = Field(
+        default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
+    )
     model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
 

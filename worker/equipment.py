@@ -79,7 +79,7 @@ class Equipment:
         )
         self._settings = settings
         self._embedder = embedder
-        self._index = Index(client, collection)
+        self._index = Index(client, collection, request_bytes=settings.store_request_bytes)
         self._redis = redis_of(settings)
         self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
         self.watchdog = Watchdog(settings.decode_s)

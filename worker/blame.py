@@ -1,0 +1,148 @@
+"""One run of a sync task: what is away waits, a path that breaks or kills it is singled out, no path is lost.
+
+the store, the broker, the library or this worker cannot now    Away: the task waits and runs again, without end
+the disk fails over some files                                  Unread: tried again, then rejected until a scan
+the store refuses it, or we are at fault                        tried again with longer and longer pauses, each path
+                                                                alone; then rejected until a scan
+it cannot even be rejected                                      Refused: told, and the index does not know the path,
+                                                                so the next scan finds it
+"""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from celery import Task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from lookalike.errors import LookalikeError, Refused
+from lookalike.log import fields
+from lookalike.messages import SyncMessage, SyncReply
+from lookalike.names import SYNC
+from worker.danger import DEATHS_TO_BLAME
+from worker.equipment import Equipment
+from worker.errors import Away, Rejected, StoreRefused, Unread
+from worker.patience import Patience
+
+log = logging.getLogger(__name__)
+
+# A share that hiccups is back within so many tries; a bad sector is not.
+READS_AGAIN = 3
+# Of what is nobody's fault that we know of: a store that is being upgraded, a lack of memory. 5, 10 and 20 s apart.
+TRIES_AGAIN, TRY_AGAIN_S = 3, 5.0
+
+
+class TryAgain(Exception):
+    """The task shall run again in `in_s` seconds, as one of a few tries."""
+
+    def __init__(self, in_s: float, why: Exception) -> None:
+        super().__init__(f"{type(why).__name__}: {why}")
+        self.in_s = in_s
+
+
+def run(task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, patience: Patience) -> SyncReply:
+    """Runs the sync. Raises Away, Unread or TryAgain if it shall run again, Refused if it shall not."""
+    try:
+        return _told_apart(task, _made(equipment), asked, patience)
+    except (RedisError, OperationalError) as error:
+        # The marks and counts are kept there; an image is not to blame for that.
+        raise Away(f"the broker does not answer ({error})") from error
+    except (Away, Unread, TryAgain, LookalikeError):
+        raise
+    except Exception as error:
+        # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
+        log.exception(fields("failed", task=task.request.id, paths=len(asked.paths)))
+        if (again := _again(task, error)) is not None:
+            raise again from error
+        why = str(error) if isinstance(error, StoreRefused) else f"lookalike failed over it ({_name(error)})"
+        raise Refused(f"{why}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
+
+
+def _made(equipment: Callable[[], Equipment]) -> Equipment:
+    """The equipment. Whatever keeps this worker from having one is no fault of the paths, so they wait."""
+    try:
+        made = equipment()
+        # Made when it is first used, and this worker may lack a setting for it.
+        _ = made.sync
+    except (Away, RedisError):
+        raise
+    except Exception as error:
+        if not isinstance(error, LookalikeError | StoreRefused):
+            log.exception("unfit")
+        raise Away(f"this worker cannot work ({_name(error)})") from error
+    return made
+
+
+def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: Patience) -> SyncReply:
+    """A path that kills or breaks the sync is singled out, so that the others are done."""
+    task_id = str(task.request.id)
+    alone = len(asked.paths) + len(asked.gone) == 1
+    marks = equipment.danger.marks(task_id, alone=alone)
+    if marks.living:
+        # Redis delivered it once more; what the other process does not finish is left to this one.
+        raise Away("another process is at work on it")
+    if marks.dead and not alone:
+        reply = _split(task, asked, "a process died over it")
+        equipment.danger.forget(task_id)
+        return reply
+    sync = dataclasses.replace(
+        equipment.sync, danger=functools.partial(_endangered, equipment, task_id), wait_out=patience.wait_out
+    )
+    if marks.dead >= DEATHS_TO_BLAME:
+        log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
+        reason = Rejected("the worker's process died or hung twice while opening it")
+        reply = sync.reject(dict.fromkeys(asked.paths, reason))
+        equipment.danger.forget(task_id)
+        return reply
+    try:
+        reply = sync.run(asked)
+    except Unread as error:
+        if task.request.retries < READS_AGAIN:
+            raise
+        # Every scan tries it again; until then its reason is where people look for one.
+        return sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
+    except (Away, LookalikeError, RedisError, OperationalError):
+        raise
+    except Exception as error:
+        if not alone and not isinstance(error, StoreRefused):
+            # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
+            log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
+            return _split(task, asked, type(error).__name__)
+        if (again := _again(task, error)) is not None:
+            log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
+            raise again from error
+        why = str(error) if isinstance(error, StoreRefused) else f"lookalike failed over it ({_name(error)})"
+        return sync.reject(dict.fromkeys(asked.paths, Rejected(why, may_pass=True)))
+    equipment.danger.forget(task_id)
+    return reply
+
+
+def _again(task: Task, error: Exception) -> TryAgain | None:
+    """The next of a few tries; None after the last."""
+    if isinstance(error, LookalikeError) or task.request.retries >= TRIES_AGAIN:
+        return None
+    return TryAgain(TRY_AGAIN_S * 2.0**task.request.retries, error)
+
+
+@contextmanager
+def _endangered(equipment: Equipment, task_id: str) -> Iterator[None]:
+    with equipment.danger.entered(task_id), equipment.watchdog.watching():
+        yield
+
+
+def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
+    """Sends each path by itself to the queue that the message came from. Their jobs do the work."""
+    log.warning(fields("split", task=task.request.id, paths=len(asked.paths), why=why))
+    queue = (task.request.delivery_info or {}).get("routing_key")
+    parts = [asked.model_copy(update={"paths": [path], "gone": []}) for path in asked.paths]
+    parts += [asked.model_copy(update={"paths": [], "gone": [path]}) for path in asked.gone]
+    for part in parts:
+        task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
+    return SyncReply()
+
+
+def _name(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
