@@ -101,6 +101,10 @@ class Settings(BaseSettings):
     max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
     batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
+    try_again_s: Seconds = Field(
+        default=5.0,
+        description="Pause before a batch that failed unforeseen is tried again; the next is twice that.",
+    )
     search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
     search_lock: Path | None = Field(
         default=None,

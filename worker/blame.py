@@ -31,16 +31,12 @@ log = logging.getLogger(__name__)
 
 # A share that hiccups is back within so many tries; a bad sector is not.
 READS_AGAIN = 3
-# Of what is nobody's fault that we know of: a store that is being upgraded, a lack of memory. 5, 10 and 20 s apart.
-TRIES_AGAIN, TRY_AGAIN_S = 3, 5.0
+# Of what may be nobody's fault: a store that is being upgraded, a lack of memory. Each pause is twice the last one.
+TRIES_AGAIN = 3
 
 
 class TryAgain(Exception):
-    """The task shall run again in `in_s` seconds, as one of a few tries."""
-
-    def __init__(self, in_s: float, why: Exception) -> None:
-        super().__init__(f"{type(why).__name__}: {why}")
-        self.in_s = in_s
+    """The task shall run again, as one of a few tries, for a reason that is nobody's fault that we know of."""
 
 
 def run(task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, patience: Patience) -> SyncReply:
@@ -55,10 +51,9 @@ def run(task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, pati
     except Exception as error:
         # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
         log.exception(fields("failed", task=task.request.id, paths=len(asked.paths)))
-        if (again := _again(task, error)) is not None:
-            raise again from error
-        why = str(error) if isinstance(error, StoreRefused) else f"lookalike failed over it ({_name(error)})"
-        raise Refused(f"{why}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
+        if task.request.retries < TRIES_AGAIN:
+            raise TryAgain(_why(error)) from error
+        raise Refused(f"{_why(error)}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
 
 
 def _made(equipment: Callable[[], Equipment]) -> Equipment:
@@ -111,20 +106,12 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
             # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
             log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
             return _split(task, asked, type(error).__name__)
-        if (again := _again(task, error)) is not None:
-            log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
-            raise again from error
-        why = str(error) if isinstance(error, StoreRefused) else f"lookalike failed over it ({_name(error)})"
-        return sync.reject(dict.fromkeys(asked.paths, Rejected(why, may_pass=True)))
+        if task.request.retries < TRIES_AGAIN:
+            raise
+        log.exception(fields("given up", task=task_id, paths=len(asked.paths)))
+        return sync.reject(dict.fromkeys(asked.paths, Rejected(_why(error), may_pass=True)))
     equipment.danger.forget(task_id)
     return reply
-
-
-def _again(task: Task, error: Exception) -> TryAgain | None:
-    """The next of a few tries; None after the last."""
-    if isinstance(error, LookalikeError) or task.request.retries >= TRIES_AGAIN:
-        return None
-    return TryAgain(TRY_AGAIN_S * 2.0**task.request.retries, error)
 
 
 @contextmanager
@@ -142,6 +129,10 @@ def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreRefused) else f"lookalike failed over it ({_name(error)})"
 
 
 def _name(error: Exception) -> str:

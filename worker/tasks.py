@@ -78,7 +78,7 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
             # Not in place: a few bad sectors would keep every process waiting.
             raise _again(self, error, READ_AGAIN_S) from error
         except TryAgain as error:
-            raise _again(self, error, error.in_s) from error
+            raise _again(self, error, settings.try_again_s * 2.0**self.request.retries) from error
         except Away as error:
             raise _again(self, error, pause_s(self.request.retries + 1, error.retry_after_s)) from error
 
