@@ -79,7 +79,7 @@ CODES: Mapping[grpc.StatusCode, Meaning] = {
 }
 
 # What only the words tell: first match wins, of the rows that begin with what status or code mean.
-_TOO_LARGE = r"larger than (allowed|max)|length too large"
+_TOO_LARGE = r"larger than (allowed|max)|length too large|payload has exceeded limit"
 WORDS: tuple[tuple[Meaning, str, Meaning], ...] = (
     (Meaning.OURS, _TOO_LARGE, Meaning.TOO_LARGE),
     # gRPC's libraries have no code of their own for it; the last is what a proxy's 413 becomes.

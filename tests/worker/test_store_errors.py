@@ -93,6 +93,7 @@ CODE_MEANS = {
 SAID = (
     (400, 'Bad request: Limit exceeded 256 > 100 for "limit". Help: Reduce the "limit" parameter', Meaning.TOO_MANY),
     (400, "Payload error: JSON payload (46866880 bytes) is larger than allowed (limit: 33554432 bytes).", "large"),
+    (400, "Payload error: JSON payload has exceeded limit (33554432 bytes).", "large"),
     (400, "Max vector storage size limit of 100 bytes exceeded! Help: Remove some points", Meaning.WAIT),
     (
         429,
