@@ -24,7 +24,7 @@ from lookalike.messages import SyncMessage, SyncReply
 from lookalike.names import SYNC
 from worker.danger import DEATHS_TO_BLAME
 from worker.equipment import Equipment
-from worker.errors import Away, Rejected, StoreRefused, Unread
+from worker.errors import Away, Rejected, StoreRefused, Unfit, Unread
 from worker.patience import Patience
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def _made(equipment: Callable[[], Equipment]) -> Equipment:
     except Exception as error:
         if not isinstance(error, LookalikeError | StoreRefused):
             log.exception("unfit")
-        raise Away(f"this worker cannot work ({_name(error)})") from error
+        raise Unfit(f"this worker cannot work ({_name(error)})") from error
     return made
 
 

@@ -42,6 +42,10 @@ class Unread(Exception):
         self.reasons = reasons
 
 
+class Unfit(Away):
+    """This worker cannot work as it is set up: somebody changes a setting, or what the setting names."""
+
+
 class StoreAway(Away):
     """Qdrant does not answer, or cannot serve now."""
 

@@ -37,7 +37,7 @@ class Patience:
         for_s: float,
         *,
         asked_for_s: float = 0.0,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[Away, float], None] = lambda _why, _for_s: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._left_s = for_s
@@ -53,8 +53,8 @@ class Patience:
                 return work()
             except Away as error:
                 attempt += 1
-                self._tell(str(error))
                 next_s = pause_s(attempt, error.retry_after_s)
+                self._tell(error, next_s)
                 if not self._may_wait(next_s, is_asked=error.retry_after_s > 0):
                     raise
                 log.warning(fields("waiting", why=str(error), next_s=next_s))

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from celery import Celery, Task
 from celery.exceptions import Reject, Retry
+from redis.exceptions import RedisError
 
+from lookalike.board import Board
+from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
 from lookalike.names import READ, SEARCH, SYNC
@@ -16,9 +20,9 @@ from worker.blame import TryAgain, run
 from worker.choosing import backend_of
 from worker.embed import Embedder
 from worker.equipment import Equipment, load_embedder
-from worker.errors import Away, StoreRefused, Unread
+from worker.errors import Away, StoreAway, StoreRefused, Unfit, Unread
 from worker.messages import parsed
-from worker.patience import Patience, pause_s, wait_out
+from worker.patience import Patience, pause_s
 from worker.right_of_way import RightOfWay
 
 log = logging.getLogger(__name__)
@@ -48,6 +52,17 @@ class Process:
         return Equipment(self._settings, self.embedder, self.right_of_way)
 
     @cached_property
+    def board(self) -> Board:
+        """Where people see what this process waits for."""
+        return Board(redis_of(self._settings), self._settings.names)
+
+    def tell(self, why: Away, for_s: float) -> None:
+        """Tells the board why this process waits, if nobody else does: the producer tells of the library."""
+        if isinstance(why, StoreAway | Unfit):
+            with suppress(RedisError, OSError):
+                self.board.waits(str(why), for_s)
+
+    @cached_property
     def right_of_way(self) -> RightOfWay:
         """What tells ingest processes of this machine that a search is under way."""
         return RightOfWay(self._settings.search_lock, longest_s=self._settings.give_way_s)
@@ -71,7 +86,7 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
         asked = parsed(SyncMessage, message)
-        patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE)
+        patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE, tell=process.tell)
         try:
             return patience.wait_out(lambda: run(self, lambda: process.equipment, asked, patience)).model_dump()
         except Unread as error:
@@ -81,6 +96,9 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
             raise _again(self, error, settings.try_again_s * 2.0**self.request.retries) from error
         except Away as error:
             raise _again(self, error, pause_s(self.request.retries + 1, error.retry_after_s)) from error
+
+    def patience() -> Patience:
+        return Patience(settings.search_s, tell=process.tell)
 
     def before_start(_self: Task, *_args: Any) -> None:
         process.right_of_way.take()
@@ -99,13 +117,13 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     def search(message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
-        return _answered(lambda: process.equipment.search.run(asked).model_dump(), settings.search_s)
+        return _answered(lambda: process.equipment.search.run(asked).model_dump(), patience())
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)
-        return _answered(lambda: process.equipment.reads.run(asked).model_dump(), settings.search_s)
+        return _answered(lambda: process.equipment.reads.run(asked).model_dump(), patience())
 
 
 def _again(task: Task, error: Exception, in_s: float) -> Exception:
@@ -122,9 +140,9 @@ def _again(task: Task, error: Exception, in_s: float) -> Exception:
     raise AssertionError("a retry always raises")
 
 
-def _answered(work: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:
+def _answered(work: Callable[[], dict[str, Any]], patience: Patience) -> dict[str, Any]:
     try:
-        return wait_out(work, for_s=patience_s)
+        return patience.wait_out(work)
     except Away as error:
         raise Unreachable(f"The index cannot be asked: {error}. Check QDRANT_URL and `lookalike status`.") from error
     except LookalikeError:

@@ -187,6 +187,7 @@ def test_what_is_waited_for_is_told_in_the_stores_words(system: System, answer: 
     system.faults.rule = lambda request: answer if request.is_write else None
     system.send([path])
     wait_until(lambda: told in system.worker.said())
+    assert told in (system.client.status().warning or "")
     system.faults.rule = lambda _: None
 
     wait_until(lambda: system.known([path]) == {path: None})

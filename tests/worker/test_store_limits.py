@@ -207,7 +207,7 @@ def test_the_engines_own_limit_of_bytes_is_learned(tmp_path: Path, model: Path) 
     with edge_process(tmp_path / "data", None, "--max-body-mib", "1") as edge:
         client = QdrantClient(url=edge.url, check_compatibility=False)
         name, _, _ = ensure(client, "tests", read_card(model), "cosine", library_id="the-library", rebuild=False)
-        writes = [Write(write(name).payload | {"reason": "x" * 300_000}, [1.0] * 24) for name in NAMES[:8]]
+        writes = [Write({**write(name).payload, "reason": "x" * 300_000}, [1.0] * 24) for name in NAMES[:8]]
 
         assert Index(client, name).write(writes) == []
         assert Index(client, name).count("indexed") == 8
