@@ -132,7 +132,7 @@ class Board:
         return sum(int(self._redis.hlen(self._names.slot(_text(slot)))) for slot in slots)
 
     def waits(self, why: str, for_s: float) -> None:
-        """Says that a worker waits for so long, and why."""
+        """Says that a worker waits for so long, and why; empty if it does not any more."""
         self._redis.set(self._key("waits"), why, ex=int(for_s) + BEAT_TTL_S)
 
     def waits_for(self) -> str:

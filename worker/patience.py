@@ -29,7 +29,8 @@ class Patience:
     """The seconds that one task may wait in place, whatever it waits for; `asked_for_s` more if it is asked to.
 
     The process waits with its task in hand, so while the store is down nothing else is taken from the
-    queue, no message piles up anywhere, and the log says so once a try.
+    queue, no message piles up anywhere, and the log says so once a try. `tell` is told why and for how long before
+    each wait, and None when the wait was of use.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Patience:
         for_s: float,
         *,
         asked_for_s: float = 0.0,
-        tell: Callable[[Away, float], None] = lambda _why, _for_s: None,
+        tell: Callable[[Away | None, float], None] = lambda _why, _for_s: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._left_s = for_s
@@ -50,7 +51,7 @@ class Patience:
         attempt = 0
         while True:
             try:
-                return work()
+                done = work()
             except Away as error:
                 attempt += 1
                 next_s = pause_s(attempt, error.retry_after_s)
@@ -59,6 +60,10 @@ class Patience:
                     raise
                 log.warning(fields("waiting", why=str(error), next_s=next_s))
                 self._sleep(next_s)
+            else:
+                if attempt:
+                    self._tell(None, 0.0)
+                return done
 
     def _may_wait(self, next_s: float, *, is_asked: bool) -> bool:
         if is_asked and next_s <= self._asked_left_s:

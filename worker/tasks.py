@@ -56,11 +56,11 @@ class Process:
         """Where people see what this process waits for."""
         return Board(redis_of(self._settings), self._settings.names)
 
-    def tell(self, why: Away, for_s: float) -> None:
+    def tell(self, why: Away | None, for_s: float) -> None:
         """Tells the board why this process waits, if nobody else does: the producer tells of the library."""
-        if isinstance(why, StoreAway | Unfit):
+        if why is None or isinstance(why, StoreAway | Unfit):
             with suppress(RedisError, OSError):
-                self.board.waits(str(why), for_s)
+                self.board.waits("" if why is None else str(why), for_s)
 
     @cached_property
     def right_of_way(self) -> RightOfWay:

@@ -53,9 +53,9 @@ def test_one_patience_is_used_up_by_all_that_it_waits_for() -> None:
     assert sum(slept) <= 2
 
 
-def test_each_reason_to_wait_is_told() -> None:
+def test_each_reason_to_wait_is_told_and_its_end() -> None:
     told: list[tuple[str, float]] = []
 
     Patience(9, tell=lambda why, for_s: told.append((str(why), for_s)), sleep=lambda _: None).wait_out(away(0, 7))
 
-    assert told == [("slower", 0.25), ("slower", 7)]
+    assert told == [("slower", 0.25), ("slower", 7), ("None", 0)]

@@ -191,6 +191,7 @@ def test_what_is_waited_for_is_told_in_the_stores_words(system: System, answer: 
     system.faults.rule = lambda _: None
 
     wait_until(lambda: system.known([path]) == {path: None})
+    wait_until(lambda: system.client.status().warning is None)
 
 
 def test_a_search_for_more_than_the_store_gives_is_told_in_its_words(system: System) -> None:
