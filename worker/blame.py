@@ -50,7 +50,7 @@ def run(task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, pati
         raise
     except Exception as error:
         # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
-        log.exception(fields("failed", task=task.request.id, paths=len(asked.paths)))
+        _log("failed", task, asked, error)
         if task.request.retries < TRIES_AGAIN:
             raise TryAgain(_why(error)) from error
         raise Refused(f"{_why(error)}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
@@ -104,11 +104,11 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
     except Exception as error:
         if not alone and not isinstance(error, StoreRefused):
             # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
-            log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
+            _log("failed", task, asked, error)
             return _split(task, asked, type(error).__name__)
         if task.request.retries < TRIES_AGAIN:
             raise
-        log.exception(fields("given up", task=task_id, paths=len(asked.paths)))
+        _log("given up", task, asked, error)
         return sync.reject(dict.fromkeys(asked.paths, Rejected(_why(error), may_pass=True)))
     equipment.danger.forget(task_id)
     return reply
@@ -129,6 +129,12 @@ def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()
+
+
+def _log(event: str, task: Task, asked: SyncMessage, error: Exception) -> None:
+    """With the way to where it happened if we are at fault; what a store says is one sentence."""
+    line = fields(event, task=task.request.id, paths=len(asked.paths), why=_name(error))
+    log.error(line, exc_info=None if isinstance(error, StoreRefused) else error)
 
 
 def _why(error: Exception) -> str:

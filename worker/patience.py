@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from lookalike.log import fields
 from worker.errors import Away
@@ -73,6 +73,18 @@ class Patience:
         else:
             return False
         return True
+
+
+class Waits(Protocol):
+    """What runs something until it is not Away any more, or there is no time left for it."""
+
+    def __call__(self, work: Callable[[], R]) -> R:
+        """What `work` returns. Raises its last Away."""
+
+
+def at_once(work: Callable[[], R]) -> R:
+    """Waits for nothing."""
+    return work()
 
 
 def wait_out(work: Callable[[], R], *, for_s: float, sleep: Callable[[float], None] = time.sleep) -> R:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from worker.errors import Away, Rejected, Unread
 from worker.images import Picture
 from worker.index import Donor, Index, Write
 from worker.library import NO_VERSION, Changing, Content, Library, Version
+from worker.patience import Waits, at_once
 from worker.points import Facts, indexed_payload, rejected_payload
 
 # A file that is being written is looked at again a few times at once; then the task waits.
@@ -31,7 +32,6 @@ ROUNDS = 4
 # large files does not fill the memory.
 READ_TOGETHER_BYTES = 64 * 2**20
 MOST_REASON_CHARS = 1000
-R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
@@ -42,18 +42,6 @@ class Embeds(Protocol):
         self, pictures: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = ...
     ) -> npt.NDArray[np.float32]:
         """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]; calls `before_run` before each run of the model."""
-
-
-class Waits(Protocol):
-    """What runs something until it is not Away any more, or there is no time left for it."""
-
-    def __call__(self, work: Callable[[], R]) -> R:
-        """What `work` returns. Raises its last Away."""
-
-
-def at_once(work: Callable[[], R]) -> R:
-    """Waits for nothing."""
-    return work()
 
 
 class StillChanging(Away):

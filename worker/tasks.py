@@ -40,6 +40,7 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._failed = False
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -61,6 +62,18 @@ class Process:
         if why is None or isinstance(why, StoreAway | Unfit):
             with suppress(RedisError, OSError):
                 self.board.waits("" if why is None else str(why), for_s)
+
+    def tell_failure(self, why: Refused) -> None:
+        """Tells the board of a batch that is left to the next scan, until then."""
+        self._failed = True
+        with suppress(RedisError, OSError):
+            self.board.waits(str(why), self._settings.rescan_s)
+
+    def tell_success(self) -> None:
+        """What failed before does not fail any more, as far as this process knows."""
+        if self._failed:
+            self._failed = False
+            self.tell(None, 0.0)
 
     @cached_property
     def right_of_way(self) -> RightOfWay:
@@ -85,17 +98,7 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     )
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
-        asked = parsed(SyncMessage, message)
-        patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE, tell=process.tell)
-        try:
-            return patience.wait_out(lambda: run(self, lambda: process.equipment, asked, patience)).model_dump()
-        except Unread as error:
-            # Not in place: a few bad sectors would keep every process waiting.
-            raise _again(self, error, READ_AGAIN_S) from error
-        except TryAgain as error:
-            raise _again(self, error, settings.try_again_s * 2.0**self.request.retries) from error
-        except Away as error:
-            raise _again(self, error, pause_s(self.request.retries + 1, error.retry_after_s)) from error
+        return _synced(self, settings, process, parsed(SyncMessage, message))
 
     def patience() -> Patience:
         return Patience(settings.search_s, tell=process.tell)
@@ -126,18 +129,43 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         return _answered(lambda: process.equipment.reads.run(asked).model_dump(), patience())
 
 
+def _synced(task: Task, settings: Settings, process: Process, asked: SyncMessage) -> dict[str, Any]:
+    patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE, tell=process.tell)
+    try:
+        reply = patience.wait_out(lambda: run(task, lambda: process.equipment, asked, patience))
+    except Refused as error:
+        process.tell_failure(error)
+        raise
+    except Unread as error:
+        # Not in place: a few bad sectors would keep every process waiting.
+        raise _again(task, error, READ_AGAIN_S) from error
+    except TryAgain as error:
+        raise _again(task, error, settings.try_again_s * 2.0**task.request.retries) from error
+    except Away as error:
+        raise _again(task, error, pause_s(task.request.retries + 1, error.retry_after_s)) from error
+    process.tell_success()
+    return reply.model_dump()
+
+
 def _again(task: Task, error: Exception, in_s: float) -> Exception:
     """What makes Celery run the task again: a copy of the message that may be taken in so many seconds."""
+
+    def copied() -> Exception:
+        try:
+            task.retry(exc=error, countdown=in_s)
+        except Reject as reject:
+            # Celery would drop the message, because its copy could not be sent: a broker that is full, say.
+            raise Away(f"the broker takes nothing ({reject.reason})") from reject
+        except Retry as retry:
+            sent: Exception = retry
+            return sent
+        raise AssertionError("a retry always raises")
+
     try:
-        task.retry(exc=error, countdown=in_s)
-    except Reject as reject:
-        # The copy could not be sent. Celery would drop the message now; it goes back as it is.
-        back: Exception = Reject(reject.reason, requeue=True)
+        return Patience(IN_PLACE_S).wait_out(copied)
+    except Away as full:
+        back: Exception = Reject(full, requeue=True)
         return back
-    except Retry as retry:
-        copied: Exception = retry
-        return copied
-    raise AssertionError("a retry always raises")
 
 
 def _answered(work: Callable[[], dict[str, Any]], patience: Patience) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from redis import Redis
 
 from lookalike import Client, Refused, Unreachable
 from lookalike.board import Board
-from lookalike.broker import celery_app
+from lookalike.broker import celery_app, redis_of
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.names import SYNC
 from lookalike.settings import Settings, read_settings
 from tests.running.edge import edge_process
-from tests.running.misbehaving import Answer, Faults, each, misbehaving, refusal
+from tests.running.misbehaving import Answer, Faults, Request, each, misbehaving, refusal
 from tests.running.pictures import draw
 from tests.running.valkey import valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
@@ -160,9 +160,11 @@ def test_a_store_that_refuses_even_the_rejection_is_told_in_its_words_and_a_scan
         system.client.sync(paths).result(timeout_s=30)
     wait_until(system.is_at_rest)
     assert system.known(paths) == {}
+    assert words in (system.client.status().warning or "")
 
     system.faults.rule = lambda _: None
     assert system.client.sync(paths).result(timeout_s=30) == SyncReply(embedded=4)
+    assert system.client.status().warning is None
 
 
 def test_what_a_store_refuses_for_a_while_is_not_rejected(system: System) -> None:
@@ -210,3 +212,25 @@ def test_a_store_that_is_full_is_told_to_who_searches(system: System) -> None:
 
     with pytest.raises(Unreachable, match=r"500: Too many open files \(os error 24\)"):
         system.client.search(system.draw("searched", 1)[0], 5).result(timeout_s=30)
+
+
+def test_a_message_that_cannot_be_put_back_because_the_broker_is_full_is_not_dropped(system: System) -> None:
+    paths = system.draw("full", 2)
+    redis = redis_of(system.settings)
+
+    def fill(request: Request) -> Answer | None:
+        if not request.is_write:
+            return None
+        redis.config_set("maxmemory", "1")
+        return refusal(400, "unknown field")
+
+    system.faults.rule = fill
+    try:
+        system.send(paths)
+        wait_until(lambda: "the broker takes nothing" in system.worker.said())
+        system.faults.rule = lambda _: None
+    finally:
+        redis.config_set("maxmemory", "0")
+
+    wait_until(lambda: system.known(paths) == dict.fromkeys(paths), 60)
+    assert system.worker.process.poll() is None
