@@ -1,13 +1,13 @@
 """What the server says no with. Each refusal carries the HTTP status that Qdrant gives for it.
 
-Refused                400 .. 413, becomes Qdrant's error answer
+Refused                400 .. 422, becomes Qdrant's error answer
 ├── BadInput           400 the request cannot be understood, or names what does not fit the collection
 ├── OutOfBounds        422 understood, but a value lies outside its range
 ├── NotFound           404 no such collection, alias or point
 ├── Conflict           409 there is one already
 ├── Unauthorized       401 without the key that this server was given
 ├── Forbidden          403 not from this machine, or not from a program
-└── TooLarge           413 the body is above the limit
+└── TooLarge           400 the body is above the limit, as Qdrant answers: 413 is what proxies say
 HostFault              500 the engine failed, or its process died
 IndexingFailed         logged and shown with the collection; searched exactly as before, and tried again
 CannotStart            one sentence on stderr, exit code 1
@@ -59,7 +59,7 @@ class Forbidden(Refused):
 class TooLarge(Refused):
     """The body is above the limit."""
 
-    status = 413
+    status = 400
 
 
 class HostFault(Exception):

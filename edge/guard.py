@@ -48,7 +48,9 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         else:
             chunks.clear()
     if size_bytes > limit_bytes:
-        raise TooLarge(f"Payload error: JSON payload ({size_bytes} bytes) is larger than allowed ({limit_bytes} bytes)")
+        raise TooLarge(
+            f"Payload error: JSON payload ({size_bytes} bytes) is larger than allowed (limit: {limit_bytes} bytes)."
+        )
     return b"".join(chunks)
 
 

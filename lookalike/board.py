@@ -7,6 +7,7 @@
     <name>:unacked:<slot>      hash    messages that a worker holds (written by Celery's transport)
     <name>:allow-removals      string  "1", expires: the next scan may remove however many files are gone
     <name>:slots               set     the slots of ingest workers
+    <name>:waits               string  what a worker waits for, in the store's words, expires soon after the wait
 
 Numbers are for people: nothing that must not be lost lives here.
 """
@@ -129,6 +130,14 @@ class Board:
         """Messages that ingest workers took and have not finished."""
         slots = self._redis.smembers(self._names.slots)
         return sum(int(self._redis.hlen(self._names.slot(_text(slot)))) for slot in slots)
+
+    def waits(self, why: str, for_s: float) -> None:
+        """Says that a worker waits for so long, and why; empty if it does not any more."""
+        self._redis.set(self._key("waits"), why, ex=int(for_s) + BEAT_TTL_S)
+
+    def waits_for(self) -> str:
+        """Why a worker waits or waited a moment ago; empty if none does."""
+        return _text(self._redis.get(self._key("waits")) or "")
 
     def _key(self, rest: str) -> str:
         return f"{self._names.system}:{rest}"

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     qdrant_grpc: bool = Field(
         default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
     )
+    # What nginx and others let through where nobody set it; 64 vectors of 512 numbers with their paths take 0.85 MB.
+    store_request_bytes: Count = Field(
+        default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
+    )
     model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
 
@@ -99,6 +103,10 @@ class Settings(BaseSettings):
     max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
     batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
+    try_again_s: Seconds = Field(
+        default=5.0,
+        description="Pause before a batch that failed unforeseen is tried again; the next is twice that.",
+    )
     search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
     search_lock: Path | None = Field(
         default=None,

@@ -68,7 +68,7 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
         eta_s=eta_s(left, rate),
         embedded_total=board.embedded_total(),
         state=note.state if alive["producer"] else "silent",
-        warning=note.warning or refused or None,
+        warning=note.warning or refused or board.waits_for() or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
         backend=None if counts is None else counts.backend,

@@ -110,6 +110,18 @@ class Equipment:
     def at_work(self, work: Callable[["Equipment"], R], *, writes: bool = False) -> R:
         """What the work returns, which is done with an index that is there. The next try opens one that was not.
 
+        Raises what `open` raises, and what the work does.
+        """
+        self.open(writes=writes)
+        try:
+            return work(self)
+        except CollectionMissing:
+            self._standing = None
+            raise
+
+    def open(self, *, writes: bool) -> None:
+        """Opens the index if it is not open; one to write to is confirmed every few seconds.
+
         Raises Away; CollectionMismatch and Misconfigured for an index that may not be used, as IndexRefused to one
         that writes: its message must wait until somebody has mended that.
         """
@@ -120,11 +132,6 @@ class Equipment:
             self._standing = None
             if writes:
                 raise IndexRefused(str(error)) from error
-            raise
-        try:
-            return work(self)
-        except CollectionMissing:
-            self._standing = None
             raise
 
     def warm_up(self) -> None:
@@ -141,7 +148,7 @@ class Equipment:
     @cached_property
     def index(self) -> Index:
         """Its points."""
-        return Index(self._client, self.standing.name)
+        return Index(self._client, self.standing.name, request_bytes=self._settings.store_request_bytes)
 
     @cached_property
     def sync(self) -> Sync:

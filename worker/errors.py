@@ -1,8 +1,9 @@
 """The ways in which work on an image can end badly, never confused with each other.
 
-Rejected   the file is at fault: recorded with its reason, not tried again until it changes
-Unread     the disk fails over single files: they are tried again a few times, then at each scan
-Away       the library, the store or the broker is: the task waits and runs again
+Rejected      the file is at fault: recorded with its reason, not tried again until it changes
+Unread        the disk fails over single files: they are tried again a few times, then at each scan
+StoreRefused  the store does not take what we sent: tried again a few times, then at each scan
+Away          the library, the store or the broker is: the task waits and runs again
 (any other exception: we are at fault)
 """
 
@@ -21,7 +22,11 @@ class Rejected(Exception):
 
 
 class Away(Exception):
-    """What the work needs is not there now; `str(error)` says what. Trying again later can help."""
+    """What the work needs is not there now; `str(error)` says what. Trying again after `retry_after_s` can help."""
+
+    def __init__(self, what: str = "", *, retry_after_s: float = 0.0) -> None:
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
 
 
 class LibraryOffline(Away):
@@ -37,8 +42,12 @@ class Unread(Exception):
         self.reasons = reasons
 
 
+class Unfit(Away):
+    """This worker cannot work as it is set up: somebody changes a setting, or what the setting names."""
+
+
 class StoreAway(Away):
-    """Qdrant does not answer."""
+    """Qdrant does not answer, or cannot serve now."""
 
 
 class CollectionMissing(StoreAway):
@@ -47,3 +56,15 @@ class CollectionMissing(StoreAway):
 
 class IndexRefused(Away):
     """What lies at the store may not be written to; `str(error)` says what somebody has to do."""
+
+
+class StoreRefused(Exception):
+    """Qdrant does not take what we sent, whenever we send it; `str(error)` has its own words."""
+
+
+class TooMany(StoreRefused):
+    """Qdrant takes fewer things at once."""
+
+
+class TooLarge(StoreRefused):
+    """Qdrant takes fewer bytes at once."""

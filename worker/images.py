@@ -74,7 +74,8 @@ def open_picture(blob: bytes, card: ModelCard, *, max_pixels: int) -> Picture:
     except UnidentifiedImageError:
         raise Rejected("it is not an image of a known format") from None
     except MemoryError:
-        raise Rejected("it needs more memory than there is") from None
+        # There may be more when others have ended.
+        raise Rejected("it needs more memory than there is", may_pass=True) from None
     except Exception as error:
         # Decoders meet broken bytes with whatever comes to their mind: struct.error, IndexError, ...
         raise Rejected(_reason(error)) from error

@@ -1,12 +1,13 @@
 """The index in Qdrant, in our own words: known files, donors of vectors, upserts, neighbours. No Celery here."""
 
+import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
-import grpc
 from qdrant_client import QdrantClient
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from qdrant_client.models import (
     Batch,
     Condition,
@@ -22,8 +23,10 @@ from qdrant_client.models import (
 )
 
 from lookalike.messages import FilesReply, KnownFile
-from worker.errors import CollectionMissing, StoreAway
+from worker.cutting import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
+from worker.errors import StoreRefused
 from worker.points import VECTOR, Facts, facts_of, point_id
+from worker.store_errors import STORE_ERRORS, ours
 
 Vector = Sequence[float]
 P = ParamSpec("P")
@@ -33,21 +36,11 @@ KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "
 # A content may lie in many places; asking for a few more points than contents finds each of them nearly
 # always, and one that is missed costs one inference and nothing else.
 COPIES = 8
-SERVER_ERROR = 500
-NOT_FOUND = 404
-# A key that is refused is that of another store,
-# which took the port of ours while it was away, or one that is being changed.
-PASSING = frozenset({401, 403})
-PASSING_GRPC = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.PERMISSION_DENIED,
-    }
-)
+# Of a vector as JSON: a number has 24 characters at most, "-1.2345678901234567e-05,", and most have 20 or 21. Counting
+# them exactly would cost as much as sending them.
+NUMBER_BYTES = 24
+# Id, vector's name and the words between.
+POINT_BYTES = 128
 
 
 @dataclass(frozen=True)
@@ -67,69 +60,60 @@ class Write:
 
 
 class Index:
-    """One concrete collection. Every method raises StoreAway if Qdrant does not answer."""
+    """One concrete collection. Every method raises StoreAway if Qdrant does not answer, StoreRefused if it refuses.
 
-    def __init__(self, client: QdrantClient, collection: str) -> None:
+    What is too much for the store is asked for and written in smaller parts, and how small is remembered.
+    """
+
+    def __init__(self, client: QdrantClient, collection: str, *, request_bytes: int = sys.maxsize) -> None:
         self._client = client
         self._collection = collection
+        self._pages, self._ids, self._contents = Bound(), Bound(), Bound()
+        self._writes = Bound(most_bytes=request_bytes)
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
         """What is known of those of the paths that are in the index."""
-        records = answered(
-            self._client.retrieve,
-            self._collection,
-            ids=[point_id(path) for path in paths],
-            with_payload=KNOWN_FIELDS,
-            with_vectors=False,
-        )
-        files = [_known(record.payload) for record in records]
+
+        def ask(part: Sequence[str]) -> list[Record]:
+            ids = [point_id(path) for path in part]
+            return answered(
+                self._client.retrieve, self._collection, ids=ids, with_payload=KNOWN_FIELDS, with_vectors=False
+            )
+
+        files = [_known(record.payload) for records in asked_in_parts(ask, paths, self._ids) for record in records]
         return {file.path: file for file in files}
 
     def donors(self, contents: Iterable[str]) -> dict[str, Donor]:
         """Vectors that exist already, by SHA-256 of the content."""
-        wanted = list(contents)
-        if not wanted:
-            return {}
-        records, _ = answered(
-            self._client.scroll,
-            self._collection,
-            scroll_filter=Filter(
-                must=[FieldCondition(key="sha256", match=MatchAny(any=wanted)), _is("status", "indexed")]
-            ),
-            limit=len(wanted) * COPIES,
-            with_payload=True,
-            with_vectors=[VECTOR],
-        )
+
+        def ask(part: Sequence[str]) -> list[Record]:
+            if len(part) > 1:
+                return self._indexed_with(part, len(part) * COPIES)
+            return asked_for_fewer(lambda limit: self._indexed_with(part, limit), COPIES, self._pages)
+
         donors = {}
-        for record in records:
+        for record in chain.from_iterable(asked_in_parts(ask, list(contents), self._contents)):
             vector = _vector(record)
             if record.payload is not None and vector is not None:
                 donors[record.payload["sha256"]] = Donor(facts_of(record.payload), vector)
         return donors
 
-    def write(self, writes: Sequence[Write]) -> None:
-        """Upserts the batch. Points with and without vectors do not fit into one columnar request."""
-        images = [(write.payload, write.vector) for write in writes if write.vector is not None]
-        if images:
-            batch = Batch(
-                ids=[point_id(payload["path"]) for payload, _ in images],
-                vectors={VECTOR: [list(vector) for _, vector in images]},
-                payloads=[dict(payload) for payload, _ in images],
-            )
-            answered(self._client.upsert, self._collection, points=batch, wait=True)
-        rejections = [
-            PointStruct(id=point_id(write.payload["path"]), vector={}, payload=dict(write.payload))
-            for write in writes
-            if write.vector is None
-        ]
-        if rejections:
-            answered(self._client.upsert, self._collection, points=rejections, wait=True)
+    def write(self, writes: Sequence[Write]) -> list[tuple[Write, StoreRefused]]:
+        """Upserts the batch; returns what the store refuses even alone. StoreRefused is raised if it refuses all."""
+        # Points with and without vectors do not fit into one columnar request.
+        images = [write for write in writes if write.vector is not None]
+        rejections = [write for write in writes if write.vector is None]
+        refused = sent_in_parts(self._upsert_images, images, self._writes, _size_bytes)
+        return refused + sent_in_parts(self._upsert_rejections, rejections, self._writes, _size_bytes)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Removes the points of these paths."""
-        if paths:
-            ids = PointIdsList(points=[point_id(path) for path in paths])
+
+        def ask(part: Sequence[str]) -> None:
+            ids = PointIdsList(points=[point_id(path) for path in part])
             answered(self._client.delete, self._collection, points_selector=ids, wait=True)
+
+        asked_in_parts(ask, paths, self._ids)
 
     def vector_of(self, path: str) -> Vector | None:
         """The vector of an indexed image; None if it has none."""
@@ -168,17 +152,63 @@ class Index:
             must.append(_is("status", status))
         if under is not None:
             must.append(_is("folders", under))
-        records, cursor = answered(
-            self._client.scroll,
-            self._collection,
-            scroll_filter=Filter(must=must) if must else None,
-            limit=limit,
-            offset=after,
-            with_payload=KNOWN_FIELDS,
-            with_vectors=False,
-        )
+
+        def ask(limit: int) -> tuple[list[Record], Any]:
+            return answered(
+                self._client.scroll,
+                self._collection,
+                scroll_filter=Filter(must=must) if must else None,
+                limit=limit,
+                offset=after,
+                with_payload=KNOWN_FIELDS,
+                with_vectors=False,
+            )
+
+        records, cursor = asked_for_fewer(ask, limit, self._pages)
         files = [_known(record.payload) for record in records]
         return FilesReply(files=files, next=None if cursor is None else str(cursor))
+
+    def _indexed_with(self, contents: Sequence[str], limit: int) -> list[Record]:
+        """Points of images with these contents."""
+        wanted = Filter(
+            must=[FieldCondition(key="sha256", match=MatchAny(any=list(contents))), _is("status", "indexed")]
+        )
+        records, _ = answered(
+            self._client.scroll,
+            self._collection,
+            scroll_filter=wanted,
+            limit=limit,
+            with_payload=True,
+            with_vectors=[VECTOR],
+        )
+        return records
+
+    def _upsert_images(self, writes: Sequence[Write]) -> None:
+        batch = Batch(
+            ids=[point_id(write.payload["path"]) for write in writes],
+            vectors={VECTOR: [list(write.vector or ()) for write in writes]},
+            payloads=[dict(write.payload) for write in writes],
+        )
+        answered(self._client.upsert, self._collection, points=batch, wait=True)
+
+    def _upsert_rejections(self, writes: Sequence[Write]) -> None:
+        points = [
+            PointStruct(id=point_id(write.payload["path"]), vector={}, payload=dict(write.payload)) for write in writes
+        ]
+        answered(self._client.upsert, self._collection, points=points, wait=True)
+
+
+def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What the call to Qdrant returns. Raises StoreAway if it does not answer or cannot now, StoreRefused."""
+    try:
+        return call(*args, **kwargs)
+    except STORE_ERRORS as error:
+        raise ours(error) from error
+
+
+def _size_bytes(write: Write) -> int:
+    """What it takes in a request, or somewhat less."""
+    return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * len(write.vector or ())
 
 
 def _is(field: str, value: str) -> FieldCondition:
@@ -193,25 +223,3 @@ def _vector(record: Record) -> Vector | None:
 
 def _known(payload: Mapping[str, Any] | None) -> KnownFile:
     return KnownFile.model_validate(payload)
-
-
-def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What the call to Qdrant returns. Raises StoreAway if Qdrant does not answer, or cannot now."""
-    try:
-        return call(*args, **kwargs)
-    except ResponseHandlingException as error:
-        raise StoreAway(f"Qdrant does not answer ({error})") from error
-    except UnexpectedResponse as error:
-        if error.status_code == NOT_FOUND:
-            raise CollectionMissing(f"Qdrant does not have the collection ({error.reason_phrase})") from error
-        if error.status_code is None or error.status_code >= SERVER_ERROR or error.status_code in PASSING:
-            raise StoreAway(f"Qdrant cannot serve now ({error.reason_phrase})") from error
-        raise
-    except grpc.RpcError as error:
-        # What the channel raises is a Call too, which knows the code; the class itself does not say so.
-        code = error.code() if isinstance(error, grpc.Call) else None
-        if code is grpc.StatusCode.NOT_FOUND:
-            raise CollectionMissing("Qdrant does not have the collection") from error
-        if code is not None and code in PASSING_GRPC:
-            raise StoreAway(f"Qdrant cannot serve now over gRPC ({code.name})") from error
-        raise

@@ -16,7 +16,7 @@ from worker.choosing import backend_to_make_with
 from worker.collection import Wish
 from worker.embed import card_at, model_path
 from worker.equipment import library_root, qdrant_of
-from worker.errors import Away
+from worker.errors import Away, StoreRefused
 from worker.opening import Opener
 from worker.patience import wait_out
 
@@ -29,7 +29,7 @@ def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()
     library_root(settings)
     try:
         return make(settings, rebuild=rebuild, former_ids=former_ids, for_s=FOR_S)
-    except Away as error:
+    except (Away, StoreRefused) as error:
         raise Unreachable(f"The index cannot be prepared: {error}. Check QDRANT_URL and REDIS_URL.") from error
 
 

@@ -6,6 +6,7 @@ Two tasks on one path may overlap in any way and the later look wins; what slips
 the next rescan.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,11 +17,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from lookalike.log import fields
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
 from worker.errors import Away, Rejected, Unread
 from worker.images import Picture
 from worker.index import Donor, Index, Write
 from worker.library import NO_VERSION, Changing, Content, Library, Version
+from worker.patience import Waits, at_once
 from worker.points import Facts, indexed_payload, rejected_payload
 
 # A file that is being written is looked at again a few times at once; then the task waits.
@@ -28,6 +31,8 @@ ROUNDS = 4
 # So much of a batch is read before it is decoded: one question to the index for most batches, and a batch of
 # large files does not fill the memory.
 READ_TOGETHER_BYTES = 64 * 2**20
+MOST_REASON_CHARS = 1000
+log = logging.getLogger(__name__)
 
 
 class Embeds(Protocol):
@@ -66,11 +71,14 @@ class Sync:
     danger: Callable[[], AbstractContextManager[None]] = nullcontext
     # Called before each piece of work that a search would notice.
     give_way: Callable[[], None] = lambda: None
+    # Around each write: what was embedded is not embedded again because the store took a moment.
+    wait_out: Waits = at_once
 
     def run(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
 
-        Raises Away if all of it must wait; Unread when it is done but for some files that the disk cannot read.
+        Raises Away if all of it must wait; StoreRefused if the store takes none of it; Unread when it is done but for
+        some files that the disk cannot read.
         """
         seen_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         outcome = Outcome()
@@ -84,13 +92,13 @@ class Sync:
         raise StillChanging(f"{todo[0]!r} keeps changing")
 
     def reject(self, reasons: Mapping[str, Rejected]) -> SyncReply:
-        """Rejects these paths unopened, for reasons that somebody else found out. Raises Away."""
+        """Rejects these paths unopened, for reasons that somebody else found out. Raises Away, StoreRefused."""
         batch = _Batch(self)
         for path, reason in reasons.items():
             version = self.library.version(path)
             if version is not None:
                 batch.reject(path, version, reason)
-        self.index.write(batch.writes)
+        batch.write()
         self.count(0, len(batch.writes))
         return SyncReply(rejected=len(batch.writes), absent=len(reasons) - len(batch.writes))
 
@@ -139,7 +147,7 @@ class Sync:
                 batch.add(path, content)
         batch.embed()
         self.give_way()
-        self.index.write(batch.writes)
+        batch.write()
         self.count(batch.tally["embedded"], len(batch.writes))
         outcome.tally.update(batch.tally)
         for path, version in batch.versions.items():
@@ -155,7 +163,7 @@ class Sync:
         # What this task wrote itself a moment ago it may take back: it saw the file and saw it go.
         doomed = [path for path in paths if path in known and (path in seen_gone or path in outcome.written)]
         doomed = [path for path in doomed if self.library.is_gone(path)]
-        self.index.delete(doomed)
+        self.wait_out(lambda: self.index.delete(doomed))
         outcome.tally["deleted"] += len(doomed)
         outcome.tally["absent"] += len(paths) - len(doomed)
         return [path for path in doomed if self.library.version(path) is not None]
@@ -172,6 +180,7 @@ class _Batch:
         self.writes: list[Write] = []
         self.versions: dict[str, Version] = {}
         self.tally: Counter[str] = Counter()
+        self._how: dict[str, str] = {}
 
     def add(self, path: str, content: Content) -> None:
         self._pending.append((path, content))
@@ -182,9 +191,25 @@ class _Batch:
     def reject(self, path: str, version: Version, why: Rejected) -> None:
         # A version that no file has makes every rescan try again what may pass without the file changing.
         recorded = NO_VERSION if why.may_pass else version
-        self.writes.append(Write(rejected_payload(path, recorded, str(why), self._now)))
+        self.writes.append(Write(rejected_payload(path, recorded, _sayable(str(why)), self._now)))
         self.versions[path] = version
         self.tally["rejected"] += 1
+
+    def write(self) -> None:
+        """Writes all; what the store refuses is rejected, and each scan tries it again. Raises Away, StoreRefused."""
+        refused = self._sync.wait_out(lambda: self._sync.index.write(self.writes))
+        reasons = []
+        for write, error in refused:
+            path = write.payload["path"]
+            if write.vector is None:
+                # A rejection that cannot be written can be rejected no more.
+                raise error
+            log.warning(fields("refused", path=path, why=str(error)))
+            reasons.append(Write(rejected_payload(path, NO_VERSION, _sayable(str(error)), self._now)))
+            self.tally["rejected"] += 1
+            self.tally[self._how[path]] -= 1
+        for _, error in self._sync.wait_out(lambda: self._sync.index.write(reasons)):
+            raise error
 
     def embed(self) -> None:
         """Gives every pending path a write: with a vector that exists already, or a new one, or a reason."""
@@ -201,7 +226,8 @@ class _Batch:
             payload = indexed_payload(path, content.version, donor.facts, self._now)
             self.writes.append(Write(payload, donor.vector))
             self.versions[path] = content.version
-            self.tally["embedded" if content.sha256 in fresh else "copied"] += 1
+            self._how[path] = "embedded" if content.sha256 in fresh else "copied"
+            self.tally[self._how[path]] += 1
             fresh.discard(content.sha256)
 
     def _embed_new(self, contents: Mapping[str, bytes]) -> tuple[set[str], dict[str, Rejected]]:
@@ -220,6 +246,11 @@ class _Batch:
             facts = Facts(sha256, picture.format, picture.width_px, picture.height_px, picture.taken_at)
             self._donors[sha256] = Donor(facts, vector.tolist())
         return set(pictures), reasons
+
+
+def _sayable(reason: str) -> str:
+    """A reason that any store takes: Unicode, and not longer than somebody reads."""
+    return reason.encode("utf-8", "backslashreplace").decode()[:MOST_REASON_CHARS]
 
 
 def _describes(file: KnownFile, version: Version) -> bool:

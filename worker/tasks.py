@@ -1,37 +1,39 @@
-"""The three tasks as Celery runs them: what is acknowledged when, what is tried again, who is blamed."""
+"""The three tasks as Celery runs them: what is acknowledged when, and what is tried again."""
 
-import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from celery import Celery, Task
+from celery.exceptions import Reject, Retry
 from redis.exceptions import RedisError
 
-from lookalike.errors import LookalikeError, Unreachable
-from lookalike.log import fields
-from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, SyncReply
+from lookalike.board import Board
+from lookalike.broker import redis_of
+from lookalike.errors import LookalikeError, Refused, Unreachable
+from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
 from lookalike.names import READ, SEARCH, SYNC
 from lookalike.settings import Settings
+from worker.blame import TryAgain, run
 from worker.choosing import backend_of
-from worker.danger import DEATHS_TO_BLAME
 from worker.embed import Embedder
 from worker.equipment import Equipment, load_embedder, opener_of
-from worker.errors import Away, Rejected, Unread
+from worker.errors import Away, StoreAway, StoreRefused, Unfit, Unread
 from worker.messages import parsed
 from worker.minding import Minder
-from worker.patience import pause_s, wait_out
+from worker.patience import Patience, pause_s
 from worker.right_of_way import RightOfWay
 
 log = logging.getLogger(__name__)
 
 # A task waits in place this long for what is away, then goes back to the queue so that it is visible there.
 IN_PLACE_S = 20.0
-# A share that hiccups is back within these seconds; a bad sector is not.
-READS_AGAIN, READ_AGAIN_S = 3, 5.0
+READ_AGAIN_S = 5.0
+# A store that names the time is waited for in place, for so much of what a batch may take.
+ASKED_SHARE = 0.4
 GRACE_S = 5.0
 
 
@@ -40,6 +42,7 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._failed = False
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -54,6 +57,29 @@ class Process:
     def mind_index(self) -> None:
         """Begins to look after the index while there is nothing else to do."""
         Minder(opener_of(self._settings, self.embedder)).start()
+
+    @cached_property
+    def board(self) -> Board:
+        """Where people see what this process waits for."""
+        return Board(redis_of(self._settings), self._settings.names)
+
+    def tell(self, why: Away | None, for_s: float) -> None:
+        """Tells the board why this process waits, if nobody else does: the producer tells of the library."""
+        if why is None or isinstance(why, StoreAway | Unfit):
+            with suppress(RedisError, OSError):
+                self.board.waits("" if why is None else str(why), for_s)
+
+    def tell_failure(self, why: Refused) -> None:
+        """Tells the board of a batch that is left to the next scan, until then."""
+        self._failed = True
+        with suppress(RedisError, OSError):
+            self.board.waits(str(why), self._settings.rescan_s)
+
+    def tell_success(self) -> None:
+        """What failed before does not fail any more, as far as this process knows."""
+        if self._failed:
+            self._failed = False
+            self.tell(None, 0.0)
 
     @cached_property
     def right_of_way(self) -> RightOfWay:
@@ -78,15 +104,10 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     )
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
-        asked = parsed(SyncMessage, message)
-        try:
-            work = functools.partial(_sync, self, asked=asked)
-            return wait_out(lambda: process.equipment.at_work(work, writes=True), for_s=IN_PLACE_S).model_dump()
-        except Unread as error:
-            # Not in place: a few bad sectors would keep every process waiting.
-            raise self.retry(exc=error, countdown=READ_AGAIN_S) from error
-        except Away as error:
-            raise self.retry(exc=error, countdown=pause_s(self.request.retries + 1)) from error
+        return _synced(self, settings, process, parsed(SyncMessage, message))
+
+    def patience() -> Patience:
+        return Patience(settings.search_s, tell=process.tell)
 
     def before_start(_self: Task, *_args: Any) -> None:
         process.right_of_way.take()
@@ -106,79 +127,53 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
         work = functools.partial(_searched, asked=asked)
-        return _answered(lambda: process.equipment.at_work(work), settings.search_s)
+        return _answered(lambda: process.equipment.at_work(work), patience())
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)
         work = functools.partial(_read, asked=asked)
-        return _answered(lambda: process.equipment.at_work(work), settings.search_s)
+        return _answered(lambda: process.equipment.at_work(work), patience())
 
 
-def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
-    """Runs the sync. Raises Away if store, library or broker are, and Unread if the disk fails over some files."""
+def _synced(task: Task, settings: Settings, process: Process, asked: SyncMessage) -> dict[str, Any]:
+    patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE, tell=process.tell)
     try:
-        return _singled_out(task, equipment, asked)
-    except RedisError as error:
-        # The marks and counts are kept there; an image is not to blame for that.
-        raise Away(f"the broker does not answer ({error})") from error
-
-
-def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
-    """A path that kills or breaks the sync is singled out, so that the others are done."""
-    task_id = str(task.request.id)
-    alone = len(asked.paths) + len(asked.gone) == 1
-    marks = equipment.danger.marks(task_id, alone=alone)
-    if marks.living:
-        # Redis delivered it once more; what the other process does not finish is left to this one.
-        raise Away("another process is at work on it")
-    if marks.dead and not alone:
-        reply = _split(task, asked, "a process died over it")
-        equipment.danger.forget(task_id)
-        return reply
-    if marks.dead >= DEATHS_TO_BLAME:
-        log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
-        reason = Rejected("the worker's process died or hung twice while opening it")
-        reply = equipment.sync.reject(dict.fromkeys(asked.paths, reason))
-        equipment.danger.forget(task_id)
-        return reply
-    try:
-        danger = functools.partial(_endangered, equipment, task_id)
-        reply = dataclasses.replace(equipment.sync, danger=danger).run(asked)
-    except Unread as error:
-        if task.request.retries < READS_AGAIN:
-            raise
-        # Every scan tries it again; until then its reason is where people look for one.
-        return equipment.sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
-    except (Away, LookalikeError, RedisError):
+        reply = patience.wait_out(lambda: run(task, lambda: process.equipment, asked, patience))
+    except Refused as error:
+        process.tell_failure(error)
         raise
-    except Exception as error:
-        # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
-        log.exception(fields("failed", task=task_id, paths=len(asked.paths)))
-        if alone:
-            reason = Rejected(f"lookalike failed over it ({type(error).__name__}: {error})")
-            return equipment.sync.reject(dict.fromkeys(asked.paths, reason))
-        return _split(task, asked, type(error).__name__)
-    equipment.danger.forget(task_id)
-    return reply
+    except Unread as error:
+        # Not in place: a few bad sectors would keep every process waiting.
+        raise _again(task, error, READ_AGAIN_S) from error
+    except TryAgain as error:
+        raise _again(task, error, settings.try_again_s * 2.0**task.request.retries) from error
+    except Away as error:
+        raise _again(task, error, pause_s(task.request.retries + 1, error.retry_after_s)) from error
+    process.tell_success()
+    return reply.model_dump()
 
 
-@contextmanager
-def _endangered(equipment: Equipment, task_id: str) -> Iterator[None]:
-    with equipment.danger.entered(task_id), equipment.watchdog.watching():
-        yield
+def _again(task: Task, error: Exception, in_s: float) -> Exception:
+    """What makes Celery run the task again: a copy of the message that may be taken in so many seconds."""
 
+    def copied() -> Exception:
+        try:
+            task.retry(exc=error, countdown=in_s)
+        except Reject as reject:
+            # Celery would drop the message, because its copy could not be sent: a broker that is full, say.
+            raise Away(f"the broker takes nothing ({reject.reason})") from reject
+        except Retry as retry:
+            sent: Exception = retry
+            return sent
+        raise AssertionError("a retry always raises")
 
-def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
-    """Sends each path by itself to the queue that the message came from. Their jobs do the work."""
-    log.warning(fields("split", task=task.request.id, paths=len(asked.paths), why=why))
-    queue = (task.request.delivery_info or {}).get("routing_key")
-    parts = [asked.model_copy(update={"paths": [path], "gone": []}) for path in asked.paths]
-    parts += [asked.model_copy(update={"paths": [], "gone": [path]}) for path in asked.gone]
-    for part in parts:
-        task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
-    return SyncReply()
+    try:
+        return Patience(IN_PLACE_S).wait_out(copied)
+    except Away as full:
+        back: Exception = Reject(full, requeue=True)
+        return back
 
 
 def _searched(equipment: Equipment, asked: SearchMessage) -> dict[str, Any]:
@@ -189,8 +184,17 @@ def _read(equipment: Equipment, asked: ReadMessage) -> dict[str, Any]:
     return equipment.reads.run(asked).model_dump()
 
 
-def _answered(work: Callable[[], dict[str, Any]], patience_s: float) -> dict[str, Any]:
+def _answered(work: Callable[[], dict[str, Any]], patience: Patience) -> dict[str, Any]:
     try:
-        return wait_out(work, for_s=patience_s)
+        return patience.wait_out(work)
     except Away as error:
         raise Unreachable(f"The index cannot be asked: {error}. Check QDRANT_URL and `lookalike status`.") from error
+    except LookalikeError:
+        raise
+    except StoreRefused as error:
+        raise Refused(f"The index cannot be asked that: {error}.") from error
+    except Exception as error:
+        # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
+        log.exception("failed")
+        why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise Refused(f"The worker failed with {why}. `lookalike logs search` has the rest.") from error

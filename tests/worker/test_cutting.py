@@ -1,0 +1,132 @@
+"""worker/cutting.py: what is too much goes in smaller parts, which is remembered, and the culprit ends up alone."""
+
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from worker.cutting import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
+from worker.errors import StoreAway, StoreRefused, TooLarge, TooMany
+
+
+class Store:
+    """Takes so many at once, of so many bytes (an item has as many as its number), and none of the bad ones."""
+
+    def __init__(self, *, most: int = sys.maxsize, most_bytes: int = sys.maxsize, bad: Sequence[int] = ()) -> None:
+        self.most, self.most_bytes, self.bad = most, most_bytes, set(bad)
+        self.has: list[int] = []
+        self.asked = 0
+
+    def take(self, part: Sequence[int]) -> None:
+        self.asked += 1
+        if len(part) > self.most:
+            raise TooMany("Limit exceeded")
+        if sum(part) > self.most_bytes:
+            raise TooLarge("larger than allowed")
+        if self.bad & set(part):
+            raise StoreRefused("bad")
+        self.has += part
+
+    def give(self, limit: int) -> int:
+        self.take([0] * limit)
+        return limit
+
+
+def size_of(item: int) -> int:
+    return item
+
+
+def test_a_batch_is_cut_by_bytes_before_it_is_sent() -> None:
+    store = Store(most_bytes=10)
+
+    assert sent_in_parts(store.take, [4, 4, 4, 9, 1, 1], Bound(most_bytes=10), size_of) == []
+    assert (store.has, store.asked) == ([4, 4, 4, 9, 1, 1], 4)
+
+
+@pytest.mark.parametrize("store", [Store(most=3), Store(most_bytes=3)])
+def test_what_is_too_much_is_halved_and_the_measure_is_remembered(store: Store) -> None:
+    bound, items = Bound(), [1] * 16
+
+    assert sent_in_parts(store.take, items, bound, size_of) == []
+    first, store.asked = store.asked, 0
+    assert sent_in_parts(store.take, items, bound, size_of) == []
+
+    assert len(store.has) == 32
+    assert (first, store.asked) == (3 + 8, 8)
+
+
+def test_one_that_is_refused_alone_is_returned_and_the_others_are_taken() -> None:
+    store, bound = Store(bad=[5, 11]), Bound()
+
+    refused = sent_in_parts(store.take, list(range(16)), bound, size_of)
+
+    assert [(item, str(error)) for item, error in refused] == [(5, "bad"), (11, "bad")]
+    assert sorted(store.has) == sorted(set(range(16)) - {5, 11})
+    # That one was bad says nothing of how many may come at once.
+    assert bound == Bound()
+
+
+def test_one_that_is_too_large_alone_is_returned_and_the_others_are_taken() -> None:
+    store = Store(most_bytes=10)
+
+    refused = sent_in_parts(store.take, [3, 99, 4], Bound(), size_of)
+
+    assert [(item, type(error)) for item, error in refused] == [(99, TooLarge)]
+    assert sorted(store.has) == [3, 4]
+
+
+def test_a_store_that_refuses_everything_is_not_asked_for_each() -> None:
+    store = Store(bad=range(1000))
+
+    with pytest.raises(StoreRefused):
+        sent_in_parts(store.take, list(range(1000)), Bound(), size_of)
+    assert store.asked < 20
+
+
+def test_a_store_that_is_away_is_not_asked_in_parts() -> None:
+    asked = []
+
+    def take(part: Sequence[int]) -> None:
+        asked.append(part)
+        raise StoreAway("slower")
+
+    with pytest.raises(StoreAway):
+        sent_in_parts(take, [1, 2, 3], Bound(), size_of)
+    with pytest.raises(StoreAway):
+        asked_in_parts(take, [1, 2, 3], Bound())
+    assert len(asked) == 2
+
+
+def test_questions_are_asked_in_parts_and_that_is_remembered() -> None:
+    store, bound = Store(most=100), Bound()
+
+    asked_in_parts(store.take, range(1000), bound)
+    first, store.asked = store.asked, 0
+    asked_in_parts(store.take, range(1000), bound)
+
+    assert store.has == [*range(1000), *range(1000)]
+    assert (first, store.asked) == (4 + 17, 17)
+    assert asked_in_parts(store.take, [], bound) == []
+
+
+def test_fewer_are_asked_for_and_that_is_remembered() -> None:
+    store, bound = Store(most=100), Bound()
+
+    assert asked_for_fewer(store.give, 1000, bound) == 62
+    assert asked_for_fewer(store.give, 1000, bound) == 62
+    assert asked_for_fewer(store.give, 10, bound) == 10
+
+
+def test_a_store_that_does_not_even_give_one_says_why() -> None:
+    with pytest.raises(TooMany, match="Limit exceeded"):
+        asked_for_fewer(Store(most=0).give, 1000, Bound())
+    with pytest.raises(TooMany, match="Limit exceeded"):
+        asked_in_parts(Store(most=0).take, [1, 2], Bound())
+
+
+def test_what_a_store_refuses_for_another_reason_is_not_asked_again() -> None:
+    store = Store(bad=[1])
+
+    with pytest.raises(StoreRefused, match="bad"):
+        asked_in_parts(store.take, [1, 2], Bound())
+    assert store.asked == 1
