@@ -25,6 +25,7 @@ from qdrant_client.models import (
 from lookalike.messages import FilesReply, KnownFile
 from worker.cutting import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
 from worker.errors import StoreRefused
+from worker.patience import Waits, at_once
 from worker.points import VECTOR, Facts, facts_of, point_id
 from worker.store_errors import STORE_ERRORS, ours
 
@@ -98,20 +99,29 @@ class Index:
                 donors[record.payload["sha256"]] = Donor(facts_of(record.payload), vector)
         return donors
 
-    def write(self, writes: Sequence[Write]) -> list[tuple[Write, StoreRefused]]:
-        """Upserts the batch; returns what the store refuses even alone. StoreRefused is raised if it refuses all."""
+    def write(self, writes: Sequence[Write], wait_out: Waits = at_once) -> list[tuple[Write, StoreRefused]]:
+        """Upserts the batch; returns what the store refuses even alone. StoreRefused is raised if it refuses all.
+
+        `wait_out` is around each part: begun anew, a batch would not get through a limit below its size.
+        """
         # Points with and without vectors do not fit into one columnar request.
         images = [write for write in writes if write.vector is not None]
         rejections = [write for write in writes if write.vector is None]
-        refused = sent_in_parts(self._upsert_images, images, self._writes, _size_bytes)
-        return refused + sent_in_parts(self._upsert_rejections, rejections, self._writes, _size_bytes)
+        refused = []
+        for send, some in ((self._upsert_images, images), (self._upsert_rejections, rejections)):
 
-    def delete(self, paths: Sequence[str]) -> None:
+            def patiently(part: Sequence[Write], send: Callable[[Sequence[Write]], None] = send) -> None:
+                wait_out(lambda: send(part))
+
+            refused += sent_in_parts(patiently, some, self._writes, _size_bytes)
+        return refused
+
+    def delete(self, paths: Sequence[str], wait_out: Waits = at_once) -> None:
         """Removes the points of these paths."""
 
         def ask(part: Sequence[str]) -> None:
             ids = PointIdsList(points=[point_id(path) for path in part])
-            answered(self._client.delete, self._collection, points_selector=ids, wait=True)
+            wait_out(lambda: answered(self._client.delete, self._collection, points_selector=ids, wait=True))
 
         asked_in_parts(ask, paths, self._ids)
 

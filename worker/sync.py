@@ -163,7 +163,7 @@ class Sync:
         # What this task wrote itself a moment ago it may take back: it saw the file and saw it go.
         doomed = [path for path in paths if path in known and (path in seen_gone or path in outcome.written)]
         doomed = [path for path in doomed if self.library.is_gone(path)]
-        self.wait_out(lambda: self.index.delete(doomed))
+        self.index.delete(doomed, self.wait_out)
         outcome.tally["deleted"] += len(doomed)
         outcome.tally["absent"] += len(paths) - len(doomed)
         return [path for path in doomed if self.library.version(path) is not None]
@@ -197,7 +197,7 @@ class _Batch:
 
     def write(self) -> None:
         """Writes all; what the store refuses is rejected, and each scan tries it again. Raises Away, StoreRefused."""
-        refused = self._sync.wait_out(lambda: self._sync.index.write(self.writes))
+        refused = self._sync.index.write(self.writes, self._sync.wait_out)
         reasons = []
         for write, error in refused:
             path = write.payload["path"]
@@ -208,7 +208,7 @@ class _Batch:
             reasons.append(Write(rejected_payload(path, NO_VERSION, _sayable(str(error)), self._now)))
             self.tally["rejected"] += 1
             self.tally[self._how[path]] -= 1
-        for _, error in self._sync.wait_out(lambda: self._sync.index.write(reasons)):
+        for _, error in self._sync.index.write(reasons, self._sync.wait_out):
             raise error
 
     def embed(self) -> None:

@@ -1,5 +1,6 @@
 """What a store takes at once, and what it refuses: the real engine behind a proxy with the server's own answers."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from worker.errors import CollectionMissing, StoreAway, StoreRefused, TooMany
 from worker.images import open_picture
 from worker.index import Index, Write
 from worker.library import Library, Version
+from worker.patience import Patience
 from worker.points import rejected_payload
 from worker.sync import Sync
 
@@ -191,6 +193,45 @@ def test_nothing_is_written_in_parts_for_a_store_that_is_away(strict_sync: Sync,
     with pytest.raises(StoreAway, match="429: slower") as caught:
         strict_sync.run(SyncMessage(paths=NAMES))
     assert (caught.value.retry_after_s, faults.answered) == (7, 1)
+
+
+def test_a_batch_gets_through_a_rate_limit_that_grants_less_than_it_at_once(
+    strict_sync: Sync, strict_index: Index, root: Path, faults: Faults, counts: Counts
+) -> None:
+    """As Qdrant's write limit: so many points a minute, and never more in one request."""
+    for number, name in enumerate(NAMES):
+        draw(root / name, number)
+    tokens, sent, waits = 6, 0, 0
+
+    def limit(request: Request) -> Answer | None:
+        nonlocal tokens, sent
+        if not request.is_write:
+            return None
+        asked = json.loads(request.body)
+        points = len(asked.get("points") or asked["batch"]["ids"])
+        if points > 6:
+            return refusal(429, "request larger than rate limiter capacity, please try to split your request")
+        if points > tokens:
+            return refusal(429, "Write rate limit exceeded: Operation requires 5 tokens", retry_after="30")
+        tokens, sent = tokens - points, sent + points
+        return None
+
+    def sleep(seconds: float) -> None:
+        nonlocal tokens, waits
+        assert seconds == 30
+        tokens, waits = 6, waits + 1
+
+    faults.rule = limit
+    patience = Patience(0, asked_for_s=300, sleep=sleep)
+    limited = dataclasses.replace(strict_sync, wait_out=patience.wait_out)
+
+    assert limited.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
+    # No point twice, and no image.
+    assert (sent, waits, counts.embedded) == (20, 3, 20)
+    for name in NAMES:
+        (root / name).unlink()
+    assert limited.run(SyncMessage(gone=NAMES, library="the-library")) == SyncReply(deleted=20)
+    assert strict_index.known(NAMES) == {}
 
 
 def test_a_collection_that_is_gone_is_named(between: tuple[QdrantClient, str, Faults]) -> None:

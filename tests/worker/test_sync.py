@@ -17,6 +17,7 @@ from worker.embed import Embedder
 from worker.errors import LibraryOffline, Rejected, Unread
 from worker.index import Index
 from worker.library import Content, Library
+from worker.patience import Waits, at_once
 from worker.sync import StillChanging, Sync
 
 
@@ -331,8 +332,8 @@ class TestRaces:
         (root / "a.png").unlink()
 
         class Returning(Index):
-            def delete(self, paths: Sequence[str]) -> None:
-                super().delete(paths)
+            def delete(self, paths: Sequence[str], wait_out: Waits = at_once) -> None:
+                super().delete(paths, wait_out)
                 if paths:
                     draw(root / "a.png", 3)
 
