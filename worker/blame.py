@@ -24,8 +24,8 @@ from lookalike.messages import SyncMessage, SyncReply
 from lookalike.names import SYNC
 from worker.danger import DEATHS_TO_BLAME
 from worker.equipment import Equipment
-from worker.errors import Away, Rejected, StoreRefused, Unfit, Unread
-from worker.patience import Patience
+from worker.errors import Away, CollectionMissing, Rejected, StoreRefused, Unfit, Unread
+from worker.patience import Patience, R, Waits
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
         equipment.danger.forget(task_id)
         return reply
     sync = dataclasses.replace(
-        equipment.sync, danger=functools.partial(_endangered, equipment, task_id), wait_out=patience.wait_out
+        equipment.sync, danger=functools.partial(_endangered, equipment, task_id), wait_out=_in_place(patience)
     )
     if marks.dead >= DEATHS_TO_BLAME:
         log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
@@ -114,6 +114,15 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
         return sync.reject(dict.fromkeys(asked.paths, Rejected(_why(error), may_pass=True)))
     equipment.danger.forget(task_id)
     return reply
+
+
+def _in_place(patience: Patience) -> Waits:
+    """Waits within a try, but not for a collection that is missing: only another try opens the index again."""
+
+    def wait_out(work: Callable[[], R]) -> R:
+        return patience.wait_out(work, unless=CollectionMissing)
+
+    return wait_out
 
 
 @contextmanager

@@ -46,13 +46,18 @@ class Patience:
         self._tell = tell
         self._sleep = sleep
 
-    def wait_out(self, work: Callable[[], R]) -> R:
-        """Runs `work` until it is not Away any more; raises its last Away when there is no time left to wait."""
+    def wait_out(self, work: Callable[[], R], *, unless: type[Away] | tuple[()] = ()) -> R:
+        """Runs `work` until it is not Away any more; raises its last Away when there is no time left to wait.
+
+        And at once one that is `unless`.
+        """
         attempt = 0
         while True:
             try:
                 done = work()
             except Away as error:
+                if isinstance(error, unless):
+                    raise
                 attempt += 1
                 next_s = pause_s(attempt, error.retry_after_s)
                 self._tell(error, next_s)
