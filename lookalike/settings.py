@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
     batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
+    lease_s: Annotated[float, Field(ge=1)] = Field(
+        default=10.0, description="Seconds of silence after which other workers take over what a worker holds."
+    )
     search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
     search_lock: Path | None = Field(
         default=None,

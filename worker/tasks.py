@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery, Task
+from celery.exceptions import Reject
 from redis.exceptions import RedisError
 
+from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import fields
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, SyncReply
@@ -21,6 +23,7 @@ from worker.danger import DEATHS_TO_BLAME
 from worker.embed import Embedder
 from worker.equipment import Equipment, load_embedder
 from worker.errors import Away, Rejected, Unread
+from worker.leases import Held, Leases, TakenOver
 from worker.messages import parsed
 from worker.patience import pause_s, wait_out
 from worker.right_of_way import RightOfWay
@@ -37,8 +40,9 @@ GRACE_S = 5.0
 class Process:
     """One child of the pool: its model, loaded right after fork, and its connections, made when needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, holder: str) -> None:
         self._settings = settings
+        self._holder = holder
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -49,6 +53,12 @@ class Process:
     def equipment(self) -> Equipment:
         """The tasks' logic. Raises Away while the store does not answer, and is tried again then."""
         return Equipment(self._settings, self.embedder, self.right_of_way)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """What tells whether this worker still holds a message."""
+        settings = self._settings
+        return Leases(redis_of(settings), settings.names, self._holder, lease_s=settings.lease_s)
 
     @cached_property
     def right_of_way(self) -> RightOfWay:
@@ -74,8 +84,14 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
         asked = parsed(SyncMessage, message)
+        tag = str((self.request.properties or {}).get("delivery_tag"))
+        held = Held(process.leases, tag)
         try:
-            return wait_out(lambda: _sync(self, process.equipment, asked), for_s=IN_PLACE_S).model_dump()
+            return wait_out(lambda: _sync(self, process.equipment, asked, held), for_s=IN_PLACE_S).model_dump()
+        except TakenOver as error:
+            # Nothing to put back; whoever took it over does it.
+            log.warning(fields("stopped", task=self.request.id, why="another worker took it over"))
+            raise Reject(str(error), requeue=True) from None
         except Unread as error:
             # Not in place: a few bad sectors would keep every process waiting.
             raise self.retry(exc=error, countdown=READ_AGAIN_S) from error
@@ -108,21 +124,23 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         return _answered(lambda: process.equipment.reads.run(asked).model_dump(), settings.search_s)
 
 
-def _sync(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
+def _sync(task: Task, equipment: Equipment, asked: SyncMessage, held: Held) -> SyncReply:
     """Runs the sync. Raises Away if store, library or broker are, and Unread if the disk fails over some files."""
     try:
-        return _singled_out(task, equipment, asked)
+        return _singled_out(task, equipment, asked, held)
     except RedisError as error:
         # The marks and counts are kept there; an image is not to blame for that.
         raise Away(f"the broker does not answer ({error})") from error
 
 
-def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncReply:
+def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage, held: Held) -> SyncReply:
     """A path that kills or breaks the sync is singled out, so that the others are done."""
     task_id = str(task.request.id)
     alone = len(asked.paths) + len(asked.gone) == 1
-    marks = equipment.danger.marks(task_id, alone=alone)
-    if marks.living:
+    # Then whoever held it before is dead, or was frozen for the time of a lease and stops when it finds out.
+    was_taken_over = held.insist()
+    marks = equipment.danger.marks(task_id, alone=alone and not was_taken_over)
+    if marks.living and not was_taken_over:
         # Redis delivered it once more; what the other process does not finish is left to this one.
         raise Away("another process is at work on it")
     if marks.dead and not alone:
@@ -137,13 +155,14 @@ def _singled_out(task: Task, equipment: Equipment, asked: SyncMessage) -> SyncRe
         return reply
     try:
         danger = functools.partial(_endangered, equipment, task_id)
-        reply = dataclasses.replace(equipment.sync, danger=danger).run(asked)
+        sync = equipment.sync
+        reply = dataclasses.replace(sync, danger=danger, give_way=lambda: held.before(sync.give_way)).run(asked)
     except Unread as error:
         if task.request.retries < READS_AGAIN:
             raise
         # Every scan tries it again; until then its reason is where people look for one.
         return equipment.sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
-    except (Away, LookalikeError, RedisError):
+    except (Away, TakenOver, LookalikeError, RedisError):
         raise
     except Exception as error:
         # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
