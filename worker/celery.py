@@ -18,7 +18,7 @@ from lookalike.log import FORMAT, fields, keep_to_the_point
 from lookalike.settings import read_settings
 from worker.backends import THREADS
 from worker.choosing import fixed_backend
-from worker.consumer import Bounded
+from worker.consumer import bounded
 from worker.embed import card_at, model_path
 from worker.equipment import library_root
 from worker.errors import Away
@@ -68,7 +68,7 @@ process = Process(settings, mine)
 lease_redis = redis_of(settings, timeout_s=settings.lease_s / 3)
 leases = Leases(lease_redis, settings.names, mine, lease_s=settings.lease_s)
 app.steps["consumer"].add(holding(leases, lease_s=settings.lease_s))
-app.steps["consumer"].add(Bounded)
+app.steps["consumer"].add(bounded(leases))
 define(app, settings, process)
 
 

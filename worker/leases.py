@@ -18,7 +18,7 @@ taken and not among what it holds, and stops (`Held`).
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -98,13 +98,21 @@ class Leases:
                     pipe.sadd(self._names.holders, stray)
                     pipe.execute()
 
-    def put_back_mine(self, in_hand: Collection[str]) -> int:
-        """Puts back what this holder holds but for the tags in hand. Returns how many messages."""
+    def done(self, tag: str) -> None:
+        """This holder no longer holds the message."""
+        key = self._names.unacked(self._mine)
+        with self._redis.pipeline() as pipe:
+            pipe.hdel(key, tag)
+            pipe.zrem(f"{key}:index", tag)
+            pipe.execute()
+
+    def put_back_mine(self, which: Callable[[str], bool]) -> int:
+        """Puts back what this holder holds, of the tags that are asked for. Returns how many messages."""
         key = self._names.unacked(self._mine)
 
         def move(pipe: Any) -> int:
             held: dict[bytes, bytes] = pipe.hgetall(key)
-            idle = {tag: message for tag, message in held.items() if tag.decode() not in in_hand}
+            idle = {tag: message for tag, message in held.items() if which(tag.decode())}
             pipe.multi()
             for tag, message in idle.items():
                 self._requeue(pipe, message)

@@ -94,11 +94,21 @@ def holding(leases: Leases, *, lease_s: float) -> type[bootsteps.StartStopStep]:
             # Before the first message: whoever takes a message must be known.
             leases.renew()
             in_hand = {request.message.delivery_tag for request in active_requests}
-            messages = leases.put_back_mine(in_hand)
-            if messages:
-                log.info(fields("put_back", messages=messages))
+            put_back(lambda tag: tag not in in_hand)
             if self.thread is None:
                 self.thread = Takeover(leases, lease_s=lease_s)
                 self.thread.start()
+
+        def shutdown(self, _consumer: Any) -> None:
+            """Called by Celery when the processes have ended: what is left is not waited for until the lease ends."""
+            try:
+                put_back(lambda _: True)
+            except (RedisError, OSError) as error:
+                log.warning("what is in hand stays until the lease ends: %s", error)
+
+    def put_back(which: Callable[[str], bool]) -> None:
+        messages = leases.put_back_mine(which)
+        if messages:
+            log.info(fields("put_back", messages=messages))
 
     return Holding

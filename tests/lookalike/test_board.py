@@ -38,7 +38,7 @@ def send(settings: Settings, files: int, *, queue: str, gone: int = 0) -> None:
     message = SyncMessage(paths=[f"{at}.png" for at in range(files)], gone=[f"gone-{at}" for at in range(gone)])
     app = celery_app(settings)
     app.send_task(SYNC, args=[message.model_dump(mode="json")], queue=queue, ignore_result=True)
-    app.close()
+    app.pool.force_close_all()
 
 
 def take(redis: Redis, queue: str, who: str) -> None:
@@ -65,7 +65,7 @@ def test_searches_are_no_files_that_are_on_their_way(settings: Settings, redis: 
     app = celery_app(settings)
     message = SearchMessage.model_validate({"image": {"path": "a.png"}}).model_dump(mode="json")
     app.send_task(SEARCH, args=[message], queue=NAMES.search, ignore_result=True)
-    app.close()
+    app.pool.force_close_all()
     take(redis, NAMES.search, "one")
 
     assert Board(redis, NAMES).queued() == 0

@@ -64,6 +64,7 @@ def test_a_worker_holds_a_few_of_many_messages_that_are_to_be_tried_again(
             (told,) = app.control.inspect(timeout=5.0).stats().values()
             assert told["prefetch_count"] == 0
             worker.kill()
+        app.pool.force_close_all()
 
 
 def retried(worker: WorkerProcess) -> int:

@@ -13,17 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from qdrant_client import QdrantClient
+from qdrant_client.http.exceptions import UnexpectedResponse
 from redis import Redis
 
-from lookalike import Client, LookalikeError
 from lookalike.board import Board
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage
 from lookalike.names import SYNC, Names
 from lookalike.settings import Settings, read_settings
-from tests.running.edge import edge_process
+from tests.running.edge import client_of, edge_process
 from tests.running.pictures import encoded, picture
 from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
@@ -49,6 +52,14 @@ UNSHARE = shutil.which("unshare")
 CONTAINER = [str(UNSHARE), "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
+def send(settings: Settings, paths: list[str], **options: Any) -> None:
+    """Asks the workers to look at these paths, and leaves no connection behind."""
+    app = celery_app(settings)
+    arguments = [SyncMessage(paths=paths).model_dump(mode="json")]
+    app.send_task(SYNC, args=arguments, queue=settings.names.ingest, ignore_result=True, **options)
+    app.pool.force_close_all()
+
+
 @dataclass
 class Ground:
     """Broker, store and library of two workers."""
@@ -57,7 +68,7 @@ class Ground:
     settings: Settings
     environment: dict[str, str]
     redis: Redis
-    client: Client
+    store: QdrantClient
     go: Path
 
     @property
@@ -69,16 +80,17 @@ class Ground:
         return Board(self.redis, self.names)
 
     def send(self, *names: str) -> None:
-        arguments = [SyncMessage(paths=list(names)).model_dump(mode="json")]
-        celery_app(self.settings).send_task(SYNC, args=arguments, queue=self.names.ingest, ignore_result=True)
+        send(self.settings, list(names))
 
     def draw(self, seed: int, width: int = 64) -> str:
         (self.root / f"{seed}.png").write_bytes(encoded(picture(seed, (width, 48))))
         return f"{seed}.png"
 
     def indexed(self) -> set[str]:
-        with contextlib.suppress(LookalikeError):
-            return {file.path for file in self.client.list() if file.status == "indexed"}
+        with contextlib.suppress(UnexpectedResponse):
+            points, _ = self.store.scroll(self.names.system, limit=100)
+            payloads = [point.payload or {} for point in points]
+            return {payload["path"] for payload in payloads if payload["status"] == "indexed"}
         return set()
 
     def in_decoder(self) -> bool:
@@ -93,7 +105,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[G
     folder = tmp_path_factory.mktemp("takeover")
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(SITE)
-    with valkey_process(folder) as url, edge_process(folder / "store") as edge, Redis.from_url(url) as redis:
+    with (
+        valkey_process(folder) as url,
+        edge_process(folder / "store") as edge,
+        client_of(edge) as store,
+        Redis.from_url(url) as redis,
+    ):
         environment = worker_environment(
             REDIS_URL=url,
             QDRANT_URL=edge.url,
@@ -103,7 +120,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[G
             PYTHONPATH=folder / "site",
         )
         settings = read_settings(redis_url=url, model=str(model))
-        yield Ground(folder, settings, environment, redis, Client(settings), folder / "go")
+        yield Ground(folder, settings, environment, redis, store, folder / "go")
 
 
 @pytest.fixture
@@ -114,8 +131,7 @@ def ground(servers: Ground, tmp_path: Path) -> Iterator[Ground]:
     go = tmp_path / "go"
     environment = servers.environment | {"LOOKALIKE_NAME": name, "LOOKALIKE_LIBRARY": str(root), "GO": str(go)}
     settings = servers.settings.model_copy(update={"name": name, "library": root})
-    client = Client(settings)
-    yield replace(servers, root=root, settings=settings, environment=environment, client=client, go=go)
+    yield replace(servers, root=root, settings=settings, environment=environment, go=go)
     go.touch()
 
 
@@ -231,6 +247,47 @@ def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(
         wait_until(lambda: ground.holders() == 1)
         assert "took_over" not in living.said()
     assert not list(ground.redis.scan_iter(f"{ground.names.system}:taken:*"))
+
+
+def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_end_the_worker(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """Nor is what is in hand done twice when the broker is back."""
+    port = free_port()
+    (tmp_path / "broker").mkdir()
+    settings = ground.settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
+    environment = ground.environment | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+    name, log = ground.draw(0, SLOW_PX), tmp_path / "worker.log"
+    server = start_valkey(tmp_path / "broker", port, appendonly="yes")
+    try:
+        with (
+            Redis(port=port) as redis,
+            worker_process(log, environment, queues=ground.names.ingest, processes=2) as worker,
+        ):
+            there = replace(ground, settings=settings, redis=redis)
+            there.send(name)
+            wait_until(there.in_decoder)
+            stop_valkey(server)
+            wait_until(lambda: "Connection to broker lost" in worker.said())
+            server = start_valkey(tmp_path / "broker", port, appendonly="yes")
+            wait_until(lambda: worker.said().count("Connected to") == 2)
+            redis.connection_pool.disconnect()
+
+            assert (there.board.waiting(), there.board.in_work()) == (0, 1)
+            ground.go.touch()
+            wait_until(lambda: there.board.queued() == 0)
+            assert there.board.embedded_total() == 1
+            assert worker.said().count("received") == 1
+    finally:
+        stop_valkey(server)
+
+
+def test_what_a_worker_that_ends_in_order_cannot_finish_is_back_at_once(ground: Ground, tmp_path: Path) -> None:
+    with worker_on(ground, tmp_path / "worker.log"):
+        send(ground.settings, [ground.draw(0)], countdown=3600)
+        wait_until(lambda: ground.board.in_work() == 1)
+
+    assert (ground.board.waiting(), ground.board.in_work()) == (1, 0)
 
 
 # Without processes: many holders, and what happens at one moment.
