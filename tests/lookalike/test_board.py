@@ -7,10 +7,10 @@ import pytest
 from redis import Redis
 
 from lookalike.board import LOOK_AT, Board
-from lookalike.broker import celery_app
-from lookalike.messages import SearchMessage, SyncMessage
+from lookalike.messages import ImageByPath, SearchMessage, SyncMessage
 from lookalike.names import SEARCH, SYNC, Names
 from lookalike.settings import Settings, read_settings
+from tests.running.sending import send
 from tests.running.valkey import valkey_process
 
 NAMES = Names("lookalike")
@@ -34,11 +34,9 @@ def redis(url: str) -> Iterator[Redis]:
         yield redis
 
 
-def send(settings: Settings, files: int, *, queue: str, gone: int = 0) -> None:
+def send_sync(settings: Settings, files: int, *, queue: str, gone: int = 0) -> None:
     message = SyncMessage(paths=[f"{at}.png" for at in range(files)], gone=[f"gone-{at}" for at in range(gone)])
-    app = celery_app(settings)
-    app.send_task(SYNC, args=[message.model_dump(mode="json")], queue=queue, ignore_result=True)
-    app.pool.force_close_all()
+    send(settings, SYNC, message, queue=queue)
 
 
 def take(redis: Redis, queue: str, who: str) -> None:
@@ -51,8 +49,8 @@ def take(redis: Redis, queue: str, who: str) -> None:
 
 def test_photos_are_counted_that_wait_and_that_any_worker_holds(settings: Settings, redis: Redis) -> None:
     board = Board(redis, NAMES)
-    send(settings, 64, queue=NAMES.rescan)
-    send(settings, 3, gone=2, queue=NAMES.ingest)
+    send_sync(settings, 64, queue=NAMES.rescan)
+    send_sync(settings, 3, gone=2, queue=NAMES.ingest)
     assert (board.queued(), board.in_work()) == (69, 0)
 
     take(redis, NAMES.rescan, "one")
@@ -62,10 +60,7 @@ def test_photos_are_counted_that_wait_and_that_any_worker_holds(settings: Settin
 
 
 def test_searches_are_no_files_that_are_on_their_way(settings: Settings, redis: Redis) -> None:
-    app = celery_app(settings)
-    message = SearchMessage.model_validate({"image": {"path": "a.png"}}).model_dump(mode="json")
-    app.send_task(SEARCH, args=[message], queue=NAMES.search, ignore_result=True)
-    app.pool.force_close_all()
+    send(settings, SEARCH, SearchMessage(image=ImageByPath(path="a.png")), queue=NAMES.search)
     take(redis, NAMES.search, "one")
 
     assert Board(redis, NAMES).queued() == 0
@@ -83,7 +78,7 @@ def test_a_message_that_nobody_understands_is_something_that_waits(redis: Redis,
 
 
 def test_a_long_queue_is_estimated_from_what_is_taken_next(settings: Settings, redis: Redis) -> None:
-    send(settings, 10, queue=NAMES.ingest)
+    send_sync(settings, 10, queue=NAMES.ingest)
     (message,) = redis.lrange(NAMES.ingest, 0, -1)
     redis.rpush(NAMES.ingest, *[message] * (5 * LOOK_AT - 1))
 

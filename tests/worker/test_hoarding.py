@@ -13,6 +13,7 @@ from lookalike.names import SYNC
 from lookalike.settings import read_settings
 from tests.chaos.hoard import BAD, FAILING_DISK
 from tests.running.edge import edge_process
+from tests.running.sending import send
 from tests.running.valkey import valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
 
@@ -46,25 +47,25 @@ def test_a_worker_holds_a_few_of_many_messages_that_are_to_be_tried_again(
             LOOKALIKE_BACKLOG_BATCHES=str(MOST),
             PYTHONPATH=site,
         )
-        board, app = Board(redis, settings.names), celery_app(settings)
+        board = Board(redis, settings.names)
         with worker_process(tmp_path / "worker.log", environment, queues=settings.names.ingest) as worker:
             for name in names:
-                message = SyncMessage(paths=[name]).model_dump(mode="json")
-                app.send_task(SYNC, args=[message], queue=settings.names.ingest, ignore_result=True)
+                send(settings, SYNC, SyncMessage(paths=[name]), queue=settings.names.ingest)
             # Somebody else's countdown is no reason to stop.
             for seed in range(MOST):
-                message = SyncMessage(paths=[f"later-{seed}.png"]).model_dump(mode="json")
-                app.send_task(SYNC, args=[message], queue=settings.names.ingest, ignore_result=True, countdown=3600)
+                later = SyncMessage(paths=[f"later-{seed}.png"])
+                send(settings, SYNC, later, queue=settings.names.ingest, countdown=3600)
 
             wait_until(lambda: retried(worker) >= MESSAGES)
             wait_until(lambda: board.waiting() + board.in_work() == MESSAGES + MOST)
 
             # Of our own one more is in the hands of the process.
             assert board.in_work() <= 2 * MOST + 1
-            (told,) = app.control.inspect(timeout=5.0).stats().values()
+            app = celery_app(settings)
+            with app.connection_for_write() as connection:
+                (told,) = app.control.inspect(timeout=5.0, connection=connection).stats().values()
             assert told["prefetch_count"] == 0
             worker.kill()
-        app.pool.force_close_all()
 
 
 def retried(worker: WorkerProcess) -> int:

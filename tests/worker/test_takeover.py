@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -22,12 +21,12 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from redis import Redis
 
 from lookalike.board import Board
-from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage
 from lookalike.names import SYNC, Names
 from lookalike.settings import Settings, read_settings
 from tests.running.edge import client_of, edge_process
 from tests.running.pictures import encoded, picture
+from tests.running.sending import send
 from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.leases import Held, Leases, TakenOver, died_here, holder
@@ -52,14 +51,6 @@ UNSHARE = shutil.which("unshare")
 CONTAINER = [str(UNSHARE), "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
-def send(settings: Settings, paths: list[str], **options: Any) -> None:
-    """Asks the workers to look at these paths, and leaves no connection behind."""
-    app = celery_app(settings)
-    arguments = [SyncMessage(paths=paths).model_dump(mode="json")]
-    app.send_task(SYNC, args=arguments, queue=settings.names.ingest, ignore_result=True, **options)
-    app.pool.force_close_all()
-
-
 @dataclass
 class Ground:
     """Broker, store and library of two workers."""
@@ -80,7 +71,7 @@ class Ground:
         return Board(self.redis, self.names)
 
     def send(self, *names: str) -> None:
-        send(self.settings, list(names))
+        send(self.settings, SYNC, SyncMessage(paths=list(names)), queue=self.names.ingest)
 
     def draw(self, seed: int, width: int = 64) -> str:
         (self.root / f"{seed}.png").write_bytes(encoded(picture(seed, (width, 48))))
@@ -284,7 +275,8 @@ def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_
 
 def test_what_a_worker_that_ends_in_order_cannot_finish_is_back_at_once(ground: Ground, tmp_path: Path) -> None:
     with worker_on(ground, tmp_path / "worker.log"):
-        send(ground.settings, [ground.draw(0)], countdown=3600)
+        message = SyncMessage(paths=[ground.draw(0)])
+        send(ground.settings, SYNC, message, queue=ground.names.ingest, countdown=3600)
         wait_until(lambda: ground.board.in_work() == 1)
 
     assert (ground.board.waiting(), ground.board.in_work()) == (1, 0)
