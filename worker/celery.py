@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from celery.signals import heartbeat_sent, worker_init, worker_process_init
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
@@ -24,7 +26,7 @@ from worker.equipment import library_root
 from worker.errors import Away
 from worker.leases import Leases, holder, transport_options
 from worker.prepare import make
-from worker.takeover import holding
+from worker.takeover import RENEWALS, holding
 from worker.tasks import Process, define
 
 log = logging.getLogger(__name__)
@@ -64,8 +66,9 @@ app.conf.update(
 board_redis = redis_of(settings)
 board = Board(board_redis, settings.names)
 process = Process(settings, mine)
-# A connection that hangs must end before the lease does.
-lease_redis = redis_of(settings, timeout_s=settings.lease_s / 3)
+# A connection that hangs must end long before the lease does.
+look_s = settings.lease_s / RENEWALS
+lease_redis = redis_of(settings, socket_connect_timeout=look_s, socket_timeout=look_s, retry=Retry(NoBackoff(), 1))
 leases = Leases(lease_redis, settings.names, mine, lease_s=settings.lease_s)
 app.steps["consumer"].add(holding(leases, lease_s=settings.lease_s))
 app.steps["consumer"].add(bounded(leases))

@@ -160,10 +160,10 @@ class Leases:
     def _requeue(self, pipe: Any, held: bytes) -> None:
         try:
             payload, _, queue = json.loads(held)
-        except ValueError:
-            log.exception("what lay among unacknowledged messages is none: %r", held[:200])
+            payload.setdefault("headers", {})["redelivered"] = True
+        except (ValueError, TypeError, AttributeError):
+            log.warning("what lay among unacknowledged messages is none and is dropped: %r", held[:200])
             return
-        payload.setdefault("headers", {})["redelivered"] = True
         # At the end that is taken first. Our queues have the routing key's name.
         ours = (self._names.ingest, self._names.rescan, self._names.search)
         pipe.rpush(queue if queue in ours else self._names.ingest, json.dumps(payload))

@@ -18,6 +18,11 @@ from lookalike.log import fields
 from worker.leases import Leases, died_here
 
 RENEWALS = 5
+# Share of a lease for which the broker must have answered. Who lives has renewed by then: two timeouts of a connection
+# and the time between two looks are three fifths.
+SETTLED = 0.8
+# Looks at all keys of the broker.
+ADOPT_EVERY_S = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +45,7 @@ class Takeover(threading.Thread):
         # Since when the broker has answered each look, None if it did not answer the last.
         self._answers_since_s: float | None = None
         self._looked_at_s = 0.0
-        self._adopted = False
+        self._adopt_at_s = 0.0
 
     def run(self) -> None:
         """Never ends: a worker without it would be taken for dead."""
@@ -65,12 +70,12 @@ class Takeover(threading.Thread):
         others = self._leases.renew()
         if self._answers_since_s is None:
             self._answers_since_s = now_s
-        if not self._adopted:
+        if now_s >= self._adopt_at_s:
             self._leases.adopt()
-            self._adopted = True
+            self._adopt_at_s = now_s + ADOPT_EVERY_S
         dead = {other for other in others if died_here(other)}
         # A broker that was away comes back with leases that ended meanwhile: whoever lives renews first.
-        is_settled = now_s - self._answers_since_s >= self._lease_s / 2
+        is_settled = now_s - self._answers_since_s >= SETTLED * self._lease_s
         for other in {*dead, *(self._leases.ended(others) if is_settled else ())}:
             messages = self._leases.take_over(other, is_dead=other in dead)
             if messages:

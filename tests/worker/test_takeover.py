@@ -13,12 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from lookalike.board import Board
 from lookalike.messages import SyncMessage
@@ -30,7 +33,7 @@ from tests.running.sending import send
 from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.leases import Held, Leases, TakenOver, died_here, holder
-from worker.takeover import Takeover
+from worker.takeover import RENEWALS, Takeover
 
 LEASE_S = 2.0
 # A picture of this width waits in its decoder until the file `go` is in the library.
@@ -227,19 +230,6 @@ def test_a_broker_that_was_emptied_knows_its_workers_again_and_what_they_take_th
         wait_until(lambda: ground.indexed() == {first_name, second_name})
 
 
-def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(
-    ground: Ground, tmp_path: Path, container: list[str]
-) -> None:
-    first, second = (tmp_path / f"{which}.log" for which in ("first", "second"))
-    with worker_on(ground, first, within=container) as dying, worker_on(ground, second) as living:
-        wait_until(lambda: ground.holders() == 2)
-        dying.kill()
-
-        wait_until(lambda: ground.holders() == 1)
-        assert "took_over" not in living.said()
-    assert not list(ground.redis.scan_iter(f"{ground.names.system}:taken:*"))
-
-
 def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_end_the_worker(
     ground: Ground, tmp_path: Path
 ) -> None:
@@ -331,6 +321,32 @@ def test_each_message_of_many_dead_holders_comes_back_once_however_many_take_ove
     assert not list(redis.scan_iter("many:unacked:*"))
 
 
+def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(redis: Redis) -> None:
+    living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
+    redis.sadd(NAMES.holders, dead)
+
+    assert living.ended(living.renew()) == [dead]
+    assert living.take_over(dead, is_dead=False) == 0
+
+    assert {key.decode() for key in redis.scan_iter("many:*")} == {
+        NAMES.holders,
+        NAMES.lease("elsewhere/living:1:1"),
+    }
+    assert living.renew() == set()
+
+
+@pytest.mark.parametrize("strange", [b"no json", b"[]", b'["a", "", "b"]', b"7"])
+def test_what_is_no_message_does_not_hold_up_the_others(redis: Redis, strange: bytes) -> None:
+    living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
+    redis.sadd(NAMES.holders, dead)
+    redis.hset(NAMES.unacked(dead), "strange", strange)
+    hold(redis, dead, "a")
+
+    living.take_over(dead, is_dead=False)
+
+    assert waiting(redis) == ["a"]
+
+
 def test_a_lease_that_runs_is_nobody_elses(redis: Redis) -> None:
     leases(redis, "elsewhere/living:1:1").renew()
     hold(redis, "elsewhere/living:1:1", "a")
@@ -404,7 +420,8 @@ def test_leases_that_ended_while_the_broker_was_away_are_renewed_before_anybody_
     port, lease_s = free_port(), 1.0
     server = start_valkey(tmp_path, port)
     try:
-        with Redis(port=port, socket_timeout=0.3) as one, Redis(port=port, socket_timeout=0.3) as two:
+        options: dict[str, Any] = {"port": port, "socket_timeout": lease_s / RENEWALS, "retry": Retry(NoBackoff(), 1)}
+        with Redis(**options) as one, Redis(**options) as two:
             workers = [
                 Takeover(leases(redis, f"elsewhere/living:{at}:1", lease_s), lease_s=lease_s)
                 for at, redis in enumerate((one, two))
