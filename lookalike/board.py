@@ -4,10 +4,10 @@
     <name>:beat:<part>:<id>    string  "1", expires: a part that is alive says so every few seconds
     <name>:total               hash    embedded: inferences since the index was made
     <name>:done:<bucket>       string  files finished in these ten seconds, expires after two minutes
-    <name>:unacked:<slot>      hash    messages that a worker holds (written by Celery's transport)
+    <name>:unacked:<holder>    hash    messages that a worker holds (written by Celery's transport)
     <name>:allow-removals      string  "1", expires: the next scan may remove however many files are gone
-    <name>:slots               set     the slots of ingest workers
     <name>:waits               string  what a worker waits for, in the store's words, expires soon after the wait
+    <name>:holders             set     the workers that may hold messages, see worker/leases.py
 
 Numbers are for people: nothing that must not be lost lives here.
 """
@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, fields
 
 from redis import Redis
 
+from lookalike.envelope import files_in, files_in_hand
 from lookalike.names import Names
 
 BUCKET_S = 10
@@ -27,6 +28,8 @@ BEAT_S = 5.0
 BEAT_TTL_S = 16
 # Whoever allows removals means those of now, not those of another disk tomorrow.
 ALLOWED_S = 3600
+# More than the producer lets wait in one queue.
+LOOK_AT = 200
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,39 @@ class Board:
         return int(self._redis.llen(self._names.ingest)) + int(self._redis.llen(self._names.rescan))
 
     def in_work(self) -> int:
-        """Messages that ingest workers took and have not finished."""
-        slots = self._redis.smembers(self._names.slots)
-        return sum(int(self._redis.hlen(self._names.slot(_text(slot)))) for slot in slots)
+        """Files in messages that workers took from the ingest queues and have not finished."""
+        return self._files(look_at=0)[1]
+
+    def queued(self) -> int:
+        """Files in the ingest queues and in work, seen at one moment: 0 only if nothing is there.
+
+        Beyond LOOK_AT messages of a queue it is an estimate.
+        """
+        return sum(self._files(look_at=LOOK_AT))
+
+    def _files(self, *, look_at: int) -> tuple[int, int]:
+        """Files that wait, estimated from `look_at` messages of each queue, and files in work."""
+        queues = (self._names.ingest, self._names.rescan)
+        known: set[bytes] = set()
+        while True:
+            with self._redis.pipeline() as pipe:
+                pipe.smembers(self._names.holders)
+                for holder in known:
+                    pipe.hvals(self._names.unacked(_text(holder)))
+                for queue in queues if look_at else ():
+                    pipe.llen(queue)
+                    pipe.lrange(queue, -look_at, -1)
+                holders, *rest = pipe.execute()
+            if holders <= known:
+                break
+            # Whoever came meanwhile may have taken what was counted before.
+            known |= holders
+        held, lists = rest[: len(known)], rest[len(known) :]
+        waiting = 0
+        for length, seen in zip(lists[::2], lists[1::2], strict=True):
+            files = sum(files_in(message) for message in seen)
+            waiting += files if length == len(seen) else round(files * length / len(seen))
+        return waiting, sum(files_in_hand(message, frozenset(queues)) for messages in held for message in messages)
 
     def waits(self, why: str, for_s: float) -> None:
         """Says that a worker waits for so long, and why; empty if it does not any more."""

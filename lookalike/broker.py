@@ -26,11 +26,10 @@ def broker_url(settings: Settings) -> str:
     return settings.redis_url.get_secret_value()
 
 
-def redis_of(settings: Settings) -> Redis:
-    """A Redis client; connects when it is first used."""
-    return Redis.from_url(
-        broker_url(settings), socket_connect_timeout=CONNECT_S, socket_timeout=30.0, health_check_interval=30
-    )
+def redis_of(settings: Settings, **options: Any) -> Redis:
+    """A Redis client with these options of redis-py before ours; connects when it is first used."""
+    ours = {"socket_connect_timeout": CONNECT_S, "socket_timeout": 30.0, "health_check_interval": 30}
+    return Redis.from_url(broker_url(settings), **{**ours, **options})
 
 
 def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:

@@ -36,11 +36,19 @@ class Names:
         """Redis string: the bytes of a query image, living as long as its message."""
         return f"{self.system}:query:{key}"
 
-    def slot(self, slot: str) -> str:
-        """Redis hash: the messages that the worker in this slot holds unacknowledged."""
-        return f"{self.system}:unacked:{slot}"
-
     @property
-    def slots(self) -> str:
-        """Redis set: the slots of ingest workers."""
-        return f"{self.system}:slots"
+    def holders(self) -> str:
+        """Redis set: the workers that may hold messages."""
+        return f"{self.system}:holders"
+
+    def lease(self, holder: str) -> str:
+        """Redis string: lives as long as this worker renews it."""
+        return f"{self.system}:lease:{holder}"
+
+    def unacked(self, holder: str) -> str:
+        """Redis hash: the messages that this worker holds unacknowledged."""
+        return f"{self.system}:unacked:{holder}"
+
+    def taken(self, tag: str) -> str:
+        """Redis string: the message with this delivery tag was put back because its holder's lease had ended."""
+        return f"{self.system}:taken:{tag}"

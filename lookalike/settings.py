@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         default=5.0,
         description="Pause before a batch that failed unforeseen is tried again; the next is twice that.",
     )
+    lease_s: Annotated[float, Field(ge=1)] = Field(
+        default=10.0, description="Seconds of silence after which other workers take over what a worker holds."
+    )
     search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
     search_lock: Path | None = Field(
         default=None,

@@ -50,7 +50,7 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
     """The status now. Raises RedisError if the broker does not answer; parts that are silent are named."""
     note, alive = board.noted(), board.alive(PARTS)
     # In this order: a batch counted as finished here was written before, so nothing is missing in between.
-    queued = note.held + board.waiting() + board.in_work()
+    queued = note.held + board.queued()
     found = _counts(sender) if alive["search"] else None
     counts = found if isinstance(found, CountsReply) else None
     # It answers, and what it has may not be used; the producer only says so if it runs.

@@ -25,6 +25,7 @@ from lookalike.names import SYNC
 from worker.danger import DEATHS_TO_BLAME
 from worker.equipment import Equipment
 from worker.errors import Away, CollectionMissing, Rejected, StoreRefused, Unfit, Unread
+from worker.leases import Held, TakenOver
 from worker.patience import Patience, R, Waits
 
 log = logging.getLogger(__name__)
@@ -39,15 +40,17 @@ class TryAgain(Exception):
     """The task shall run again, as one of a few tries, for a reason that is nobody's fault that we know of."""
 
 
-def run(task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, patience: Patience) -> SyncReply:
-    """Runs the sync. Raises Away, Unread or TryAgain if it shall run again, Refused if it shall not."""
+def run(
+    task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, patience: Patience, held: Held
+) -> SyncReply:
+    """Runs the sync. Raises Away, Unread or TryAgain if it shall run again, Refused or TakenOver if it shall not."""
     try:
         made = _made(equipment)
-        return made.at_work(lambda ready: _told_apart(task, ready, asked, patience), writes=True)
+        return made.at_work(lambda ready: _told_apart(task, ready, asked, patience, held), writes=True)
     except (RedisError, OperationalError) as error:
         # The marks and counts are kept there; an image is not to blame for that.
         raise Away(f"the broker does not answer ({error})") from error
-    except (Away, Unread, TryAgain, LookalikeError):
+    except (Away, Unread, TryAgain, TakenOver, LookalikeError):
         raise
     except Exception as error:
         # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
@@ -73,12 +76,14 @@ def _made(equipment: Callable[[], Equipment]) -> Equipment:
     return made
 
 
-def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: Patience) -> SyncReply:
+def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: Patience, held: Held) -> SyncReply:
     """A path that kills or breaks the sync is singled out, so that the others are done."""
     task_id = str(task.request.id)
     alone = len(asked.paths) + len(asked.gone) == 1
-    marks = equipment.danger.marks(task_id, alone=alone)
-    if marks.living:
+    # Then whoever held it before is dead, or was frozen for the time of a lease and stops when it finds out.
+    was_taken_over = held.insist()
+    marks = equipment.danger.marks(task_id, alone=alone and not was_taken_over)
+    if marks.living and not was_taken_over:
         # Redis delivered it once more; what the other process does not finish is left to this one.
         raise Away("another process is at work on it")
     if marks.dead and not alone:
@@ -86,7 +91,10 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
         equipment.danger.forget(task_id)
         return reply
     sync = dataclasses.replace(
-        equipment.sync, danger=functools.partial(_endangered, equipment, task_id), wait_out=_in_place(patience)
+        equipment.sync,
+        danger=functools.partial(_endangered, equipment, task_id),
+        wait_out=_in_place(patience),
+        give_way=lambda: held.before(equipment.sync.give_way),
     )
     if marks.dead >= DEATHS_TO_BLAME:
         log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
@@ -101,7 +109,7 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
             raise
         # Every scan tries it again; until then its reason is where people look for one.
         return sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
-    except (Away, LookalikeError, RedisError, OperationalError):
+    except (Away, TakenOver, LookalikeError, RedisError, OperationalError):
         raise
     except Exception as error:
         if not alone and not isinstance(error, StoreRefused):

@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from celery.signals import heartbeat_sent, worker_init, worker_process_init
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
@@ -18,12 +20,13 @@ from lookalike.log import FORMAT, fields, keep_to_the_point
 from lookalike.settings import read_settings
 from worker.backends import THREADS
 from worker.choosing import fixed_backend
+from worker.consumer import bounded
 from worker.embed import card_at, model_path
 from worker.equipment import library_root
 from worker.errors import Away
-from worker.patience import wait_out
+from worker.leases import Leases, holder, transport_options
 from worker.prepare import make
-from worker.slots import TakeBack, register, transport_options
+from worker.takeover import RENEWALS, holding
 from worker.tasks import Process, define
 
 log = logging.getLogger(__name__)
@@ -34,15 +37,17 @@ READY_WITHIN_S = 120.0
 
 main_pid = os.getpid()
 settings = read_settings()
-slot = os.environ.get("LOOKALIKE_SLOT") or None
+mine = holder()
 app = celery_app(settings, name="worker")
 app.conf.update(
     broker_transport_options={
         **app.conf.broker_transport_options,
-        **transport_options(settings.names, slot, visibility_timeout_s=2 * settings.batch_limit_s),
+        **transport_options(settings.names, mine, visibility_timeout_s=2 * settings.batch_limit_s),
     },
     broker_connection_max_retries=None,
-    worker_prefetch_multiplier=1,
+    # Counted by worker/consumer.py instead: Celery's count drifts.
+    worker_prefetch_multiplier=0,
+    worker_eta_task_limit=settings.backlog_batches,
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
     worker_proc_alive_timeout=READY_WITHIN_S,
@@ -60,18 +65,21 @@ app.conf.update(
 # For the heartbeat of the main process alone; it connects when it is first used, and children make their own.
 board_redis = redis_of(settings)
 board = Board(board_redis, settings.names)
-process = Process(settings)
-if slot is not None:
-    app.steps["consumer"].add(TakeBack)
+process = Process(settings, mine)
+# A connection that hangs must end long before the lease does.
+look_s = settings.lease_s / RENEWALS
+lease_redis = redis_of(settings, socket_connect_timeout=look_s, socket_timeout=look_s, retry=Retry(NoBackoff(), 1))
+leases = Leases(lease_redis, settings.names, mine, lease_s=settings.lease_s)
+app.steps["consumer"].add(holding(leases, lease_s=settings.lease_s))
+app.steps["consumer"].add(bounded(leases))
 define(app, settings, process)
 
 
 @worker_init.connect
 def start(**_: Any) -> None:
-    """Before the pool: refuses what cannot work, and tells the board where an ingest worker keeps what it holds."""
-    ingests = _ingests()
+    """Before the pool: refuses what cannot work."""
     try:
-        if ingests:
+        if settings.names.ingest in app.amqp.queues.consume_from:
             library_root(settings)
         card_at(model_path(settings))
         if fixed_backend(settings) is None:
@@ -82,18 +90,6 @@ def start(**_: Any) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
     keep_to_the_point()
-    if not ingests:
-        # What a search worker holds is no file that is on its way.
-        return
-    redis = redis_of(settings)
-
-    def show() -> None:
-        try:
-            register(redis, settings.names, slot)
-        except (RedisError, OSError) as error:
-            raise Away(f"the broker does not answer ({error})") from error
-
-    wait_out(show, for_s=float("inf"))
 
 
 @worker_process_init.connect
@@ -114,13 +110,6 @@ def beat(sender: Any, **_: Any) -> None:
     """Tells the board that this worker is alive; its part is the name before the `@`."""
     hostname = sender.eventer.hostname
     try:
-        if _ingests():
-            # Again and again, because a broker may be emptied.
-            register(board_redis, settings.names, slot)
         board.beat(hostname.partition("@")[0], hostname)
     except RedisError as error:
         log.warning("no heartbeat: %s", error)
-
-
-def _ingests() -> bool:
-    return settings.names.ingest in app.amqp.queues.consume_from

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Refused, Unreachable
+from lookalike.log import fields
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
 from lookalike.names import READ, SEARCH, SYNC
 from lookalike.settings import Settings
@@ -22,6 +23,7 @@ from worker.choosing import backend_of
 from worker.embed import Embedder
 from worker.equipment import Equipment, load_embedder, opener_of
 from worker.errors import Away, StoreAway, StoreRefused, Unfit, Unread
+from worker.leases import Held, Leases, TakenOver
 from worker.messages import parsed
 from worker.minding import Minder
 from worker.patience import Patience, pause_s
@@ -40,9 +42,10 @@ GRACE_S = 5.0
 class Process:
     """One child of the pool: its model, loaded right after fork, and its connections, made when needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, holder: str) -> None:
         self._settings = settings
         self._failed = False
+        self._holder = holder
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -80,6 +83,12 @@ class Process:
         if self._failed:
             self._failed = False
             self.tell(None, 0.0)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """What tells whether this worker still holds a message."""
+        settings = self._settings
+        return Leases(redis_of(settings), settings.names, self._holder, lease_s=settings.lease_s)
 
     @cached_property
     def right_of_way(self) -> RightOfWay:
@@ -139,8 +148,13 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
 
 def _synced(task: Task, settings: Settings, process: Process, asked: SyncMessage) -> dict[str, Any]:
     patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE, tell=process.tell)
+    held = Held(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
-        reply = patience.wait_out(lambda: run(task, lambda: process.equipment, asked, patience))
+        reply = patience.wait_out(lambda: run(task, lambda: process.equipment, asked, patience, held))
+    except TakenOver as error:
+        # Nothing to put back; whoever took it over does it.
+        log.warning(fields("stopped", task=task.request.id, why="another worker took it over"))
+        raise Reject(str(error), requeue=True) from None
     except Refused as error:
         process.tell_failure(error)
         raise

@@ -83,8 +83,8 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pa
     first = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     command = ["nice", "-n", "10", *celery] if slot == "ingest" else celery
     # SIGTERM finishes what is in work, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. What
-    # takes longer is killed, and done when the slot is back.
-    return Part(slot, "work", command, {"LOOKALIKE_SLOT": slot, **first}, tell_children=False)
+    # takes longer is killed, and done when it runs again.
+    return Part(slot, "work", command, first, tell_children=False)
 
 
 def _flower(settings: Settings, port: int) -> list[str]:

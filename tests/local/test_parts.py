@@ -50,7 +50,6 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_search
     assert ingest.command[:3] == ["nice", "-n", "10"]
     assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
     assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
-    assert (ingest.environment["LOOKALIKE_SLOT"], search.environment["LOOKALIKE_SLOT"]) == ("ingest", "search")
 
 
 def test_work_stops_before_the_ground_it_stands_on(folder: DataFolder) -> None:

@@ -1,4 +1,4 @@
-"""A real Valkey on a free loopback port, for tests and for nothing else: it keeps nothing."""
+"""A real Valkey on a free loopback port, for tests and for nothing else: it keeps nothing if not asked to."""
 
 import importlib.util
 import socket
@@ -30,9 +30,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_valkey(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def start_valkey(folder: Path, port: int, *, appendonly: str = "no") -> subprocess.Popen[bytes]:
     """Starts a server and waits until it answers."""
-    options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "appendonly": "no"}
+    options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "appendonly": appendonly}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     server = subprocess.Popen([valkey_binary(), *arguments], stdout=subprocess.DEVNULL)
     patience_s = time.monotonic() + STARTS_WITHIN_S

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +46,19 @@ def worker_environment(**settings: str | Path) -> dict[str, str]:
 
 @contextmanager
 def worker_process(
-    log: Path, environment: Mapping[str, str], *, queues: str, name: str = "ingest"
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    queues: str,
+    name: str = "ingest",
+    within: Sequence[str] = (),
+    processes: int = 1,
 ) -> Iterator[WorkerProcess]:
-    """Starts a worker of one process on these queues and waits until it is ready; stops it on the way out."""
-    command = [sys.executable, "-m", "celery", "--app", "worker", "worker", "--concurrency", "1"]
+    """Starts a worker on these queues and waits until it is ready; stops it on the way out.
+
+    `within` is a command that gives it surroundings of its own.
+    """
+    command = [*within, sys.executable, "-m", "celery", "--app", "worker", "worker", "--concurrency", str(processes)]
     command += ["--queues", queues, "--hostname", f"{name}@test", "--loglevel", "INFO"]
     command += ["--without-gossip", "--without-mingle"]
     begin = log.stat().st_size if log.exists() else 0

@@ -86,6 +86,13 @@ def known(system: System) -> dict[str, str]:
     return {}
 
 
+def held_by_the_worker(redis: Redis, names: Names) -> str:
+    """Key of the messages that the only worker holds."""
+    holders: set[bytes] = redis.smembers(names.holders)  # type: ignore[assignment]
+    (holder,) = holders
+    return names.unacked(holder.decode())
+
+
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
@@ -99,7 +106,6 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
             LOOKALIKE_LIBRARY=folder / "library",
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
-            LOOKALIKE_SLOT="ingest",
             LOOKALIKE_DECODE_S="2",
             PYTHONPATH=folder / "site",
         )
@@ -308,7 +314,7 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
 
 def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(system: System) -> None:
     """Celery forgets such a message when it connects again, and only the visibility timeout would bring it back."""
-    name, held = system.path(95, "stranded.png"), system.settings.names.slot("ingest")
+    name, held = system.path(95, "stranded.png"), held_by_the_worker(system.redis, system.settings.names)
     message = SyncMessage(paths=[name]).model_dump(mode="json")
     with closed_after(celery_app(system.settings)) as app:
         app.send_task(SYNC, args=[message], queue="nobody")
@@ -352,7 +358,7 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
 
 def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: System, tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    environment = system.environment | {"LOOKALIKE_NAME": "searching", "LOOKALIKE_SLOT": "search"}
+    environment = system.environment | {"LOOKALIKE_NAME": "searching"}
     environment["LOOKALIKE_SEARCH_LOCK"] = str(lock)
     names = Names("searching")
     board = Board(system.redis, names)
@@ -362,7 +368,8 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
         # The first is opened, which takes two seconds, and the second is held until then.
         for seed in range(2):
             client.search(encoded(picture(seed, (SLOW_PX, 48))))
-        wait_until(lambda: system.redis.hlen(names.slot("search")))
+        held = held_by_the_worker(system.redis, names)
+        wait_until(lambda: system.redis.hlen(held))
 
         assert (board.waiting(), board.in_work()) == (0, 0)
         wait_until(lambda: lock.exists() and not _is_free(lock))
@@ -371,7 +378,7 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
 
 
 def test_flower_is_told_of_a_search_although_the_worker_ends_right_after_it(system: System, tmp_path: Path) -> None:
-    environment = system.environment | {"LOOKALIKE_NAME": "told", "LOOKALIKE_SLOT": "search"}
+    environment = system.environment | {"LOOKALIKE_NAME": "told"}
     settings = system.settings.model_copy(update={"name": "told"})
     # In a process of its own: Celery leaves the sockets of a receiver to the garbage collector.
     heard = tmp_path / "heard.txt"

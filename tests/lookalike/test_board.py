@@ -1,0 +1,85 @@
+"""What `status` counts as queued: files, wherever their messages are."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from lookalike.board import LOOK_AT, Board
+from lookalike.messages import ImageByPath, SearchMessage, SyncMessage
+from lookalike.names import SEARCH, SYNC, Names
+from lookalike.settings import Settings, read_settings
+from tests.running.sending import send
+from tests.running.valkey import valkey_process
+
+NAMES = Names("lookalike")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey_process(tmp_path_factory.mktemp("board")) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(url: str) -> Settings:
+    return read_settings(redis_url=url)
+
+
+@pytest.fixture
+def redis(url: str) -> Iterator[Redis]:
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+        yield redis
+
+
+def send_sync(settings: Settings, files: int, *, queue: str, gone: int = 0) -> None:
+    message = SyncMessage(paths=[f"{at}.png" for at in range(files)], gone=[f"gone-{at}" for at in range(gone)])
+    send(settings, SYNC, message, queue=queue)
+
+
+def take(redis: Redis, queue: str, who: str) -> None:
+    """As Celery's transport does when a worker takes a message."""
+    message = json.loads(redis.rpop(queue))  # type: ignore[arg-type]
+    redis.sadd(NAMES.holders, who)
+    tag = message["properties"]["delivery_tag"]
+    redis.hset(NAMES.unacked(who), tag, json.dumps([message, queue, queue]))
+
+
+def test_photos_are_counted_that_wait_and_that_any_worker_holds(settings: Settings, redis: Redis) -> None:
+    board = Board(redis, NAMES)
+    send_sync(settings, 64, queue=NAMES.rescan)
+    send_sync(settings, 3, gone=2, queue=NAMES.ingest)
+    assert (board.queued(), board.in_work()) == (69, 0)
+
+    take(redis, NAMES.rescan, "one")
+    take(redis, NAMES.ingest, "two")
+
+    assert (board.waiting(), board.queued(), board.in_work()) == (0, 69, 69)
+
+
+def test_searches_are_no_files_that_are_on_their_way(settings: Settings, redis: Redis) -> None:
+    send(settings, SEARCH, SearchMessage(image=ImageByPath(path="a.png")), queue=NAMES.search)
+    take(redis, NAMES.search, "one")
+
+    assert Board(redis, NAMES).queued() == 0
+
+
+@pytest.mark.parametrize("strange", [b"no json", b"[]", b'{"body": "!"}', json.dumps({"body": "W10="}).encode()])
+def test_a_message_that_nobody_understands_is_something_that_waits(redis: Redis, strange: bytes) -> None:
+    redis.rpush(NAMES.ingest, strange)
+    assert Board(redis, NAMES).queued() == 1
+
+    redis.delete(NAMES.ingest)
+    redis.sadd(NAMES.holders, "one")
+    redis.hset(NAMES.unacked("one"), "tag", strange)
+    assert Board(redis, NAMES).queued() == 1
+
+
+def test_a_long_queue_is_estimated_from_what_is_taken_next(settings: Settings, redis: Redis) -> None:
+    send_sync(settings, 10, queue=NAMES.ingest)
+    (message,) = redis.lrange(NAMES.ingest, 0, -1)
+    redis.rpush(NAMES.ingest, *[message] * (5 * LOOK_AT - 1))
+
+    assert Board(redis, NAMES).queued() == 50 * LOOK_AT
