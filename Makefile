@@ -61,7 +61,7 @@ pictures: $(READY) ## draw docs/pictures anew from a running system (30 s; Flowe
 
 train: $(READY) ## go on training the ResNet-18 (hours): PHOTOS="DIR TAR ..." TEACHER=FILE.onnx OUT=DIR, needs torch
 	@$(PYTHON) -c 'import torch' 2>/dev/null || { echo "Training needs PyTorch: $(PYTHON) -m pip install torch==2.13.0" >&2; exit 1; }
-	$(PYTHON) -m models.distill $(PHOTOS) --teacher $(TEACHER) --out $(OUT) --start models/resnet18.onnx
+	$(PYTHON) -m models.training.distill $(PHOTOS) --teacher $(TEACHER) --out $(OUT) --start models/resnet18.onnx
 
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -27,9 +27,9 @@ from qdrant_client.models import Batch
 
 from models.contract import ModelCard, read_card
 from models.preprocess import decode_size, prepare
-from worker.equipment import KEPT_ALIVE
+from worker.context import KEPT_ALIVE
 from worker.library import Version
-from worker.points import Facts, indexed_payload, point_id
+from worker.payload import ImageMetadata, indexed_payload, point_id
 
 AT_ONCE = 8
 UPSERTED = 64
@@ -130,7 +130,7 @@ class _Points:
         self, paths: Sequence[Path], hashes: Sequence[str], blobs: Sequence[bytes], vectors: NDArray[np.float32]
     ) -> None:
         self._payloads += [
-            indexed_payload(path.name, Version(len(blob), 0), Facts(sha256, "JPEG", 0, 0, None), self._now)
+            indexed_payload(path.name, Version(len(blob), 0), ImageMetadata(sha256, "JPEG", 0, 0, None), self._now)
             for path, sha256, blob in zip(paths, hashes, blobs, strict=True)
         ]
         self._vectors += vectors.tolist()

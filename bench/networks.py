@@ -12,19 +12,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from lookalike.services import services_dir
+from lookalike.service_paths import services_dir
 from models.contract import INPUT, ModelCard
-from models.embedder import FLOAT_RULE, IMAGENET_MEAN, IMAGENET_STD
-from models.graph import resnet_graph
-from models.photos import Photo
-from models.quantize import quantize
-from models.stamp import stamp
+from models.tools.embedder import FLOAT_RULE, IMAGENET_MEAN, IMAGENET_STD
+from models.tools.graph import resnet_graph
+from models.tools.metadata import stamp
+from models.tools.photos import Photo
+from models.tools.quantize import quantize
 
 BLOCKS = (3, 4, 6, 3)  # He et al., arXiv:1512.03385, table 1
 CHANNELS = (64, 128, 256, 512)
 EXPANSION = 4
 SIDE_PX = 224
-# What stands before the first convolution in models/graph.py, and what it leaves in that convolution's weights.
+# What stands before the first convolution in models/tools/graph.py, and what it leaves in that convolution's weights.
 PREPROCESSING = ("pixels", "channels_first", "centred_pixels")
 
 Weights = dict[str, NDArray[np.float32]]

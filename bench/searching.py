@@ -12,20 +12,20 @@ from bench.photos import write_many
 from bench.results import Results
 from bench.servers import NEIGHBOURS, SETTLES_S, System, system, wait_for
 from bench.store import vectors
-from worker.embed import Embedder
-from worker.images import enable_formats, open_picture
-from worker.index import Index
+from worker.decoder import decode_image, enable_formats
+from worker.embedder import Embedder
 from worker.library import Version
-from worker.points import Facts, indexed_payload, point_id
+from worker.payload import ImageMetadata, indexed_payload, point_id
+from worker.qdrant import QdrantIndex
 
 FILLED_AT_ONCE = 250
 SEARCHES = 120
-# LOOKALIKE_INDEX_ABOVE as it is: from there the store builds an index, while searches go on as before.
+# LOOKALIKE_HNSW_THRESHOLD as it is: from there the store builds an index, while searches go on as before.
 INDEXED_ABOVE = 20_000
 INDEXED_WITHIN_S = 240.0
 PAUSE_S = 0.1
 DROPS = 10
-# A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/settling.py).
+# A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/debounce.py).
 SETTLED_AFTER_MS = 100
 
 
@@ -69,13 +69,13 @@ class _Direct:
 
     def __init__(self, running: System, model: Path) -> None:
         enable_formats()
-        self._embedder = Embedder(model, sub_batch=1)
+        self._embedder = Embedder(model, inference_batch=1)
         self._embedder.warm_up()
         self.collection = running.collection()
-        self._index = Index(running.store, self.collection)
+        self._index = QdrantIndex(running.store, self.collection)
 
     def search(self, blob: bytes) -> object:
-        picture = open_picture(blob, self._embedder.card, max_pixels=10**9)
+        picture = decode_image(blob, self._embedder.card, max_pixels=10**9)
         return self._index.nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
 
 
@@ -140,7 +140,7 @@ def _fill(running: System, collection: str, first: int, last: int) -> None:
     for begin in range(first, last, FILLED_AT_ONCE):
         paths = [f"filler/{number}.jpg" for number in range(begin, min(last, begin + FILLED_AT_ONCE))]
         drawn = vectors(len(paths), begin, dimension)
-        facts = [Facts(f"{begin + row:064x}", "JPEG", 1152, 864, None) for row in range(len(paths))]
+        facts = [ImageMetadata(f"{begin + row:064x}", "JPEG", 1152, 864, None) for row in range(len(paths))]
         batch = Batch(
             ids=[point_id(path) for path in paths],
             vectors={"image": [*drawn.tolist()]},

@@ -14,12 +14,12 @@ from typing import TypeVar
 from qdrant_client import QdrantClient
 
 from lookalike import Client, LookalikeError
-from lookalike.local.folder import DataFolder
-from lookalike.local.running import Running, running_on
+from lookalike.data_folder import DataFolder
+from lookalike.discovery import RunningSystem, running_on
 from lookalike.settings import read_settings
 from models.contract import read_card
 from worker.collection import Wish, ensure
-from worker.equipment import qdrant_of
+from worker.context import qdrant_of
 
 STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
@@ -33,7 +33,7 @@ Found = TypeVar("Found")
 class System:
     """A running `lookalike up` on a library of its own, empty at first."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", running: Running) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", running: RunningSystem) -> None:
         self.process = process
         self.library = running.library
         self.client = Client(data=running.data)

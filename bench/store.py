@@ -54,17 +54,17 @@ def measure(points: int, say: Callable[[str], None] = lambda _: None) -> Figures
     queries = vectors(SEARCHES, seed=2)
     with tempfile.TemporaryDirectory(prefix="bench-store-") as folder:
         data = Path(folder) / "data"
-        with store_process(data, index_above=2 * points) as server:
+        with store_process(data, hnsw_threshold=2 * points) as server:
             say(f"writing {points} points")
             filled_s = _fill(server.url, vectors(points, seed=1))
             # The shard is opened again, as after any start: what writing left in memory is not the point.
-        with store_process(data, index_above=2 * points) as server:
+        with store_process(data, hnsw_threshold=2 * points) as server:
             say("searching without an index")
             search = _Searches(server.url, queries)
             before = search.some(SEARCHES)
             exact = [search.ids(number, exact=True) for number in range(SEARCHES)]
             rest = footprint(server.pid, data)
-        with store_process(data, index_above=points - 1) as server:
+        with store_process(data, hnsw_threshold=points - 1) as server:
             say("building the index, searching meanwhile")
             search = _Searches(server.url, queries)
             during, peak = _until_indexed(search, server.pid, data, server.log)
@@ -73,7 +73,7 @@ def measure(points: int, say: Callable[[str], None] = lambda _: None) -> Figures
             found = [search.ids(number) for number in range(SEARCHES)]
             indexed = footprint(server.pid, data)
             ended = _ENDS.search(server.log.read_text())
-        with store_process(data, index_above=2 * points) as server:
+        with store_process(data, hnsw_threshold=2 * points) as server:
             search = _Searches(server.url, queries)
             search.some(SEARCHES)
             again = footprint(server.pid, data)

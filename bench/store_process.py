@@ -39,10 +39,20 @@ class Footprint:
 
 
 @contextmanager
-def store_process(data: Path, index_above: int) -> Iterator[Server]:
+def store_process(data: Path, hnsw_threshold: int) -> Iterator[Server]:
     """A server on a free port, ready."""
     log = data.with_name("log")
-    command = [sys.executable, "-m", "edge", "--data", str(data), "--port", "0", "--index-above", str(index_above)]
+    command = [
+        sys.executable,
+        "-m",
+        "edge",
+        "--data",
+        str(data),
+        "--port",
+        "0",
+        "--hnsw-threshold",
+        str(hnsw_threshold),
+    ]
     with log.open("wb") as sink, subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink) as process:
         try:
             while (ready := _READY.search(log.read_text())) is None:

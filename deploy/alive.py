@@ -2,15 +2,15 @@
 
 import sys
 
-from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.settings import read_settings
+from lookalike.telemetry import Telemetry
 
 
 def main(part: str) -> int:
     """Exit code."""
     settings = read_settings()
-    return 0 if Board(redis_of(settings), settings.names).alive([part])[part] else 1
+    return 0 if Telemetry(redis_of(settings), settings.names).alive([part])[part] else 1
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edge.app import create_app
 from edge.errors import CannotStart
-from edge.indexing import INDEX_ABOVE, Indexing
+from edge.hnsw import HNSW_THRESHOLD, HnswBuilder
 from edge.server import listen, serve
 from edge.store import Store
 
@@ -46,7 +46,7 @@ async def _serve(given: argparse.Namespace) -> int:
         await store.open()
         api_key = os.environ.get("QDRANT__SERVICE__API_KEY") or None
         app = create_app(store, given.host, body_limit_bytes=given.max_body_mib * 1024 * 1024, api_key=api_key)
-        await serve(app, store, Indexing(store, given.index_above), listener, given.data)
+        await serve(app, store, HnswBuilder(store, given.hnsw_threshold), listener, given.data)
     finally:
         await store.close()
     return EXIT_BROKEN if store.is_broken.is_set() else 0
@@ -63,9 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         "--max-body-mib", type=_at_least_one, default=32, help="refuse larger request bodies (%(default)s MiB)"
     )
     parser.add_argument(
-        "--index-above",
+        "--hnsw-threshold",
         type=_at_least_one,
-        default=INDEX_ABOVE,
+        default=HNSW_THRESHOLD,
         help="build an HNSW index for what is above this number of points; fewer are searched exactly (%(default)s)",
     )
     return parser

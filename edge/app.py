@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.errors import Refused
-from edge.guard import check_content_type, check_host, check_key, read_body
+from edge.request_checks import check_content_type, check_host, check_key, read_body
 from edge.routes import Call, Handler, Routes
 from edge.store import Store
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edge.catalogue import Entry
-from edge.hosts import Host
+from edge.shard_process import ShardProcess
 
 
 class Collection:
     """`shard` is the folder that the host knows it by."""
 
-    def __init__(self, entry: Entry, host: Host, shard: str) -> None:
+    def __init__(self, entry: Entry, host: ShardProcess, shard: str) -> None:
         self.entry = entry
         self.host = host
         self.shard = shard

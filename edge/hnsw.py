@@ -26,16 +26,16 @@ from pathlib import Path
 
 import orjson
 
+from edge.child_process import command
 from edge.collection import Collection
 from edge.disk import used_bytes
 from edge.errors import HostFault, IndexingFailed, Refused
-from edge.hosts import Host
-from edge.offspring import command
+from edge.shard_process import ShardProcess
 from edge.store import Store, new_folder, remove
 
 log = logging.getLogger(__name__)
 
-INDEX_ABOVE = 20_000
+HNSW_THRESHOLD = 20_000
 # Of what is there, so that a large collection is not copied for every 20,000 points: 1,000,000 take 25 builds.
 GROWN_SHARE = 0.1
 LOOK_S = 1.0
@@ -56,7 +56,7 @@ def wait_s(failures: int) -> float:
     return min(FIRST_WAIT_S * 2.0 ** (failures - 1), LONGEST_WAIT_S)
 
 
-class Indexing:
+class HnswBuilder:
     """One build at a time, whatever the number of collections."""
 
     def __init__(self, store: Store, above: int) -> None:
@@ -212,7 +212,7 @@ def _how_it_ended(exit_code: int) -> str:
     return f"the process that builds the index {how}{full}"
 
 
-async def _replay(collection: Collection, host: Host, copy: Path) -> int:
+async def _replay(collection: Collection, host: ShardProcess, copy: Path) -> int:
     """Brings some of the points that changed to the copy, as they are now. Returns how many they were."""
     changes = await collection.host.ask(collection.shard, "changes", REPLAYED_AT_ONCE)
     points, gone = changes["points"], changes["gone"]

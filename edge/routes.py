@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from edge import answers, settings
+from edge import responses, settings
 from edge.errors import BadInput
 from edge.store import Store
 
@@ -78,7 +78,7 @@ class Routes:
 
     async def _info(self, call: Call) -> Any:
         collection = self._store.collection(call.name)
-        return answers.collection_info(collection, orjson.loads(await collection.read("info")))
+        return responses.collection_info(collection, orjson.loads(await collection.read("info")))
 
     async def _exists(self, call: Call) -> Any:
         catalogue = self._store.catalogue
@@ -96,12 +96,12 @@ class Routes:
         return await self._store.delete(call.name)
 
     async def _aliases(self, _call: Call) -> Any:
-        return answers.aliases(self._store.catalogue.aliases)
+        return responses.aliases(self._store.catalogue.aliases)
 
     async def _aliases_of(self, call: Call) -> Any:
         catalogue = self._store.catalogue
         name = catalogue.resolve(call.name)
-        return answers.aliases({alias: target for alias, target in catalogue.aliases.items() if target == name})
+        return responses.aliases({alias: target for alias, target in catalogue.aliases.items() if target == name})
 
     async def _change_aliases(self, call: Call) -> Any:
         await self._store.change_aliases(settings.alias_changes(call.parsed()))
@@ -126,7 +126,7 @@ class Routes:
         count = int(await self._store.collection(call.name).write(operation, body))
         first = self._operations
         self._operations += count
-        return [answers.update(first + number, wait=call.wait) for number in range(count)]
+        return [responses.update(first + number, wait=call.wait) for number in range(count)]
 
     def _reading(self, operation: str) -> Handler:
         async def handler(call: Call) -> Any:

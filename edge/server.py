@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from edge.errors import CannotStart
-from edge.indexing import Indexing
+from edge.hnsw import HnswBuilder
 from edge.store import Store
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: Starlette, store: Store, indexing: Indexing, listener: socket.socket, data: Path) -> None:
+async def serve(app: Starlette, store: Store, indexing: HnswBuilder, listener: socket.socket, data: Path) -> None:
     """Serves until SIGTERM, SIGINT or a broken store; returns with the requests answered and nothing closed yet."""
     config = uvicorn.Config(
         app,

@@ -5,7 +5,7 @@ from typing import Any
 
 from edge.catalogue import DISTANCES, Catalogue, VectorSetting
 from edge.errors import BadInput
-from edge.fields import Fields
+from edge.json_fields import Fields
 
 # Qdrant's own bound.
 LARGEST_DIMENSION = 65_536

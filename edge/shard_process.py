@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 
+from edge.child_process import command
 from edge.errors import HostFault, Refused
-from edge.offspring import command
-from edge.wire import BUFFER_BYTES, DONE, REPLY, Request, pair, request_frame
+from edge.ipc import BUFFER_BYTES, DONE, REPLY, Request, pair, request_frame
 
 # An orderly end is an end of file; this is for one that stands still.
 STOP_S = 5.0
 
 
-class Host:
+class ShardProcess:
     """One host process. Requests are answered in the order in which they were sent."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Host:
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, keep_open: int) -> "Host":
+    async def start(cls, keep_open: int) -> "ShardProcess":
         """Starts the process; it keeps a descriptor open, that of the folder's lock, as long as it lives."""
         ours, theirs = pair()
         with theirs:

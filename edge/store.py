@@ -22,7 +22,7 @@ from edge.catalogue import Catalogue, Entry, VectorSetting
 from edge.collection import Collection
 from edge.disk import FolderLock, replace_file, sync_folder
 from edge.errors import CannotStart, HostFault
-from edge.hosts import Host
+from edge.shard_process import ShardProcess
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Store:
         self.catalogue = _read(self._catalogue_file, self._shards)
         _sweep(self._shards, self.catalogue)
         self._open: dict[str, Collection] = {}
-        self._hosts: set[Host] = set()
+        self._hosts: set[ShardProcess] = set()
         # Held for as long as a change of the catalogue waits for a host, so that no other comes in between.
         self.changing = asyncio.Lock()
         self.is_broken = asyncio.Event()
@@ -92,7 +92,7 @@ class Store:
         await self.let_go(gone.host, gone.shard)
         return True
 
-    def take_over(self, name: str, host: Host, folder: str) -> None:
+    def take_over(self, name: str, host: ShardProcess, folder: str) -> None:
         """Puts a copy of a collection's shard, open in a host of its own, in its place. Call with `changing` held."""
         sync_folder(self._shards)
         self._commit(self.catalogue.with_folder(name, folder))
@@ -101,7 +101,7 @@ class Store:
         collection.host, collection.shard = host, str(self.path(folder))
         self._youngest = host
 
-    async def let_go(self, host: Host, shard: str) -> None:
+    async def let_go(self, host: ShardProcess, shard: str) -> None:
         """Closes and removes a shard that the catalogue does not name any more."""
         await host.ask(shard, "close")
         if host is not self._youngest and all(host is not one.host for one in self._open.values()):
@@ -121,14 +121,14 @@ class Store:
         async with self.changing:
             self._commit(change(self.catalogue))
 
-    async def start_host(self) -> Host:
+    async def start_host(self) -> ShardProcess:
         """A new process. If one that has collections open dies, the store is broken."""
-        host = await Host.start(self._lock.fileno())
+        host = await ShardProcess.start(self._lock.fileno())
         self._hosts.add(host)
         host.on_death(lambda: self._host_died(host))
         return host
 
-    async def stop_host(self, host: Host) -> None:
+    async def stop_host(self, host: ShardProcess) -> None:
         """Ends a process that has nothing open, or nothing that matters."""
         self._hosts.discard(host)
         await host.stop()
@@ -146,7 +146,7 @@ class Store:
         replace_file(self._catalogue_file, changed.to_json())
         self.catalogue = changed
 
-    def _host_died(self, host: Host) -> None:
+    def _host_died(self, host: ShardProcess) -> None:
         if host in self._hosts and (host is self._youngest or any(host is one.host for one in self._open.values())):
             log.critical("a host died pid=%s: the server ends, to be started again", host.pid)
             self.is_broken.set()

@@ -9,13 +9,14 @@ from typing import Any, Literal, Self
 
 from redis.exceptions import RedisError
 
+from lookalike.argument_checks import limit_given, path_given, seconds_given, why_no_file
 from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.broker import broker_url, without_secret
 from lookalike.connections import Connections, PerProcess
+from lookalike.discovery import with_running
 from lookalike.errors import Refused, Unreachable
-from lookalike.given import limit_given, path_given, seconds_given, why_no_file
 from lookalike.job import Job
-from lookalike.local.running import with_running
+from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
 from lookalike.log import fields
 from lookalike.messages import (
     ImageByPath,
@@ -26,7 +27,6 @@ from lookalike.messages import (
     SyncReply,
 )
 from lookalike.neighbour import Neighbour
-from lookalike.paths import checked, is_sayable, quoted, shown
 from lookalike.query import query_bytes
 from lookalike.settings import Settings, read_settings
 from lookalike.status import Status, read_status
@@ -73,24 +73,24 @@ class Client:
     ) -> Job[list[Neighbour]]:
         """Asks for the nearest neighbours of an image: a file here, else a path of the library; or bytes.
 
-        Nobody starts on it any more after `timeout_s` (LOOKALIKE_SEARCH_S if not given). A large photo is
+        Nobody starts on it any more after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
         scaled down before it is sent, unless every bit counts. Raises Refused if the image or the limit is at
         fault, Unreachable if the broker does not answer.
         """
-        sender, wanted = self._opened.here().sender, limit_given(limit, self.settings.max_limit)
-        patience_s = self.settings.search_s if timeout_s is None else seconds_given(timeout_s)
-        sent = sender.search(self._query(image, scaled=scaled), wanted, expires_s=patience_s)
+        transport, wanted = self._opened.here().transport, limit_given(limit, self.settings.max_limit)
+        patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
+        sent = transport.search(self._query(image, scaled=scaled), wanted, expires_s=patience_s)
         return Job(sent, self._answer, _neighbours, patience_s)
 
-    def sync(self, paths: Iterable[str | os.PathLike[str]], *, again: bool = False) -> Job[SyncReply]:
+    def sync(self, paths: Iterable[str | os.PathLike[str]], *, retry_rejected: bool = False) -> Job[SyncReply]:
         """Asks for these files to be indexed now: paths of the library, at most 1,000; absolute ones inside it too.
 
-        `again` also tries files that were rejected and have not changed. Raises Refused, Unreachable.
+        `retry_rejected` also tries files that were rejected and have not changed. Raises Refused, Unreachable.
         """
-        sender, relative = self._opened.here().sender, [self._relative(path) for path in paths]
+        transport, relative = self._opened.here().transport, [self._relative(path) for path in paths]
         if len(relative) > MAX_MESSAGE_PATHS:
             raise Refused(f"{len(relative)} paths are too many for one job: send at most {MAX_MESSAGE_PATHS}.")
-        sent = sender.sync(SyncMessage(paths=relative, again=again))
+        sent = transport.sync(SyncMessage(paths=relative, retry_rejected=retry_rejected))
         return Job(sent, self._answer, SyncReply.model_validate, SYNC_S)
 
     def allow_removals(self) -> None:
@@ -100,7 +100,7 @@ class Client:
         looks like a library that was emptied. Raises Unreachable.
         """
         try:
-            self._opened.here().board.allow_removals()
+            self._opened.here().telemetry.allow_removals()
         except RedisError as error:
             raise _unreachable(error) from error
 
@@ -108,7 +108,7 @@ class Client:
         """What the system is doing. Raises Unreachable if the broker does not answer."""
         opened = self._opened.here()
         try:
-            return read_status(self.settings, opened.board, opened.sender)
+            return read_status(self.settings, opened.telemetry, opened.transport)
         except RedisError as error:
             raise _unreachable(error) from error
 
@@ -122,7 +122,7 @@ class Client:
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
         """What the index knows of these paths of the library, at most 1,000, by path. Raises Unreachable, TimedOut."""
-        reply = self._opened.here().sender.known([*paths], timeout_s=READ_S)
+        reply = self._opened.here().transport.known([*paths], timeout_s=READ_S)
         return {file.path: file for file in reply.files}
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
@@ -130,18 +130,18 @@ class Client:
         wanted = [self._relative(path) for path in paths] if paths else [file.path for file in self.rejected()]
         step = self.settings.batch_paths
         for start in range(0, len(wanted), step):
-            message = SyncMessage(paths=wanted[start : start + step], again=True)
-            self._opened.here().sender.sync(message, scanned=True, answer=False)
+            message = SyncMessage(paths=wanted[start : start + step], retry_rejected=True)
+            self._opened.here().transport.sync(message, from_scan=True, want_result=False)
         return len(wanted)
 
     def _answer(self, job: str, timeout_s: float) -> Any:
         """Whichever process asks, also one that was not there when the job was sent."""
-        return self._opened.here().sender.answer(job, timeout_s=timeout_s)
+        return self._opened.here().transport.answer(job, timeout_s=timeout_s)
 
     def _pages(self, status: Literal["rejected"] | None) -> Iterator[KnownFile]:
         after: str | None = None
         while True:
-            page = self._opened.here().sender.page(ReadPage(after=after, status=status), timeout_s=READ_S)
+            page = self._opened.here().transport.page(ReadPage(after=after, status=status), timeout_s=READ_S)
             yield from page.files
             after = page.next
             if after is None:
@@ -176,12 +176,12 @@ class Client:
 
 def _as_it_is(path: str) -> str:
     """A path of the index, as `list` has it; or a name with bytes that are not UTF-8, as it lies on the disk."""
-    return checked(path) if is_sayable(path) else _said(path)
+    return validate_path(path) if is_utf8(path) else _said(path)
 
 
 def _said(path: str) -> str:
     try:
-        return checked(shown(path))
+        return validate_path(escape_path(path))
     except UnicodeEncodeError:
         raise Refused(f"{quoted(path)} can be no name of a file.") from None
 

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable
 
-from lookalike.board import Board
 from lookalike.broker import client_app, redis_of
 from lookalike.errors import Closed
-from lookalike.sender import Sender
 from lookalike.settings import Settings
+from lookalike.telemetry import Telemetry
+from lookalike.transport import CeleryTransport
 
 
 class Connections:
@@ -15,12 +15,12 @@ class Connections:
 
     def __init__(self, settings: Settings, *, name: str = "lookalike") -> None:
         self.redis = redis_of(settings)
-        self.board = Board(self.redis, settings.names)
-        self.sender = Sender(client_app(settings, name=name), settings.names)
+        self.telemetry = Telemetry(self.redis, settings.names)
+        self.transport = CeleryTransport(client_app(settings, name=name), settings.names)
 
     def close(self) -> None:
         """Closes what was opened, also what other threads opened."""
-        self.sender.close()
+        self.transport.close()
         self.redis.close()
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from lookalike.data_folder import DataFolder, data_folder, write_private
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder, data_folder, write_private
-from lookalike.local.locks import holder
-from lookalike.local.runtime import pointer_of, pointers
+from lookalike.file_locks import holder
+from lookalike.runtime_dir import pointer_of, pointers
 from lookalike.settings import Distance, Settings
 
 # What another command takes over from the running system unless it was set.
@@ -25,7 +25,7 @@ STARTING_S = 60.0
 LOOK_AGAIN_S = 0.1
 
 
-class Running(BaseModel):
+class RunningSystem(BaseModel):
     """What is known of a running system; the URLs carry their passwords."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,20 +45,20 @@ class Running(BaseModel):
     ignore: tuple[str, ...]
 
 
-def announce(folder: DataFolder, running: Running) -> None:
+def publish(folder: DataFolder, running: RunningSystem) -> None:
     """Lets the other commands find the system."""
     # Not by pydantic, which writes UTF-8: a name on disk need not be.
     write_private(folder.running, json.dumps(running.model_dump(), indent=1, default=os.fspath))
     write_private(pointer_of(folder), json.dumps(os.fspath(folder.root)))
 
 
-def withdraw(folder: DataFolder) -> None:
+def retract(folder: DataFolder) -> None:
     """Takes that back; nothing happens if there is nothing to take back."""
     folder.running.unlink(missing_ok=True)
     pointer_of(folder).unlink(missing_ok=True)
 
 
-def find_running(settings: Settings) -> Running | None:
+def find_running(settings: Settings) -> RunningSystem | None:
     """The system that runs on the data folder of these settings.
 
     If none is set and nothing runs on the user's own, the only one that runs elsewhere. A state file counts only
@@ -74,16 +74,16 @@ def find_running(settings: Settings) -> Running | None:
     return elsewhere[0] if elsewhere else None
 
 
-def find_by_broker(settings: Settings, redis_url: str) -> Running | None:
+def find_by_broker(settings: Settings, redis_url: str) -> RunningSystem | None:
     """The system of this machine that uses this broker, if there is one."""
     here = running_on(data_folder(settings))
     return next((found for found in (here, *_running_elsewhere()) if found and found.redis_url == redis_url), None)
 
 
-def running_on(folder: DataFolder) -> Running | None:
+def running_on(folder: DataFolder) -> RunningSystem | None:
     """The system that runs on this data folder."""
     with suppress(OSError, ValueError):
-        running = Running.model_validate(json.loads(folder.running.read_bytes()))
+        running = RunningSystem.model_validate(json.loads(folder.running.read_bytes()))
         if running.pid == holder(folder.lock):
             return running
     return None
@@ -115,7 +115,7 @@ def _wait_for_start(folder: DataFolder) -> None:
         time.sleep(LOOK_AGAIN_S)
 
 
-def _running_elsewhere() -> list[Running]:
+def _running_elsewhere() -> list[RunningSystem]:
     found = []
     for pointer in pointers():
         # Its system may be withdrawing it right now.

@@ -20,7 +20,7 @@ from uuid import uuid4
 from redis import Redis
 from redis.exceptions import LockError
 
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
 
 # Three looks that did not come.
 TROUBLE_S = 16
@@ -30,7 +30,7 @@ MAKING_S = 15.0
 
 
 @dataclass(frozen=True)
-class IndexNote:
+class IndexReport:
     """What is known; all empty if nothing is."""
 
     epoch: str = ""
@@ -39,21 +39,21 @@ class IndexNote:
     trouble: str = ""
 
 
-class IndexNotes:
+class IndexState:
     """Reads and writes the notes of one system. Every method raises RedisError if the broker does not answer."""
 
-    def __init__(self, redis: Redis, names: Names, unix_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, names: Keys, unix_s: Callable[[], float] = time.time) -> None:
         self._redis = redis
         self._key = f"{names.system}:index"
         self._unix_s = unix_s
 
-    def read(self) -> IndexNote:
+    def read(self) -> IndexReport:
         """What there is to know for whoever compares the library with the index."""
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.hmget(self._key, "epoch", "why", "anew")
             pipe.get(f"{self._key}:trouble")
             (epoch, why, anew), trouble = pipe.execute()
-        return IndexNote(_text(epoch), _text(why), _text(anew) == "1", _text(trouble))
+        return IndexReport(_text(epoch), _text(why), _text(anew) == "1", _text(trouble))
 
     def library(self) -> tuple[str | None, bool]:
         """Id of the library, and whether its index was there. Nobody may have an id, where no setting gives one."""

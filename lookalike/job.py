@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from lookalike.given import seconds_given
+from lookalike.argument_checks import seconds_given
 
 Answer = TypeVar("Answer")
 

@@ -34,7 +34,7 @@ class SyncMessage(Strict):
     paths: Paths = []
     gone: Paths = []
     library: str | None = None
-    again: bool = False
+    retry_rejected: bool = False
 
 
 class SyncReply(Strict):

@@ -8,7 +8,7 @@ READ = "lookalike.read"
 
 
 @dataclass(frozen=True)
-class Names:
+class Keys:
     """Everything that carries the system's name.
 
     Celery's Redis transport keeps a queue in a list of the same name. Workers take from the ingest

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.errors import Misconfigured
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
 Provider = Literal["auto", "cpu", "openvino", "cuda"]
@@ -68,16 +68,16 @@ class Settings(BaseSettings):
     poll_s: Seconds = Field(default=5.0, description="Seconds between two looks when polling.")
     settle_s: Seconds = Field(default=0.5, description="Seconds for which size and mtime must rest.")
     rescan_s: Seconds = Field(default=300.0, description="Seconds between two rescans.")
-    max_removed_share: Annotated[float, Field(gt=0, le=1)] = Field(
+    max_deleted_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.3, description="Share of the index that a scan removes without asking."
     )
-    max_removed_files: Count = Field(default=100, description="Files that a scan removes without asking, in any case.")
+    max_deleted_files: Count = Field(default=100, description="Files that a scan removes without asking, in any case.")
     batch_paths: Annotated[int, Field(ge=1, le=1000)] = Field(default=64, description="Most paths in one task.")
     batch_bytes: Count = Field(
         default=32 * 2**20, description="Most bytes of files in one task; a larger file is a task of its own."
     )
     batch_wait_s: Seconds = Field(default=0.25, description="Longest wait of a path for its batch to fill.")
-    backlog_batches: Count = Field(default=64, description="Batches that may wait in one queue.")
+    max_queued_batches: Count = Field(default=64, description="Batches that may wait in one queue.")
     extensions: Words = Field(
         default=tuple(EXTENSIONS.split(",")), description="Extensions of candidates, comma-separated."
     )
@@ -86,23 +86,23 @@ class Settings(BaseSettings):
     provider: Provider = Field(
         default="auto", description="What computes the embeddings: `cpu`, `openvino`, `cuda`, or the fastest here."
     )
-    workers: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
-    sub_batch: Count = Field(default=8, description="Images in one run of the model.")
+    ingest_processes: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
+    inference_batch: Count = Field(default=8, description="Images in one run of the model.")
     # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0010-index.md.
-    index_above: Count = Field(
+    hnsw_threshold: Count = Field(
         default=20_000, description="Points above which the embedded engine builds an HNSW index."
     )
     max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")
     # 128 million pixels are 384 MB as RGB; the largest photo that phones take today has 200 million.
     max_image_pixels: Count = Field(default=128_000_000, description="Largest image that is decoded.")
-    decode_s: Annotated[int, Field(ge=1)] = Field(
+    decode_timeout_s: Annotated[int, Field(ge=1)] = Field(
         default=30, description="Seconds after which opening one image is given up."
     )
     # Measured: 200 MiB at rest; what one image of 128 million pixels takes is given back by a new process.
     max_worker_mib: Count = Field(default=1024, description="Memory above which a worker process is replaced.")
     max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
-    batch_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
+    task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(
         default=5.0,
         description="Pause before a batch that failed unforeseen is tried again; the next is twice that.",
@@ -110,12 +110,12 @@ class Settings(BaseSettings):
     lease_s: Annotated[float, Field(ge=1)] = Field(
         default=10.0, description="Seconds of silence after which other workers take over what a worker holds."
     )
-    search_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
+    search_timeout_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
     search_lock: Path | None = Field(
         default=None,
         description="File that tells ingest workers of one machine that a search is under way; `up` names one.",
     )
-    give_way_s: Annotated[float, Field(ge=0, le=60)] = Field(
+    search_yield_s: Annotated[float, Field(ge=0, le=60)] = Field(
         default=0.05, description="Longest pause of ingest before an image while a search is under way."
     )
 
@@ -145,14 +145,14 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def names(self) -> Names:
+    def names(self) -> Keys:
         """Queues and keys of this system."""
-        return Names(self.name)
+        return Keys(self.name)
 
     @property
     def processes(self) -> int:
         """Ingest processes of a machine with these settings."""
-        return self.workers or os.cpu_count() or 1
+        return self.ingest_processes or os.cpu_count() or 1
 
 
 def read_settings(**given: object) -> Settings:

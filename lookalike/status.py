@@ -2,12 +2,12 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from lookalike.board import Board
 from lookalike.broker import broker_url, without_secret
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.messages import CountsReply
-from lookalike.sender import Sender
 from lookalike.settings import Settings
+from lookalike.telemetry import Telemetry
+from lookalike.transport import CeleryTransport
 
 PARTS = ("producer", "ingest", "search")
 COUNTS_S = 3.0
@@ -46,16 +46,16 @@ class Status(BaseModel):
         return self.state == "watching" and self.queued == 0 and self.settling == 0 and self.indexed is not None
 
 
-def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
+def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTransport) -> Status:
     """The status now. Raises RedisError if the broker does not answer; parts that are silent are named."""
-    note, alive = board.noted(), board.alive(PARTS)
+    note, alive = telemetry.read_report(), telemetry.alive(PARTS)
     # In this order: a batch counted as finished here was written before, so nothing is missing in between.
-    queued = note.held + board.queued()
-    found = _counts(sender) if alive["search"] else None
+    queued = note.held + telemetry.queued()
+    found = _counts(transport) if alive["search"] else None
     counts = found if isinstance(found, CountsReply) else None
     # It answers, and what it has may not be used; the producer only says so if it runs.
     refused = str(found) if isinstance(found, Misconfigured) else ""
-    rate = board.rate_per_s()
+    rate = telemetry.rate_per_s()
     left = None if counts is None else max(0, note.discovered - counts.indexed - counts.rejected)
     return Status(
         discovered=note.discovered,
@@ -66,9 +66,9 @@ def read_status(settings: Settings, board: Board, sender: Sender) -> Status:
         settling=note.settling,
         rate_per_s=round(rate, 2),
         eta_s=eta_s(left, rate),
-        embedded_total=board.embedded_total(),
+        embedded_total=telemetry.embedded_total(),
         state=note.state if alive["producer"] else "silent",
-        warning=note.warning or refused or board.waits_for() or None,
+        warning=note.warning or refused or telemetry.waits_for() or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
         backend=None if counts is None else counts.backend,
@@ -96,8 +96,8 @@ def eta_s(left: int | None, rate_per_s: float) -> float | None:
     return round(left / rate_per_s, 1)
 
 
-def _counts(sender: Sender) -> CountsReply | LookalikeError:
+def _counts(transport: CeleryTransport) -> CountsReply | LookalikeError:
     try:
-        return sender.counts(timeout_s=COUNTS_S)
+        return transport.counts(timeout_s=COUNTS_S)
     except LookalikeError as error:
         return error

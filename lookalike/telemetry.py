@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from redis import Redis
 
 from lookalike.envelope import files_in, files_in_hand
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
 
 BUCKET_S = 10
 WINDOW_S = 60
@@ -51,15 +51,15 @@ class ProducerNote:
     warning: str = ""
 
 
-class Board:
+class Telemetry:
     """Reads and writes the board of one system."""
 
-    def __init__(self, redis: Redis, names: Names, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, names: Keys, now: Callable[[], float] = time.time) -> None:
         self._redis = redis
         self._names = names
         self._now = now
 
-    def note(self, note: ProducerNote) -> None:
+    def write_report(self, note: ProducerNote) -> None:
         """Replaces what the producer said before."""
         self._redis.hset(self._key("producer"), mapping={name: str(value) for name, value in asdict(note).items()})
 
@@ -67,7 +67,7 @@ class Board:
         """Whether the broker still knows what the producer said."""
         return bool(self._redis.exists(self._key("producer")))
 
-    def noted(self) -> ProducerNote:
+    def read_report(self) -> ProducerNote:
         """What the producer said last; all zero before it ever ran."""
         kept = {_text(name): _text(value) for name, value in self._redis.hgetall(self._key("producer")).items()}
         kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerNote)}
@@ -85,7 +85,7 @@ class Board:
         """A scan made use of it."""
         self._redis.delete(self._key("allow-removals"))
 
-    def beat(self, part: str, identity: str) -> None:
+    def heartbeat(self, part: str, identity: str) -> None:
         """Says that this part is alive."""
         self._redis.set(self._key(f"beat:{part}:{identity}"), "1", ex=BEAT_TTL_S)
 
@@ -129,7 +129,7 @@ class Board:
         """Messages in the ingest queues."""
         return int(self._redis.llen(self._names.ingest)) + int(self._redis.llen(self._names.rescan))
 
-    def in_work(self) -> int:
+    def in_progress(self) -> int:
         """Files in messages that workers took from the ingest queues and have not finished."""
         return self._files(look_at=0)[1]
 

@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
 
 
 def escaped_name(path: str) -> str:
-    """A path as `lookalike.paths.shown` has it, so that no two paths look alike for what was escaped in them."""
+    """A path as `escape_path` writes it, so that no two paths look alike for what was escaped in them."""
     return escaped(SPELLED.sub(r"\\x5c", path))
 
 

@@ -30,7 +30,7 @@ from lookalike.messages import (
     Strict,
     SyncMessage,
 )
-from lookalike.names import READ, SEARCH, SYNC, Names
+from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 FREE_S = 10.0
 
 
-class Sender:
+class CeleryTransport:
     """Sends messages through one Celery app."""
 
-    def __init__(self, app: Celery, names: Names) -> None:
+    def __init__(self, app: Celery, names: Keys) -> None:
         self._app = app
         self._names = names
         # Not the app's own pool: Celery shares that with every app of this process that has the same broker, so that
@@ -70,13 +70,13 @@ class Sender:
             with suppress(RedisError, RuntimeError):
                 self._app.backend.remove_pending_result(result)
 
-    def sync(self, message: SyncMessage, *, scanned: bool = False, answer: bool = True) -> str:
+    def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
         """Asks the ingest workers to look at paths; what a scan found waits behind what just changed.
 
         Returns the job.
         """
-        queue = self._names.rescan if scanned else self._names.ingest
-        return self._send(SYNC, message, queue=queue, ignore_result=not answer)
+        queue = self._names.rescan if from_scan else self._names.ingest
+        return self._send(SYNC, message, queue=queue, ignore_result=not want_result)
 
     def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
         """Asks for neighbours; nobody starts on it after `expires_s`, and bytes of an image wait no longer.

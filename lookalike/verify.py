@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from lookalike.bounds import MAX_MESSAGE_PATHS
-from lookalike.disk import Disk, Found
 from lookalike.errors import Refused
+from lookalike.library.folder import FileEntry, FolderLibrary
+from lookalike.library.paths import escape_path, is_utf8
 from lookalike.messages import KnownFile
 from lookalike.neighbour import Neighbour
-from lookalike.paths import is_sayable, shown
 
 # The producer tells once a second how it stands: only what holds longer than that is known to be so.
 CALM_S = 1.5
@@ -91,7 +91,7 @@ class Comparison:
 class Verification:
     """Compares; `advance` is called with the number of files that were looked at since."""
 
-    disk: Disk
+    disk: FolderLibrary
     index: Index
     deep: int = 0
     # Larger files are not embedded again.
@@ -139,13 +139,13 @@ class Verification:
             self._compare(chunk, found)
             self.advance(len(chunk))
 
-    def _compare(self, files: list[Found], found: Comparison) -> None:
-        known = self.index.known([shown(file.path) for file in files])
+    def _compare(self, files: list[FileEntry], found: Comparison) -> None:
+        known = self.index.known([escape_path(file.path) for file in files])
         for file in files:
-            entry = known.get(shown(file.path))
+            entry = known.get(escape_path(file.path))
             if entry is None:
                 found.lost.add(file.path)
-            elif is_sayable(file.path) and file.stamp.looks != _looks_of(entry) and not _is_tried_again(entry):
+            elif is_utf8(file.path) and file.stamp.looks != _looks_of(entry) and not _is_tried_again(entry):
                 found.stale.add(file.path)
 
     def _look_again(self, found: Comparison) -> None:
@@ -153,7 +153,7 @@ class Verification:
         if 0 < found.lost.count + found.stale.count <= MAX_MESSAGE_PATHS:
             paths = [*found.lost.paths, *found.stale.paths]
             found.lost, found.stale = Files(), Files()
-            files = [Found(path, stamp) for path in paths if (stamp := self.disk.look(path)) is not None]
+            files = [FileEntry(path, stamp) for path in paths if (stamp := self.disk.look(path)) is not None]
             self._compare(files, found)
         if 0 < found.ghosts.count <= MAX_MESSAGE_PATHS:
             paths, found.ghosts = found.ghosts.paths, Files()

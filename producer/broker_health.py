@@ -10,7 +10,7 @@ from producer.backoff import backoff_s
 log = logging.getLogger(__name__)
 
 
-class Reach:
+class BrokerHealth:
     """What the threads found when they last spoke to the broker.
 
     `on_return` is called when it answers again after having been away: it may have lost messages.
@@ -34,7 +34,7 @@ class Reach:
         """Whether the last try worked."""
         return self._ever and not self.is_away
 
-    def may_try(self) -> bool:
+    def allows_attempt(self) -> bool:
         """Whether the wait after the last failure is over."""
         return not self.is_away or self._now_s() >= self._retry_at_s
 
@@ -46,7 +46,7 @@ class Reach:
             self._attempts += 1
             self._retry_at_s = self._now_s() + backoff_s(self._attempts)
 
-    def worked(self) -> None:
+    def succeeded(self) -> None:
         """Tells that the broker answered."""
         with self._lock:
             back, self._attempts = self.is_away, 0

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from lookalike.disk import Found, Stamp
+from lookalike.library.folder import FileEntry, FileVersion
+from lookalike.library.paths import escape_path, is_utf8
 from lookalike.messages import KnownFile
-from lookalike.paths import is_sayable, shown
 
 # About 60 MB. What does not fit in is removed by the scan after this one.
 MOST_VANISHED = 200_000
@@ -12,7 +12,7 @@ MOST_VANISHED = 200_000
 MOST_TWINS = 50
 
 
-def differing(found: Iterable[Found], known: Mapping[str, KnownFile]) -> list[Found]:
+def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) -> list[FileEntry]:
     """The files that the index does not know in this version. `known` has the names as messages say them.
 
     A file whose name cannot be said is rejected by name: known is known, whatever it looks like.
@@ -20,12 +20,12 @@ def differing(found: Iterable[Found], known: Mapping[str, KnownFile]) -> list[Fo
     return [
         file
         for file in found
-        if (entry := known.get(shown(file.path))) is None
-        or (is_sayable(file.path) and not entry.describes(*file.stamp))
+        if (entry := known.get(escape_path(file.path))) is None
+        or (is_utf8(file.path) and not entry.describes(*file.stamp))
     ]
 
 
-class Vanished:
+class MissingFiles:
     """Files of the index that are not on the disk any more, found again by size and mtime if they only moved."""
 
     def __init__(self, most_paths: int = MOST_VANISHED) -> None:
@@ -38,7 +38,7 @@ class Vanished:
     def __len__(self) -> int:
         return self._kept + self.left_over
 
-    def add(self, path: str, stamp: Stamp) -> None:
+    def add(self, path: str, stamp: FileVersion) -> None:
         """Takes a file that is not where the index says."""
         if self._kept >= self._most_paths:
             self.left_over += 1
@@ -46,7 +46,7 @@ class Vanished:
         self._kept += 1
         self._by_looks.setdefault(stamp.looks, []).append(path)
 
-    def moved_to(self, new: Found) -> str | None:
+    def take_move_source(self, new: FileEntry) -> str | None:
         """The old name of a new file, handed out once; None if nothing of its size and mtime vanished."""
         paths = self._by_looks.get(new.stamp.looks)
         if not paths:

@@ -4,7 +4,7 @@ import heapq
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lookalike.disk import Stamp
+from lookalike.library.folder import FileVersion
 
 # Who closes a file or moves it in is most likely done; a fifth of the wait still catches a second write.
 CLOSED_SHARE = 0.2
@@ -16,13 +16,13 @@ class Settled(NamedTuple):
     """A file at rest, and the names that it had before and nobody has been told about."""
 
     path: str
-    stamp: Stamp
+    stamp: FileVersion
     gone: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Resting:
-    stamp: Stamp
+    stamp: FileVersion
     since_s: float
     wait_s: float
     gone: tuple[str, ...]
@@ -34,7 +34,7 @@ class _Resting:
         return self.since_s + self.wait_s
 
 
-class Settling:
+class Debouncer:
     """Files whose size and mtime have to stay the same for `settle_s` before anybody reads them."""
 
     def __init__(self, settle_s: float, most_paths: int = MOST_PATHS) -> None:
@@ -50,8 +50,8 @@ class Settling:
     def __contains__(self, path: str) -> bool:
         return path in self._resting
 
-    def touched(
-        self, path: str, stamp: Stamp, now_s: float, *, closed: bool = False, gone: tuple[str, ...] = ()
+    def observe(
+        self, path: str, stamp: FileVersion, now_s: float, *, closed: bool = False, gone: tuple[str, ...] = ()
     ) -> bool:
         """Begins or goes on watching a file that is `stamp` now; False if there are too many already."""
         wait_s = self._settle_s * (CLOSED_SHARE if closed else 1.0)
@@ -90,7 +90,7 @@ class Settling:
                 self._plan(path, resting)
         return list(paths)
 
-    def looked(self, path: str, stamp: Stamp, now_s: float) -> Settled | None:
+    def confirm(self, path: str, stamp: FileVersion, now_s: float) -> Settled | None:
         """Tells what a due file is now. It is at rest and leaves, or somebody wrote and it waits the whole time."""
         resting = self._resting.get(path)
         if resting is None:

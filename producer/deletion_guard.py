@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Removals:
+class DeletionGuard:
     """The rule and the permission. The scan reads `is_allowed` and sets `is_used`; the reporter talks to Redis.
 
     A disk that is not mounted looks the same as a folder that was emptied.
@@ -21,7 +21,7 @@ class Removals:
         """Whether that many of the files in the index are too many to remove unasked."""
         return removed >= self.most_files and removed > self.most_share * indexed
 
-    def hold(self, removed: int, indexed: int) -> bool:
+    def blocks(self, removed: int, indexed: int) -> bool:
         """Whether the scan must not remove them now. A permission is used up by the scan that needs it."""
         self.is_asking = self.must_ask(removed, indexed) and not self.is_allowed
         self.is_used = self.is_used or (self.must_ask(removed, indexed) and self.is_allowed)

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from producer.batching import Batching, Change, shared_out
+from producer.batcher import Batching, Change, shared_out
+from producer.broker_health import BrokerHealth
+from producer.debounce import Debouncer
 from producer.events import (
     Event,
     FolderAppeared,
@@ -19,13 +21,11 @@ from producer.events import (
     Moved,
     Touched,
 )
-from producer.flight import InFlight
-from producer.folders import Folders
+from producer.folder_events import Folders
+from producer.in_flight import InFlight
 from producer.library import Library
-from producer.outbox import Outbox
-from producer.reach import Reach
-from producer.settling import Settling
-from producer.watching import Inbox
+from producer.live_publisher import LivePublisher
+from producer.watcher import Inbox
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,12 @@ class Loop:
         *,
         library: Library,
         inbox: Inbox,
-        settling: Settling,
+        settling: Debouncer,
         batching: Batching,
-        outbox: Outbox,
+        outbox: LivePublisher,
         in_flight: InFlight,
         folders: Folders,
-        reach: Reach,
+        broker_health: BrokerHealth,
         processes: int,
         request_scan: Callable[[str], None],
         report: Callable[["Loop"], None],
@@ -63,7 +63,7 @@ class Loop:
         self._outbox = outbox
         self._in_flight = in_flight
         self._folders = folders
-        self._reach = reach
+        self._broker_health = broker_health
         self._processes = processes
         self._request_scan = request_scan
         self._report = report
@@ -127,7 +127,7 @@ class Loop:
             return False
         if self._library.links.are_incomplete():
             self._request_scan("a file has another name somewhere")
-        if not self._settling.touched(path, stamp, self._now_s(), closed=closed, gone=gone):
+        if not self._settling.observe(path, stamp, self._now_s(), closed=closed, gone=gone):
             self._request_scan("too many files changed at once")
         return True
 
@@ -159,7 +159,7 @@ class Loop:
                 if stamp is None:
                     self._left(path)
                     continue
-                settled = self._settling.looked(path, stamp, now_s)
+                settled = self._settling.confirm(path, stamp, now_s)
                 if settled is not None:
                     self._in_flight.sent(path, stamp)
                     gone = tuple(filter(self._library.is_gone, settled.gone))
@@ -172,11 +172,11 @@ class Loop:
         self._outbox.put(self._batching.add(change, self._now_s()))
 
     def _enqueue(self) -> None:
-        if not len(self._outbox) or not self._reach.may_try():
+        if not len(self._outbox) or not self._broker_health.allows_attempt():
             return
         try:
             self._outbox.send()
         except (RedisError, OSError, Unreachable) as error:
-            self._reach.failed(error)
+            self._broker_health.failed(error)
         else:
-            self._reach.worked()
+            self._broker_health.succeeded()

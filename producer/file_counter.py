@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from producer.library import Count
-from producer.stopping import Stopped, rest
+from producer.shutdown import Stopped, sleep
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +69,12 @@ class Counter:
         """Counts whenever it is due, until the producer ends. Raises Stopped."""
         while True:
             while not self._changed.wait(1.0):
-                rest(self._stop, 0.0)
+                sleep(self._stop, 0.0)
             first_s = self._now_s()
             while (now_s := self._now_s()) < max(
                 self._rest_until_s, min(self._changed_at_s + QUIET_S, first_s + LONGEST_QUIET_S)
             ):
-                rest(self._stop, min(QUIET_S, max(0.01, self._rest_until_s - now_s)))
+                sleep(self._stop, min(QUIET_S, max(0.01, self._rest_until_s - now_s)))
             if self._may_count():
                 self.count()
             else:

@@ -8,11 +8,11 @@ import queue
 import threading
 from collections.abc import Callable
 
-from lookalike.paths import shown
+from lookalike.library.paths import escape_path
 from producer.events import Event, FolderAppeared, FolderEvent, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
-from producer.index import Index
+from producer.index_client import IndexClient
 from producer.library import Library
-from producer.stopping import go_on, rest
+from producer.shutdown import check, sleep
 
 MOST_FOLDERS = 10_000
 
@@ -23,7 +23,7 @@ class Folders:
     def __init__(
         self,
         library: Library,
-        index: Index,
+        index: IndexClient,
         tell: Callable[[Event], None],
         has_room: Callable[[], bool],
         stop: threading.Event,
@@ -48,7 +48,7 @@ class Folders:
     def run(self) -> None:
         """Tells what happened to files until the producer ends. Raises Stopped."""
         while True:
-            go_on(self._stop)
+            check(self._stop)
             try:
                 event = self._waiting.get(timeout=0.25)
             except queue.Empty:
@@ -70,12 +70,12 @@ class Folders:
                 self._appeared(new)
 
     def _appeared(self, folder: str) -> None:
-        if self._library.candidates.is_entered(folder):
+        if self._library.candidates.includes_folder(folder):
             for found in self._library.files(folder):
                 self._say(Touched(found.path, closed=True))
 
     def _left(self, folder: str, now: str | None) -> None:
-        said = shown(folder)
+        said = escape_path(folder)
         for file in self._index.files(under=said):
             old = self._library.raw(file.path)
             if not self._library.is_gone(old):
@@ -84,6 +84,6 @@ class Folders:
 
     def _say(self, event: Event) -> None:
         while not self._has_room():
-            rest(self._stop, 0.05)
-        go_on(self._stop)
+            sleep(self._stop, 0.05)
+        check(self._stop)
         self._tell(event)

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from lookalike.disk import Stamp
+from lookalike.library.folder import FileVersion
 
 # 4,600 fit into the queues by default, and 20,000 may wait for room there; 30,000 are 7 MB. What is forgotten may be
 # sent twice, which costs a look and no inference.
@@ -33,7 +33,7 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._sent)
 
-    def sent(self, path: str, stamp: Stamp) -> None:
+    def sent(self, path: str, stamp: FileVersion) -> None:
         """Remembers that this version of the file is on its way."""
         with self._lock:
             self._sent.pop(hash((path, stamp)), None)
@@ -41,7 +41,7 @@ class InFlight:
             if len(self._sent) > self._most_paths:
                 self._sent.popitem(last=False)
 
-    def holds(self, path: str, stamp: Stamp) -> bool:
+    def holds(self, path: str, stamp: FileVersion) -> bool:
         """Whether this very version is on its way."""
         with self._lock:
             sent_s = self._sent.get(hash((path, stamp)))

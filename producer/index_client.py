@@ -8,10 +8,10 @@ from typing import TypeVar
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import fields
 from lookalike.messages import CountsReply, KnownFile, ReadPage
-from lookalike.sender import Sender
+from lookalike.transport import CeleryTransport
 from producer.backoff import backoff_s
-from producer.reach import Reach
-from producer.stopping import rest
+from producer.broker_health import BrokerHealth
+from producer.shutdown import sleep
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +22,22 @@ LOOK_S = 0.1
 Answer = TypeVar("Answer")
 
 
-class Index:
+class IndexClient:
     """What the index says. One object per thread, because each shows its own trouble.
 
     Every method raises Stopped when the producer ends, and nothing else: what is away comes back. `on_return`
     is called when broker or store could not be reached for a while: they may have lost something.
     """
 
-    def __init__(self, sender: Sender, reach: Reach, stop: threading.Event, on_return: Callable[[], None]) -> None:
-        self._sender = sender
-        self._reach = reach
+    def __init__(
+        self,
+        transport: CeleryTransport,
+        broker_health: BrokerHealth,
+        stop: threading.Event,
+        on_return: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._broker_health = broker_health
         self._stop = stop
         self._on_return = on_return
         self._answered_once = False
@@ -40,11 +46,11 @@ class Index:
 
     def counts(self) -> CountsReply:
         """How much is in the index, and which library it belongs to."""
-        return self._patiently(lambda: self._sender.counts(timeout_s=ANSWER_S))
+        return self._patiently(lambda: self._transport.counts(timeout_s=ANSWER_S))
 
     def known(self, paths: list[str]) -> dict[str, KnownFile]:
         """What is known of these paths (at most 1,000), by path."""
-        reply = self._patiently(lambda: self._sender.known(paths, timeout_s=ANSWER_S))
+        reply = self._patiently(lambda: self._transport.known(paths, timeout_s=ANSWER_S))
         return {file.path: file for file in reply.files}
 
     def files(self, under: str | None = None) -> Iterator[KnownFile]:
@@ -52,7 +58,7 @@ class Index:
         after: str | None = None
         while True:
             ask = ReadPage(after=after, under=under)
-            reply = self._patiently(lambda ask=ask: self._sender.page(ask, timeout_s=ANSWER_S))  # type: ignore[misc]
+            reply = self._patiently(lambda ask=ask: self._transport.page(ask, timeout_s=ANSWER_S))  # type: ignore[misc]
             yield from reply.files
             after = reply.next
             if after is None:
@@ -62,9 +68,9 @@ class Index:
         attempt = 0
         was_away = False
         while True:
-            while not self._reach.is_there:
+            while not self._broker_health.is_there:
                 # Celery would try on its own and complain each second.
-                rest(self._stop, LOOK_S)
+                sleep(self._stop, LOOK_S)
             try:
                 answer = ask()
             except LookalikeError as error:
@@ -75,7 +81,7 @@ class Index:
                     # At start the workers load their model first; that is nothing to warn of.
                     level = logging.WARNING if self._answered_once else logging.INFO
                     log.log(level, fields("index does not answer, asking again", error=str(error)))
-                rest(self._stop, backoff_s(attempt))
+                sleep(self._stop, backoff_s(attempt))
             else:
                 if attempt:
                     log.info("index answers")

@@ -120,7 +120,7 @@ class AttentiveWatches(InotifyWatchGroup):
             del self._active_callbacks_by_path[path]
 
 
-class AttentiveEmitter(InotifyFullEmitter):
+class OverflowAwareEmitter(InotifyFullEmitter):
     """Tells unpaired halves of a move as moves from or to nowhere, and forgets a folder that left."""
 
     _inotify: AttentiveWatches | None
@@ -151,13 +151,13 @@ class AttentiveEmitter(InotifyFullEmitter):
         return self._inotify is not None and self._inotify.is_watching_root()
 
 
-class AttentiveObserver(BaseObserver):
+class OverflowAwareObserver(BaseObserver):
     """Observes by inotify."""
 
     def __init__(self, on_overflow: Callable[[], None], on_exhausted: Callable[[], None]) -> None:
         self._inotify = AttentiveInotify(on_overflow, on_exhausted)
         self._inotify.start()
-        super().__init__(AttentiveEmitter, inotify_fd=self._inotify)
+        super().__init__(OverflowAwareEmitter, inotify_fd=self._inotify)
 
     def is_reading(self) -> bool:
         """Whether the thread that reads the kernel's events lives, and has something to read."""
@@ -174,8 +174,8 @@ class AttentiveObserver(BaseObserver):
         self._inotify.stop()
         self._inotify.join()
 
-    def _ours(self) -> list[AttentiveEmitter]:
-        return [emitter for emitter in self.emitters if isinstance(emitter, AttentiveEmitter)]
+    def _ours(self) -> list[OverflowAwareEmitter]:
+        return [emitter for emitter in self.emitters if isinstance(emitter, OverflowAwareEmitter)]
 
 
 def _is_folder_that_left(event: InotifyEvent) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lookalike.candidates import Candidates
-from lookalike.disk import Disk
-from lookalike.paths import shown
+from lookalike.library.folder import FolderLibrary
+from lookalike.library.paths import escape_path
+from lookalike.library.rules import Candidates
 from producer.links import Links
 
 MISSING = "is missing"
@@ -25,7 +25,7 @@ class Count:
     first_unreadable: str = ""
 
 
-class Library(Disk):
+class Library(FolderLibrary):
     """A library that is watched: `root` must not be a link itself, because the kernel would watch the link."""
 
     def __init__(self, root: Path, candidates: Candidates) -> None:
@@ -62,4 +62,4 @@ class Library(Disk):
             # 4096 entries take a few milliseconds.
             if at % 4096 == 0 and should_stop():
                 return None
-        return Count(discovered, ignored, len(unreadable), shown(unreadable[0]) if unreadable else "")
+        return Count(discovered, ignored, len(unreadable), escape_path(unreadable[0]) if unreadable else "")

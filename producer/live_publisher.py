@@ -7,7 +7,7 @@ very short, whatever finds no room in it at once goes the way of a scan, and wor
 from collections import deque
 from typing import Protocol
 
-from producer.batching import Batch
+from producer.batcher import Batch
 
 # 256 paths: 1 to 3 s for two workers (100 to 250 images/s, 2 cores), so that a new photo is found within 10 s.
 EXPRESS_BATCHES = 4
@@ -23,7 +23,7 @@ class Lane(Protocol):
         """Enqueues a batch."""
 
 
-class Outbox:
+class LivePublisher:
     """Batches that are not enqueued yet."""
 
     def __init__(self, express: Lane, bulk: Lane) -> None:

@@ -5,17 +5,17 @@ from collections.abc import Callable
 
 from producer.library import EMPTY, Library
 from producer.mounts import mounted_below
-from producer.stopping import rest
-from producer.watching import Watcher
+from producer.shutdown import sleep
+from producer.watcher import Watcher
 
 LOOK_S = 1.0
 
 
-def mind(library: Library, watcher: Watcher, request: Callable[[str], None], stop: threading.Event) -> None:
+def supervise(library: Library, watcher: Watcher, request: Callable[[str], None], stop: threading.Event) -> None:
     """Runs until the producer ends. Raises Stopped."""
     before, mounted_before = library.absence(), mounted_below(library.root)
     while True:
-        rest(stop, LOOK_S)
+        sleep(stop, LOOK_S)
         mounted = mounted_below(library.root)
         if mounted - mounted_before:
             request("a disk was mounted in the library")

@@ -6,34 +6,34 @@ from collections.abc import Callable
 from redis import Redis
 
 from lookalike.bounds import MAX_PATH_CHARS
+from lookalike.library.paths import escape_path
 from lookalike.log import fields
 from lookalike.messages import SyncMessage
-from lookalike.names import Names
-from lookalike.paths import shown
-from lookalike.sender import Sender
-from producer.batching import Batch
+from lookalike.redis_keys import Keys
+from lookalike.transport import CeleryTransport
+from producer.batcher import Batch
 
 log = logging.getLogger(__name__)
 
 
-class Lane:
+class QueueWriter:
     """Sends batches to one queue. Raises what redis and Sender raise when the broker is away."""
 
     def __init__(
         self,
-        sender: Sender,
+        transport: CeleryTransport,
         redis: Redis,
-        names: Names,
+        names: Keys,
         *,
-        scanned: bool,
+        from_scan: bool,
         most_batches: int,
         may_remove: Callable[[], bool],
         library_id: Callable[[], str | None],
     ) -> None:
-        self._sender = sender
+        self._transport = transport
         self._redis = redis
-        self._queue = names.rescan if scanned else names.ingest
-        self._scanned = scanned
+        self._queue = names.rescan if from_scan else names.ingest
+        self._from_scan = from_scan
         self._most_batches = most_batches
         self._may_remove = may_remove
         self._library_id = library_id
@@ -52,13 +52,13 @@ class Lane:
         gone = _sayable(batch.gone) if library_id is not None and (not batch.gone or self._may_remove()) else []
         paths = _sayable(batch.paths)
         if paths or gone:
-            self._sender.sync(
-                SyncMessage(paths=paths, gone=gone, library=library_id), scanned=self._scanned, answer=False
+            self._transport.sync(
+                SyncMessage(paths=paths, gone=gone, library=library_id), from_scan=self._from_scan, want_result=False
             )
 
 
 def _sayable(paths: list[str]) -> list[str]:
-    said = [shown(path) for path in paths]
+    said = [escape_path(path) for path in paths]
     too_long = [path for path in said if len(path) > MAX_PATH_CHARS]
     if too_long:
         log.warning(fields("paths too long for a message", count=len(too_long), first=too_long[0][:100]))

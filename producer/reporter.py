@@ -6,11 +6,11 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from lookalike.board import BEAT_S, Board, ProducerNote
-from lookalike.index_notes import IndexNote, IndexNotes
-from producer.flight import InFlight
-from producer.reach import Reach
-from producer.removals import Removals
+from lookalike.index_state import IndexReport, IndexState
+from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
+from producer.broker_health import BrokerHealth
+from producer.deletion_guard import DeletionGuard
+from producer.in_flight import InFlight
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +23,20 @@ class Reporter:
     def __init__(
         self,
         *,
-        board: Board,
+        telemetry: Telemetry,
         redis: Redis,
-        reach: Reach,
+        broker_health: BrokerHealth,
         in_flight: InFlight,
-        removals: Removals,
+        removals: DeletionGuard,
         on_allowed: Callable[[], None],
-        index_notes: IndexNotes,
-        on_index_changed: Callable[[IndexNote], None],
+        index_notes: IndexState,
+        on_index_changed: Callable[[IndexReport], None],
         identity: str,
         now_s: Callable[[], float],
     ) -> None:
-        self._board = board
+        self._telemetry = telemetry
         self._redis = redis
-        self._reach = reach
+        self._broker_health = broker_health
         self._in_flight = in_flight
         self._removals = removals
         self._on_allowed = on_allowed
@@ -57,34 +57,34 @@ class Reporter:
         """Writes the note if it is time, or if somebody may be waiting for what it says."""
         now_s = self._now_s()
         matters = (note.state, note.scan_ended_at, note.warning, note.settling > 0, note.held > 0)
-        if (matters == self._said and now_s < self._next_note_s) or not self._reach.may_try():
+        if (matters == self._said and now_s < self._next_note_s) or not self._broker_health.allows_attempt():
             return
         try:
             if now_s >= self._next_beat_s:
-                self._board.beat("producer", self._identity)
+                self._telemetry.heartbeat("producer", self._identity)
                 self._mind_loss()
                 self._mind_removals()
                 self._mind_index()
                 self._next_beat_s = now_s + BEAT_S
-            self._board.note(note)
-            if len(self._in_flight) and not self._board.waiting() and not self._board.in_work():
+            self._telemetry.write_report(note)
+            if len(self._in_flight) and not self._telemetry.waiting() and not self._telemetry.in_progress():
                 self._in_flight.drained(now_s)
         except (RedisError, OSError) as error:
-            self._reach.failed(error)
+            self._broker_health.failed(error)
             # Its return is told already.
             self._broker = None
             return
-        self._reach.worked()
+        self._broker_health.succeeded()
         self._said, self._next_note_s = matters, now_s + NOTE_S
 
     def _mind_removals(self) -> None:
         """Hears of a permission within a beat, and gives it back once a scan has used it."""
         removals = self._removals
         if removals.is_used:
-            self._board.removals_done()
+            self._telemetry.removals_done()
             removals.is_allowed = removals.is_used = False
             return
-        removals.is_allowed = self._board.are_removals_allowed()
+        removals.is_allowed = self._telemetry.are_removals_allowed()
         if removals.is_allowed and removals.is_asking:
             self._on_allowed()
 
@@ -106,6 +106,6 @@ class Reporter:
         except ResponseError:
             # Some hosted brokers do not allow INFO; then only what is seen counts.
             broker = "unknown"
-        if self._broker is not None and (broker != self._broker or not self._board.has_note()):
-            self._reach.restarted()
+        if self._broker is not None and (broker != self._broker or not self._telemetry.has_note()):
+            self._broker_health.restarted()
         self._broker = broker

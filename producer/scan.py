@@ -1,6 +1,6 @@
 """A scan: the whole library against the whole index, in constant memory; what differs goes to the `rescan` queue.
 
-1. Count the files (producer/counting.py), so that their number is known at once.
+1. Count the files (producer/file_counter.py), so that their number is known at once.
 2. Page through the index and look which of its files are still there.
 3. Walk the library and ask the index, 1,000 files at a time, what it knows of them. New files that have
    the size and mtime of a vanished one are its new name.
@@ -15,26 +15,26 @@ import time
 from collections.abc import Callable, Iterator
 
 from lookalike.bounds import MAX_MESSAGE_PATHS
-from lookalike.disk import Found, Stamp
+from lookalike.library.folder import FileEntry, FileVersion
+from lookalike.library.paths import escape_path
 from lookalike.log import fields
 from lookalike.messages import CountsReply
-from lookalike.paths import shown
-from producer.batching import Change
-from producer.comparing import Vanished, differing
+from producer.batcher import Change
+from producer.comparison import MissingFiles, changed_files
+from producer.deletion_guard import DeletionGuard
 from producer.events import Event, Touched
-from producer.index import Index
+from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
-from producer.outlet import Outlet
-from producer.removals import Removals
+from producer.scan_publisher import ScanPublisher
 
 log = logging.getLogger(__name__)
 
 
-class Offline(Exception):
+class LibraryOffline(Exception):
     """The library is not there: nothing can be said about its files."""
 
 
-class Overtaken(Exception):
+class ScanSuperseded(Exception):
     """Something was lost since the scan began, and it has gone on for long: begin anew."""
 
 
@@ -44,12 +44,12 @@ class Scan:
     def __init__(
         self,
         library: Library,
-        index: Index,
-        outlet: Outlet,
+        index: IndexClient,
+        outlet: ScanPublisher,
         *,
-        removals: Removals,
+        removals: DeletionGuard,
         settle_s: float,
-        is_pending: Callable[[str, Stamp], bool],
+        is_pending: Callable[[str, FileVersion], bool],
         is_overtaken: Callable[[], bool],
         touch: Callable[[Event], None],
         unix_s: Callable[[], float] = time.time,
@@ -71,11 +71,11 @@ class Scan:
     def compare(self, counts: CountsReply) -> None:
         """Enqueues everything that differs. Raises Offline, Overtaken, Stopped."""
         if self._library.absence() == EMPTY and counts.indexed + counts.rejected > 0:
-            raise Offline(EMPTY)
+            raise LibraryOffline(EMPTY)
         vanished = self._vanished()
         found = moved = 0
         for new in self._different():
-            old = vanished.moved_to(new)
+            old = vanished.take_move_source(new)
             found, moved = found + 1, moved + (old is not None)
             gone = () if old is None else (old,)
             self._outlet.add(Change((new.path,), gone, new.stamp.size_bytes), new.stamp)
@@ -88,28 +88,28 @@ class Scan:
         """Raises Offline if the library is not the one that the scan began with, Overtaken if it began too early."""
         absence = self._library.absence()
         if absence not in (None, EMPTY):
-            raise Offline(absence)
+            raise LibraryOffline(absence)
         if self._library.identity() != self._identity:
-            raise Offline("was replaced by another folder")
+            raise LibraryOffline("was replaced by another folder")
         if self._is_overtaken():
-            raise Overtaken
+            raise ScanSuperseded
 
-    def _vanished(self) -> Vanished:
-        vanished = Vanished()
+    def _vanished(self) -> MissingFiles:
+        vanished = MissingFiles()
         for at, file in enumerate(self._index.files()):
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()
             path = self._library.raw(file.path)
             if self._library.is_gone(path):
-                vanished.add(path, Stamp(file.size_bytes, file.mtime_ns, file.ctime_ns))
+                vanished.add(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
         return vanished
 
-    def _different(self) -> Iterator[Found]:
+    def _different(self) -> Iterator[FileEntry]:
         files = self._library.files()
         while chunk := list(itertools.islice(files, MAX_MESSAGE_PATHS)):
             self.check()
-            known = self._index.known([shown(file.path) for file in chunk])
-            for file in differing(chunk, known):
+            known = self._index.known([escape_path(file.path) for file in chunk])
+            for file in changed_files(chunk, known):
                 if self._is_pending(file.path, file.stamp):
                     continue
                 if self._unix_s() - file.stamp.mtime_ns / 1e9 < self._settle_s:
@@ -118,9 +118,9 @@ class Scan:
                 else:
                     yield file
 
-    def _remove(self, vanished: Vanished, counts: CountsReply) -> int:
+    def _remove(self, vanished: MissingFiles, counts: CountsReply) -> int:
         indexed = counts.indexed + counts.rejected
-        if self._removals.hold(len(vanished), indexed):
+        if self._removals.blocks(len(vanished), indexed):
             self.warning = (
                 f"{len(vanished)} of {indexed} files in the index are not in the library any more. "
                 "That many are not removed unasked: check that every disk and share is mounted, "
@@ -133,7 +133,7 @@ class Scan:
         self._outlet.wait_until_done()
         self.check()
         if self._library.absence() == EMPTY:
-            raise Offline(EMPTY)
+            raise LibraryOffline(EMPTY)
         removed = 0
         for path in vanished.rest():
             if self._library.is_gone(path):

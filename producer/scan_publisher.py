@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from lookalike.disk import Stamp
 from lookalike.errors import Unreachable
-from producer.batching import Batch, Batching, Change, shared_out
-from producer.flight import InFlight
-from producer.lane import Lane
-from producer.reach import Reach
-from producer.stopping import rest
+from lookalike.library.folder import FileVersion
+from producer.batcher import Batch, Batching, Change, shared_out
+from producer.broker_health import BrokerHealth
+from producer.in_flight import InFlight
+from producer.queue_writer import QueueWriter
+from producer.shutdown import sleep
 
 # A batch takes a worker a tenth of a second and more, so this keeps the queue from running dry.
 LOOK_S = 0.2
@@ -23,30 +23,30 @@ LAST_BATCHES_S = 30.0
 Answer = TypeVar("Answer")
 
 
-class Outlet:
+class ScanPublisher:
     """Sends what a scan found; blocks while there is no room. Raises Stopped when the producer ends."""
 
     def __init__(
         self,
-        lane: Lane,
+        lane: QueueWriter,
         in_flight: InFlight,
-        reach: Reach,
+        broker_health: BrokerHealth,
         stop: threading.Event,
         *,
         batch_paths: int,
         batch_bytes: int,
         processes: int,
-        in_work: Callable[[], int],
+        in_progress: Callable[[], int],
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._lane = lane
         self._in_flight = in_flight
-        self._reach = reach
+        self._broker_health = broker_health
         self._stop = stop
         self._batching = Batching(batch_paths, batch_bytes, batch_wait_s=0.0)
         # Of the paths that are not sent yet.
-        self._stamps: dict[str, Stamp] = {}
-        self._in_work = in_work
+        self._stamps: dict[str, FileVersion] = {}
+        self._in_work = in_progress
         self._processes = processes
         self._room = 0
         self._sending = 0
@@ -58,7 +58,7 @@ class Outlet:
     def __len__(self) -> int:
         return len(self._batching) + self._sending
 
-    def add(self, change: Change, stamp: Stamp | None) -> None:
+    def add(self, change: Change, stamp: FileVersion | None) -> None:
         """Takes a change; sends the batches that it filled."""
         if stamp is not None:
             self._stamps.update(dict.fromkeys(change.paths, stamp))
@@ -103,14 +103,14 @@ class Outlet:
             try:
                 answer = question()
             except (RedisError, OSError, Unreachable) as error:
-                self._reach.failed(error)
-                while not self._reach.may_try():
+                self._broker_health.failed(error)
+                while not self._broker_health.allows_attempt():
                     self._pause()
             else:
-                self._reach.worked()
+                self._broker_health.succeeded()
                 return answer
 
     def _pause(self) -> None:
         self.check()
         self.waited_s += LOOK_S
-        rest(self._stop, LOOK_S)
+        sleep(self._stop, LOOK_S)

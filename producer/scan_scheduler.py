@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from lookalike.log import fields
 from lookalike.messages import CountsReply
-from producer.counting import Counter
-from producer.index import Index
+from producer.file_counter import Counter
+from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
-from producer.outlet import Outlet
-from producer.scanning import Offline, Overtaken, Scan
-from producer.stopping import go_on
-from producer.watching import Watcher
+from producer.scan import LibraryOffline, Scan, ScanSuperseded
+from producer.scan_publisher import ScanPublisher
+from producer.shutdown import check
+from producer.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +37,15 @@ def is_overtaken(scan_s: float, *, asked: bool) -> bool:
     return asked and scan_s > OVERTAKEN_S
 
 
-class Scanner:
+class ScanScheduler:
     """Scans in a thread of its own; the loop reads its attributes."""
 
     def __init__(
         self,
         *,
         library: Library,
-        index: Index,
-        outlet: Outlet,
+        index: IndexClient,
+        outlet: ScanPublisher,
         watcher: Watcher,
         counter: Counter,
         new_scan: Callable[[], Scan],
@@ -97,16 +97,16 @@ class Scanner:
     def run(self) -> None:
         """Scans until the producer ends. Raises Stopped."""
         while True:
-            go_on(self._stop)
+            check(self._stop)
             self._asked.clear()
             self._begun_s, waited_s = self._now_s(), self._outlet.waited_s
             try:
                 self._scan()
-            except Offline as reason:
+            except LibraryOffline as reason:
                 self._outlet.forget()
                 self._go_offline(str(reason))
                 wait_s = OFFLINE_RETRY_S
-            except Overtaken:
+            except ScanSuperseded:
                 log.info("scan begins anew")
                 self._outlet.forget()
                 wait_s = 0.0
@@ -118,7 +118,7 @@ class Scanner:
     def _scan(self) -> None:
         absence = self._library.absence()
         if absence not in (None, EMPTY):
-            raise Offline(absence)
+            raise LibraryOffline(absence)
         if not self.offline:
             self._phase = COUNTING
         # Before anything is looked at: what changes from now on is told by events.

@@ -8,32 +8,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookalike.board import ProducerNote
-from lookalike.candidates import Candidates
 from lookalike.connections import Connections
-from lookalike.disk import Stamp
-from lookalike.index_notes import IndexNote, IndexNotes
+from lookalike.index_state import IndexReport, IndexState
+from lookalike.library.folder import FileVersion
+from lookalike.library.rules import Candidates
 from lookalike.log import fields
 from lookalike.settings import Settings
-from producer.batching import Batching
-from producer.counting import Counter
-from producer.flight import InFlight
-from producer.folders import Folders
-from producer.index import Index
-from producer.lane import Lane
+from lookalike.telemetry import ProducerNote
+from producer.batcher import Batching
+from producer.broker_health import BrokerHealth
+from producer.debounce import MOST_PATHS, Debouncer
+from producer.deletion_guard import DeletionGuard
+from producer.event_loop import Loop
+from producer.file_counter import Counter
+from producer.folder_events import Folders
+from producer.in_flight import InFlight
+from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
-from producer.loop import Loop
-from producer.minding import mind
-from producer.outbox import EXPRESS_BATCHES, Outbox
-from producer.outlet import Outlet
-from producer.reach import Reach
-from producer.removals import Removals
-from producer.reporting import Reporter
-from producer.scanner import WATCHING, Scanner
-from producer.scanning import Scan
-from producer.settling import MOST_PATHS, Settling
-from producer.stopping import Stopped
-from producer.watching import Inbox, Watcher
+from producer.live_publisher import EXPRESS_BATCHES, LivePublisher
+from producer.minding import supervise
+from producer.queue_writer import QueueWriter
+from producer.reporter import Reporter
+from producer.scan import Scan
+from producer.scan_publisher import ScanPublisher
+from producer.scan_scheduler import WATCHING, ScanScheduler
+from producer.shutdown import Stopped
+from producer.watcher import Inbox, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class Service:
     def __post_init__(self) -> None:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
         self._opened = Connections(settings, name="producer")
-        redis, sender, board = self._opened.redis, self._opened.sender, self._opened.board
+        redis, transport, telemetry = self._opened.redis, self._opened.transport, self._opened.telemetry
         self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
         self._in_flight = InFlight(now_s)
-        self._removals = Removals(settings.max_removed_share, settings.max_removed_files)
+        self._removals = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
         self._inbox = Inbox()
-        self._settling = Settling(settings.settle_s)
+        self._settling = Debouncer(settings.settle_s)
         self._counter = Counter(self._library.count, lambda: self._library.absence() in (None, EMPTY), stop)
         self._watcher = Watcher(
             self._library,
@@ -70,31 +70,33 @@ class Service:
             poll_s=settings.poll_s,
             on_count_changed=self._counter.changed,
         )
-        reach = Reach(self._broker_returned, now_s)
+        broker_health = BrokerHealth(self._broker_returned, now_s)
 
-        def lane(*, scanned: bool, most_batches: int = settings.backlog_batches) -> Lane:
-            return Lane(
-                sender,
+        def lane(*, from_scan: bool, most_batches: int = settings.max_queued_batches) -> QueueWriter:
+            return QueueWriter(
+                transport,
                 redis,
                 settings.names,
-                scanned=scanned,
+                from_scan=from_scan,
                 most_batches=most_batches,
                 may_remove=lambda: self._library.absence() is None,
                 library_id=lambda: settings.library_id or self._scanner.library_id,
             )
 
-        self._outlet = Outlet(
-            lane(scanned=True),
+        self._outlet = ScanPublisher(
+            lane(from_scan=True),
             self._in_flight,
-            reach,
+            broker_health,
             stop,
             batch_paths=settings.batch_paths,
             batch_bytes=settings.batch_bytes,
             processes=settings.processes,
-            in_work=board.in_work,
+            in_progress=telemetry.in_progress,
         )
-        self._index = Index(sender, reach, stop, lambda: self._scanner.request("broker or store was away"))
-        self._scanner = Scanner(
+        self._index = IndexClient(
+            transport, broker_health, stop, lambda: self._scanner.request("broker or store was away")
+        )
+        self._scanner = ScanScheduler(
             library=self._library,
             index=self._index,
             outlet=self._outlet,
@@ -106,19 +108,19 @@ class Service:
         )
         self._folders = Folders(
             self._library,
-            Index(sender, reach, stop, lambda: self._scanner.request("broker or store was away")),
+            IndexClient(transport, broker_health, stop, lambda: self._scanner.request("broker or store was away")),
             self._inbox.put,
             lambda: len(self._settling) + len(self._inbox) < MOST_PATHS // 2,
             stop,
         )
         self._reporter = Reporter(
-            board=board,
+            telemetry=telemetry,
             redis=redis,
-            reach=reach,
+            broker_health=broker_health,
             in_flight=self._in_flight,
             removals=self._removals,
             on_allowed=lambda: self._scanner.request("removals were allowed"),
-            index_notes=IndexNotes(redis, settings.names),
+            index_notes=IndexState(redis, settings.names),
             on_index_changed=self._index_changed,
             identity=socket.gethostname(),
             now_s=now_s,
@@ -128,13 +130,14 @@ class Service:
             inbox=self._inbox,
             settling=self._settling,
             batching=Batching(settings.batch_paths, settings.batch_bytes, settings.batch_wait_s),
-            outbox=Outbox(
-                lane(scanned=False, most_batches=min(EXPRESS_BATCHES, settings.backlog_batches)), lane(scanned=True)
+            outbox=LivePublisher(
+                lane(from_scan=False, most_batches=min(EXPRESS_BATCHES, settings.max_queued_batches)),
+                lane(from_scan=True),
             ),
             in_flight=self._in_flight,
             folders=self._folders,
             processes=settings.processes,
-            reach=reach,
+            broker_health=broker_health,
             request_scan=self._scanner.request,
             report=lambda loop: self._reporter.report(self._note(loop)),
         )
@@ -147,7 +150,7 @@ class Service:
             "scanner": self._scanner.run,
             "counter": self._counter.run,
             "folders": self._folders.run,
-            "minder": lambda: mind(self._library, self._watcher, self._scanner.request, self.stop),
+            "minder": lambda: supervise(self._library, self._watcher, self._scanner.request, self.stop),
         }
         threads = [
             threading.Thread(target=self._guarded, args=(name, part), name=name, daemon=True)
@@ -194,14 +197,14 @@ class Service:
             touch=self._inbox.put,
         )
 
-    def _is_pending(self, path: str, stamp: Stamp) -> bool:
+    def _is_pending(self, path: str, stamp: FileVersion) -> bool:
         return path in self._settling or self._in_flight.holds(path, stamp)
 
     def _broker_returned(self) -> None:
         self._in_flight.forget()
         self._scanner.request("broker was away")
 
-    def _index_changed(self, note: IndexNote) -> None:
+    def _index_changed(self, note: IndexReport) -> None:
         # What is on its way may have arrived in an index that is not there any more.
         self._in_flight.forget()
         self._anew_at_unix_s = time.time() if note.is_anew else self._anew_at_unix_s

@@ -7,13 +7,13 @@ class Stopped(Exception):
     """The producer is ending; nothing is wrong."""
 
 
-def rest(stop: threading.Event, seconds: float) -> None:
+def sleep(stop: threading.Event, seconds: float) -> None:
     """Waits; raises Stopped as soon as the producer ends."""
     if stop.wait(seconds):
         raise Stopped
 
 
-def go_on(stop: threading.Event) -> None:
+def check(stop: threading.Event) -> None:
     """Raises Stopped if the producer ends."""
     if stop.is_set():
         raise Stopped

@@ -139,7 +139,7 @@ class Watcher:
             self._inbox,
             root,
             names_every_file=self.watching == POLLING,
-            is_entered=self._library.candidates.is_entered,
+            includes_folder=self._library.candidates.includes_folder,
             on_count_changed=self._on_count_changed,
         )
         try:
@@ -156,9 +156,9 @@ class Watcher:
             # lstat: links to folders are not followed, so that no cycle is walked.
             return PollingObserverVFS(os.lstat, os.scandir, polling_interval=self._poll_s)
         if sys.platform == "linux":
-            from producer.inotify import AttentiveObserver  # noqa: PLC0415 - needs Linux's libc
+            from producer.inotify import OverflowAwareObserver  # noqa: PLC0415 - needs Linux's libc
 
-            observer = AttentiveObserver(
+            observer = OverflowAwareObserver(
                 lambda: self._inbox.put(Lost("the kernel's queue of events overflowed")), self._exhausted.set
             )
             self._is_reading, self._renew = observer.is_reading, observer.renew
@@ -175,13 +175,13 @@ class _Handler(FileSystemEventHandler):
         root: str,
         *,
         names_every_file: bool,
-        is_entered: Callable[[str], bool],
+        includes_folder: Callable[[str], bool],
         on_count_changed: Callable[[], None],
     ) -> None:
         self._inbox = inbox
         self._root = root
         self._names_every_file = names_every_file
-        self._is_entered = is_entered
+        self._is_entered = includes_folder
         self._on_count_changed = on_count_changed
 
     def dispatch(self, event: FileSystemEvent) -> None:

@@ -12,22 +12,22 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
-from lookalike.local.guarded import die_with_parent
 from lookalike.log import FORMAT, fields, keep_to_the_point
+from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
-from worker.backends import THREADS
-from worker.choosing import fixed_backend
-from worker.consumer import bounded
-from worker.embed import card_at, model_path
-from worker.equipment import library_root
-from worker.errors import Away
+from lookalike.telemetry import Telemetry
+from worker.celery_overrides import bounded
+from worker.context import library_root
+from worker.embedder import card_at, model_path
+from worker.errors import Unavailable
 from worker.leases import Leases, holder, transport_options
 from worker.prepare import make
+from worker.provider_selection import fixed_backend
+from worker.providers import THREADS
 from worker.takeover import RENEWALS, holding
-from worker.tasks import Process, define
+from worker.tasks import ChildProcess, define
 
 log = logging.getLogger(__name__)
 
@@ -42,19 +42,19 @@ app = celery_app(settings, name="worker")
 app.conf.update(
     broker_transport_options={
         **app.conf.broker_transport_options,
-        **transport_options(settings.names, mine, visibility_timeout_s=2 * settings.batch_limit_s),
+        **transport_options(settings.names, mine, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
     broker_connection_max_retries=None,
-    # Counted by worker/consumer.py instead: Celery's count drifts.
+    # Counted by worker/celery_overrides.py instead: Celery's count drifts.
     worker_prefetch_multiplier=0,
-    worker_eta_task_limit=settings.backlog_batches,
+    worker_eta_task_limit=settings.max_queued_batches,
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
     worker_proc_alive_timeout=READY_WITHIN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
-    worker_consumer="worker.consumer:Consumer",
+    worker_consumer="worker.celery_overrides:BufferedEventsConsumer",
     worker_log_format=FORMAT,
     worker_task_log_format=FORMAT,
     task_send_sent_event=True,
@@ -63,9 +63,9 @@ app.conf.update(
 
 
 # For the heartbeat of the main process alone; it connects when it is first used, and children make their own.
-board_redis = redis_of(settings)
-board = Board(board_redis, settings.names)
-process = Process(settings, mine)
+telemetry_redis = redis_of(settings)
+telemetry = Telemetry(telemetry_redis, settings.names)
+process = ChildProcess(settings, mine)
 # A connection that hangs must end long before the lease does.
 look_s = settings.lease_s / RENEWALS
 lease_redis = redis_of(settings, socket_connect_timeout=look_s, socket_timeout=look_s, retry=Retry(NoBackoff(), 1))
@@ -100,9 +100,9 @@ def start_child(**_: Any) -> None:
     embedder.warm_up()
     log.info(fields("computing", backend=embedder.backend, precision=embedder.card.precision, threads=THREADS))
     # A store that is away, or an index that does not fit: the first task says so.
-    with suppress(Away, LookalikeError):
-        process.mind_index()
-        process.equipment.warm_up()
+    with suppress(Unavailable, LookalikeError):
+        process.monitor_index()
+        process.context.warm_up()
 
 
 @heartbeat_sent.connect
@@ -110,6 +110,6 @@ def beat(sender: Any, **_: Any) -> None:
     """Tells the board that this worker is alive; its part is the name before the `@`."""
     hostname = sender.eventer.hostname
     try:
-        board.beat(hostname.partition("@")[0], hostname)
+        telemetry.heartbeat(hostname.partition("@")[0], hostname)
     except RedisError as error:
         log.warning("no heartbeat: %s", error)

@@ -14,7 +14,7 @@ from worker.leases import Leases
 TOLD_AFTER_S = 0.1
 
 
-class Consumer(CeleryConsumer):  # type: ignore[misc]
+class BufferedEventsConsumer(CeleryConsumer):  # type: ignore[misc]
     """Gathers the events of a tenth of a second, or as many as Celery's buffer takes, into one message."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

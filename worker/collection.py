@@ -17,10 +17,10 @@ from qdrant_client.models import Distance as QdrantDistance
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Distance
 from models.contract import ModelCard
-from worker.backends import CPU
-from worker.errors import StoreAway
+from worker.errors import StoreUnavailable
 from worker.identity import Identity, Plan, Seen, check, concrete_name, decide
-from worker.points import INDEXED_FIELDS, VECTOR
+from worker.payload import INDEXED_FIELDS, VECTOR
+from worker.providers import CPU
 
 QDRANT_DISTANCES = {
     "cosine": QdrantDistance.COSINE,
@@ -124,7 +124,7 @@ def carry_out(client: QdrantClient, plan: Plan, wish: Wish, identity: Identity) 
         if leads_to not in (None, plan.name) and client.collection_exists(leads_to):
             if is_new:
                 drop(client, plan.name)
-            raise StoreAway(f"the alias was led to {leads_to!r} meanwhile")
+            raise StoreUnavailable(f"the alias was led to {leads_to!r} meanwhile")
         promote(client, plan.name, wish.system)
     return Standing(plan.name, found, is_new)
 

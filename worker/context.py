@@ -11,24 +11,24 @@ from typing import TypeVar
 import httpx
 from qdrant_client import QdrantClient
 
-from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
+from lookalike.telemetry import Telemetry
 from worker.collection import Standing, Wish
-from worker.danger import Danger
-from worker.embed import Embedder, model_path
+from worker.decode_timeout import DecodeTimeout
+from worker.decoder import DecodedImage, decode_image, enable_formats
+from worker.embedder import Embedder, model_path
 from worker.errors import CollectionMissing, IndexRefused
-from worker.images import Picture, enable_formats, open_picture
-from worker.index import Index
+from worker.index_opener import IndexOpener
 from worker.library import Library
-from worker.opening import Opener
-from worker.reads import Reads
-from worker.right_of_way import RightOfWay
+from worker.poison import PoisonDetector
+from worker.qdrant import QdrantIndex
+from worker.read import ReadQueries
 from worker.search import Search
+from worker.search_priority import SearchPriority
 from worker.sync import Sync
-from worker.watchdog import Watchdog
 
 STORE_TIMEOUT_S = 30
 # Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are given up
@@ -73,25 +73,25 @@ def library_root(settings: Settings) -> Path:
 def load_embedder(settings: Settings, backend: str) -> Embedder:
     """The model, loaded and ready. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings), sub_batch=settings.sub_batch, backend=backend)
+    return Embedder(model_path(settings), inference_batch=settings.inference_batch, backend=backend)
 
 
-def opener_of(settings: Settings, embedder: Embedder) -> Opener:
+def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     """Opens the index that workers of these settings work with, through connections of its own."""
     wish = Wish(
         settings.name, embedder.card, settings.distance, library_id=settings.library_id, backend=embedder.backend
     )
-    return Opener(qdrant_of(settings), redis_of(settings), settings.names, wish)
+    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, wish)
 
 
-class Equipment:
+class WorkerContext:
     """The three tasks' logic over one store, one broker and one model. Opens the index when work needs it."""
 
     def __init__(
         self,
         settings: Settings,
         embedder: Embedder,
-        right_of_way: RightOfWay,
+        search_priority: SearchPriority,
         *,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -102,12 +102,12 @@ class Equipment:
         self._standing: Standing | None = None
         self._confirmed_s = 0.0
         self._redis = redis_of(settings)
-        self.danger = Danger(self._redis, settings.names, longest_s=settings.decode_s + DECODE_GRACE_S)
-        self.watchdog = Watchdog(settings.decode_s)
-        self._right_of_way = right_of_way
+        self.poison = PoisonDetector(self._redis, settings.names, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
+        self.watchdog = DecodeTimeout(settings.decode_timeout_s)
+        self._search_priority = search_priority
         self._now_s = now_s
 
-    def at_work(self, work: Callable[["Equipment"], R], *, writes: bool = False) -> R:
+    def at_work(self, work: Callable[["WorkerContext"], R], *, writes: bool = False) -> R:
         """What the work returns, which is done with an index that is there. The next try opens one that was not.
 
         Raises what `open` raises, and what the work does.
@@ -137,7 +137,7 @@ class Equipment:
     def warm_up(self) -> None:
         """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
         nothing = [1.0] * self._embedder.card.dimension
-        self.at_work(lambda equipment: equipment.index.nearest(nothing, 1))
+        self.at_work(lambda context: context.index.nearest(nothing, 1))
 
     @property
     def standing(self) -> Standing:
@@ -146,22 +146,22 @@ class Equipment:
         return self._standing
 
     @cached_property
-    def index(self) -> Index:
+    def index(self) -> QdrantIndex:
         """Its points."""
-        return Index(self._client, self.standing.name, request_bytes=self._settings.store_request_bytes)
+        return QdrantIndex(self._client, self.standing.name, request_bytes=self._settings.store_request_bytes)
 
     @cached_property
     def sync(self) -> Sync:
         """For workers that see the library. Raises Misconfigured on one that does not."""
-        board = Board(self._redis, self._settings.names)
+        telemetry = Telemetry(self._redis, self._settings.names)
         return Sync(
             library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.standing.identity.library_id,
             index=self.index,
             embedder=self._embedder,
-            open_picture=self._opened,
-            give_way=self._right_of_way.give,
-            count=lambda embedded, finished: board.done(embedded=embedded, finished=finished),
+            open_image=self._opened,
+            give_way=self._search_priority.yield_to_search,
+            count=lambda embedded, finished: telemetry.done(embedded=embedded, finished=finished),
         )
 
     @cached_property
@@ -170,7 +170,7 @@ class Equipment:
         return Search(
             index=self.index,
             embedder=self._embedder,
-            open_picture=self._opened_query,
+            open_image=self._opened_query,
             take_query=self._take_query,
             distance=self._settings.distance,
             max_limit=self._settings.max_limit,
@@ -178,9 +178,9 @@ class Equipment:
         )
 
     @cached_property
-    def reads(self) -> Reads:
+    def read_queries(self) -> ReadQueries:
         """For workers that answer."""
-        return Reads(self.index, self.standing.identity)
+        return ReadQueries(self.index, self.standing.identity)
 
     def _open(self) -> None:
         found = self._opener.open()
@@ -189,11 +189,11 @@ class Equipment:
                 self.__dict__.pop(made_of_it, None)
         self._standing, self._confirmed_s = found, self._now_s()
 
-    def _opened(self, blob: bytes) -> Picture:
+    def _opened(self, blob: bytes) -> DecodedImage:
         self.watchdog.next_image()
-        return open_picture(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
+        return decode_image(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
 
-    def _opened_query(self, blob: bytes) -> Picture:
+    def _opened_query(self, blob: bytes) -> DecodedImage:
         with self.watchdog.watching():
             return self._opened(blob)
 

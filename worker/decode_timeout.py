@@ -14,7 +14,7 @@ from contextlib import contextmanager
 RENEW_AFTER_S = 1.0
 
 
-class Watchdog:
+class DecodeTimeout:
     """Watches one image after the other, each for `limit_s` seconds at most, give or take RENEW_AFTER_S."""
 
     def __init__(self, limit_s: int, now_s: Callable[[], float] = time.monotonic) -> None:

@@ -41,7 +41,7 @@ TURNS_ON_ITS_SIDE = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """A decoded image: model input uint8 [H, W, 3], and what its payload says of it (size upright)."""
 
     pixels: npt.NDArray[np.uint8]
@@ -60,7 +60,7 @@ def enable_formats() -> None:
     Image.MAX_IMAGE_PIXELS = None
 
 
-def open_picture(blob: bytes, card: ModelCard, *, max_pixels: int) -> Picture:
+def decode_image(blob: bytes, card: ModelCard, *, max_pixels: int) -> DecodedImage:
     """Decodes an image for the model of this card. Raises Rejected with a reason for people."""
     if not blob:
         raise Rejected("the file is empty")
@@ -81,7 +81,7 @@ def open_picture(blob: bytes, card: ModelCard, *, max_pixels: int) -> Picture:
         raise Rejected(_reason(error)) from error
 
 
-def _open(blob: bytes, card: ModelCard, max_pixels: int) -> Picture:
+def _open(blob: bytes, card: ModelCard, max_pixels: int) -> DecodedImage:
     with Image.open(io.BytesIO(blob), formats=FORMATS) as image:
         width, height = image.size
         if width * height > max_pixels:
@@ -105,7 +105,7 @@ def _open(blob: bytes, card: ModelCard, max_pixels: int) -> Picture:
         flat = _rgb(image) if small is None else small
     if turn in TURNS_ON_ITS_SIDE:
         width, height = height, width
-    return Picture(prepare(flat if turn is None else flat.transpose(turn), card), name, width, height, taken_at)
+    return DecodedImage(prepare(flat if turn is None else flat.transpose(turn), card), name, width, height, taken_at)
 
 
 def _small_jpeg(blob: bytes, least: tuple[int, int]) -> Image.Image | None:

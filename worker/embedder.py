@@ -7,30 +7,30 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.errors import Misconfigured
-from lookalike.services import services_dir
+from lookalike.service_paths import services_dir
 from lookalike.settings import Settings
 from models.contract import ContractBroken, ModelCard, read_card
-from worker.backends import CPU, open_session
+from worker.providers import CPU, open_session
 
 
 class Embedder:
     """One model, loaded. Make it after fork: a session does not survive one. Raises Misconfigured."""
 
-    def __init__(self, path: Path, *, sub_batch: int, backend: str = CPU) -> None:
+    def __init__(self, path: Path, *, inference_batch: int, backend: str = CPU) -> None:
         self.card = card_at(path)
         # Recorded with the collection: backends differ in the third decimal.
         self.backend = backend
         self._session = open_session(path, backend)
-        self._sub_batch = sub_batch
+        self._inference_batch = inference_batch
 
     def embed(
         self, pictures: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
     ) -> npt.NDArray[np.float32]:
         """Embeds a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1. Runs take a sub-batch each."""
         runs = []
-        for start in range(0, len(pictures), self._sub_batch):
+        for start in range(0, len(pictures), self._inference_batch):
             before_run()
-            run = {"image": np.stack(pictures[start : start + self._sub_batch])}
+            run = {"image": np.stack(pictures[start : start + self._inference_batch])}
             runs.append(self._session.run(["embedding"], run)[0])
         return np.concatenate(runs) if runs else np.empty((0, self.card.dimension), np.float32)
 

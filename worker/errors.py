@@ -21,7 +21,7 @@ class Rejected(Exception):
         self.may_pass = may_pass
 
 
-class Away(Exception):
+class Unavailable(Exception):
     """What the work needs is not there now; `str(error)` says what. Trying again after `retry_after_s` can help."""
 
     def __init__(self, what: str = "", *, retry_after_s: float = 0.0) -> None:
@@ -29,11 +29,11 @@ class Away(Exception):
         self.retry_after_s = retry_after_s
 
 
-class LibraryOffline(Away):
+class LibraryOffline(Unavailable):
     """The library's folder is missing or unexpectedly empty: nothing it does not show counts as deleted."""
 
 
-class Unread(Exception):
+class ReadFailed(Exception):
     """The disk failed over these files, and only over these: path -> reason. Trying again can help."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
@@ -42,19 +42,19 @@ class Unread(Exception):
         self.reasons = reasons
 
 
-class Unfit(Away):
+class Unfit(Unavailable):
     """This worker cannot work as it is set up: somebody changes a setting, or what the setting names."""
 
 
-class StoreAway(Away):
+class StoreUnavailable(Unavailable):
     """Qdrant does not answer, or cannot serve now."""
 
 
-class CollectionMissing(StoreAway):
+class CollectionMissing(StoreUnavailable):
     """Qdrant answers and does not have our collection: it was removed, or the store came back empty."""
 
 
-class IndexRefused(Away):
+class IndexRefused(Unavailable):
     """What lies at the store may not be written to; `str(error)` says what somebody has to do."""
 
 

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError
 from lookalike.log import fields
-from worker.errors import Away
-from worker.opening import Opener
+from worker.errors import Unavailable
+from worker.index_opener import IndexOpener
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +21,10 @@ LOOK_S = 5.0
 NOTABLE_S = 2.0
 
 
-class Minder:
+class IndexMonitor:
     """Opens the index again and again, and tells the producer when it may have lost something."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: IndexOpener) -> None:
         self._opener = opener
 
     def start(self) -> None:
@@ -36,7 +36,7 @@ class Minder:
         notes = self._opener.notes
         try:
             self._opener.open()
-        except Away as error:
+        except Unavailable as error:
             log.info(fields("index cannot be opened", why=str(error)))
             notes.away()
             return

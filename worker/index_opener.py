@@ -7,26 +7,26 @@ from qdrant_client import QdrantClient
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.board import Board
-from lookalike.index_notes import IndexNotes
+from lookalike.index_state import IndexState
 from lookalike.log import fields
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
+from lookalike.telemetry import Telemetry
 from worker.collection import Standing, Wish, carry_out, plan_for
-from worker.errors import Away
-from worker.index import answered
+from worker.errors import Unavailable
+from worker.qdrant import answered
 
 log = logging.getLogger(__name__)
 
 MADE = "the index was made"
 
 
-class Opener:
+class IndexOpener:
     """Opens the index of one system. Remembers whose it is, in case that broker and store are emptied at once."""
 
-    def __init__(self, client: QdrantClient, redis: Redis, names: Names, wish: Wish) -> None:
+    def __init__(self, client: QdrantClient, redis: Redis, names: Keys, wish: Wish) -> None:
         self._client = client
-        self._board = Board(redis, names)
-        self.notes = IndexNotes(redis, names)
+        self._telemetry = Telemetry(redis, names)
+        self.notes = IndexState(redis, names)
         self._wish = wish
         self._was_open = False
 
@@ -35,7 +35,7 @@ class Opener:
         try:
             standing = self._open(rebuild=rebuild)
         except (RedisError, OSError) as error:
-            raise Away(f"the broker does not answer ({error})") from error
+            raise Unavailable(f"the broker does not answer ({error})") from error
         self._wish = replace(self._wish, library_id=standing.identity.library_id)
         self._was_open = True
         return standing
@@ -50,7 +50,7 @@ class Opener:
             return Standing(plan.name, identity)
         with self.notes.making() as is_ours:
             if not is_ours:
-                raise Away("another process is making the index")
+                raise Unavailable("another process is making the index")
             # That one may have done it by now.
             plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
             was_seen = self._was_open or (was_seen and noted == identity.library_id)
@@ -59,7 +59,7 @@ class Opener:
             self.notes.keep_library(identity.library_id, is_seen=True)
             if standing.is_new:
                 log.warning(fields("index made", collection=standing.name, library=identity.library_id))
-                self._board.forget_totals()
+                self._telemetry.forget_totals()
                 self.notes.changed(MADE, anew=was_seen and not rebuild)
             elif plan.promote:
                 log.warning(fields("alias made", alias=wish.system, collection=standing.name))

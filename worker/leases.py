@@ -25,7 +25,7 @@ from typing import Any
 
 from redis import Redis
 
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
 from worker.lives import lives, this_process
 
 TAKEN_KEPT_S = 24 * 3600
@@ -45,7 +45,7 @@ def died_here(holder: str) -> bool:
     return here != "" and here == _here() and lives(process) is False
 
 
-def transport_options(names: Names, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
+def transport_options(names: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
     """Options of Celery's Redis transport for a worker with keys of its own."""
     key = names.unacked(holder)
     return {
@@ -62,7 +62,7 @@ def transport_options(names: Names, holder: str, *, visibility_timeout_s: float)
 class Leases:
     """The leases of one system, seen by the holder `mine`. All methods raise RedisError if the broker is away."""
 
-    def __init__(self, redis: Redis, names: Names, mine: str, *, lease_s: float) -> None:
+    def __init__(self, redis: Redis, names: Keys, mine: str, *, lease_s: float) -> None:
         self._redis = redis
         self._names = names
         self._mine = mine

@@ -7,8 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lookalike.paths import checked, is_sayable, is_shown, raw, shown
-from worker.errors import LibraryOffline, Rejected, Unread
+from lookalike.library.paths import escape_path, is_shown, is_utf8, raw, validate_path
+from worker.errors import LibraryOffline, ReadFailed, Rejected
 
 # The disk's own trouble, not the file's: a failing cable, a share that went away and may come back, or ours.
 PASSING = frozenset(
@@ -79,7 +79,7 @@ class Library:
         if found is None:
             self._require_online()
             return None
-        if not is_sayable(str(found.relative_to(self._root))):
+        if not is_utf8(str(found.relative_to(self._root))):
             raise Rejected("its name is not valid UTF-8; rename it")
         try:
             # Not following a link that replaced the file since it was resolved; not waiting for a pipe.
@@ -113,9 +113,9 @@ class Library:
         """
         self._require_online()
         folder = self._root
-        for name in PurePosixPath(checked(path)).parts:
+        for name in PurePosixPath(validate_path(path)).parts:
             try:
-                if name not in {shown(entry.name) for entry in folder.iterdir()}:
+                if name not in {escape_path(entry.name) for entry in folder.iterdir()}:
                     return True
             except (FileNotFoundError, NotADirectoryError):
                 return True
@@ -152,7 +152,7 @@ class Library:
         return (status.st_dev, status.st_ino)
 
     def _find(self, path: str) -> Path | None:
-        if not is_shown(checked(path)):
+        if not is_shown(validate_path(path)):
             return None
         found = Path(os.path.realpath(self._root / raw(path)))
         return found if found.is_relative_to(self._root) else None
@@ -180,7 +180,7 @@ def _insist_on_disk(error: OSError, path: str) -> None:
 
 def _trouble(error: OSError, path: str) -> Exception:
     if error.errno in PASSING:
-        return Unread({path: f"the disk cannot read it ({error.strerror})"})
+        return ReadFailed({path: f"the disk cannot read it ({error.strerror})"})
     if error.errno in (errno.EACCES, errno.EPERM):
         return Rejected("there is no permission to read it", may_pass=True)
     return Rejected(f"it cannot be read ({error.strerror})", may_pass=True)

@@ -28,7 +28,7 @@ INDEXED_FIELDS: Mapping[str, PayloadSchemaType] = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageMetadata:
     """What is true of an image's bytes wherever they lie: copies share it."""
 
     sha256: str
@@ -43,7 +43,7 @@ def point_id(path: str) -> str:
     return str(uuid5(NAMESPACE, path))
 
 
-def indexed_payload(path: str, version: Version, facts: Facts, indexed_at: str) -> dict[str, Any]:
+def indexed_payload(path: str, version: Version, facts: ImageMetadata, indexed_at: str) -> dict[str, Any]:
     """Payload of an image that was embedded; times are ISO 8601, mtime and ctime in nanoseconds."""
     return {
         **_file_payload(path, version, indexed_at),
@@ -61,9 +61,9 @@ def rejected_payload(path: str, version: Version, reason: str, indexed_at: str) 
     return {**_file_payload(path, version, indexed_at), "status": "rejected", "reason": reason}
 
 
-def facts_of(payload: Mapping[str, Any]) -> Facts:
+def metadata_of(payload: Mapping[str, Any]) -> ImageMetadata:
     """The facts in the payload of an indexed image."""
-    return Facts(
+    return ImageMetadata(
         sha256=payload["sha256"],
         format=payload["format"],
         width_px=payload["width_px"],

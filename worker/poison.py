@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from redis import Redis
 
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
 from worker.lives import lives, this_process
 
 DEATHS_TO_BLAME = 2
@@ -29,18 +29,16 @@ class Marks(NamedTuple):
     living: int
 
 
-class Danger:
+class PoisonDetector:
     """Tells how many processes died over a task; the watchdog ends who is in there with one path for `longest_s`."""
 
-    def __init__(
-        self, redis: Redis, names: Names, *, longest_s: float, unix_s: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, redis: Redis, names: Keys, *, longest_s: float, unix_s: Callable[[], float] = time.time) -> None:
         self._redis = redis
         self._names = names
         self._longest_s = longest_s
         self._unix_s = unix_s
 
-    def marks(self, task_id: str, *, alone: bool) -> Marks:
+    def crash_marks(self, task_id: str, *, alone: bool) -> Marks:
         """Who is or was in the decoders with this task; `alone` if it has one path.
 
         Whether a process of another machine lives nobody can tell here. With one path it counts as dead when its
@@ -52,7 +50,7 @@ class Danger:
         return Marks(dead=len(kept) - living, living=living)
 
     @contextmanager
-    def entered(self, task_id: str) -> Iterator[None]:
+    def guard(self, task_id: str) -> Iterator[None]:
         """Marks the task while the block runs; whoever dies in it leaves the mark."""
         key, process = self._key(task_id), this_process()
         with self._redis.pipeline() as pipe:
@@ -67,7 +65,7 @@ class Danger:
         # Not on SystemExit: that is how Celery ends a process that hangs, before it kills it.
         self._redis.hdel(key, process)
 
-    def forget(self, task_id: str) -> None:
+    def clear(self, task_id: str) -> None:
         """The task ended; its marks are of no use any more."""
         self._redis.delete(self._key(task_id))
 

@@ -11,14 +11,14 @@ from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import log_to_stderr
 from lookalike.settings import Settings, read_settings
-from worker.backends import CPU, open_session
-from worker.choosing import backend_to_make_with
 from worker.collection import Wish
-from worker.embed import card_at, model_path
-from worker.equipment import library_root, qdrant_of
-from worker.errors import Away, StoreRefused
-from worker.opening import Opener
-from worker.patience import wait_out
+from worker.context import library_root, qdrant_of
+from worker.embedder import card_at, model_path
+from worker.errors import StoreRefused, Unavailable
+from worker.index_opener import IndexOpener
+from worker.provider_selection import backend_to_make_with
+from worker.providers import CPU, open_session
+from worker.retry import retry_while_unavailable
 
 # `up` has seen the store answer by now; a store on another machine gets a little patience.
 FOR_S = 5.0
@@ -29,7 +29,7 @@ def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()
     library_root(settings)
     try:
         return make(settings, rebuild=rebuild, former_ids=former_ids, for_s=FOR_S)
-    except (Away, StoreRefused) as error:
+    except (Unavailable, StoreRefused) as error:
         raise Unreachable(f"The index cannot be prepared: {error}. Check QDRANT_URL and REDIS_URL.") from error
 
 
@@ -38,7 +38,7 @@ def make(settings: Settings, *, rebuild: bool, for_s: float, former_ids: Sequenc
     path = model_path(settings)
     card = card_at(path)
     client = qdrant_of(settings)
-    backend = wait_out(lambda: backend_to_make_with(settings, client, rebuild=rebuild), for_s=for_s)
+    backend = retry_while_unavailable(lambda: backend_to_make_with(settings, client, rebuild=rebuild), for_s=for_s)
     if backend != CPU:
         # Better refused here, in one sentence, than by workers that die as soon as they start.
         open_session(path, backend)
@@ -50,8 +50,8 @@ def make(settings: Settings, *, rebuild: bool, for_s: float, former_ids: Sequenc
         backend=backend,
         former_ids=frozenset(former_ids),
     )
-    opener = Opener(client, redis_of(settings), settings.names, wish)
-    return wait_out(lambda: opener.open(rebuild=rebuild), for_s=for_s).name
+    opener = IndexOpener(client, redis_of(settings), settings.names, wish)
+    return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=for_s).name
 
 
 def main() -> int:

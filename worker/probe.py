@@ -11,23 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.errors import LookalikeError
-from worker.embed import Embedder
+from worker.embedder import Embedder
 
 READY = "ready"
 SECONDS = 0.7
-SUB_BATCH = 8
+INFERENCE_BATCH = 8
 
 
 def main(arguments: list[str]) -> int:
     """Exit code."""
     model, backend = arguments
     try:
-        embedder = Embedder(Path(model), sub_batch=SUB_BATCH, backend=backend)
+        embedder = Embedder(Path(model), inference_batch=INFERENCE_BATCH, backend=backend)
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     chance, size = np.random.default_rng(0), (embedder.card.height_px, embedder.card.width_px, 3)
-    pictures = list(chance.integers(0, 256, (SUB_BATCH, *size), dtype=np.uint8))
+    pictures = list(chance.integers(0, 256, (INFERENCE_BATCH, *size), dtype=np.uint8))
     embedder.embed(pictures)
     _say(READY)
     sys.stdin.readline()
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     while (took_s := time.perf_counter() - begun) < SECONDS:
         embedder.embed(pictures)
         runs += 1
-    _say(str(runs * SUB_BATCH / took_s))
+    _say(str(runs * INFERENCE_BATCH / took_s))
     return 0
 
 

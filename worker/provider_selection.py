@@ -14,15 +14,15 @@ from pathlib import Path
 from qdrant_client import QdrantClient
 
 from lookalike.log import fields
-from lookalike.services import python_module
+from lookalike.service_paths import python_module
 from lookalike.settings import Settings
-from worker.backends import BACKENDS, CPU, installed
 from worker.collection import recorded_backend
-from worker.embed import model_path
-from worker.equipment import qdrant_of
-from worker.index import answered
-from worker.patience import wait_out
+from worker.context import qdrant_of
+from worker.embedder import model_path
 from worker.probe import READY
+from worker.providers import BACKENDS, CPU, installed
+from worker.qdrant import answered
+from worker.retry import retry_while_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def backend_of(settings: Settings) -> str:
     if fixed is not None:
         return fixed
     client = qdrant_of(settings)
-    recorded = wait_out(lambda: answered(recorded_backend, client, settings.name), for_s=float("inf"))
+    recorded = retry_while_unavailable(lambda: answered(recorded_backend, client, settings.name), for_s=float("inf"))
     client.close()
     return CPU if recorded is None else recorded
 

@@ -23,10 +23,10 @@ from qdrant_client.models import (
 )
 
 from lookalike.messages import FilesReply, KnownFile
-from worker.cutting import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
+from worker.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
 from worker.errors import StoreRefused
-from worker.patience import Waits, at_once
-from worker.points import VECTOR, Facts, facts_of, point_id
+from worker.payload import VECTOR, ImageMetadata, metadata_of, point_id
+from worker.retry import Waits, at_once
 from worker.store_errors import STORE_ERRORS, ours
 
 Vector = Sequence[float]
@@ -45,22 +45,22 @@ POINT_BYTES = 128
 
 
 @dataclass(frozen=True)
-class Donor:
+class ReusableVector:
     """An indexed image whose vector serves for every copy of its bytes."""
 
-    facts: Facts
+    facts: ImageMetadata
     vector: Vector
 
 
 @dataclass(frozen=True)
-class Write:
+class PointWrite:
     """One point to be written; without a vector it is a rejection."""
 
     payload: Mapping[str, Any]
     vector: Vector | None = None
 
 
-class Index:
+class QdrantIndex:
     """One concrete collection. Every method raises StoreAway if Qdrant does not answer, StoreRefused if it refuses.
 
     What is too much for the store is asked for and written in smaller parts, and how small is remembered.
@@ -72,7 +72,7 @@ class Index:
         self._pages, self._ids, self._contents = Bound(), Bound(), Bound()
         self._writes = Bound(most_bytes=request_bytes)
 
-    def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
+    def get_files(self, paths: Sequence[str]) -> dict[str, KnownFile]:
         """What is known of those of the paths that are in the index."""
 
         def ask(part: Sequence[str]) -> list[Record]:
@@ -84,7 +84,7 @@ class Index:
         files = [_known(record.payload) for records in asked_in_parts(ask, paths, self._ids) for record in records]
         return {file.path: file for file in files}
 
-    def donors(self, contents: Iterable[str]) -> dict[str, Donor]:
+    def vectors_by_sha256(self, contents: Iterable[str]) -> dict[str, ReusableVector]:
         """Vectors that exist already, by SHA-256 of the content."""
 
         def ask(part: Sequence[str]) -> list[Record]:
@@ -96,10 +96,12 @@ class Index:
         for record in chain.from_iterable(asked_in_parts(ask, list(contents), self._contents)):
             vector = _vector(record)
             if record.payload is not None and vector is not None:
-                donors[record.payload["sha256"]] = Donor(facts_of(record.payload), vector)
+                donors[record.payload["sha256"]] = ReusableVector(metadata_of(record.payload), vector)
         return donors
 
-    def write(self, writes: Sequence[Write], wait_out: Waits = at_once) -> list[tuple[Write, StoreRefused]]:
+    def write(
+        self, writes: Sequence[PointWrite], retry_while_unavailable: Waits = at_once
+    ) -> list[tuple[PointWrite, StoreRefused]]:
         """Upserts the batch; returns what the store refuses even alone. StoreRefused is raised if it refuses all.
 
         `wait_out` is around each part: begun anew, a batch would not get through a limit below its size.
@@ -110,18 +112,20 @@ class Index:
         refused = []
         for send, some in ((self._upsert_images, images), (self._upsert_rejections, rejections)):
 
-            def patiently(part: Sequence[Write], send: Callable[[Sequence[Write]], None] = send) -> None:
-                wait_out(lambda: send(part))
+            def patiently(part: Sequence[PointWrite], send: Callable[[Sequence[PointWrite]], None] = send) -> None:
+                retry_while_unavailable(lambda: send(part))
 
             refused += sent_in_parts(patiently, some, self._writes, _size_bytes)
         return refused
 
-    def delete(self, paths: Sequence[str], wait_out: Waits = at_once) -> None:
+    def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = at_once) -> None:
         """Removes the points of these paths."""
 
         def ask(part: Sequence[str]) -> None:
             ids = PointIdsList(points=[point_id(path) for path in part])
-            wait_out(lambda: answered(self._client.delete, self._collection, points_selector=ids, wait=True))
+            retry_while_unavailable(
+                lambda: answered(self._client.delete, self._collection, points_selector=ids, wait=True)
+            )
 
         asked_in_parts(ask, paths, self._ids)
 
@@ -193,7 +197,7 @@ class Index:
         )
         return records
 
-    def _upsert_images(self, writes: Sequence[Write]) -> None:
+    def _upsert_images(self, writes: Sequence[PointWrite]) -> None:
         batch = Batch(
             ids=[point_id(write.payload["path"]) for write in writes],
             vectors={VECTOR: [list(write.vector or ()) for write in writes]},
@@ -201,7 +205,7 @@ class Index:
         )
         answered(self._client.upsert, self._collection, points=batch, wait=True)
 
-    def _upsert_rejections(self, writes: Sequence[Write]) -> None:
+    def _upsert_rejections(self, writes: Sequence[PointWrite]) -> None:
         points = [
             PointStruct(id=point_id(write.payload["path"]), vector={}, payload=dict(write.payload)) for write in writes
         ]
@@ -216,7 +220,7 @@ def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         raise ours(error) from error
 
 
-def _size_bytes(write: Write) -> int:
+def _size_bytes(write: PointWrite) -> int:
     """What it takes in a request, or somewhat less."""
     return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * len(write.vector or ())
 

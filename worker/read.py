@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
-from worker.backends import THREADS
 from worker.identity import Identity
-from worker.index import Index
+from worker.providers import THREADS
+from worker.qdrant import QdrantIndex
 
 
 @dataclass(frozen=True)
-class Reads:
+class ReadQueries:
     """The task's logic over one index."""
 
-    index: Index
+    index: QdrantIndex
     identity: Identity
 
     def run(self, message: ReadMessage) -> CountsReply | FilesReply:
@@ -30,5 +30,5 @@ class Reads:
                 threads=THREADS,
             )
         if isinstance(ask, ReadKnown):
-            return FilesReply(files=list(self.index.known(ask.paths).values()))
+            return FilesReply(files=list(self.index.get_files(ask.paths).values()))
         return self.index.page(after=ask.after, limit=ask.limit, status=ask.status, under=ask.under)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from lookalike.log import fields
-from worker.errors import Away
+from worker.errors import Unavailable
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -17,7 +17,7 @@ MOST_S = 5.0
 LONGEST_ASKED_S = 300.0
 
 
-def pause_s(attempt: int, asked_s: float = 0.0) -> float:
+def backoff_s(attempt: int, asked_s: float = 0.0) -> float:
     """Seconds before attempt 1, 2, ...: 0.25, 0.5, 1, 2, 4, then 5 for ever; or as many as were asked for, if more.
 
     No jitter: a machine has a handful of workers, and each waits from the moment of its own failure.
@@ -25,7 +25,7 @@ def pause_s(attempt: int, asked_s: float = 0.0) -> float:
     return max(min(MOST_S, FIRST_S * 2.0 ** min(attempt - 1, 10)), min(asked_s, LONGEST_ASKED_S))
 
 
-class Patience:
+class RetryBudget:
     """The seconds that one task may wait in place, whatever it waits for; `asked_for_s` more if it is asked to.
 
     The process waits with its task in hand, so while the store is down nothing else is taken from the
@@ -38,7 +38,7 @@ class Patience:
         for_s: float,
         *,
         asked_for_s: float = 0.0,
-        tell: Callable[[Away | None, float], None] = lambda _why, _for_s: None,
+        tell: Callable[[Unavailable | None, float], None] = lambda _why, _for_s: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._left_s = for_s
@@ -46,7 +46,7 @@ class Patience:
         self._tell = tell
         self._sleep = sleep
 
-    def wait_out(self, work: Callable[[], R], *, unless: type[Away] | tuple[()] = ()) -> R:
+    def retry_while_unavailable(self, work: Callable[[], R], *, unless: type[Unavailable] | tuple[()] = ()) -> R:
         """Runs `work` until it is not Away any more; raises its last Away when there is no time left to wait.
 
         And at once one that is `unless`.
@@ -55,11 +55,11 @@ class Patience:
         while True:
             try:
                 done = work()
-            except Away as error:
+            except Unavailable as error:
                 if isinstance(error, unless):
                     raise
                 attempt += 1
-                next_s = pause_s(attempt, error.retry_after_s)
+                next_s = backoff_s(attempt, error.retry_after_s)
                 self._tell(error, next_s)
                 if not self._may_wait(next_s, is_asked=error.retry_after_s > 0):
                     raise
@@ -92,6 +92,6 @@ def at_once(work: Callable[[], R]) -> R:
     return work()
 
 
-def wait_out(work: Callable[[], R], *, for_s: float, sleep: Callable[[float], None] = time.sleep) -> R:
+def retry_while_unavailable(work: Callable[[], R], *, for_s: float, sleep: Callable[[float], None] = time.sleep) -> R:
     """Runs `work` until it is not Away any more; raises its last Away after about `for_s` seconds of waiting."""
-    return Patience(for_s, sleep=sleep).wait_out(work)
+    return RetryBudget(for_s, sleep=sleep).retry_while_unavailable(work)

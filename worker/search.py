@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lookalike.errors import Refused
+from lookalike.library.paths import validate_path
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, NeighbourReply, SearchMessage, SearchReply
 from lookalike.neighbour import similarity
-from lookalike.paths import checked
 from lookalike.settings import Distance
+from worker.decoder import DecodedImage
 from worker.errors import Rejected
-from worker.images import Picture
-from worker.index import Index, Vector
+from worker.qdrant import QdrantIndex, Vector
 from worker.sync import Embeds
 
 
@@ -21,9 +21,9 @@ from worker.sync import Embeds
 class Search:
     """The task's logic over one index and one model."""
 
-    index: Index
+    index: QdrantIndex
     embedder: Embeds
-    open_picture: Callable[[bytes], Picture]
+    open_image: Callable[[bytes], DecodedImage]
     take_query: Callable[[str], bytes | None]
     distance: Distance
     max_limit: int
@@ -48,7 +48,7 @@ class Search:
 
     def _vector(self, image: ImageByPath | ImageByKey | ImageInline) -> Vector:
         if isinstance(image, ImageByPath):
-            return self._vector_of_path(checked(image.path))
+            return self._vector_of_path(validate_path(image.path))
         blob = self._blob(image)
         if len(blob) > self.max_query_bytes:
             raise Refused(
@@ -56,7 +56,7 @@ class Search:
                 "(LOOKALIKE_MAX_QUERY_BYTES)."
             )
         try:
-            picture = self.open_picture(blob)
+            picture = self.open_image(blob)
         except Rejected as error:
             raise Refused(f"The query cannot be searched with: {error}.") from error
         return [float(value) for value in self.embedder.embed([picture.pixels])[0]]
@@ -65,7 +65,7 @@ class Search:
         vector = self.index.vector_of(path)
         if vector is not None:
             return vector
-        file = self.index.known([path]).get(path)
+        file = self.index.get_files([path]).get(path)
         if file is None:
             raise Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path!r}` indexes it.")
         raise Refused(f"{path!r} was rejected: {file.reason}.")

@@ -20,7 +20,7 @@ LOOK_AGAIN_S = 0.001
 ON_ITS_WAY_S = 0.005
 
 
-class RightOfWay:
+class SearchPriority:
     """Over one lock file, or over none: then nobody waits. Make it after fork: a lock is shared with children.
 
     Raises Misconfigured if the file cannot be opened or made.
@@ -44,18 +44,18 @@ class RightOfWay:
         self._now_s = now_s
         self._sleep_s = sleep_s
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """A search begins. Never waits for the lock itself: without it the search is a bit slower."""
         if self._file is not None:
             with suppress(BlockingIOError):
                 fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """It has ended."""
         if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def give(self) -> None:
+    def yield_to_search(self) -> None:
         """Waits while a search is under way, for `longest_s` at most, so that a stream of them stops nobody."""
         if self._file is None:
             return

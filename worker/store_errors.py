@@ -16,7 +16,7 @@ import grpc
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from worker.errors import CollectionMissing, StoreAway, StoreRefused, TooLarge, TooMany
+from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
 
 # Whatever the client raises because of an answer, or because there is none.
 STORE_ERRORS = (ResponseHandlingException, UnexpectedResponse, QdrantException, grpc.RpcError)
@@ -107,7 +107,7 @@ def meaning_of_code(code: grpc.StatusCode, words: str = "") -> Meaning:
     return _refined(CODES.get(code, Meaning.WAIT), words)
 
 
-def ours(error: Exception, *, now: datetime | None = None) -> StoreAway | StoreRefused:
+def ours(error: Exception, *, now: datetime | None = None) -> StoreUnavailable | StoreRefused:
     """What qdrant-client raised, in our words around the server's. `now` is for Retry-After as a date."""
     if isinstance(error, UnexpectedResponse):
         return _of_response(error, now or datetime.now(UTC))
@@ -121,7 +121,7 @@ def ours(error: Exception, *, now: datetime | None = None) -> StoreAway | StoreR
     if isinstance(error, grpc.RpcError):
         return _of_call(error)
     source = error.source if isinstance(error, ResponseHandlingException) else error
-    return StoreAway(f"Qdrant does not answer ({str(source) or type(source).__name__})")
+    return StoreUnavailable(f"Qdrant does not answer ({str(source) or type(source).__name__})")
 
 
 def retry_after_s(header: str, now: datetime) -> float:
@@ -148,7 +148,7 @@ def words_of(body: bytes) -> str:
     return " ".join(str(said).split())[:LONGEST_WORDS]
 
 
-def _of_response(error: UnexpectedResponse, now: datetime) -> StoreAway | StoreRefused:
+def _of_response(error: UnexpectedResponse, now: datetime) -> StoreUnavailable | StoreRefused:
     status, words = error.status_code or 0, words_of(error.content)
     meaning = meaning_of_status(status, words)
     if meaning is Meaning.MISSING and not _is_qdrants(error.content):
@@ -158,10 +158,10 @@ def _of_response(error: UnexpectedResponse, now: datetime) -> StoreAway | StoreR
     return _error(meaning, str(status), words or error.reason_phrase, retry_after_s(header, now))
 
 
-def _of_call(error: grpc.RpcError) -> StoreAway | StoreRefused:
+def _of_call(error: grpc.RpcError) -> StoreUnavailable | StoreRefused:
     # What the channel raises is a Call too, which knows code and words; the class itself does not say so.
     if not isinstance(error, grpc.Call):
-        return StoreAway(f"Qdrant does not answer over gRPC ({error})")
+        return StoreUnavailable(f"Qdrant does not answer over gRPC ({error})")
     code, words = error.code(), " ".join((error.details() or "").split())[:LONGEST_WORDS]
     trailing = {str(key): value for key, value in error.trailing_metadata() or ()}
     asked = trailing.get("retry-after", "")
@@ -176,16 +176,16 @@ def _refined(meaning: Meaning, words: str) -> Meaning:
     return meaning
 
 
-def _error(meaning: Meaning, number: str, words: str, asked_s: float) -> StoreAway | StoreRefused:
+def _error(meaning: Meaning, number: str, words: str, asked_s: float) -> StoreUnavailable | StoreRefused:
     said = ": ".join(part for part in (number, words) if part)
     match meaning:
         case Meaning.WAIT:
-            return StoreAway(f"Qdrant cannot serve now ({said})", retry_after_s=asked_s)
+            return StoreUnavailable(f"Qdrant cannot serve now ({said})", retry_after_s=asked_s)
         case Meaning.MISSING:
             return CollectionMissing(f"Qdrant does not have the collection ({said})", retry_after_s=asked_s)
         case Meaning.KEY:
             lacks = "may read only and lookalike must write" if _READ_ONLY.search(words) else "is not accepted for this"
-            return StoreAway(f"QDRANT_API_KEY {lacks}: Qdrant says {said}", retry_after_s=asked_s)
+            return StoreUnavailable(f"QDRANT_API_KEY {lacks}: Qdrant says {said}", retry_after_s=asked_s)
         case Meaning.TOO_MANY:
             return TooMany(f"Qdrant takes fewer at once ({said})")
         case Meaning.TOO_LARGE:

@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from lookalike.log import fields
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
-from worker.errors import Away, Rejected, Unread
-from worker.images import Picture
-from worker.index import Donor, Index, Write
+from worker.decoder import DecodedImage
+from worker.errors import ReadFailed, Rejected, Unavailable
 from worker.library import NO_VERSION, Changing, Content, Library, Version
-from worker.patience import Waits, at_once
-from worker.points import Facts, indexed_payload, rejected_payload
+from worker.payload import ImageMetadata, indexed_payload, rejected_payload
+from worker.qdrant import PointWrite, QdrantIndex, ReusableVector
+from worker.retry import Waits, at_once
 
 # A file that is being written is looked at again a few times at once; then the task waits.
 ROUNDS = 4
@@ -44,7 +44,7 @@ class Embeds(Protocol):
         """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]; calls `before_run` before each run of the model."""
 
 
-class StillChanging(Away):
+class StillChanging(Unavailable):
     """Files kept changing while they were looked at."""
 
 
@@ -63,16 +63,16 @@ class Sync:
 
     library: Library
     library_id: str
-    index: Index
+    index: QdrantIndex
     embedder: Embeds
-    open_picture: Callable[[bytes], Picture]
+    open_image: Callable[[bytes], DecodedImage]
     count: Callable[[int, int], None]
     # Entered around everything that foreign bytes can crash or hang.
-    danger: Callable[[], AbstractContextManager[None]] = nullcontext
+    poison: Callable[[], AbstractContextManager[None]] = nullcontext
     # Called before each piece of work that a search would notice.
     give_way: Callable[[], None] = lambda: None
     # Around each write: what was embedded is not embedded again because the store took a moment.
-    wait_out: Waits = at_once
+    retry_while_unavailable: Waits = at_once
 
     def run(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
@@ -84,10 +84,10 @@ class Sync:
         outcome = Outcome()
         todo = list(dict.fromkeys([*message.paths, *message.gone]))
         for _ in range(ROUNDS):
-            todo = self._agree(todo, seen_gone, outcome, again=message.again)
+            todo = self._agree(todo, seen_gone, outcome, retry_rejected=message.retry_rejected)
             if not todo:
                 if outcome.unread:
-                    raise Unread(outcome.unread)
+                    raise ReadFailed(outcome.unread)
                 return SyncReply(**outcome.tally)
         raise StillChanging(f"{todo[0]!r} keeps changing")
 
@@ -102,23 +102,25 @@ class Sync:
         self.count(0, len(batch.writes))
         return SyncReply(rejected=len(batch.writes), absent=len(reasons) - len(batch.writes))
 
-    def _agree(self, paths: Sequence[str], seen_gone: frozenset[str], outcome: Outcome, *, again: bool) -> list[str]:
+    def _agree(
+        self, paths: Sequence[str], seen_gone: frozenset[str], outcome: Outcome, *, retry_rejected: bool
+    ) -> list[str]:
         """One round of both halves of the rule; returns the paths that need another one."""
-        known = self.index.known(paths)
-        changed, absent = self._look(paths, known, outcome, again=again)
+        known = self.index.get_files(paths)
+        changed, absent = self._look(paths, known, outcome, retry_rejected=retry_rejected)
         restless = self._write(changed, outcome)
         restless += self._delete(absent, known, seen_gone, outcome)
         return restless
 
     def _look(
-        self, paths: Sequence[str], known: Mapping[str, KnownFile], outcome: Outcome, *, again: bool
+        self, paths: Sequence[str], known: Mapping[str, KnownFile], outcome: Outcome, *, retry_rejected: bool
     ) -> tuple[list[str], list[str]]:
         changed, absent = [], []
         for path in paths:
             version, file = self.library.version(path), known.get(path)
             if version is None:
                 absent.append(path)
-            elif file is None or not _describes(file, version) or (again and file.status == "rejected"):
+            elif file is None or not _describes(file, version) or (retry_rejected and file.status == "rejected"):
                 changed.append(path)
             elif path not in outcome.written:
                 outcome.tally["unchanged"] += 1
@@ -135,7 +137,7 @@ class Sync:
             except Changing:
                 restless.append(path)
                 continue
-            except Unread as error:
+            except ReadFailed as error:
                 outcome.unread |= error.reasons
                 continue
             except Rejected as error:
@@ -163,7 +165,7 @@ class Sync:
         # What this task wrote itself a moment ago it may take back: it saw the file and saw it go.
         doomed = [path for path in paths if path in known and (path in seen_gone or path in outcome.written)]
         doomed = [path for path in doomed if self.library.is_gone(path)]
-        self.index.delete(doomed, self.wait_out)
+        self.index.delete(doomed, self.retry_while_unavailable)
         outcome.tally["deleted"] += len(doomed)
         outcome.tally["absent"] += len(paths) - len(doomed)
         return [path for path in doomed if self.library.version(path) is not None]
@@ -175,9 +177,9 @@ class _Batch:
     def __init__(self, sync: Sync) -> None:
         self._sync = sync
         self._pending: list[tuple[str, Content]] = []
-        self._donors: dict[str, Donor] = {}
+        self._donors: dict[str, ReusableVector] = {}
         self._now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.writes: list[Write] = []
+        self.writes: list[PointWrite] = []
         self.versions: dict[str, Version] = {}
         self.tally: Counter[str] = Counter()
         self._how: dict[str, str] = {}
@@ -191,13 +193,13 @@ class _Batch:
     def reject(self, path: str, version: Version, why: Rejected) -> None:
         # A version that no file has makes every rescan try again what may pass without the file changing.
         recorded = NO_VERSION if why.may_pass else version
-        self.writes.append(Write(rejected_payload(path, recorded, _sayable(str(why)), self._now)))
+        self.writes.append(PointWrite(rejected_payload(path, recorded, _sayable(str(why)), self._now)))
         self.versions[path] = version
         self.tally["rejected"] += 1
 
     def write(self) -> None:
         """Writes all; what the store refuses is rejected, and each scan tries it again. Raises Away, StoreRefused."""
-        refused = self._sync.index.write(self.writes, self._sync.wait_out)
+        refused = self._sync.index.write(self.writes, self._sync.retry_while_unavailable)
         reasons = []
         for write, error in refused:
             path = write.payload["path"]
@@ -205,18 +207,18 @@ class _Batch:
                 # A rejection that cannot be written can be rejected no more.
                 raise error
             log.warning(fields("refused", path=path, why=str(error)))
-            reasons.append(Write(rejected_payload(path, NO_VERSION, _sayable(str(error)), self._now)))
+            reasons.append(PointWrite(rejected_payload(path, NO_VERSION, _sayable(str(error)), self._now)))
             self.tally["rejected"] += 1
             self.tally[self._how[path]] -= 1
-        for _, error in self._sync.index.write(reasons, self._sync.wait_out):
+        for _, error in self._sync.index.write(reasons, self._sync.retry_while_unavailable):
             raise error
 
     def embed(self) -> None:
         """Gives every pending path a write: with a vector that exists already, or a new one, or a reason."""
         pending, self._pending = self._pending, []
         contents = {content.sha256: content.blob for _, content in pending}
-        self._donors |= self._sync.index.donors(contents.keys() - self._donors.keys())
-        with self._sync.danger():
+        self._donors |= self._sync.index.vectors_by_sha256(contents.keys() - self._donors.keys())
+        with self._sync.poison():
             fresh, reasons = self._embed_new(contents)
         for path, content in pending:
             donor = self._donors.get(content.sha256)
@@ -224,7 +226,7 @@ class _Batch:
                 self.reject(path, content.version, reasons[content.sha256])
                 continue
             payload = indexed_payload(path, content.version, donor.facts, self._now)
-            self.writes.append(Write(payload, donor.vector))
+            self.writes.append(PointWrite(payload, donor.vector))
             self.versions[path] = content.version
             self._how[path] = "embedded" if content.sha256 in fresh else "copied"
             self.tally[self._how[path]] += 1
@@ -232,19 +234,19 @@ class _Batch:
 
     def _embed_new(self, contents: Mapping[str, bytes]) -> tuple[set[str], dict[str, Rejected]]:
         """Embeds what nobody has a vector for. Returns the hashes of those, and the reasons of those that failed."""
-        pictures: dict[str, Picture] = {}
+        pictures: dict[str, DecodedImage] = {}
         reasons: dict[str, Rejected] = {}
         for sha256, blob in contents.items():
             if sha256 not in self._donors:
                 self._sync.give_way()
                 try:
-                    pictures[sha256] = self._sync.open_picture(blob)
+                    pictures[sha256] = self._sync.open_image(blob)
                 except Rejected as error:
                     reasons[sha256] = error
         vectors = self._sync.embedder.embed([picture.pixels for picture in pictures.values()], self._sync.give_way)
         for (sha256, picture), vector in zip(pictures.items(), vectors, strict=True):
-            facts = Facts(sha256, picture.format, picture.width_px, picture.height_px, picture.taken_at)
-            self._donors[sha256] = Donor(facts, vector.tolist())
+            facts = ImageMetadata(sha256, picture.format, picture.width_px, picture.height_px, picture.taken_at)
+            self._donors[sha256] = ReusableVector(facts, vector.tolist())
         return set(pictures), reasons
 
 

@@ -21,12 +21,12 @@ from redis.exceptions import RedisError
 from lookalike.errors import LookalikeError, Refused
 from lookalike.log import fields
 from lookalike.messages import SyncMessage, SyncReply
-from lookalike.names import SYNC
-from worker.danger import DEATHS_TO_BLAME
-from worker.equipment import Equipment
-from worker.errors import Away, CollectionMissing, Rejected, StoreRefused, Unfit, Unread
+from lookalike.redis_keys import SYNC
+from worker.context import WorkerContext
+from worker.errors import CollectionMissing, ReadFailed, Rejected, StoreRefused, Unavailable, Unfit
 from worker.leases import Held, TakenOver
-from worker.patience import Patience, R, Waits
+from worker.poison import DEATHS_TO_BLAME
+from worker.retry import R, RetryBudget, Waits
 
 log = logging.getLogger(__name__)
 
@@ -36,38 +36,38 @@ READS_AGAIN = 3
 TRIES_AGAIN = 3
 
 
-class TryAgain(Exception):
+class RetryLater(Exception):
     """The task shall run again, as one of a few tries, for a reason that is nobody's fault that we know of."""
 
 
 def run(
-    task: Task, equipment: Callable[[], Equipment], asked: SyncMessage, patience: Patience, held: Held
+    task: Task, context: Callable[[], WorkerContext], asked: SyncMessage, patience: RetryBudget, held: Held
 ) -> SyncReply:
     """Runs the sync. Raises Away, Unread or TryAgain if it shall run again, Refused or TakenOver if it shall not."""
     try:
-        made = _made(equipment)
+        made = _made(context)
         return made.at_work(lambda ready: _told_apart(task, ready, asked, patience, held), writes=True)
     except (RedisError, OperationalError) as error:
         # The marks and counts are kept there; an image is not to blame for that.
-        raise Away(f"the broker does not answer ({error})") from error
-    except (Away, Unread, TryAgain, TakenOver, LookalikeError):
+        raise Unavailable(f"the broker does not answer ({error})") from error
+    except (Unavailable, ReadFailed, RetryLater, TakenOver, LookalikeError):
         raise
     except Exception as error:
         # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
         _log("failed", task, asked, error)
         if task.request.retries < TRIES_AGAIN:
-            raise TryAgain(_why(error)) from error
+            raise RetryLater(_why(error)) from error
         raise Refused(f"{_why(error)}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
 
 
-def _made(equipment: Callable[[], Equipment]) -> Equipment:
+def _made(context: Callable[[], WorkerContext]) -> WorkerContext:
     """The equipment. Whatever keeps this worker from having one is no fault of the paths, so they wait."""
     try:
-        made = equipment()
+        made = context()
         made.open(writes=True)
         # Made when it is first used, and this worker may lack a setting for it.
         _ = made.sync
-    except (Away, RedisError):
+    except (Unavailable, RedisError):
         raise
     except Exception as error:
         if not isinstance(error, LookalikeError | StoreRefused):
@@ -76,40 +76,40 @@ def _made(equipment: Callable[[], Equipment]) -> Equipment:
     return made
 
 
-def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: Patience, held: Held) -> SyncReply:
+def _told_apart(task: Task, context: WorkerContext, asked: SyncMessage, patience: RetryBudget, held: Held) -> SyncReply:
     """A path that kills or breaks the sync is singled out, so that the others are done."""
     task_id = str(task.request.id)
     alone = len(asked.paths) + len(asked.gone) == 1
     # Then whoever held it before is dead, or was frozen for the time of a lease and stops when it finds out.
     was_taken_over = held.insist()
-    marks = equipment.danger.marks(task_id, alone=alone and not was_taken_over)
+    marks = context.poison.crash_marks(task_id, alone=alone and not was_taken_over)
     if marks.living and not was_taken_over:
         # Redis delivered it once more; what the other process does not finish is left to this one.
-        raise Away("another process is at work on it")
+        raise Unavailable("another process is at work on it")
     if marks.dead and not alone:
         reply = _split(task, asked, "a process died over it")
-        equipment.danger.forget(task_id)
+        context.poison.clear(task_id)
         return reply
     sync = dataclasses.replace(
-        equipment.sync,
-        danger=functools.partial(_endangered, equipment, task_id),
-        wait_out=_in_place(patience),
-        give_way=lambda: held.before(equipment.sync.give_way),
+        context.sync,
+        poison=functools.partial(_guarded_against_poison, context, task_id),
+        retry_while_unavailable=_in_place(patience),
+        give_way=lambda: held.before(context.sync.give_way),
     )
     if marks.dead >= DEATHS_TO_BLAME:
         log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
         reason = Rejected("the worker's process died or hung twice while opening it")
         reply = sync.reject(dict.fromkeys(asked.paths, reason))
-        equipment.danger.forget(task_id)
+        context.poison.clear(task_id)
         return reply
     try:
         reply = sync.run(asked)
-    except Unread as error:
+    except ReadFailed as error:
         if task.request.retries < READS_AGAIN:
             raise
         # Every scan tries it again; until then its reason is where people look for one.
         return sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
-    except (Away, TakenOver, LookalikeError, RedisError, OperationalError):
+    except (Unavailable, TakenOver, LookalikeError, RedisError, OperationalError):
         raise
     except Exception as error:
         if not alone and not isinstance(error, StoreRefused):
@@ -120,22 +120,22 @@ def _told_apart(task: Task, equipment: Equipment, asked: SyncMessage, patience: 
             raise
         _log("given up", task, asked, error)
         return sync.reject(dict.fromkeys(asked.paths, Rejected(_why(error), may_pass=True)))
-    equipment.danger.forget(task_id)
+    context.poison.clear(task_id)
     return reply
 
 
-def _in_place(patience: Patience) -> Waits:
+def _in_place(patience: RetryBudget) -> Waits:
     """Waits within a try, but not for a collection that is missing: only another try opens the index again."""
 
-    def wait_out(work: Callable[[], R]) -> R:
-        return patience.wait_out(work, unless=CollectionMissing)
+    def retry_while_unavailable(work: Callable[[], R]) -> R:
+        return patience.retry_while_unavailable(work, unless=CollectionMissing)
 
-    return wait_out
+    return retry_while_unavailable
 
 
 @contextmanager
-def _endangered(equipment: Equipment, task_id: str) -> Iterator[None]:
-    with equipment.danger.entered(task_id), equipment.watchdog.watching():
+def _guarded_against_poison(context: WorkerContext, task_id: str) -> Iterator[None]:
+    with context.poison.guard(task_id), context.watchdog.watching():
         yield
 
 

@@ -11,23 +11,23 @@ from celery import Celery, Task
 from celery.exceptions import Reject, Retry
 from redis.exceptions import RedisError
 
-from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.log import fields
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
-from lookalike.names import READ, SEARCH, SYNC
+from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings
-from worker.blame import TryAgain, run
-from worker.choosing import backend_of
-from worker.embed import Embedder
-from worker.equipment import Equipment, load_embedder, opener_of
-from worker.errors import Away, StoreAway, StoreRefused, Unfit, Unread
+from lookalike.telemetry import Telemetry
+from worker.context import WorkerContext, load_embedder, opener_of
+from worker.embedder import Embedder
+from worker.errors import ReadFailed, StoreRefused, StoreUnavailable, Unavailable, Unfit
+from worker.index_monitor import IndexMonitor
 from worker.leases import Held, Leases, TakenOver
 from worker.messages import parsed
-from worker.minding import Minder
-from worker.patience import Patience, pause_s
-from worker.right_of_way import RightOfWay
+from worker.provider_selection import backend_of
+from worker.retry import RetryBudget, backoff_s
+from worker.search_priority import SearchPriority
+from worker.sync_attempt import RetryLater, run
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ ASKED_SHARE = 0.4
 GRACE_S = 5.0
 
 
-class Process:
+class ChildProcess:
     """One child of the pool: its model, loaded right after fork, and its connections, made when needed."""
 
     def __init__(self, settings: Settings, holder: str) -> None:
@@ -53,30 +53,30 @@ class Process:
         return load_embedder(self._settings, backend_of(self._settings))
 
     @cached_property
-    def equipment(self) -> Equipment:
+    def context(self) -> WorkerContext:
         """The tasks' logic."""
-        return Equipment(self._settings, self.embedder, self.right_of_way)
+        return WorkerContext(self._settings, self.embedder, self.search_priority)
 
-    def mind_index(self) -> None:
+    def monitor_index(self) -> None:
         """Begins to look after the index while there is nothing else to do."""
-        Minder(opener_of(self._settings, self.embedder)).start()
+        IndexMonitor(opener_of(self._settings, self.embedder)).start()
 
     @cached_property
-    def board(self) -> Board:
+    def telemetry(self) -> Telemetry:
         """Where people see what this process waits for."""
-        return Board(redis_of(self._settings), self._settings.names)
+        return Telemetry(redis_of(self._settings), self._settings.names)
 
-    def tell(self, why: Away | None, for_s: float) -> None:
+    def tell(self, why: Unavailable | None, for_s: float) -> None:
         """Tells the board why this process waits, if nobody else does: the producer tells of the library."""
-        if why is None or isinstance(why, StoreAway | Unfit):
+        if why is None or isinstance(why, StoreUnavailable | Unfit):
             with suppress(RedisError, OSError):
-                self.board.waits("" if why is None else str(why), for_s)
+                self.telemetry.waits("" if why is None else str(why), for_s)
 
     def tell_failure(self, why: Refused) -> None:
         """Tells the board of a batch that is left to the next scan, until then."""
         self._failed = True
         with suppress(RedisError, OSError):
-            self.board.waits(str(why), self._settings.rescan_s)
+            self.telemetry.waits(str(why), self._settings.rescan_s)
 
     def tell_success(self) -> None:
         """What failed before does not fail any more, as far as this process knows."""
@@ -91,15 +91,15 @@ class Process:
         return Leases(redis_of(settings), settings.names, self._holder, lease_s=settings.lease_s)
 
     @cached_property
-    def right_of_way(self) -> RightOfWay:
+    def search_priority(self) -> SearchPriority:
         """What tells ingest processes of this machine that a search is under way."""
-        return RightOfWay(self._settings.search_lock, longest_s=self._settings.give_way_s)
+        return SearchPriority(self._settings.search_lock, longest_s=self._settings.search_yield_s)
 
 
-def define(app: Celery, settings: Settings, process: Process) -> None:
+def define(app: Celery, settings: Settings, process: ChildProcess) -> None:
     """Adds the three tasks to the app."""
-    # Waiting for the store takes search_s at most, and opening the query decode_s.
-    search_limit_s = settings.search_s + settings.decode_s + GRACE_S
+    # Waiting for the store takes search_timeout_s at most, and opening the query decode_timeout_s.
+    search_limit_s = settings.search_timeout_s + settings.decode_timeout_s + GRACE_S
 
     @app.task(
         name=SYNC,
@@ -108,21 +108,21 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         acks_on_timeout=False,
         reject_on_worker_lost=True,
         max_retries=None,
-        time_limit=settings.batch_limit_s,
+        time_limit=settings.task_time_limit_s,
         throws=(LookalikeError,),
     )
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
         return _synced(self, settings, process, parsed(SyncMessage, message))
 
-    def patience() -> Patience:
-        return Patience(settings.search_s, tell=process.tell)
+    def patience() -> RetryBudget:
+        return RetryBudget(settings.search_timeout_s, tell=process.tell)
 
     def before_start(_self: Task, *_args: Any) -> None:
-        process.right_of_way.take()
+        process.search_priority.acquire()
 
     def after_return(_self: Task, *_args: Any) -> None:
-        process.right_of_way.leave()
+        process.search_priority.release()
 
     @app.task(
         name=SEARCH,
@@ -136,21 +136,21 @@ def define(app: Celery, settings: Settings, process: Process) -> None:
         """Answers a SearchMessage with a SearchReply."""
         asked = parsed(SearchMessage, message)
         work = functools.partial(_searched, asked=asked)
-        return _answered(lambda: process.equipment.at_work(work), patience())
+        return _answered(lambda: process.context.at_work(work), patience())
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         asked = parsed(ReadMessage, message)
         work = functools.partial(_read, asked=asked)
-        return _answered(lambda: process.equipment.at_work(work), patience())
+        return _answered(lambda: process.context.at_work(work), patience())
 
 
-def _synced(task: Task, settings: Settings, process: Process, asked: SyncMessage) -> dict[str, Any]:
-    patience = Patience(IN_PLACE_S, asked_for_s=settings.batch_limit_s * ASKED_SHARE, tell=process.tell)
+def _synced(task: Task, settings: Settings, process: ChildProcess, asked: SyncMessage) -> dict[str, Any]:
+    patience = RetryBudget(IN_PLACE_S, asked_for_s=settings.task_time_limit_s * ASKED_SHARE, tell=process.tell)
     held = Held(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
-        reply = patience.wait_out(lambda: run(task, lambda: process.equipment, asked, patience, held))
+        reply = patience.retry_while_unavailable(lambda: run(task, lambda: process.context, asked, patience, held))
     except TakenOver as error:
         # Nothing to put back; whoever took it over does it.
         log.warning(fields("stopped", task=task.request.id, why="another worker took it over"))
@@ -158,13 +158,13 @@ def _synced(task: Task, settings: Settings, process: Process, asked: SyncMessage
     except Refused as error:
         process.tell_failure(error)
         raise
-    except Unread as error:
+    except ReadFailed as error:
         # Not in place: a few bad sectors would keep every process waiting.
         raise _again(task, error, READ_AGAIN_S) from error
-    except TryAgain as error:
+    except RetryLater as error:
         raise _again(task, error, settings.try_again_s * 2.0**task.request.retries) from error
-    except Away as error:
-        raise _again(task, error, pause_s(task.request.retries + 1, error.retry_after_s)) from error
+    except Unavailable as error:
+        raise _again(task, error, backoff_s(task.request.retries + 1, error.retry_after_s)) from error
     process.tell_success()
     return reply.model_dump()
 
@@ -177,31 +177,31 @@ def _again(task: Task, error: Exception, in_s: float) -> Exception:
             task.retry(exc=error, countdown=in_s)
         except Reject as reject:
             # Celery would drop the message, because its copy could not be sent: a broker that is full, say.
-            raise Away(f"the broker takes nothing ({reject.reason})") from reject
+            raise Unavailable(f"the broker takes nothing ({reject.reason})") from reject
         except Retry as retry:
             sent: Exception = retry
             return sent
         raise AssertionError("a retry always raises")
 
     try:
-        return Patience(IN_PLACE_S).wait_out(copied)
-    except Away as full:
+        return RetryBudget(IN_PLACE_S).retry_while_unavailable(copied)
+    except Unavailable as full:
         back: Exception = Reject(full, requeue=True)
         return back
 
 
-def _searched(equipment: Equipment, asked: SearchMessage) -> dict[str, Any]:
-    return equipment.search.run(asked).model_dump()
+def _searched(context: WorkerContext, asked: SearchMessage) -> dict[str, Any]:
+    return context.search.run(asked).model_dump()
 
 
-def _read(equipment: Equipment, asked: ReadMessage) -> dict[str, Any]:
-    return equipment.reads.run(asked).model_dump()
+def _read(context: WorkerContext, asked: ReadMessage) -> dict[str, Any]:
+    return context.read_queries.run(asked).model_dump()
 
 
-def _answered(work: Callable[[], dict[str, Any]], patience: Patience) -> dict[str, Any]:
+def _answered(work: Callable[[], dict[str, Any]], patience: RetryBudget) -> dict[str, Any]:
     try:
-        return patience.wait_out(work)
-    except Away as error:
+        return patience.retry_while_unavailable(work)
+    except Unavailable as error:
         raise Unreachable(f"The index cannot be asked: {error}. Check QDRANT_URL and `lookalike status`.") from error
     except LookalikeError:
         raise

@@ -9,9 +9,9 @@ import time
 
 from lookalike.errors import LookalikeError
 from lookalike.settings import read_settings
-from worker.backends import BACKENDS, CPU
-from worker.embed import model_path
-from worker.equipment import load_embedder
+from worker.context import load_embedder
+from worker.embedder import model_path
+from worker.providers import BACKENDS, CPU
 
 
 def main() -> int:

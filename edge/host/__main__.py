@@ -11,10 +11,10 @@ import time
 import orjson
 
 from edge import FLUSH_WHEN_IDLE_S
+from edge.child_process import die_with
 from edge.errors import BadInput, Refused
 from edge.host.operations import Shards
-from edge.offspring import die_with
-from edge.wire import DONE, Request, receive_request, reply_frame
+from edge.ipc import DONE, Request, receive_request, reply_frame
 
 log = logging.getLogger("edge.host")
 

@@ -7,8 +7,8 @@ from typing import Any
 import qdrant_edge as engine
 
 from edge.errors import BadInput
-from edge.fields import Fields, check_depth, is_number, kind
 from edge.host.engine import building, match_value
+from edge.json_fields import Fields, check_depth, is_number, kind
 
 _CLAUSES = ("must", "should", "must_not")
 _MATCHES = ("value", "any", "except", "text")

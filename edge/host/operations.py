@@ -8,7 +8,7 @@ from qdrant_edge import QueryBatchRequest
 
 from edge.catalogue import VectorSetting
 from edge.errors import NotFound
-from edge.host import answers, indexes, points, queries
+from edge.host import payload_indexes, points, queries, responses
 from edge.host.shard import OpenShard
 from edge.host.writes import Write
 
@@ -48,22 +48,22 @@ class Shards:
 
 def _query(body: Any, shard: OpenShard) -> Any:
     request = queries.query(body, shard.vector_of)
-    return {"points": answers.scored_points(shard.query(QueryBatchRequest([request]))[0])}
+    return {"points": responses.scored_points(shard.query(QueryBatchRequest([request]))[0])}
 
 
 def _query_batch(body: Any, shard: OpenShard) -> Any:
     found = shard.query(queries.query_batch(body, shard.vector_of))
-    return [{"points": answers.scored_points(neighbours)} for neighbours in found]
+    return [{"points": responses.scored_points(neighbours)} for neighbours in found]
 
 
 def _scroll(body: Any, shard: OpenShard) -> Any:
     found, next_id = shard.scroll(queries.scroll(body))
-    return {"points": answers.records(found), "next_page_offset": next_id}
+    return {"points": responses.records(found), "next_page_offset": next_id}
 
 
 def _changes(limit: Any, shard: OpenShard) -> Any:
     found, gone = shard.take_changes(limit)
-    return {"points": answers.records(found), "gone": gone}
+    return {"points": responses.records(found), "gone": gone}
 
 
 def _size(_body: Any, shard: OpenShard) -> Any:
@@ -82,16 +82,16 @@ _WRITING: dict[str, Callable[[Any, OpenShard], list[Write]]] = {
     "delete_payload": lambda body, _: [points.delete_payload(body)],
     "clear_payload": lambda body, _: [points.clear_payload(body)],
     "batch": lambda body, shard: points.batch(body, shard.vectors),
-    "create_index": lambda body, _: [indexes.create(body)],
-    "delete_index": lambda field_name, _: [indexes.delete(field_name)],
+    "create_index": lambda body, _: [payload_indexes.create(body)],
+    "delete_index": lambda field_name, _: [payload_indexes.delete(field_name)],
 }
 _READING: dict[str, Callable[[Any, OpenShard], Any]] = {
-    "retrieve": lambda body, shard: answers.records(shard.retrieve(*queries.retrieve(body))),
+    "retrieve": lambda body, shard: responses.records(shard.retrieve(*queries.retrieve(body))),
     "query": _query,
     "query_batch": _query_batch,
     "scroll": _scroll,
     "count": lambda body, shard: {"count": shard.count(queries.count(body))},
-    "info": lambda _, shard: answers.counts(shard.info()),
+    "info": lambda _, shard: responses.counts(shard.info()),
     # For building an index.
     "size": _size,
     "vectors": lambda _, shard: shard.vector_count(),

@@ -14,9 +14,9 @@ import orjson
 import qdrant_edge as engine
 
 from edge.catalogue import VectorSetting
+from edge.child_process import die_with
 from edge.disk import copy_file, sync_tree
 from edge.host.shard import Vectors, config
-from edge.offspring import die_with
 
 # Behind everything that somebody waits for, ingest included (its workers have 5). At 19 it got so little beside them
 # that 100,000 points were not done in 9 minutes (2 cores, a load of 13, 2026-11-21).

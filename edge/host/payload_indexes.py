@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import qdrant_edge as engine
 
 from edge.errors import BadInput
-from edge.fields import Fields
 from edge.host.engine import building
 from edge.host.writes import Write
+from edge.json_fields import Fields
 
 Named = TypeVar("Named")
 

@@ -10,10 +10,10 @@ from qdrant_edge import Point, UpdateOperation
 
 from edge.catalogue import VectorSetting
 from edge.errors import BadInput
-from edge.fields import Fields, check_depth, kind
 from edge.host.engine import building
 from edge.host.filters import parse_filter
 from edge.host.writes import Write
+from edge.json_fields import Fields, check_depth, kind
 
 Vectors = Mapping[str, VectorSetting]
 

@@ -12,11 +12,11 @@ from typing import Any
 import qdrant_edge as engine
 
 from edge.errors import BadInput
-from edge.fields import Fields
 from edge.host.engine import building
 from edge.host.filters import excluding, parse_filter
 from edge.host.points import checked_id
 from edge.host.selectors import payload_selector, vector_selector
+from edge.json_fields import Fields
 
 Vector = list[float]
 # (point id, vector name) -> the stored vector. Raises NotFound.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge.host import indexes
+from edge.host import payload_indexes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def counts(info: ShardInfo) -> dict[str, Any]:
         "indexed_vectors_count": info.indexed_vectors_count,
         "points_count": info.points_count,
         "segments_count": info.segments_count,
-        "payload_schema": indexes.describe(info.payload_schema),
+        "payload_schema": payload_indexes.describe(info.payload_schema),
     }
 
 

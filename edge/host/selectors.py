@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qdrant_edge import PayloadSelector
 
 from edge.errors import BadInput
-from edge.fields import Fields
+from edge.json_fields import Fields
 
 if TYPE_CHECKING:
     from qdrant_edge import WithPayloadType, WithVectorType

@@ -8,14 +8,14 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import asking, checking, models, running, telling, verifying
+from lookalike.cli import asking, checking, index, models, system, verify
 from lookalike.cli.app import app
-from lookalike.cli.manners import hoisted, is_verbose
-from lookalike.cli.show import say_error, say_usage
+from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
+from lookalike.cli.verbosity import hoisted, is_verbose
 from lookalike.errors import LookalikeError
 
-__all__ = ["app", "asking", "checking", "main", "models", "running", "telling", "verifying"]
+__all__ = ["app", "asking", "checking", "index", "main", "models", "system", "verify"]
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130

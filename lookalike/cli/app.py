@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lookalike import __version__
-from lookalike.cli.manners import set_manners
+from lookalike.cli.verbosity import set_manners
 
 app = typer.Typer(
     name="lookalike",

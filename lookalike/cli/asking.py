@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.manners import shows_progress
-from lookalike.cli.show import eta_words, show_files, show_json, show_neighbours, show_status
+from lookalike.cli.output import eta_words, show_files, show_json, show_neighbours, show_status
+from lookalike.cli.verbosity import shows_progress
 from lookalike.client import Client
 from lookalike.errors import NotRunning
 from lookalike.status import Status

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 import typer
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.show import show_finding, show_json
-from lookalike.doctor import Finding, examine
+from lookalike.cli.output import show_finding, show_json
+from lookalike.doctor import CheckResult, examine
 from lookalike.errors import Misconfigured
 from lookalike.settings import read_settings
 
@@ -18,7 +18,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
     try:
         settings = read_settings(data=data)
     except Misconfigured as error:
-        findings: Iterable[Finding] = [Finding("settings", "broken", "cannot be read", str(error))]
+        findings: Iterable[CheckResult] = [CheckResult("settings", "broken", "cannot be read", str(error))]
     else:
         findings = examine(settings)
     seen = list(findings if json else _shown(findings))
@@ -29,7 +29,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _shown(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _shown(findings: Iterable[CheckResult]) -> Iterator[CheckResult]:
     """Each at once: looking at everything takes seconds."""
     for finding in findings:
         show_finding(finding)

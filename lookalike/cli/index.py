@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lookalike.candidates import Candidates
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.show import say, show_json
+from lookalike.cli.output import say, show_json
 from lookalike.client import Client
+from lookalike.library.paths import raw
+from lookalike.library.rules import Candidates
 from lookalike.messages import SyncReply
-from lookalike.paths import raw
 
 
 @app.command()

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import Data, app
-from lookalike.local.folder import data_folder
-from lookalike.services import python_module, service_environment
+from lookalike.data_folder import data_folder
+from lookalike.service_paths import python_module, service_environment
 from lookalike.settings import read_settings
 
 model = typer.Typer(help="Get other models than the one that ships.", no_args_is_help=True)

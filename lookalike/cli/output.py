@@ -11,11 +11,11 @@ from rich.text import Text
 from typer import rich_utils
 from typer.exceptions import TyperException
 
-from lookalike.cli.manners import is_quiet
 from lookalike.cli.streams import write_json
-from lookalike.doctor import Finding
+from lookalike.cli.verbosity import is_quiet
+from lookalike.doctor import CheckResult
+from lookalike.library.paths import escape_path
 from lookalike.neighbour import Neighbour
-from lookalike.paths import shown
 from lookalike.status import Status
 from lookalike.terminal import escaped, escaped_name
 from lookalike.verify import Comparison
@@ -99,7 +99,7 @@ def show_status(status: Status) -> None:
         console.print(Text(escaped(status.warning), style="yellow"), soft_wrap=True)
 
 
-def show_finding(finding: Finding) -> None:
+def show_finding(finding: CheckResult) -> None:
     """One line of `doctor`, and its remedy below it; with --quiet only what is not well."""
     if finding.state == "ok" and is_quiet():
         return
@@ -114,9 +114,9 @@ def show_comparison(found: Comparison, *, is_deep: bool) -> None:
     """Numbers with some names; what it means comes last."""
     # What was found on the disk has its names, the other kinds those of the index.
     kinds = [
-        ("lost", found.lost.count, [shown(path) for path in found.lost.paths[:MOST_EXAMPLES]]),
+        ("lost", found.lost.count, [escape_path(path) for path in found.lost.paths[:MOST_EXAMPLES]]),
         ("ghosts", found.ghosts.count, found.ghosts.paths[:MOST_EXAMPLES]),
-        ("stale", found.stale.count, [shown(path) for path in found.stale.paths[:MOST_EXAMPLES]]),
+        ("stale", found.stale.count, [escape_path(path) for path in found.stale.paths[:MOST_EXAMPLES]]),
     ]
     kinds += [("wrong", found.wrong.count, found.wrong.paths[:MOST_EXAMPLES])] if is_deep else []
     table = Table(box=None, show_header=False)

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from lookalike import local
 from lookalike.cli.app import Data, app
-from lookalike.cli.manners import is_quiet
+from lookalike.cli.verbosity import is_quiet
 from lookalike.local.logs import ALSO
-from lookalike.local.parts import PARTS
+from lookalike.local.processes import PARTS
 from lookalike.settings import read_settings
 from lookalike.terminal import escaped
 

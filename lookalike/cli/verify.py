@@ -6,13 +6,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lookalike.candidates import Candidates
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.manners import shows_progress
-from lookalike.cli.show import show_comparison, show_json
+from lookalike.cli.output import show_comparison, show_json
+from lookalike.cli.verbosity import shows_progress
 from lookalike.client import Client
-from lookalike.disk import Disk
 from lookalike.errors import Misconfigured
+from lookalike.library.folder import FolderLibrary
+from lookalike.library.rules import Candidates
 from lookalike.neighbour import Neighbour
 from lookalike.verify import Comparison, Verification
 
@@ -56,17 +56,17 @@ class _Asked:
         return self._client.search(blob, limit, scaled=False).result()
 
 
-def _disk_of(client: Client) -> Disk:
+def _disk_of(client: Client) -> FolderLibrary:
     settings = client.settings
     root = None if settings.library is None else settings.library.expanduser().resolve()
     if root is None or not root.is_dir():
         raise Misconfigured(
             f"The library {root or ''} is not here: set LOOKALIKE_LIBRARY to the folder with the images."
         )
-    return Disk(root, Candidates(settings.extensions, settings.ignore))
+    return FolderLibrary(root, Candidates(settings.extensions, settings.ignore))
 
 
-def _verified(client: Client, disk: Disk, deep: int) -> Comparison:
+def _verified(client: Client, disk: FolderLibrary, deep: int) -> Comparison:
     """Compares, with a bar on stderr if somebody looks on."""
     progress = Progress(
         TextColumn("comparing"),

@@ -1,6 +1,6 @@
 """`lookalike doctor`: looks at everything that this machine needs, and says of each thing how it is and what helps."""
 
-from lookalike.doctor.examination import examine
-from lookalike.doctor.finding import Finding
+from lookalike.doctor.checks import examine
+from lookalike.doctor.result import CheckResult
 
-__all__ = ["Finding", "examine"]
+__all__ = ["CheckResult", "examine"]

@@ -5,17 +5,17 @@ import os
 import subprocess
 from pathlib import Path
 
-from lookalike.doctor.finding import Finding, broken, ok
+from lookalike.doctor.result import CheckResult, broken, ok
 from lookalike.errors import LookalikeError
 from lookalike.local.embedded import valkey_server
 from lookalike.local.environment import environment_of
-from lookalike.services import python_module
+from lookalike.service_paths import python_module
 from lookalike.settings import Settings
 
 ANSWERS_WITHIN_S = 60.0
 
 
-def broker_program() -> Finding:
+def broker_program() -> CheckResult:
     """Whether the Valkey that `up` brings along runs on this machine."""
     remedy = "Name a broker in REDIS_URL: the one that ships needs glibc (Debian, Ubuntu, Fedora; not Alpine) or macOS."
     try:
@@ -26,7 +26,7 @@ def broker_program() -> Finding:
     return ok("broker program", said.split(" sha=")[0])
 
 
-def model(settings: Settings) -> Finding:
+def model(settings: Settings) -> CheckResult:
     """Whether the model that is set runs: it embeds one picture."""
     try:
         tried = json.loads(_said(python_module("worker.trial"), settings))

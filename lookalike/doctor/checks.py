@@ -3,20 +3,20 @@
 import os
 from collections.abc import Iterator
 
-from lookalike.doctor.finding import Finding, broken
-from lookalike.doctor.machine import processor, python, watching
+from lookalike.data_folder import DataFolder, data_folder
+from lookalike.discovery import find_running, with_running
+from lookalike.doctor.binaries import broker_program, model
+from lookalike.doctor.environment import certificates, limits, output, proxies, temporary
+from lookalike.doctor.host import processor, python, watching
 from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
-from lookalike.doctor.places import data, disk, library, ports
-from lookalike.doctor.programs import broker_program, model
+from lookalike.doctor.result import CheckResult, broken
 from lookalike.doctor.servers import broker, parts, store
-from lookalike.doctor.surroundings import certificates, limits, output, proxies, temporary
+from lookalike.doctor.storage import data, disk, library, ports
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder, data_folder
-from lookalike.local.running import find_running, with_running
 from lookalike.settings import Settings
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings) -> Iterator[CheckResult]:
     """Each finding as soon as it is there. Changes nothing on this machine; raises nothing that a person causes."""
     yield python()
     yield versions()

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lookalike.broker import without_secret
-from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
-from lookalike.local.limits import PROCESSES, files_limit, need_files, processes_limit
-from lookalike.local.runtime import runtime_folder
+from lookalike.local.process_limits import PROCESSES, files_limit, need_files, processes_limit
+from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-def proxies(settings: Settings, environment: Mapping[str, str]) -> Finding:
+def proxies(settings: Settings, environment: Mapping[str, str]) -> CheckResult:
     """Which proxies are named, and whether one of them is on the way to the store."""
     named = [name for name in (*PROXIES, *map(str.lower, PROXIES)) if environment.get(name)]
     if not named:
@@ -34,7 +34,7 @@ def proxies(settings: Settings, environment: Mapping[str, str]) -> Finding:
     return ok("proxies", f"{found}; the store at {access.host} is reached {way}")
 
 
-def certificates(environment: Mapping[str, str]) -> Finding:
+def certificates(environment: Mapping[str, str]) -> CheckResult:
     """Whether the files of certificates that the environment names are there."""
     named = {name: environment[name] for name in (*CERTIFICATES, CERTIFICATE_FOLDERS) if environment.get(name)}
     if not named:
@@ -50,7 +50,7 @@ def certificates(environment: Mapping[str, str]) -> Finding:
     return ok("certificates", found)
 
 
-def limits() -> Finding:
+def limits() -> CheckResult:
     """Whether a process may open as many files, and this user start as many processes, as a system needs."""
     if sys.platform == "win32":
         return ok("limits", "those of Windows")
@@ -65,7 +65,7 @@ def limits() -> Finding:
     return ok("limits", found)
 
 
-def output() -> Finding:
+def output() -> CheckResult:
     """Whether every name of a file can be shown here."""
     encoding = sys.stdout.encoding if sys.stdout is not None else "closed"
     if encoding.lower().replace("-", "") in ("utf8", "utf16", "utf8sig"):
@@ -75,7 +75,7 @@ def output() -> Finding:
     )
 
 
-def temporary() -> Finding:
+def temporary() -> CheckResult:
     """Whether sockets and what must be seen by every `up` of this user can lie in TMPDIR."""
     try:
         folder = runtime_folder()

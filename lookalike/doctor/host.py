@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.settings import Settings
 
 OLDEST, NEWEST = (3, 11), (3, 14)
@@ -21,7 +21,7 @@ COUNTING_S = 3.0
 IN_CREATE = 0x100
 
 
-def python() -> Finding:
+def python() -> CheckResult:
     """Whether this Python is one that we support."""
     found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}, {platform.platform()}"
     if OLDEST <= sys.version_info[:2] <= NEWEST:
@@ -29,7 +29,7 @@ def python() -> Finding:
     return broken("python", found, "Install Python 3.11 to 3.14 and make the environment anew.")
 
 
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Finding:
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
     """The cores that we may use, and which of the instructions that a model runs on they have."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     has = _features(cpuinfo)
@@ -43,7 +43,7 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Finding:
     return ok("processor", found)
 
 
-def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> Finding:
+def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
     """Whether the kernel tells us of changes in the library, and of how many folders."""
     if settings.polling:
         return ok("watching", f"polling every {settings.poll_s:g} s (LOOKALIKE_POLLING)")

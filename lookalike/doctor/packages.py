@@ -8,7 +8,7 @@ from importlib import metadata
 from importlib.util import find_spec
 
 from lookalike import __version__
-from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.doctor.result import CheckResult, broken, ok, warning
 
 # The extras that a part needs, and what works without them.
 EXTRAS = {
@@ -33,7 +33,7 @@ for name in sys.argv[1:]:
 IMPORTS_WITHIN_S = 60.0
 
 
-def versions() -> Finding:
+def versions() -> CheckResult:
     """Our version and those of the client's own requirements."""
     mine = [name for name, marker in _required() if "extra" not in marker]
     return ok("installed", ", ".join([f"lookalike {__version__}", *(f"{name} {_version(name)}" for name in mine)]))
@@ -44,7 +44,7 @@ def lacks(extra: str) -> list[str]:
     return [name for name in _packages(extra) if find_spec(_module(name)) is None]
 
 
-def extra(name: str, missing: list[str]) -> Finding:
+def extra(name: str, missing: list[str]) -> CheckResult:
     """Whether an extra can be used."""
     packages = _packages(name)
     if missing:

@@ -8,7 +8,7 @@ State = Literal["ok", "warning", "broken"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing of this machine; `remedy` is a sentence unless the state is ok."""
 
     name: str
@@ -17,16 +17,16 @@ class Finding:
     remedy: str | None = None
 
 
-def ok(name: str, found: str) -> Finding:
+def ok(name: str, found: str) -> CheckResult:
     """Nothing is to be done."""
-    return Finding(name, "ok", found)
+    return CheckResult(name, "ok", found)
 
 
-def warning(name: str, found: str, remedy: str) -> Finding:
+def warning(name: str, found: str, remedy: str) -> CheckResult:
     """It works, and not as well as it could."""
-    return Finding(name, "warning", found, remedy)
+    return CheckResult(name, "warning", found, remedy)
 
 
-def broken(name: str, found: str, remedy: str) -> Finding:
+def broken(name: str, found: str, remedy: str) -> CheckResult:
     """It does not work until somebody does something."""
-    return Finding(name, "broken", found, remedy)
+    return CheckResult(name, "broken", found, remedy)

@@ -6,16 +6,16 @@ from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of, without_secret
 from lookalike.client import Client
-from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.discovery import RunningSystem
+from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
 from lookalike.local.reachable import ask_broker, ask_store
-from lookalike.local.running import Running
 from lookalike.settings import Settings
 
 NOT_YET = "none runs; `lookalike up FOLDER` starts one"
 
 
-def broker(settings: Settings) -> Finding:
+def broker(settings: Settings) -> CheckResult:
     """Whether the broker answers, takes our password, and never throws messages away."""
     if settings.redis_url is None:
         return ok("broker", NOT_YET)
@@ -40,7 +40,7 @@ def broker(settings: Settings) -> Finding:
     return ok("broker", found)
 
 
-def store(settings: Settings, running: Running | None) -> Finding:
+def store(settings: Settings, running: RunningSystem | None) -> CheckResult:
     """Whether the store answers and takes our key."""
     if settings.qdrant_url is None:
         return ok(
@@ -56,7 +56,7 @@ def store(settings: Settings, running: Running | None) -> Finding:
     return ok("store", without_secret(settings.qdrant_url))
 
 
-def parts(settings: Settings) -> Finding:
+def parts(settings: Settings) -> CheckResult:
     """Which parts of the system are alive."""
     try:
         status = Client(settings).status()

@@ -6,19 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lookalike.doctor.finding import Finding, broken, ok, warning
+from lookalike.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
+from lookalike.discovery import RunningSystem
+from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
-from lookalike.local.folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
-from lookalike.local.library import usable_library
+from lookalike.local.disk_space import MIB, NEEDED_MIB, free_mib
+from lookalike.local.library_identity import usable_library
 from lookalike.local.ports import LOOPBACK, reserved_ports
-from lookalike.local.running import Running
-from lookalike.local.runtime import runtime_folder
-from lookalike.local.space import MIB, NEEDED_MIB, free_mib
+from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 
 
-def data(folder: DataFolder) -> Finding:
+def data(folder: DataFolder) -> CheckResult:
     """Whether `up` can keep its files there, and nobody else can read them."""
     there = _nearest(folder.root)
     try:
@@ -38,7 +38,7 @@ def data(folder: DataFolder) -> Finding:
     return ok("data folder", str(there))
 
 
-def disk(folder: DataFolder) -> Finding:
+def disk(folder: DataFolder) -> CheckResult:
     """Whether there is room to start."""
     free = free_mib(DataFolder(_nearest(folder.root)))
     if free < NEEDED_MIB:
@@ -48,7 +48,7 @@ def disk(folder: DataFolder) -> Finding:
     return ok("disk", f"{free * MIB / 1e9:.1f} GB free")
 
 
-def library(settings: Settings, folder: DataFolder) -> Finding:
+def library(settings: Settings, folder: DataFolder) -> CheckResult:
     """Whether the images can be read."""
     if settings.library is None:
         return ok("library", "none is named; `lookalike up FOLDER` names it")
@@ -62,7 +62,7 @@ def library(settings: Settings, folder: DataFolder) -> Finding:
     return ok("library", str(settings.library))
 
 
-def ports(settings: Settings, running: Running | None) -> Iterator[Finding]:
+def ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckResult]:
     """Where a system listens that runs here, or would."""
     if running is not None:
         yield ok("ports", f"in use by the system that runs here (pid {running.pid}), {running.flower_url}")

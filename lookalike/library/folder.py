@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lookalike.bounds import MAX_PATH_CHARS
-from lookalike.candidates import Candidates
-from lookalike.paths import raw, shown
+from lookalike.library.paths import escape_path, raw
+from lookalike.library.rules import Candidates
 
 
-class Stamp(NamedTuple):
+class FileVersion(NamedTuple):
     """What tells one version of a file from another without reading it.
 
     The inode's change time tells what `cp -p`, `touch -r` and renames over a file hide: anybody can set the mtime,
@@ -28,19 +28,19 @@ class Stamp(NamedTuple):
         return self.size_bytes, self.mtime_ns
 
 
-def stamp_of(found: os.stat_result) -> Stamp:
+def stamp_of(found: os.stat_result) -> FileVersion:
     """The stamp of a file."""
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return FileVersion(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-class Found(NamedTuple):
+class FileEntry(NamedTuple):
     """A candidate on the disk."""
 
     path: str
-    stamp: Stamp
+    stamp: FileVersion
 
 
-class Disk:
+class FolderLibrary:
     """A folder with images. `root` is absolute and no link.
 
     `on_link` hears of each link that leads inside and where it leads, `on_twin` of each name of an inode that has
@@ -63,7 +63,7 @@ class Disk:
         self._on_twin = on_twin
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
 
-    def look(self, path: str) -> Stamp | None:
+    def look(self, path: str) -> FileVersion | None:
         """The file as it is now; None if there is no file, or a link that does not count."""
         try:
             found = os.lstat(self._prefix + path)
@@ -92,7 +92,7 @@ class Disk:
         r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
         return raw(said)
 
-    def files(self, under: str = "") -> Iterator[Found]:
+    def files(self, under: str = "") -> Iterator[FileEntry]:
         """Every candidate in this folder and below. Folders that cannot be read are left out."""
         for entry, path, is_candidate in self.entries(under, lambda _: None):
             if is_candidate:
@@ -101,7 +101,7 @@ class Disk:
                 except OSError:
                     continue
                 self._mind_twins(path, found, found.st_nlink if under else 0)
-                yield Found(path, stamp_of(found))
+                yield FileEntry(path, stamp_of(found))
 
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
         """Everything that is no folder, with its path and whether it is a candidate. Tells folders it cannot read."""
@@ -114,7 +114,7 @@ class Disk:
                     for entry in entries:
                         path = above + entry.name
                         if entry.is_dir(follow_symlinks=False):
-                            if self.candidates.is_entered(path):
+                            if self.candidates.includes_folder(path):
                                 folders.append(path)
                         else:
                             yield entry, path, self._counts(entry, path)
@@ -137,7 +137,7 @@ class Disk:
         if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
             self._on_twin(path, (found.st_dev, found.st_ino), names)
 
-    def _look_through(self, link: str) -> Stamp | None:
+    def _look_through(self, link: str) -> FileVersion | None:
         target = Path(os.path.realpath(link))
         if not target.is_relative_to(self.root):
             return None
@@ -148,4 +148,4 @@ class Disk:
 
 def _is_too_long(path: str) -> bool:
     # Escaping makes four characters of one byte at most, so that short paths need no second look.
-    return len(path) > MAX_PATH_CHARS // 4 and len(shown(path)) > MAX_PATH_CHARS
+    return len(path) > MAX_PATH_CHARS // 4 and len(escape_path(path)) > MAX_PATH_CHARS

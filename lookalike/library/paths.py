@@ -15,7 +15,7 @@ LONGEST_QUOTED = 255
 ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
 
 
-def shown(path: str) -> str:
+def escape_path(path: str) -> str:
     r"""The path in valid Unicode: bytes that are not UTF-8 (surrogates, PEP 383) become `\xNN`.
 
     No two paths are shown alike: an unescaped backslash is never followed by what would make it an escape, because
@@ -37,15 +37,15 @@ def raw(said: str) -> str:
         bytes.fromhex(piece) if at % 2 else piece.encode("utf-8", "surrogateescape") for at, piece in enumerate(pieces)
     )
     path = blob.decode("utf-8", "surrogateescape")
-    return path if shown(path) == said else said
+    return path if escape_path(path) == said else said
 
 
 def is_shown(said: str) -> bool:
     """Whether there can be a file that is shown so."""
-    return "\\x" not in said or shown(raw(said)) == said
+    return "\\x" not in said or escape_path(raw(said)) == said
 
 
-def is_sayable(path: str) -> bool:
+def is_utf8(path: str) -> bool:
     """Whether the path can be sent as it is."""
     return not any("\ud800" <= char <= "\udfff" for char in path)
 
@@ -55,7 +55,7 @@ def quoted(path: str) -> str:
     return repr(path) if len(path) <= LONGEST_QUOTED else f"{path[:LONGEST_QUOTED]!r}... ({len(path)} characters)"
 
 
-def checked(path: str) -> str:
+def validate_path(path: str) -> str:
     """The same path if it is relative, normal and stays inside; raises Refused otherwise."""
     parts = PurePosixPath(path).parts
     if (

@@ -44,7 +44,7 @@ class Candidates:
     def is_candidate(self, path: str) -> bool:
         """Whether the file at this relative POSIX path belongs into the index."""
         folder, _, name = path.rpartition("/")
-        return self.is_candidate_in_entered(path, name) and (not folder or self.is_entered(folder))
+        return self.is_candidate_in_entered(path, name) and (not folder or self.includes_folder(folder))
 
     def is_candidate_in_entered(self, path: str, name: str) -> bool:
         """The same for a file whose folder is entered: a walk asks about each folder once, not for each file."""
@@ -57,7 +57,7 @@ class Candidates:
             and not (self.ignore and self._is_ignored(path, PurePosixPath(path).parts))
         )
 
-    def is_entered(self, folder: str) -> bool:
+    def includes_folder(self, folder: str) -> bool:
         """Whether a walk goes into the folder at this relative POSIX path."""
         parts = PurePosixPath(folder).parts
         return not any(self._is_left_out(part) for part in parts) and not self._is_ignored(folder, parts)

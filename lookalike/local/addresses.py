@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from lookalike.data_folder import DataFolder
 from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
-from lookalike.local.folder import DataFolder
-from lookalike.local.parts import Ports
 from lookalike.local.ports import LOOPBACK, Choose
+from lookalike.local.processes import Ports
 from lookalike.settings import Settings
 
 # The ports that everybody knows for Redis and Qdrant, or the next free ones.

@@ -12,8 +12,8 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from lookalike.broker import without_secret
+from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured, Unreachable
-from lookalike.local.folder import DataFolder
 from lookalike.local.reachable import ANSWER_S
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "-::1"})

@@ -60,7 +60,7 @@ def duration(seconds: float) -> str:
     return f"{hours} h {rest} min" if hours else f"{minutes} min"
 
 
-class Starts:
+class RestartCounter:
     """Remembers when parts were started, to tell which of them keep dying."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Starts:
         return [part for part, known in self._started.items() if len(known) == STARTS and now - known[0] <= WITHIN_S]
 
 
-class Screen:
+class LiveConsole:
     """Shows the line: redrawn on a terminal, elsewhere a new one when something changed, every few seconds."""
 
     def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:

@@ -3,8 +3,8 @@
 import shutil
 from collections import deque
 
+from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured, Unreachable
-from lookalike.local.folder import DataFolder
 
 MIB = 2**20
 # The logs may take 90 MiB by themselves, the broker's file and the store's 25 MiB per 10,000 images.
@@ -41,7 +41,7 @@ def why_it_ended(folder: DataFolder, full_mib: int = FULL_MIB) -> str:
     return "The supervisor ended, and all parts with it: start again with `lookalike up`."
 
 
-class Ends:
+class CrashLimit:
     """Remembers when all parts ended at once."""
 
     def __init__(self) -> None:

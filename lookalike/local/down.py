@@ -4,10 +4,10 @@ import os
 import signal
 from contextlib import suppress
 
+from lookalike.data_folder import DataFolder, data_folder
+from lookalike.discovery import find_running
 from lookalike.errors import NotRunning, TimedOut
-from lookalike.local.folder import DataFolder, data_folder
-from lookalike.local.locks import holder, is_free, wait_free
-from lookalike.local.running import find_running
+from lookalike.file_locks import holder, is_free, wait_free
 from lookalike.settings import Settings
 
 PATIENCE_S = 15.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from lookalike.local.guarded import GUARDIAN
-from lookalike.services import service_environment
+from lookalike.process_guard import GUARDIAN
+from lookalike.service_paths import service_environment
 from lookalike.settings import Settings, variable_of
 
 # Celery lets these beat the URL that its app was made with; the last opens Flower's API to everybody on this machine.

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from lookalike.data_folder import DataFolder, data_folder
+from lookalike.discovery import find_running
 from lookalike.errors import Misconfigured, NotRunning
-from lookalike.local.folder import DataFolder, data_folder
-from lookalike.local.parts import PARTS
-from lookalike.local.running import find_running
+from lookalike.local.processes import PARTS
 from lookalike.settings import Settings
 
 LAST_LINES = 100

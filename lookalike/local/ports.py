@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lookalike.errors import Misconfigured
-from lookalike.local.locks import take
+from lookalike.file_locks import take
 
 # As far as one looks: beyond this many taken ports something else is wrong.
 STEPS = 200

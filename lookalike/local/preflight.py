@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder
-from lookalike.local.keeper import answers
-from lookalike.local.locks import Held, hold, holder, is_free
+from lookalike.file_locks import Held, hold, holder, is_free
 from lookalike.local.reachable import require_broker, require_store
+from lookalike.local.supervisor import answers
 from lookalike.settings import Settings
 
 # Of a broker or store that somebody else runs, and may be starting.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
-from lookalike.services import python_module
+from lookalike.service_paths import python_module
 from lookalike.settings import Settings, variable_of
 
 # Broker and store are the ground that the others stand on: first to start, last to stop.
@@ -18,7 +18,7 @@ FLOWER_SAVES_EVERY_MS = 60_000
 
 
 @dataclass(frozen=True)
-class Part:
+class ProcessSpec:
     """A program that is kept alive. It runs in the data folder, guarded, with the environment of `up` and its own."""
 
     name: str
@@ -40,24 +40,24 @@ class Ports:
     flower: int
 
 
-def parts_of(settings: Settings, ports: Ports) -> list[Part]:
+def parts_of(settings: Settings, ports: Ports) -> list[ProcessSpec]:
     """All parts. Raises Misconfigured if the broker's program is not installed."""
     parts = []
     if ports.broker is not None:
         # By standard input: Valkey takes the name of a file for a pattern, that of the data folder included, and runs
         # on its defaults (no password, every address, nothing kept) if the pattern finds nothing.
-        parts.append(Part("broker", "ground", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
+        parts.append(ProcessSpec("broker", "ground", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
-        store = python_module("edge", "--data", "store", *address, "--index-above", str(settings.index_above))
-        parts.append(Part("store", "ground", store))
+        store = python_module("edge", "--data", "store", *address, "--hnsw-threshold", str(settings.hnsw_threshold))
+        parts.append(ProcessSpec("store", "ground", store))
     names = settings.names
     return [
         *parts,
         _worker("ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.processes),
         _worker("search", settings, names.search, processes=1),
-        Part("producer", "work", python_module("producer")),
-        Part("flower", "work", _flower(settings, ports.flower)),
+        ProcessSpec("producer", "work", python_module("producer")),
+        ProcessSpec("flower", "work", _flower(settings, ports.flower)),
     ]
 
 
@@ -71,7 +71,7 @@ def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = ()) -> list[st
     return python_module("worker.prepare", *(["--rebuild"] if rebuild else []), *former)
 
 
-def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Part:
+def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> ProcessSpec:
     celery = python_module(
         *("celery", "--app", "worker", "worker", "--pool", "prefork", "--concurrency", str(processes)),
         *("--queues", queues, "--hostname", f"{slot}@{settings.name}"),
@@ -79,17 +79,17 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pa
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
     # Ingest takes every core, so it steps back for searches: a tenth of their weight where both want one, and a pause
-    # where they would share one (worker/right_of_way.py). Paths are relative, parts run in the data folder.
+    # where they would share one (worker/search_priority.py). Paths are relative, parts run in the data folder.
     first = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     command = ["nice", "-n", "10", *celery] if slot == "ingest" else celery
     # SIGTERM finishes what is in work, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. What
     # takes longer is killed, and done when it runs again.
-    return Part(slot, "work", command, first, tell_children=False)
+    return ProcessSpec(slot, "work", command, first, tell_children=False)
 
 
 def _flower(settings: Settings, port: int) -> list[str]:
     return python_module(
-        *("celery", "--app", "lookalike.monitor", "flower"),
+        *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
     )

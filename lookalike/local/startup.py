@@ -8,22 +8,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lookalike.data_folder import DataFolder, open_private
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.local.addresses import Addresses
+from lookalike.local.config_check import confirm_broker, confirm_store
 from lookalike.local.embedded import is_damaged, set_aside
-from lookalike.local.folder import DataFolder, open_private
-from lookalike.local.guarded import guarded_command
-from lookalike.local.in_force import confirm_broker, confirm_store
-from lookalike.local.keeper import Keeper, Seen
-from lookalike.local.parts import Part
+from lookalike.local.processes import ProcessSpec
 from lookalike.local.reachable import ask_broker, ask_own_store
+from lookalike.local.supervisor import ProcessState, Supervisor
+from lookalike.process_guard import guarded_command
 
 # A large index or log is read again before its server answers.
 GROUND_S = 120.0
 # A server that was started this often and does not answer will not.
 STARTS = 4
 LOOK_AGAIN_S = 0.05
-NEVER = Seen(started_at=0, has_ended=False)
+NEVER = ProcessState(started_at=0, has_ended=False)
 
 Wait = Callable[[float], bool]
 """Sleeps for some seconds; True if somebody asks to stop."""
@@ -38,7 +38,7 @@ class Plan:
 
     folder: DataFolder
     addresses: Addresses
-    parts: Sequence[Part]
+    parts: Sequence[ProcessSpec]
     prepare: Sequence[str]
     environment: Mapping[str, str]
     rebuild: bool = False
@@ -68,14 +68,14 @@ class OwnServer:
     confirm: Callable[[], None]
 
 
-class Restarts:
+class RestartCheck:
     """Has every later start of our servers confirmed too: a supervisor starts them again whenever they end."""
 
-    def __init__(self, servers: Mapping[str, OwnServer], seen: Mapping[str, Seen]) -> None:
+    def __init__(self, servers: Mapping[str, OwnServer], seen: Mapping[str, ProcessState]) -> None:
         self._servers = servers
         self._confirmed = {part: seen[part].started_at for part in servers if part in seen}
 
-    def look(self, seen: Mapping[str, Seen]) -> None:
+    def look(self, seen: Mapping[str, ProcessState]) -> None:
         """Asks whoever was started since the last look, once it answers. Raises Misconfigured if it runs otherwise."""
         for part, server in self._servers.items():
             known = seen.get(part, NEVER)
@@ -91,20 +91,20 @@ class Restarts:
                 self._confirmed[part] = known.started_at
 
 
-def start_all(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
+def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
     """Whether all was started; False if somebody asked to stop. Tells what it waits for.
 
     Raises Misconfigured, Unreachable.
     """
     tell("starting broker and store")
-    keeper.start()
-    keeper.start_parts("ground")
-    if not _ground_answers(keeper, plan, wait, tell):
+    supervisor.start()
+    supervisor.start_parts("ground")
+    if not _ground_answers(supervisor, plan, wait, tell):
         return False
     tell("checking model and index")
     if not _prepared(plan, wait):
         return False
-    keeper.start_parts("work")
+    supervisor.start_parts("work")
     return True
 
 
@@ -114,14 +114,14 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-def _ground_answers(keeper: Keeper, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
+def _ground_answers(supervisor: Supervisor, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
     starts: dict[str, set[int]] = {part: set() for part in plan.own_servers()}
     # Which start of a part was the last with its old files.
     anew: dict[str, int] = {}
     until = time.monotonic() + GROUND_S
     for part, server in plan.own_servers().items():
         while not _does(part, server.ask):
-            seen = keeper.seen().get(part, NEVER)
+            seen = supervisor.seen().get(part, NEVER)
             starts[part].add(seen.started_at)
             # Before it has ended, its last words are not its last.
             has_ended, is_late = seen.has_ended and seen.started_at != anew.get(part), time.monotonic() > until

@@ -23,7 +23,7 @@ class Latest(Generic[Answer]):
 
 
 @contextmanager
-def asked_again(ask: Callable[[], Answer]) -> Iterator[Latest[Answer]]:
+def polled(ask: Callable[[], Answer]) -> Iterator[Latest[Answer]]:
     """Asks until the block ends, after pauses as `next_pause_s` has them; what cannot be had now changes nothing."""
     latest: Latest[Answer] = Latest()
     ended = threading.Event()

@@ -10,7 +10,7 @@ from types import FrameType
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-class Stop:
+class StopRequest:
     """Whether somebody asked; `wait` is woken by the signal itself.
 
     A threading.Event must not be set inside a handler, which may have interrupted the very thread that holds the
@@ -34,12 +34,12 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals() -> Iterator[StopRequest]:
     """Ctrl-C, SIGTERM and a closed terminal ask to stop, however often they come; afterwards all is as before.
 
     SIGHUP stays ignored if it is, so that `nohup` does what its name says.
     """
-    stop = Stop()
+    stop = StopRequest()
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
     before = {number: signal.signal(number, stop.ask) for number in STOP_SIGNALS if number not in ignored}
     woken_before = signal.set_wakeup_fd(stop._write)  # noqa: SLF001

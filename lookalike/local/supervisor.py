@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 from xmlrpc.client import Fault, ServerProxy
 
+from lookalike.data_folder import DataFolder, open_private, write_private
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder, open_private, write_private
-from lookalike.local.guarded import guarded_command
-from lookalike.local.keeper_conf import keeper_conf
-from lookalike.local.parts import Part
-from lookalike.local.runtime import socket_of
-from lookalike.services import python_module
+from lookalike.local.processes import ProcessSpec
+from lookalike.local.supervisor_conf import supervisor_conf
+from lookalike.process_guard import guarded_command
+from lookalike.runtime_dir import socket_of
+from lookalike.service_paths import python_module
 
 # This ends it all, whatever supervisord is waiting for.
 STOP_S = 9.0
@@ -28,17 +28,17 @@ LOOK_AGAIN_S = 0.05
 HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
 
 
-class Seen(NamedTuple):
+class ProcessState(NamedTuple):
     """A part: the Unix time of its last start, 0 before the first, and whether what was started then has ended."""
 
     started_at: int
     has_ended: bool
 
 
-class Keeper:
+class Supervisor:
     """A supervisord that was started by us and ends with us."""
 
-    def __init__(self, folder: DataFolder, parts: Iterable[Part], environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: DataFolder, parts: Iterable[ProcessSpec], environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._socket = socket_of(folder)
         self._parts = list(parts)
@@ -51,7 +51,7 @@ class Keeper:
         # It keeps its connection, which was one to the supervisord before.
         self._server("close")()
         said = self._folder.run / "supervisord.out"
-        write_private(self._folder.run / "supervisord.conf", keeper_conf(self._folder, self._parts))
+        write_private(self._folder.run / "supervisord.conf", supervisor_conf(self._folder, self._parts))
         program = python_module("supervisor.supervisord", "--nodaemon", "--configuration", "run/supervisord.conf")
         with open_private(said) as output:
             # A session of its own: Ctrl-C in the terminal is for `up`, which stops the parts in their order.
@@ -83,11 +83,11 @@ class Keeper:
                 f"The supervisor ended while it started the parts ({error}): see `lookalike logs supervisor`."
             ) from error
 
-    def seen(self) -> dict[str, Seen]:
+    def seen(self) -> dict[str, ProcessState]:
         """Each part as supervisord sees it; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
             every = _calls(self._server).getAllProcessInfo()
-            return {known["name"]: Seen(known["start"], known["statename"] in HAS_ENDED) for known in every}
+            return {known["name"]: ProcessState(known["start"], known["statename"] in HAS_ENDED) for known in every}
         return {}
 
     def is_alive(self) -> bool:

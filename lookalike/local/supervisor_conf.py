@@ -4,12 +4,12 @@ import re
 import signal
 from collections.abc import Iterable
 
+from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder
-from lookalike.local.guarded import NONE, guarded_command
-from lookalike.local.limits import FILES, PROCESSES, at_most, files_limit, processes_limit
-from lookalike.local.parts import Part
-from lookalike.local.runtime import socket_of
+from lookalike.local.process_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
+from lookalike.local.processes import ProcessSpec
+from lookalike.process_guard import NONE, guarded_command
+from lookalike.runtime_dir import socket_of
 
 # Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Both stay below the time that the keeper gives all.
 WORK_STOP_S = 5
@@ -61,7 +61,7 @@ stdout_logfile_backups=3
 """
 
 
-def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
+def supervisor_conf(folder: DataFolder, parts: Iterable[ProcessSpec]) -> str:
     """The configuration of supervisord, without secrets.
 
     Raises Misconfigured if its socket has to lie in a temporary folder whose name supervisord takes for something else.
@@ -80,7 +80,7 @@ def keeper_conf(folder: DataFolder, parts: Iterable[Part]) -> str:
     return CONF.format(socket=inside, **limits, **stages) + "".join(map(_program, parts))
 
 
-def _program(part: Part) -> str:
+def _program(part: ProcessSpec) -> str:
     guarded = guarded_command(
         signal.SIGKILL, part.command, lock="parts.lock", standard_input=part.standard_input or NONE
     )

@@ -9,22 +9,22 @@ from pathlib import Path
 from rich.console import Console
 
 from lookalike.connections import Connections
+from lookalike.data_folder import data_folder, make
+from lookalike.discovery import RunningSystem, publish, retract
 from lookalike.local.addresses import choose_addresses, completed
-from lookalike.local.admission import alone, need_extras, need_given_servers, need_locks, wait_for_leftovers
+from lookalike.local.console import LiveConsole, RestartCounter, Status, live_line
+from lookalike.local.disk_space import CrashLimit, need_space
 from lookalike.local.environment import environment_of
-from lookalike.local.folder import data_folder, make
-from lookalike.local.keeper import Keeper
-from lookalike.local.latest import asked_again
-from lookalike.local.library import identity_of, keep_identity, owned_by, usable_library
-from lookalike.local.limits import files_limit, need_files
-from lookalike.local.parts import Part, Ports, parts_of, prepare_command
+from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.ports import reserved_ports
-from lookalike.local.running import Running, announce, withdraw
-from lookalike.local.runtime import runtime_folder
-from lookalike.local.screen import Screen, Starts, Status, live_line
-from lookalike.local.space import Ends, need_space
-from lookalike.local.starting import Plan, Restarts, start_all
-from lookalike.local.stopping import Stop, stop_on_signals
+from lookalike.local.preflight import alone, need_extras, need_given_servers, need_locks, wait_for_leftovers
+from lookalike.local.process_limits import files_limit, need_files
+from lookalike.local.processes import Ports, ProcessSpec, parts_of, prepare_command
+from lookalike.local.startup import Plan, RestartCheck, start_all
+from lookalike.local.status_poller import polled
+from lookalike.local.stop_signals import StopRequest, stop_on_signals
+from lookalike.local.supervisor import Supervisor
+from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 from lookalike.status import read_status
 
@@ -32,13 +32,13 @@ SHOW_EVERY_S = 0.5
 
 AskStatus = Callable[[Settings], Callable[[], Status]]
 """From the settings to the question that is asked again and again; a LookalikeError means "not now"."""
-MakeParts = Callable[[Settings, Ports], Sequence[Part]]
+MakeParts = Callable[[Settings, Ports], Sequence[ProcessSpec]]
 
 
 def status_of(settings: Settings) -> Callable[[], Status]:
     """What `lookalike status` asks."""
     opened = Connections(settings)
-    return lambda: read_status(settings, opened.board, opened.sender)
+    return lambda: read_status(settings, opened.telemetry, opened.transport)
 
 
 def up(
@@ -67,14 +67,14 @@ def up(
     with stop_on_signals() as stop, alone(folder):
         if not wait_for_leftovers(folder, stop.wait):
             return
-        withdraw(folder)
+        retract(folder)
         need_given_servers(settings)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
         with reserved_ports(runtime_folder()) as choose:
             addresses = choose_addresses(settings, folder, choose)
             whole = completed(settings, folder, addresses, root, identity)
-            running = Running(
+            running = RunningSystem(
                 pid=os.getpid(),
                 data=folder.root,
                 library=root,
@@ -99,15 +99,15 @@ def up(
                 environment=environment_of(whole, os.environ),
                 rebuild=rebuild,
             )
-            keeper = Keeper(folder, plan.parts, plan.environment)
-            ends = Ends()
+            supervisor = Supervisor(folder, plan.parts, plan.environment)
+            ends = CrashLimit()
             try:
-                with Screen(console or Console()) as screen:
-                    while start_all(keeper, plan, stop.wait, screen.show):
+                with LiveConsole(console or Console()) as screen:
+                    while start_all(supervisor, plan, stop.wait, screen.show):
                         keep_identity(root, identity, folder)
-                        announce(folder, running)
-                        restarts = Restarts(plan.own_servers(), keeper.seen())
-                        _show(keeper, screen, running, ask_status(whole), stop, restarts=restarts)
+                        publish(folder, running)
+                        restarts = RestartCheck(plan.own_servers(), supervisor.seen())
+                        _show(supervisor, screen, running, ask_status(whole), stop, restarts=restarts)
                         if stop.asked:
                             break
                         # Killed, most likely; the kernel ended all parts with it.
@@ -117,24 +117,30 @@ def up(
                             break
                         plan = replace(plan, prepare=again, rebuild=False)
             finally:
-                keeper.stop()
-                withdraw(folder)
+                supervisor.stop()
+                retract(folder)
 
 
 def _show(
-    keeper: Keeper, screen: Screen, running: Running, ask: Callable[[], Status], stop: Stop, *, restarts: Restarts
+    supervisor: Supervisor,
+    screen: LiveConsole,
+    running: RunningSystem,
+    ask: Callable[[], Status],
+    stop: StopRequest,
+    *,
+    restarts: RestartCheck,
 ) -> None:
     """Returns when somebody asks to stop, or when the supervisor has ended. Raises Misconfigured, see Restarts."""
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")
     screen.say("Search   lookalike search IMAGE (in another terminal; Ctrl-C here stops everything)")
-    starts = Starts()
-    with asked_again(ask) as latest:
+    starts = RestartCounter()
+    with polled(ask) as latest:
         while not stop.wait(SHOW_EVERY_S):
-            if not keeper.is_alive():
+            if not supervisor.is_alive():
                 return
-            every = keeper.seen()
+            every = supervisor.seen()
             for part, seen in every.items():
                 starts.saw(part, seen.started_at)
             restarts.look(every)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from models.contract import ContractBroken, card_of
 from models.preprocess import Recipe, prepare
-from models.retrieval import normalised
+from models.tools.retrieval import normalised
 
 BATCH = 16
 # ImageNet's channel means and deviations (torchvision's published recipe), for pixels in 0..1.

@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.copies import TRANSFORMS
-from models.embedder import Embedder
-from models.photos import open_rgb, read_photos
-from models.retrieval import copies_found, figures
+from models.tools.embedder import Embedder
+from models.tools.perturbations import TRANSFORMS
+from models.tools.photos import open_rgb, read_photos
+from models.tools.retrieval import copies_found, figures
 
 
 @dataclass(frozen=True)
 class Report:
-    """`map`, `p_at_10`, `r_at_1` as in models/retrieval.py; `copies`: R@1 for each transform, all in 0..1."""
+    """`map`, `p_at_10`, `r_at_1` as in models/tools/retrieval.py; `copies`: R@1 for each transform, all in 0..1."""
 
     map: float
     p_at_10: float
@@ -67,7 +67,9 @@ def read_folder(folder: Path) -> tuple[list[bytes], NDArray[np.str_]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line above; exit code 1 with one sentence when something cannot be measured."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m models.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("folder", type=Path, help="one sub-folder of photos for each class")

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch.nn import functional as F  # noqa: N812
 
 from models.contract import ModelCard
-from models.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
-from models.graph import resnet_graph
-from models.photos import Photo, open_rgb, read_photos
 from models.preprocess import prepare
-from models.resnet import DEPTHS, ResNet, as_float
-from models.stamp import Origin, stamp
-from models.views import averaged, two_views
+from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
+from models.tools.graph import resnet_graph
+from models.tools.metadata import Origin, stamp
+from models.tools.photos import Photo, open_rgb, read_photos
+from models.tools.resnet import DEPTHS, ResNet, as_float
+from models.tools.two_views import averaged, two_views
 
 # Torchvision's first weights of each depth (IMAGENET1K_V1). The digits begin the file's SHA-256, which
 # torch.hub checks.
@@ -61,8 +61,8 @@ def export(
     """Writes the model file and checks it on `photos`; returns its card and the largest difference found.
 
     weights: torchvision's names, `fc.*` ignored, and `mean_feature` [d] if features are to be centred; views: 1, or
-    2 for whole and middle (models/graph.py). Raises ValueError for weights of another network or a size that has no
-    two views, and ExportDiffers above 1e-4; none leaves a file.
+    2 for whole and middle (models/tools/graph.py). Raises ValueError for weights of another network or a size that has
+    no two views, and ExportDiffers above 1e-4; none leaves a file.
     """
     if len(photos) == 0:
         raise ValueError("no photos to check the export with: give a folder or tar file that holds some")

@@ -49,8 +49,8 @@ def fetch(name: str, into: Path, *, hub: str = HUB) -> ModelCard:
     """
     # Here and not above, as in download(): these need onnx, which a machine that only searches has no use for.
     try:
-        from models.stamp import Origin  # noqa: PLC0415
-        from models.wrap import wrap  # noqa: PLC0415
+        from models.tools.metadata import Origin  # noqa: PLC0415
+        from models.tools.wrap import wrap  # noqa: PLC0415
     except ImportError as error:
         raise NotFetched(f"{error.name} is missing. {INSTALL}") from error
 
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m models.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", choices=sorted(PUBLISHED))
-    parser.add_argument("--into", type=Path, default=Path(__file__).parent, help="folder of the model file")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parents[1], help="folder of the model file")
     parser.add_argument("--hub", default=HUB, help="address of the hub or of a mirror")
     given = parser.parse_args(arguments)
     try:

@@ -25,10 +25,10 @@ from onnxruntime.quantization import (
 )
 
 from models.contract import INPUT, ModelCard, read_card
-from models.embedder import open_session
-from models.photos import Photo, open_rgb, read_photos
 from models.preprocess import prepare
-from models.stamp import stamp
+from models.tools.embedder import open_session
+from models.tools.metadata import stamp
+from models.tools.photos import Photo, open_rgb, read_photos
 
 CALIBRATION_PHOTOS = 256
 # The pooled feature stays float: one byte for each value would round what the embedding is made of.
@@ -93,7 +93,9 @@ def _cosines(one: Path, other: Path, inputs: NDArray[np.uint8]) -> NDArray[np.fl
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line above; exit code 1 with one sentence when it is refused."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.quantize", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m models.quantize",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", type=Path, help="the fp32 model file")
     parser.add_argument("int8", type=Path, help="the file to write")

@@ -1,14 +1,14 @@
 """The two views of a photo whose features its embedding is made of: all of it, and its middle. Tensors in and out.
 
 A photo and its cropped copy have one view nearly in common, so they find each other. What that gains and costs:
-docs/decisions/0004-model.md. models/graph.py builds the same for the exported file.
+docs/decisions/0004-model.md. models/tools/graph.py builds the same for the exported file.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from models.graph import view_of
+from models.tools.graph import view_of
 
 
 def two_views(photos: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from models.contract import INPUT, OUTPUT, ContractBroken, ModelCard
-from models.embedder import FLOAT_RULE, IMAGENET_MEAN, IMAGENET_STD, Embedder, float_input, open_session
-from models.graph import GraphBuilder, l2_normalise
-from models.retrieval import normalised
-from models.stamp import Origin, stamp
+from models.tools.embedder import FLOAT_RULE, IMAGENET_MEAN, IMAGENET_STD, Embedder, float_input, open_session
+from models.tools.graph import GraphBuilder, l2_normalise
+from models.tools.metadata import Origin, stamp
+from models.tools.retrieval import normalised
 
 PREFIX = "published."  # before every name of the published graph: none of them can meet one of ours
 CHECKED_IMAGES = 3  # more than one, and odd: a batch that was fixed in the published graph shows

@@ -1,8 +1,8 @@
 """Trains the ResNet-18 that ships: it learns to place photos as the teacher does, and to tell classes apart.
 
-    python -m models.distill PHOTOS... --teacher TEACHER.onnx --out FOLDER
+    python -m models.training.distill PHOTOS... --teacher TEACHER.onnx --out FOLDER
 
-PHOTOS are folders of class folders or tar files (models/photos.py); TEACHER is any ONNX model with the float
+PHOTOS are folders of class folders or tar files (models/tools/photos.py); TEACHER is any ONNX model with the float
 contract (float32 [n, 3, 224, 224] in, features out). FOLDER receives the teacher's features (once), a
 checkpoint after each epoch, log.jsonl and student.pt; the same command goes on after a stop. Runs on the CPU.
 
@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.augment import shrink, vary
-from models.examine import examine
-from models.photos import read_photos
-from models.student import Student, loss_of
-from models.syllabus import Syllabus, draw_up
-from models.teacher import Lesson, build_lesson
-from models.unfold import unfold
+from models.tools.photos import read_photos
+from models.training.augment import shrink, vary
+from models.training.onnx_to_weights import unfold
+from models.training.split import Syllabus, draw_up
+from models.training.student import Student, loss_of
+from models.training.teacher import TeacherDataset, build_lesson
+from models.training.validate import examine
 
 STORE_PX = 112  # of the kept pixels: what crops are cut from
 BATCH = 256
@@ -65,7 +65,7 @@ class Plan:
 def train_epoch(
     student: Student,
     optimizer: torch.optim.SGD,
-    lesson: Lesson,
+    lesson: TeacherDataset,
     syllabus: Syllabus,
     plan: Plan,
     *,
@@ -111,7 +111,7 @@ def print_line(line: dict[str, Any]) -> None:
 
 
 def run(
-    lesson: Lesson,
+    lesson: TeacherDataset,
     plan: Plan,
     out: Path,
     *,
@@ -159,7 +159,7 @@ def run(
         report(rounded)
 
 
-def _start_weights(start: Path, lesson: Lesson, px: int) -> dict[str, Any]:
+def _start_weights(start: Path, lesson: TeacherDataset, px: int) -> dict[str, Any]:
     """Of a student.pt, or of a model file."""
     if start.suffix == ".onnx":
         return dict(unfold(start, "resnet18", shrink(torch.from_numpy(lesson.pixels[: 2 * BATCH]), px)))
@@ -181,7 +181,7 @@ def epochs_of(text: str) -> tuple[int, ...]:
         epochs = tuple(px for px, count in pairs for _ in range(count))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no schedule: write SIZExEPOCHS,... as 48x20,64x15") from error
-    # Five halvings leave nothing of a smaller input, and other sizes have no two views (models/graph.py).
+    # Five halvings leave nothing of a smaller input, and other sizes have no two views (models/tools/graph.py).
     if not epochs or min(epochs) < 32 or any(px % 8 for px in epochs):  # noqa: PLR2004
         raise argparse.ArgumentTypeError(f"{text!r} needs at least one epoch, of 32 px or more, a multiple of 8")
     return epochs
@@ -190,7 +190,9 @@ def epochs_of(text: str) -> tuple[int, ...]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line above."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.distill", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m models.training.distill",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photos", nargs="+", type=Path, help="folders of class folders, or tar files")
     parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")

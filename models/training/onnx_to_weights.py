@@ -1,4 +1,4 @@
-"""Turns a model file, int8 or not, back into weights that can be trained: the way back from models/export.py.
+"""Turns a model file, int8 or not, back into weights that can be trained: the way back from models/tools/export.py.
 
 So the file that ships is enough to go on from. What rounding to int8 took does not come back; a pass of training
 makes up for it.
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from models.embedder import IMAGENET_MEAN, IMAGENET_STD
-from models.graph import BATCH_NORM_EPSILON
-from models.resnet import ResNet, as_float
+from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD
+from models.tools.graph import BATCH_NORM_EPSILON
+from models.tools.resnet import ResNet, as_float
 
 
 def unfold(path: Path, depth: str, pixels: Tensor) -> dict[str, Tensor]:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from models.embedder import IMAGENET_MEAN, IMAGENET_STD
-from models.resnet import ResNet, as_float
-from models.views import averaged, two_views
+from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD
+from models.tools.resnet import ResNet, as_float
+from models.tools.two_views import averaged, two_views
 
 COSINE_WEIGHT = 10.0
 LABEL_WEIGHT = 0.5

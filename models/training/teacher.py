@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.embedder import Rule, float_input, open_session
-from models.photos import Photo, open_rgb
 from models.preprocess import STRETCH, prepare
+from models.tools.embedder import Rule, float_input, open_session
+from models.tools.photos import Photo, open_rgb
 
 CHUNK_PHOTOS = 500
 
@@ -28,7 +28,7 @@ TEACHER_VIEWS = ((Rule(224, 224, "crop:1"), False), (Rule(224, 224, STRETCH), Tr
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeacherDataset:
     """All photos with what the teacher says of them.
 
     pixels uint8 [n, px, px, 3] RGB; features float16 [n, d]; label and source str [n].
@@ -40,7 +40,7 @@ class Lesson:
     source: NDArray[np.str_]
 
 
-def build_lesson(photos: Iterable[Photo], teacher: Path, cache: Path, *, px: int, processes: int) -> Lesson:
+def build_lesson(photos: Iterable[Photo], teacher: Path, cache: Path, *, px: int, processes: int) -> TeacherDataset:
     """Computes what `cache` does not hold yet, `processes` single-thread processes at a time, and loads it all.
 
     The teacher is an ONNX file with the float contract: float32 [n, 3, 224, 224], ImageNet-normalised, in;
@@ -96,7 +96,7 @@ def _chunks(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:
         yield chunk
 
 
-def _load(paths: list[Path]) -> Lesson:
+def _load(paths: list[Path]) -> TeacherDataset:
     """Reads the chunks one after another into arrays made once: no second copy of the pixels in memory."""
     label, source = [], []
     pixels: NDArray[np.uint8] | None = None
@@ -116,4 +116,4 @@ def _load(paths: list[Path]) -> Lesson:
             filled += count
     if pixels is None or features is None:
         raise ValueError("there are no photos to learn from: name a folder or tar file that holds some")
-    return Lesson(pixels[:filled], features[:filled], np.concatenate(label), np.concatenate(source))
+    return TeacherDataset(pixels[:filled], features[:filled], np.concatenate(label), np.concatenate(source))

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.augment import middle, shrink
-from models.graph import photo_of
-from models.retrieval import copies_found, figures, normalised
-from models.student import Student
-from models.syllabus import Syllabus
-from models.teacher import Lesson
+from models.tools.graph import photo_of
+from models.tools.retrieval import copies_found, figures, normalised
+from models.training.augment import middle, shrink
+from models.training.split import Syllabus
+from models.training.student import Student
+from models.training.teacher import TeacherDataset
 
 AT_ONCE = 256
 
@@ -22,7 +22,9 @@ def embed(student: Student, pixels: NDArray[np.uint8], px: int, *, bfloat16: boo
         return np.concatenate([student(shrink(part, photo_of(px)), views=2).numpy() for part in parts])
 
 
-def examine(student: Student, lesson: Lesson, syllabus: Syllabus, px: int, *, bfloat16: bool) -> dict[str, float]:
+def examine(
+    student: Student, lesson: TeacherDataset, syllabus: Syllabus, px: int, *, bfloat16: bool
+) -> dict[str, float]:
     """Cosine to the teacher and retrieval figures on photos that were not trained on, student and teacher.
 
     `crop80` is the share of them that are found by their own middle.

@@ -13,7 +13,7 @@ from bench.plot import plot
 from bench.results import Results
 from models.contract import read_card
 from tests.running.pictures import encoded, picture
-from worker.images import enable_formats, open_picture
+from worker.decoder import decode_image, enable_formats
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "resnet18.onnx"
 
@@ -38,7 +38,7 @@ def test_the_bare_loop_feeds_the_model_what_the_worker_feeds_it(jpeg: Path) -> N
     enable_formats()
     card, blob = read_card(SHIPPED), jpeg.read_bytes()
 
-    assert np.array_equal(decode(blob, card), open_picture(blob, card, max_pixels=10**7).pixels)
+    assert np.array_equal(decode(blob, card), decode_image(blob, card, max_pixels=10**7).pixels)
 
 
 def test_a_ratio_is_of_two_figures_and_says_whether_it_is_met() -> None:

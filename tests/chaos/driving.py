@@ -74,7 +74,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     up = [sys.executable, "-c", "from lookalike.cli import main; main()", "up", str(machine.library)]
     where = ["--data", str(machine.folder.root), "--model", str(model)]
     try:
-        running = machine.start([*up, *where], LOOKALIKE_WORKERS="2")
+        running = machine.start([*up, *where], LOOKALIKE_INGEST_PROCESSES="2")
         with Client(data=machine.folder.root) as client:
             wait_until(lambda: _is_at_rest(client), UP_WITHIN_S)
             writer = Writer(machine.library, folder / "outside", random.Random(plan.seed), plan.burst_files)

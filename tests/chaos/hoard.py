@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage
-from lookalike.names import SYNC, Names
+from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import read_settings
 from tests.running.edge import edge_process
 from tests.running.pictures import encoded, picture
@@ -115,7 +115,7 @@ def soak(folder: Path, messages: int, seconds: float, restarts: int) -> None:
         ground.close()
 
 
-def _send(app: Celery, names: Names, library: Path, messages: int) -> None:
+def _send(app: Celery, names: Keys, library: Path, messages: int) -> None:
     with app.producer_pool.acquire(block=True) as producer:
         for at in range(messages):
             name = f"gone-{at}.png" if at % BAD_EACH else f"{BAD}{at}.png"
@@ -125,7 +125,7 @@ def _send(app: Celery, names: Names, library: Path, messages: int) -> None:
             app.send_task(SYNC, args=arguments, queue=names.rescan, producer=producer)
 
 
-def _watch(app: Celery, names: Names, ground: Ground, seconds: float, restarts: int) -> None:
+def _watch(app: Celery, names: Keys, ground: Ground, seconds: float, restarts: int) -> None:
     begun_s = time.monotonic()
     # In the first third, so that the rest shows what is left of it.
     due_s = [seconds / 3 * (at + 1) / (restarts + 1) for at in range(restarts)]

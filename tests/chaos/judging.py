@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from qdrant_client import QdrantClient
 
-from lookalike.paths import is_sayable, shown
+from lookalike.library.paths import escape_path, is_utf8
 from tests.chaos.writing import KINDS
-from worker.embed import Embedder
+from worker.decoder import decode_image, enable_formats
+from worker.embedder import Embedder
 from worker.errors import Rejected
-from worker.images import enable_formats, open_picture
-from worker.points import VECTOR
+from worker.payload import VECTOR
 
 MIN_COSINE = 0.9999
 PAGE = 1000
@@ -46,20 +46,20 @@ def files_of(root: Path) -> dict[str, Path]:
             path = Path(where) / name
             is_candidate = name.lower().endswith(SUFFIXES) and not name.startswith(".")
             if is_candidate and path.is_file() and os.path.realpath(path).startswith(inside):
-                files[shown(str(path.relative_to(root)))] = path
+                files[escape_path(str(path.relative_to(root)))] = path
     return files
 
 
 def stamps_of(root: Path) -> Stamps:
     """Size and time of each of these files; zeros for names that cannot be said, which are rejected unread."""
-    found = ((path, file.stat(), is_sayable(str(file))) for path, file in files_of(root).items())
+    found = ((path, file.stat(), is_utf8(str(file))) for path, file in files_of(root).items())
     return {path: (status.st_size, status.st_mtime_ns) if sayable else (0, 0) for path, status, sayable in found}
 
 
 def judge(root: Path, store: QdrantClient, collection: str, model: Path) -> Verdict:
     """Compares each file's fresh embedding with the index, and the index with the files."""
     enable_formats()
-    embedder = Embedder(model, sub_batch=1)
+    embedder = Embedder(model, inference_batch=1)
     fresh: dict[str, Embedding | None] = {}
     verdict = Verdict()
     files, points = files_of(root), _points(store, collection)
@@ -69,7 +69,7 @@ def judge(root: Path, store: QdrantClient, collection: str, model: Path) -> Verd
             continue
         stamp, vector = points.pop(path)
         expected = None
-        if is_sayable(str(file)):
+        if is_utf8(str(file)):
             content = file.read_bytes()
             sha256 = hashlib.sha256(content).hexdigest()
             if sha256 not in fresh:
@@ -107,7 +107,7 @@ def _points(store: QdrantClient, collection: str) -> dict[str, tuple[tuple[int, 
 
 def _embedded(content: bytes, embedder: Embedder) -> Embedding | None:
     try:
-        picture = open_picture(content, embedder.card, max_pixels=MAX_PIXELS)
+        picture = decode_image(content, embedder.card, max_pixels=MAX_PIXELS)
     except Rejected:
         return None
     embeddings = embedder.embed([picture.pixels])

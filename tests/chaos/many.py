@@ -39,7 +39,7 @@ class System:
     def start(self) -> None:
         program = [sys.executable, "-c", "from lookalike.cli import main; main()", "up", str(self.machine.library)]
         where = ["--data", str(self.machine.folder.root), "--model", str(self._model)]
-        self.machine.start([*program, *where], LOOKALIKE_WORKERS="2")
+        self.machine.start([*program, *where], LOOKALIKE_INGEST_PROCESSES="2")
         self.client = Client(data=self.machine.folder.root)
 
     def status(self) -> Status | None:

@@ -12,11 +12,11 @@ from tests.running.edge import edge_process
 from tests.running.pictures import draw
 from tests.running.tiny_model import tiny_model
 from worker.collection import Wish, ensure
-from worker.embed import Embedder
-from worker.images import enable_formats, open_picture
-from worker.index import Index, Write
+from worker.decoder import decode_image, enable_formats
+from worker.embedder import Embedder
 from worker.library import Version
-from worker.points import Facts, indexed_payload, rejected_payload
+from worker.payload import ImageMetadata, indexed_payload, rejected_payload
+from worker.qdrant import PointWrite, QdrantIndex
 
 
 class Judged:
@@ -27,19 +27,19 @@ class Judged:
         self.root.mkdir()
         self._store, self._model = store, model
         enable_formats()
-        self._embedder = Embedder(model, sub_batch=1)
+        self._embedder = Embedder(model, inference_batch=1)
         wish = Wish("judged", read_card(model), "cosine", library_id="an-id")
         self._name = ensure(store, wish, rebuild=True).name
-        self._index = Index(store, self._name)
+        self._index = QdrantIndex(store, self._name)
 
     def index(self, name: str, content_of: str | None = None) -> None:
         blob = (self.root / (content_of or name)).read_bytes()
-        vector = self._embedder.embed([open_picture(blob, self._embedder.card, max_pixels=10**6).pixels])[0]
-        payload = indexed_payload(name, self._version(name), Facts("sha", "PNG", 64, 48, None), "now")
-        self._index.write([Write(payload, vector.tolist())])
+        vector = self._embedder.embed([decode_image(blob, self._embedder.card, max_pixels=10**6).pixels])[0]
+        payload = indexed_payload(name, self._version(name), ImageMetadata("sha", "PNG", 64, 48, None), "now")
+        self._index.write([PointWrite(payload, vector.tolist())])
 
     def reject(self, name: str) -> None:
-        self._index.write([Write(rejected_payload(name, self._version(name), "a reason", "now"))])
+        self._index.write([PointWrite(rejected_payload(name, self._version(name), "a reason", "now"))])
 
     def verdict(self) -> Verdict:
         return judge(self.root, self._store, self._name, self._model)

@@ -13,18 +13,18 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from lookalike.board import Board
+from lookalike.data_folder import DataFolder, make
 from lookalike.doctor import packages
-from lookalike.doctor.finding import Finding
-from lookalike.doctor.machine import processor, python, watching
+from lookalike.doctor.binaries import broker_program, model
+from lookalike.doctor.environment import certificates, proxies
+from lookalike.doctor.host import processor, python, watching
 from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
-from lookalike.doctor.places import data, disk, library, ports
-from lookalike.doctor.programs import broker_program, model
+from lookalike.doctor.result import CheckResult
 from lookalike.doctor.servers import broker, parts, store
-from lookalike.doctor.surroundings import certificates, proxies
-from lookalike.local.folder import DataFolder, make
-from lookalike.names import Names
+from lookalike.doctor.storage import data, disk, library, ports
+from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
+from lookalike.telemetry import Telemetry
 from tests.running.edge import edge_process
 from tests.running.valkey import free_port, valkey_process
 from tests.running.workers import worker_environment
@@ -144,7 +144,7 @@ def test_fewer_watches_than_folders_are_told_with_the_command(tmp_path: Path) ->
 def test_a_kernel_that_refuses_watches_is_told() -> None:
     """In a namespace of its own the limit can be set to nothing."""
     refuse = 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"'
-    ask = "from lookalike.doctor.machine import watching; from lookalike.settings import Settings; "
+    ask = "from lookalike.doctor.host import watching; from lookalike.settings import Settings; "
     command = [UNSHARE, "--user", "--map-root-user", "sh", "-c", refuse, "sh"]
     if subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
         pytest.skip("no user namespaces here")
@@ -174,7 +174,7 @@ def test_a_data_folder_that_others_can_read_is_told(tmp_path: Path) -> None:
 
     folder.root.chmod(0o755)
 
-    assert data(folder) == Finding(
+    assert data(folder) == CheckResult(
         "data folder", "warning", f"{folder.root} is open to others (mode 755)", f"chmod 700 {folder.root}"
     )
 
@@ -186,7 +186,7 @@ def test_a_data_folder_with_files_of_somebody_is_broken(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_broken(tmp_path: Path) -> None:
-    ask = f"from pathlib import Path; from lookalike.doctor.places import disk; from lookalike.local.folder import DataFolder; print(disk(DataFolder(Path({str(tmp_path)!r}))))"  # noqa: E501
+    ask = f"from pathlib import Path; from lookalike.doctor.storage import disk; from lookalike.data_folder import DataFolder; print(disk(DataFolder(Path({str(tmp_path)!r}))))"  # noqa: E501
     mounted = [
         UNSHARE,
         "--user",
@@ -265,7 +265,7 @@ def test_a_store_wants_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_parts_that_are_silent_are_named(url: str) -> None:
     settings = Settings(redis_url=SecretStr(url), data=Path("/nowhere"))
     with Redis.from_url(url) as redis:
-        Board(redis, Names("lookalike")).beat("producer", "1")
+        Telemetry(redis, Keys("lookalike")).heartbeat("producer", "1")
 
     found = parts(settings)
 

@@ -93,7 +93,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     (machine.library / "broken.jpg").write_bytes(b"this is no picture")
     (machine.library / "notes.txt").write_text("no candidate")
     command = person.command("up", str(machine.library), "--data", str(machine.folder.root))
-    machine.start(command, LOOKALIKE_WORKERS="2", LOOKALIKE_RESCAN_S="5")
+    machine.start(command, LOOKALIKE_INGEST_PROCESSES="2", LOOKALIKE_RESCAN_S="5")
     with person.client:
         yield person
     machine.clear()

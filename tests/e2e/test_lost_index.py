@@ -13,9 +13,9 @@ from qdrant_client.http.exceptions import ApiException
 from qdrant_client.models import DeleteAlias, DeleteAliasOperation
 
 from lookalike import Client, LookalikeError
-from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.status import Status
+from lookalike.telemetry import Telemetry
 from tests.local.conftest import Machine, wait_until
 from tests.running.pictures import draw
 from tests.running.stores import store_of
@@ -23,7 +23,7 @@ from tests.running.tiny_model import tiny_model
 
 PICTURES = 30
 WITHIN_S = 60.0
-SETTINGS = {"LOOKALIKE_WORKERS": "1"}
+SETTINGS = {"LOOKALIKE_INGEST_PROCESSES": "1"}
 LOST = "The store had lost the index"
 LOOKALIKE = [sys.executable, "-c", "from lookalike.cli import main; main()"]
 
@@ -81,10 +81,10 @@ def collections(store: QdrantClient) -> list[str]:
 def test_a_collection_that_somebody_deletes_is_made_anew(system: System, store: QdrantClient) -> None:
     (name,) = collections(store)
     identity = store.get_collection(name).config.metadata
-    board = Board(redis_of(system.client.settings), system.client.settings.names)
+    telemetry = Telemetry(redis_of(system.client.settings), system.client.settings.names)
 
     store.delete_collection(name)
-    wait_until(lambda: LOST in board.noted().warning, WITHIN_S)
+    wait_until(lambda: LOST in telemetry.read_report().warning, WITHIN_S)
     wait_until(lambda: system.is_whole(PICTURES), WITHIN_S, told=lambda: system.seen[-1:])
 
     assert collections(store) == [name]

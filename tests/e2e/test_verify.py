@@ -16,11 +16,11 @@ from tests.local.conftest import Machine, wait_until
 from tests.running.pictures import draw
 from tests.running.stores import store_of
 from tests.running.tiny_model import tiny_model
-from worker.points import point_id
+from worker.payload import point_id
 
 PICTURES = 12
 PATIENCE_S = 60.0
-SETTINGS = {"LOOKALIKE_WORKERS": "1", "LOOKALIKE_IGNORE": "raw"}
+SETTINGS = {"LOOKALIKE_INGEST_PROCESSES": "1", "LOOKALIKE_IGNORE": "raw"}
 NONE = {"lost": 0, "ghosts": 0, "stale": 0, "rejected": 1, "pending": 0}
 
 
@@ -109,7 +109,7 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
     machine.clear()
     for seed in range(3, PICTURES):
         (machine.library / f"{seed}.png").unlink()
-    machine.start(up(machine), **SETTINGS, LOOKALIKE_MAX_REMOVED_FILES="5")
+    machine.start(up(machine), **SETTINGS, LOOKALIKE_MAX_DELETED_FILES="5")
     with Client(data=machine.folder.root) as client:
         wait_until(lambda: client.status().is_done and client.status().warning, PATIENCE_S)
 

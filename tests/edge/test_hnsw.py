@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient, models
 
-from edge.indexing import is_due, wait_s
+from edge.hnsw import is_due, wait_s
 from tests.edge.acknowledged import Acknowledged, embedding, ident
 from tests.edge.steps import ends, held_while_optimizing, hosts, is_indexed, optimizer, shards, wait_until
 from tests.running.edge import EdgeProcess, client_of, edge_process
 
-ABOVE = ("--index-above", "1000")
+ABOVE = ("--hnsw-threshold", "1000")
 POINTS = 2400
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes as Linux shows them")

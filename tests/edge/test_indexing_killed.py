@@ -18,7 +18,7 @@ from tests.edge.acknowledged import Acknowledged, ident
 from tests.edge.steps import ends, held_while_optimizing, hosts, is_optimizing, optimizer, shards, wait_until
 from tests.running.edge import EdgeProcess, client_of, edge_process
 
-ABOVE = ("--index-above", "500")
+ABOVE = ("--hnsw-threshold", "500")
 POINTS = 1500
 MIB = 1 << 20
 UNSHARE = shutil.which("unshare")

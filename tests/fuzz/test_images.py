@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from models.contract import ModelCard, read_card
 from tests.running.pictures import encoded, picture
 from tests.running.tiny_model import SIDE_PX, tiny_model
+from worker.decoder import decode_image, enable_formats
 from worker.errors import Rejected
-from worker.images import enable_formats, open_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 ODD_PHOTOS = Path(os.environ.get("LOOKALIKE_ODD_PHOTOS") or ROOT.parent / "shared" / "data" / "odd")
@@ -93,7 +93,7 @@ def check(blob: bytes, card: ModelCard) -> bool:
     faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
     reason, found = None, None
     try:
-        found = open_picture(blob, card, max_pixels=MAX_PIXELS)
+        found = decode_image(blob, card, max_pixels=MAX_PIXELS)
     except Rejected as rejected:
         reason = str(rejected).strip()
     if found is None:

@@ -16,7 +16,7 @@ KINDS: list[type[BaseModel]] = [SyncMessage, SearchMessage, ReadMessage]
 # Our own words, so that some of what comes up is nearly right.
 WORDS = st.sampled_from(
     (
-        *("v", "paths", "gone", "library", "again", "image", "limit", "path", "key", "base64", "ask", "what"),
+        *("v", "paths", "gone", "library", "retry_rejected", "image", "limit", "path", "key", "base64", "ask", "what"),
         *("counts", "page", "known", "after", "status", "under", "indexed"),
         *("../secret.png", "a.png", "\0", "\ud800", "1", ""),
     )
@@ -36,7 +36,9 @@ JSON = st.recursive(
 )
 PATHS = st.lists(WORDS | LEAVES, max_size=3) | st.just(["a.png"] * 1001)
 NEARLY = {
-    SyncMessage: st.fixed_dictionaries({}, optional={"v": LEAVES, "paths": PATHS, "gone": PATHS, "again": LEAVES}),
+    SyncMessage: st.fixed_dictionaries(
+        {}, optional={"v": LEAVES, "paths": PATHS, "gone": PATHS, "retry_rejected": LEAVES}
+    ),
     SearchMessage: st.fixed_dictionaries(
         {"image": st.dictionaries(st.sampled_from(["path", "key", "base64"]), LEAVES, max_size=2)},
         optional={"v": LEAVES, "limit": LEAVES},

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.local.folder import DataFolder, make
-from lookalike.local.running import Running, running_on
+from lookalike.data_folder import DataFolder, make
+from lookalike.discovery import RunningSystem, running_on
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_SYSTEM = Path(__file__).with_name("small_system.py")
@@ -48,7 +48,7 @@ class Machine:
     def small(self, *arguments: str, library: Path | None = None) -> list[str]:
         return [sys.executable, str(SMALL_SYSTEM), str(self.folder.root), str(library or self.library), *arguments]
 
-    def start(self, command: list[str] | None = None, **environment: str) -> Running:
+    def start(self, command: list[str] | None = None, **environment: str) -> RunningSystem:
         self.begin(command, **environment)
         wait_until(lambda: self.running is not None or not self.lives, STARTS_WITHIN_S)
         assert self.running is not None, self.output.read_text()
@@ -65,7 +65,7 @@ class Machine:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def running(self) -> Running | None:
+    def running(self) -> RunningSystem | None:
         return running_on(self.folder)
 
     def send(self, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.errors import LookalikeError
-from lookalike.local.parts import Part, Ports, parts_of
+from lookalike.local.processes import Ports, ProcessSpec, parts_of
 from lookalike.local.up import up
 from lookalike.settings import Settings, read_settings
 
@@ -28,15 +28,17 @@ class Numbers:
     warning: str | None = None
 
 
-def small_parts(settings: Settings, ports: Ports, real: set[str], kind_of_search: str, store: list[str]) -> list[Part]:
+def small_parts(
+    settings: Settings, ports: Ports, real: set[str], kind_of_search: str, store: list[str]
+) -> list[ProcessSpec]:
     parts = [part for part in parts_of(settings, ports) if part.name in real]
     if ports.store is not None:
-        parts.append(Part("store", "ground", [sys.executable, PROGRAM, "store", str(ports.store), *store]))
+        parts.append(ProcessSpec("store", "ground", [sys.executable, PROGRAM, "store", str(ports.store), *store]))
     return [*parts, small_part("ingest", "child"), small_part("search", kind_of_search)]
 
 
-def small_part(name: str, kind: str) -> Part:
-    return Part(name, "work", [sys.executable, PROGRAM, kind])
+def small_part(name: str, kind: str) -> ProcessSpec:
+    return ProcessSpec(name, "work", [sys.executable, PROGRAM, kind])
 
 
 def main() -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
+from lookalike.local.config_check import confirm_broker, confirm_store
 from lookalike.local.embedded import valkey_server, write_valkey_conf
-from lookalike.local.folder import DataFolder
-from lookalike.local.in_force import confirm_broker, confirm_store
 from lookalike.local.reachable import require_broker
 from tests.running.edge import edge_process
 from tests.running.valkey import free_port, stop_valkey

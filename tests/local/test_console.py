@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 from rich.console import Console
 
-from lookalike.local.screen import Screen, Starts, duration, live_line
+from lookalike.local.console import LiveConsole, RestartCounter, duration, live_line
 
 FLOWER = "http://127.0.0.1:5555"
 
@@ -56,7 +56,7 @@ def test_durations_are_said_in_the_unit_that_fits(seconds: float, said: str) -> 
 
 
 def test_a_part_keeps_dying_when_it_was_started_three_times_within_a_minute() -> None:
-    starts = Starts()
+    starts = RestartCounter()
     for at in (100, 100, 110):
         starts.saw("ingest", at)
     assert starts.keep_dying(now=125) == []
@@ -68,7 +68,7 @@ def test_a_part_keeps_dying_when_it_was_started_three_times_within_a_minute() ->
 
 
 def test_a_part_that_was_not_started_yet_is_not_dying() -> None:
-    starts = Starts()
+    starts = RestartCounter()
     for _ in range(5):
         starts.saw("ingest", 0)
 
@@ -78,7 +78,7 @@ def test_a_part_that_was_not_started_yet_is_not_dying() -> None:
 def test_without_a_terminal_a_line_is_added_when_it_is_new_and_not_too_often() -> None:
     out = io.StringIO()
     now = [100.0]
-    with Screen(Console(file=out, width=40), lambda: now[0]) as screen:
+    with LiveConsole(Console(file=out, width=40), lambda: now[0]) as screen:
         for at, line in ((100, "one"), (101, "one"), (102, "two"), (104, "three"), (105, "three"), (111, "three")):
             now[0] = at
             screen.show(line)
@@ -88,7 +88,7 @@ def test_without_a_terminal_a_line_is_added_when_it_is_new_and_not_too_often() -
 
 def test_long_paths_are_not_broken_and_square_brackets_are_only_brackets() -> None:
     out = io.StringIO()
-    with Screen(Console(file=out, width=20)) as screen:
+    with LiveConsole(Console(file=out, width=20)) as screen:
         screen.say("Library  /photos/[bold]/with/a/long/name")
 
     assert out.getvalue() == "Library  /photos/[bold]/with/a/long/name\n"
@@ -96,7 +96,7 @@ def test_long_paths_are_not_broken_and_square_brackets_are_only_brackets() -> No
 
 def test_on_a_terminal_the_line_is_redrawn_and_no_color_is_honoured() -> None:
     out = io.StringIO()
-    with Screen(Console(file=out, force_terminal=True, no_color=True, width=80)) as screen:
+    with LiveConsole(Console(file=out, force_terminal=True, no_color=True, width=80)) as screen:
         screen.show("one")
         screen.show("two")
 

@@ -8,15 +8,17 @@ from threading import Timer
 
 import pytest
 
+from lookalike.data_folder import DataFolder, make
+from lookalike.discovery import RunningSystem, find_running, publish, retract, with_running
 from lookalike.errors import Misconfigured
-from lookalike.local.folder import DataFolder, make
-from lookalike.local.locks import hold
-from lookalike.local.running import Running, announce, find_running, with_running, withdraw
+from lookalike.file_locks import hold
 from lookalike.settings import read_settings
 
 
-def running(folder: DataFolder, pid: int | None = None, broker: str = "redis://:secret@127.0.0.1:6379/0") -> Running:
-    return Running(
+def running(
+    folder: DataFolder, pid: int | None = None, broker: str = "redis://:secret@127.0.0.1:6379/0"
+) -> RunningSystem:
+    return RunningSystem(
         pid=os.getpid() if pid is None else pid,
         data=folder.root,
         library=Path("/photos"),
@@ -45,7 +47,7 @@ def held() -> Iterator[ExitStack]:
 
 
 def test_a_state_file_counts_while_its_up_holds_the_lock(folder: DataFolder) -> None:
-    announce(folder, running(folder))
+    publish(folder, running(folder))
     settings = read_settings(data=folder.root)
 
     with hold(folder.lock):
@@ -55,14 +57,14 @@ def test_a_state_file_counts_while_its_up_holds_the_lock(folder: DataFolder) -> 
 
 def test_a_state_file_of_another_process_than_the_holder_is_stale(folder: DataFolder, held: ExitStack) -> None:
     held.enter_context(hold(folder.lock))
-    announce(folder, running(folder, pid=1))
+    publish(folder, running(folder, pid=1))
 
     assert find_running(read_settings(data=folder.root)) is None
 
 
 def test_what_was_not_set_is_taken_over_and_what_was_set_stays(folder: DataFolder, held: ExitStack) -> None:
     held.enter_context(hold(folder.lock))
-    announce(folder, running(folder))
+    publish(folder, running(folder))
 
     found = with_running(read_settings(data=folder.root, distance="cosine"))
 
@@ -75,7 +77,7 @@ def test_a_broker_that_is_named_and_not_the_running_one_means_another_system(
     folder: DataFolder, held: ExitStack
 ) -> None:
     held.enter_context(hold(folder.lock))
-    announce(folder, running(folder))
+    publish(folder, running(folder))
     settings = read_settings(data=folder.root, redis_url="redis://elsewhere:6379/0")
 
     assert with_running(settings) == settings
@@ -83,7 +85,7 @@ def test_a_broker_that_is_named_and_not_the_running_one_means_another_system(
 
 def test_a_system_that_is_still_starting_is_waited_for(folder: DataFolder, held: ExitStack) -> None:
     held.enter_context(hold(folder.lock))
-    soon = Timer(0.3, lambda: announce(folder, running(folder)))
+    soon = Timer(0.3, lambda: publish(folder, running(folder)))
     soon.start()
 
     found = with_running(read_settings(data=folder.root))
@@ -99,11 +101,11 @@ def test_of_several_systems_one_must_be_chosen_and_a_withdrawn_one_does_not_coun
     for folder in folders:
         make(folder)
         held.enter_context(hold(folder.lock))
-        announce(folder, running(folder))
+        publish(folder, running(folder))
 
     with pytest.raises(Misconfigured, match="choose one with --data"):
         find_running(read_settings())
-    withdraw(folders[0])
+    retract(folders[0])
     assert find_running(read_settings()) == running(folders[1])
 
 

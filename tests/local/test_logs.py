@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lookalike.data_folder import DataFolder
 from lookalike.local import logs
-from lookalike.local.folder import DataFolder
 from lookalike.local.logs import LAST_LINES, Tail
 from lookalike.settings import read_settings
 

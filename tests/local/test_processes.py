@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
 from lookalike.local.addresses import choose_addresses, completed
 from lookalike.local.embedded import embedded_password
 from lookalike.local.environment import environment_of
-from lookalike.local.folder import DataFolder
-from lookalike.local.keeper_conf import keeper_conf
-from lookalike.local.library import Owned, identity_of, keep_identity, owned_by
-from lookalike.local.parts import PARTS, Part, Ports, parts_of, prepare_command
+from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
 from lookalike.local.ports import reserved_ports
-from lookalike.local.runtime import MAX_SOCKET_BYTES, socket_of
+from lookalike.local.processes import PARTS, Ports, ProcessSpec, parts_of, prepare_command
+from lookalike.local.supervisor_conf import supervisor_conf
+from lookalike.runtime_dir import MAX_SOCKET_BYTES, socket_of
 from lookalike.settings import read_settings
 from tests.running.valkey import free_port
 
@@ -37,14 +37,16 @@ def test_all_parts_run_unless_servers_are_given() -> None:
 
 
 def test_the_store_is_told_when_to_build_an_index() -> None:
-    store = next(part for part in parts_of(read_settings(index_above=7), ALL) if part.name == "store")
+    store = next(part for part in parts_of(read_settings(hnsw_threshold=7), ALL) if part.name == "store")
 
-    assert store.command[-2:] == ["--index-above", "7"]
+    assert store.command[-2:] == ["--hnsw-threshold", "7"]
 
 
 def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_searches() -> None:
     ingest, search = (
-        part for part in parts_of(read_settings(workers=7, name="mine"), ALL) if part.name.endswith(("st", "ch"))
+        part
+        for part in parts_of(read_settings(ingest_processes=7, name="mine"), ALL)
+        if part.name.endswith(("st", "ch"))
     )
 
     assert ingest.command[:3] == ["nice", "-n", "10"]
@@ -54,7 +56,7 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_search
 
 def test_work_stops_before_the_ground_it_stands_on(folder: DataFolder) -> None:
     conf = RawConfigParser()
-    conf.read_string(keeper_conf(folder, parts_of(read_settings(), ALL)))
+    conf.read_string(supervisor_conf(folder, parts_of(read_settings(), ALL)))
 
     assert conf["group:ground"]["programs"] == "broker,store"
     assert conf["group:work"]["programs"] == "ingest,search,producer,flower"
@@ -66,13 +68,13 @@ def test_a_command_reaches_its_program_word_for_word(folder: DataFolder) -> None
     words = ["/a b/c", "#1 ; %x", 'it\'s "é" \\ $HOME']
     conf = RawConfigParser(inline_comment_prefixes=(";", "#"))
 
-    conf.read_string(keeper_conf(folder, [Part("store", "ground", words)]))
+    conf.read_string(supervisor_conf(folder, [ProcessSpec("store", "ground", words)]))
 
     assert shlex.split(conf["program:store"]["command"] % {})[-3:] == words
 
 
 def test_every_setting_reaches_the_parts_as_up_understood_it(tmp_path: Path) -> None:
-    settings = read_settings(library=tmp_path, ignore="raw/*,*.draft.jpg", polling=True, sub_batch=4)
+    settings = read_settings(library=tmp_path, ignore="raw/*,*.draft.jpg", polling=True, inference_batch=4)
 
     environment = environment_of(settings, {})
 
@@ -174,10 +176,10 @@ def test_a_socket_in_an_odd_temporary_folder_is_told_to_supervisord_or_refused(
 
     if not is_told:
         with pytest.raises(Misconfigured, match="set TMPDIR"):
-            keeper_conf(folder, [])
+            supervisor_conf(folder, [])
         return
     conf = RawConfigParser()
-    conf.read_string(keeper_conf(folder, []))
+    conf.read_string(supervisor_conf(folder, []))
     assert conf["unix_http_server"]["file"] % {} == str(socket_of(folder))
 
 

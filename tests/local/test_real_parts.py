@@ -33,7 +33,7 @@ def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
 
 
 def start(machine: Machine, model: Path) -> None:
-    machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_WORKERS="1")
+    machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_INGEST_PROCESSES="1")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_rebuild_changes_the_distance_and_one_with_a_broken_model_costs_no_ind
     assert machine.ended(STARTS_WITHIN_S) == 1
     assert "--rebuild" in machine.output.read_text()
 
-    machine.start(real_up(machine, model, "--distance", "dot", "--rebuild"), LOOKALIKE_WORKERS="1")
+    machine.start(real_up(machine, model, "--distance", "dot", "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
     status = wait_indexed(machine, pictures).status()
     assert (status.distance, status.embedded_total) == ("dot", pictures)
 
@@ -163,7 +163,7 @@ def test_a_store_whose_files_are_damaged_is_set_aside_and_made_anew_if_somebody_
     assert "--rebuild" in said
     assert not machine.folder.store.with_name("store.damaged").exists()
 
-    machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_WORKERS="1")
+    machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
     assert wait_indexed(machine, pictures).status().indexed == pictures
     assert list(machine.folder.store.with_name("store.damaged").rglob("segment.json"))
 
@@ -176,7 +176,7 @@ def test_another_library_takes_the_data_folder_and_leaves_nothing_of_the_one_bef
     for seed in range(2):
         draw(machine.library / f"{seed}.png", seed)
 
-    running = machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_WORKERS="1")
+    running = machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
 
     assert wait_indexed(machine, 2).status().indexed == 2
     store = store_of(running)

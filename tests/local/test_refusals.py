@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.data_folder import DataFolder
 from lookalike.errors import CollectionMismatch, Misconfigured, NotRunning, Unreachable
-from lookalike.local import admission, down, logs, up
-from lookalike.local.folder import DataFolder
-from lookalike.local.library import keep_identity, owned_by
-from lookalike.local.locks import hold
-from lookalike.local.space import Ends, need_space, why_it_ended
+from lookalike.file_locks import hold
+from lookalike.local import down, logs, preflight, up
+from lookalike.local.disk_space import CrashLimit, need_space, why_it_ended
+from lookalike.local.library_identity import keep_identity, owned_by
 from lookalike.settings import Settings, read_settings
 
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(preflight, "PATIENCE_S", 0.1)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_disk_with_too_little_room_is_told_at_start_and_when_all_ends(folder: 
 
 
 def test_all_parts_that_end_again_and_again_are_given_up(folder: DataFolder) -> None:
-    ends = Ends()
+    ends = CrashLimit()
     for at_s in (0.0, 100.0, 110.0, 120.0, 130.0):
         ends.add(at_s, folder)
 
@@ -128,17 +128,17 @@ def test_an_address_that_is_none(tmp_path: Path, library: Path, given: dict[str,
 
 
 def test_parts_of_an_earlier_up_that_do_not_end(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "LEFTOVERS_S", 0.1)
+    monkeypatch.setattr(preflight, "LEFTOVERS_S", 0.1)
     folder.parts_lock.touch()
 
     with hold(folder.parts_lock), pytest.raises(Misconfigured, match="Parts of an earlier `lookalike up` still run"):
-        admission.wait_for_leftovers(folder, lambda _: False)
-    assert admission.wait_for_leftovers(folder, lambda _: False)
+        preflight.wait_for_leftovers(folder, lambda _: False)
+    assert preflight.wait_for_leftovers(folder, lambda _: False)
 
 
 def test_extras_that_are_not_installed() -> None:
     with pytest.raises(Misconfigured, match=r"pip install 'lookalike\[all\]'"):
-        admission.need_extras(("supervisor", "surely_not_installed"))
+        preflight.need_extras(("supervisor", "surely_not_installed"))
 
 
 def test_down_and_logs_where_nothing_runs_or_ran(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import threading
 
 from lookalike.errors import TimedOut
-from lookalike.local.latest import asked_again, next_pause_s
+from lookalike.local.status_poller import next_pause_s, polled
 from tests.local.conftest import wait_until
 
 
@@ -25,7 +25,7 @@ def test_an_answer_that_cannot_be_had_leaves_the_last_one_in_place() -> None:
         refused.set()
         raise TimedOut("not now")
 
-    with asked_again(ask) as latest:
+    with polled(ask) as latest:
         wait_until(refused.is_set, 10)
         assert latest.answer == 1
 
@@ -33,6 +33,6 @@ def test_an_answer_that_cannot_be_had_leaves_the_last_one_in_place() -> None:
 def test_a_question_that_is_never_answered_holds_up_nothing() -> None:
     never = threading.Event()
 
-    with asked_again(never.wait) as latest:
+    with polled(never.wait) as latest:
         assert latest.answer is None
     never.set()

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from lookalike.broker import redis_of, without_secret
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local import down, find_running, up, with_running
-from lookalike.local.library import owned_by
+from lookalike.local.library_identity import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until

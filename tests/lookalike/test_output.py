@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from lookalike.cli import show
-from lookalike.doctor import Finding
-from lookalike.local.screen import Screen
+from lookalike.cli import output
+from lookalike.doctor import CheckResult
+from lookalike.local.console import LiveConsole
 from lookalike.neighbour import Neighbour
 from lookalike.status import Status
 from lookalike.verify import Comparison
@@ -54,13 +54,13 @@ def a_comparison() -> Comparison:
 @pytest.mark.parametrize(
     "shown",
     [
-        lambda: show.say_error(NAME),
-        lambda: show.say(NAME),
-        lambda: show.show_files([("indexed", NAME), (NAME, "a reason")]),
-        lambda: show.show_neighbours([Neighbour(NAME, 1.0, 1.0, {})]),
-        lambda: show.show_status(a_status()),
-        lambda: show.show_finding(Finding("store", "broken", NAME, NAME)),
-        lambda: show.show_comparison(a_comparison(), is_deep=True),
+        lambda: output.say_error(NAME),
+        lambda: output.say(NAME),
+        lambda: output.show_files([("indexed", NAME), (NAME, "a reason")]),
+        lambda: output.show_neighbours([Neighbour(NAME, 1.0, 1.0, {})]),
+        lambda: output.show_status(a_status()),
+        lambda: output.show_finding(CheckResult("store", "broken", NAME, NAME)),
+        lambda: output.show_comparison(a_comparison(), is_deep=True),
     ],
 )
 def test_names_are_escaped(
@@ -82,7 +82,7 @@ def test_names_are_escaped(
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_the_live_line_is_escaped_too(is_terminal: bool) -> None:  # noqa: FBT001
     out = io.StringIO()
-    with Screen(Console(file=out, force_terminal=is_terminal, width=1000, color_system=None)) as screen:
+    with LiveConsole(Console(file=out, force_terminal=is_terminal, width=1000, color_system=None)) as screen:
         screen.say(NAME)
         screen.show(NAME)
 

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.errors import Refused
-from lookalike.paths import checked, is_sayable, is_shown, quoted, raw, shown
+from lookalike.library.paths import escape_path, is_shown, is_utf8, quoted, raw, validate_path
 
 
 def test_a_name_that_is_not_utf8_is_shown_with_its_bytes() -> None:
-    assert shown("caf\udce9/na\udcefve.jpg") == "caf\\xe9/na\\xefve.jpg"
-    assert not is_sayable("caf\udce9.jpg")
+    assert escape_path("caf\udce9/na\udcefve.jpg") == "caf\\xe9/na\\xefve.jpg"
+    assert not is_utf8("caf\udce9.jpg")
 
 
 @pytest.mark.parametrize(
@@ -20,15 +20,15 @@ def test_a_name_that_is_not_utf8_is_shown_with_its_bytes() -> None:
 )
 def test_any_other_name_is_shown_as_it_is(path: str) -> None:
     """Ids of points are made from it."""
-    assert (shown(path), raw(path)) == (path, path)
-    assert is_sayable(path)
+    assert (escape_path(path), raw(path)) == (path, path)
+    assert is_utf8(path)
     assert is_shown(path)
 
 
 def test_a_byte_and_a_name_that_spells_its_escape_are_two_paths() -> None:
-    assert shown("caf\udce9.jpg") == "caf\\xe9.jpg"
-    assert shown("caf\\xe9.jpg") == "caf\\x5cxe9.jpg"
-    assert shown("caf\\x5cxe9.jpg") == "caf\\x5cx5cxe9.jpg"
+    assert escape_path("caf\udce9.jpg") == "caf\\xe9.jpg"
+    assert escape_path("caf\\xe9.jpg") == "caf\\x5cxe9.jpg"
+    assert escape_path("caf\\x5cxe9.jpg") == "caf\\x5cx5cxe9.jpg"
 
 
 # Names with much of what escapes are made of; and any bytes at all.
@@ -43,14 +43,14 @@ NAMES = st.one_of(st.binary(min_size=1, max_size=50), st.lists(BITS, min_size=1,
 @settings(deadline=None)
 @given(NAMES)
 def test_every_name_is_found_again_by_what_is_shown_of_it(name: str) -> None:
-    assert raw(shown(name)) == name
-    assert is_shown(shown(name))
+    assert raw(escape_path(name)) == name
+    assert is_shown(escape_path(name))
 
 
 @settings(deadline=None)
 @given(NAMES, NAMES)
 def test_no_two_names_are_shown_alike(one: str, other: str) -> None:
-    assert (shown(one) == shown(other)) == (one == other)
+    assert (escape_path(one) == escape_path(other)) == (one == other)
 
 
 @settings(deadline=None)
@@ -58,11 +58,11 @@ def test_no_two_names_are_shown_alike(one: str, other: str) -> None:
 def test_what_no_name_is_shown_as_leads_to_no_other_name(said: str) -> None:
     said = said.encode("utf-8", "replace").decode()
 
-    assert (shown(raw(said)) == said) == is_shown(said)
+    assert (escape_path(raw(said)) == said) == is_shown(said)
 
 
 def test_a_locale_that_knows_ascii_alone_shows_the_same() -> None:
-    assert shown("caf\udcc3\udca9.jpg") == "café.jpg"
+    assert escape_path("caf\udcc3\udca9.jpg") == "café.jpg"
 
 
 def test_a_long_name_is_quoted_by_its_beginning() -> None:
@@ -73,12 +73,12 @@ def test_a_long_name_is_quoted_by_its_beginning() -> None:
 @settings(deadline=None)  # other tests may keep the machine busy
 @given(st.binary(min_size=1, max_size=50))
 def test_whatever_bytes_a_disk_holds_they_can_be_said(name: bytes) -> None:
-    assert is_sayable(shown(name.decode("utf-8", "surrogateescape")))
+    assert is_utf8(escape_path(name.decode("utf-8", "surrogateescape")))
 
 
 @pytest.mark.parametrize("path", ["a.jpg", "deep/er/a.jpg", "..a/b..jpg", "a/.hidden"])
 def test_a_path_inside_passes(path: str) -> None:
-    assert checked(path) == path
+    assert validate_path(path) == path
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_a_path_inside_passes(path: str) -> None:
 )
 def test_a_path_that_leaves_or_is_not_normal_is_refused(path: str) -> None:
     with pytest.raises(Refused):
-        checked(path)
+        validate_path(path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lookalike.candidates import Candidates
+from lookalike.library.rules import Candidates
 
 RULE = Candidates(("jpg", ".PNG"), ignore=("raw/*", "*.draft.jpg", "old"))
 
@@ -32,12 +32,12 @@ def test_a_glob_matches_the_path_or_any_name_in_it(path: str) -> None:
 
 @pytest.mark.parametrize("folder", [".git", "a/.b", "old", "a/old", "lost+found"])
 def test_folders_of_that_kind_are_not_entered(folder: str) -> None:
-    assert not RULE.is_entered(folder)
-    assert RULE.is_entered("a/b")
+    assert not RULE.includes_folder(folder)
+    assert RULE.includes_folder("a/b")
 
 
 @pytest.mark.parametrize("path", ["a.jpg", "deep/b.png", "deep/.c.jpg", "raw/d.jpg", "deep/e.txt", "deep/f.draft.jpg"])
 def test_a_walk_that_enters_folders_by_the_rule_needs_to_ask_about_names_only(path: str) -> None:
     folder, _, name = path.rpartition("/")
 
-    assert RULE.is_candidate_in_entered(path, name) == RULE.is_candidate(path) or not RULE.is_entered(folder)
+    assert RULE.is_candidate_in_entered(path, name) == RULE.is_candidate(path) or not RULE.includes_folder(folder)

@@ -62,9 +62,9 @@ def test_a_value_that_cannot_be_is_told_by_its_variable(
 
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKALIKE_POLL_S", "-1")
-    monkeypatch.setenv("LOOKALIKE_WORKERS", "0")
+    monkeypatch.setenv("LOOKALIKE_INGEST_PROCESSES", "0")
 
-    with pytest.raises(Misconfigured, match=r"LOOKALIKE_POLL_S.*LOOKALIKE_WORKERS"):
+    with pytest.raises(Misconfigured, match=r"LOOKALIKE_POLL_S.*LOOKALIKE_INGEST_PROCESSES"):
         read_settings()
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from lookalike.board import LOOK_AT, Board
 from lookalike.messages import ImageByPath, SearchMessage, SyncMessage
-from lookalike.names import SEARCH, SYNC, Names
+from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import LOOK_AT, Telemetry
 from tests.running.sending import send
 from tests.running.valkey import valkey_process
 
-NAMES = Names("lookalike")
+NAMES = Keys("lookalike")
 
 
 @pytest.fixture(scope="module")
@@ -48,33 +48,33 @@ def take(redis: Redis, queue: str, who: str) -> None:
 
 
 def test_photos_are_counted_that_wait_and_that_any_worker_holds(settings: Settings, redis: Redis) -> None:
-    board = Board(redis, NAMES)
+    telemetry = Telemetry(redis, NAMES)
     send_sync(settings, 64, queue=NAMES.rescan)
     send_sync(settings, 3, gone=2, queue=NAMES.ingest)
-    assert (board.queued(), board.in_work()) == (69, 0)
+    assert (telemetry.queued(), telemetry.in_progress()) == (69, 0)
 
     take(redis, NAMES.rescan, "one")
     take(redis, NAMES.ingest, "two")
 
-    assert (board.waiting(), board.queued(), board.in_work()) == (0, 69, 69)
+    assert (telemetry.waiting(), telemetry.queued(), telemetry.in_progress()) == (0, 69, 69)
 
 
 def test_searches_are_no_files_that_are_on_their_way(settings: Settings, redis: Redis) -> None:
     send(settings, SEARCH, SearchMessage(image=ImageByPath(path="a.png")), queue=NAMES.search)
     take(redis, NAMES.search, "one")
 
-    assert Board(redis, NAMES).queued() == 0
+    assert Telemetry(redis, NAMES).queued() == 0
 
 
 @pytest.mark.parametrize("strange", [b"no json", b"[]", b'{"body": "!"}', json.dumps({"body": "W10="}).encode()])
 def test_a_message_that_nobody_understands_is_something_that_waits(redis: Redis, strange: bytes) -> None:
     redis.rpush(NAMES.ingest, strange)
-    assert Board(redis, NAMES).queued() == 1
+    assert Telemetry(redis, NAMES).queued() == 1
 
     redis.delete(NAMES.ingest)
     redis.sadd(NAMES.holders, "one")
     redis.hset(NAMES.unacked("one"), "tag", strange)
-    assert Board(redis, NAMES).queued() == 1
+    assert Telemetry(redis, NAMES).queued() == 1
 
 
 def test_a_long_queue_is_estimated_from_what_is_taken_next(settings: Settings, redis: Redis) -> None:
@@ -82,4 +82,4 @@ def test_a_long_queue_is_estimated_from_what_is_taken_next(settings: Settings, r
     (message,) = redis.lrange(NAMES.ingest, 0, -1)
     redis.rpush(NAMES.ingest, *[message] * (5 * LOOK_AT - 1))
 
-    assert Board(redis, NAMES).queued() == 50 * LOOK_AT
+    assert Telemetry(redis, NAMES).queued() == 50 * LOOK_AT

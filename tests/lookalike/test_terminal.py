@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lookalike.library.paths import escape_path
 from lookalike.log import OneLine, fields
-from lookalike.paths import shown
 from lookalike.terminal import escaped, escaped_name
 
 NAMES = st.one_of(
@@ -41,13 +41,13 @@ def test_a_name_that_spells_what_a_screen_escapes_is_told_apart() -> None:
     assert escaped_name("a\nb") == r"a\x0ab"
     assert escaped_name(r"a\x0ab") == r"a\x5cx0ab"
     # A byte and a control character of the same number.
-    assert escaped_name(shown("a\udc85")) != escaped_name(shown("a\x85"))
+    assert escaped_name(escape_path("a\udc85")) != escaped_name(escape_path("a\x85"))
 
 
 @settings(deadline=None)
 @given(NAMES, NAMES)
 def test_no_two_names_look_alike_on_a_screen(one: str, other: str) -> None:
-    said = [escaped_name(shown(name)) for name in (one, other)]
+    said = [escaped_name(escape_path(name)) for name in (one, other)]
 
     assert all(line.isprintable() for line in said)
     assert (said[0] == said[1]) == (one == other)

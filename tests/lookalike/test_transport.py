@@ -9,8 +9,8 @@ from redis import Redis
 
 from lookalike.broker import client_app
 from lookalike.messages import ImageByPath
-from lookalike.sender import Sender
 from lookalike.settings import read_settings
+from lookalike.transport import CeleryTransport
 from tests.running.valkey import valkey_process
 
 
@@ -21,9 +21,9 @@ def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch
         # As Celery would have it on a machine whose clock is an hour slow.
         monkeypatch.setattr(app, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
 
-        sender = Sender(app, settings.names)
-        sender.search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
-        sender.close()
+        transport = CeleryTransport(app, settings.names)
+        transport.search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
+        transport.close()
 
         (message,) = redis.lrange(settings.names.search, 0, -1)
         expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.cli.manners import hoisted
+from lookalike.cli.verbosity import hoisted
 from tests.running.valkey import free_port
 from tests.running.workers import worker_environment
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.candidates import Candidates
-from lookalike.disk import Disk
 from lookalike.errors import Refused
+from lookalike.library.folder import FolderLibrary
+from lookalike.library.rules import Candidates
 from lookalike.messages import KnownFile
 from lookalike.neighbour import Neighbour
 from lookalike.verify import Comparison, Verification
@@ -66,7 +66,7 @@ def put(root: Path, index: Known, name: str, **changed: object) -> Path:
 
 
 def compared(root: Path, index: Known, deep: int = 0) -> Comparison:
-    return Verification(Disk(root, Candidates(("jpg",))), index, deep=deep, sleep=lambda _: None).run()
+    return Verification(FolderLibrary(root, Candidates(("jpg",))), index, deep=deep, sleep=lambda _: None).run()
 
 
 def test_a_library_that_is_all_known_agrees(root: Path, index: Known) -> None:
@@ -113,7 +113,7 @@ def test_what_is_put_right_meanwhile_does_not_differ(root: Path, index: Known) -
         index.entries[lost.path] = lost
         del index.entries["folder 1/1.jpg"]
 
-    found = Verification(Disk(root, Candidates(("jpg",))), index, sleep=wait).run()
+    found = Verification(FolderLibrary(root, Candidates(("jpg",))), index, sleep=wait).run()
 
     assert not found.is_broken
 

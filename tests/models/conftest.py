@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.contract import ModelCard
-from models.graph import resnet_graph
-from models.stamp import stamp
+from models.tools.graph import resnet_graph
+from models.tools.metadata import stamp
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 210)}
 

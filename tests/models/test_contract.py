@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from models.contract import ContractBroken, ModelCard, card_of, read_card
-from models.stamp import fingerprint
+from models.tools.metadata import fingerprint
 
 
 def changed(model: Path, path: Path, change: Callable[[onnx.ModelProto], None]) -> Path:

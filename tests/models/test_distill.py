@@ -1,4 +1,4 @@
-"""models/distill.py: training that can be stopped, that says what it does, and whose result can be exported."""
+"""Training that can be stopped, that says what it does, and whose result can be exported."""
 
 import json
 import tarfile
@@ -13,13 +13,13 @@ from onnx import TensorProto, helper
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
-from models.augment import middle, shrink, vary  # noqa: E402
-from models.distill import Plan, epochs_of, main, run  # noqa: E402
-from models.examine import examine  # noqa: E402
-from models.photos import read_photos  # noqa: E402
-from models.student import Student, likeness_loss  # noqa: E402
-from models.syllabus import draw_up  # noqa: E402
-from models.teacher import Lesson, build_lesson  # noqa: E402
+from models.tools.photos import read_photos  # noqa: E402
+from models.training.augment import middle, shrink, vary  # noqa: E402
+from models.training.distill import Plan, epochs_of, main, run  # noqa: E402
+from models.training.split import draw_up  # noqa: E402
+from models.training.student import Student, likeness_loss  # noqa: E402
+from models.training.teacher import TeacherDataset, build_lesson  # noqa: E402
+from models.training.validate import examine  # noqa: E402
 
 SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 PLAN = Plan(epochs_px=(32, 32), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False, likeness_weight=2.0, unlabelled=())
@@ -41,7 +41,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lesson(teacher: Path, photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Lesson:
+def lesson(teacher: Path, photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TeacherDataset:
     cache = tmp_path_factory.mktemp("lesson")
     return build_lesson(read_photos([photo_folder]), teacher, cache, px=48, processes=1)
 
@@ -51,7 +51,7 @@ def weights(folder: Path) -> dict[str, Any]:
     return state
 
 
-def test_the_teacher_is_asked_once(lesson: Lesson, teacher: Path, photo_folder: Path, tmp_path: Path) -> None:
+def test_the_teacher_is_asked_once(lesson: TeacherDataset, teacher: Path, photo_folder: Path, tmp_path: Path) -> None:
     first = build_lesson(read_photos([photo_folder]), teacher, tmp_path, px=48, processes=1)
     written = [path.stat().st_mtime_ns for path in tmp_path.iterdir()]
     again = build_lesson(read_photos([photo_folder]), teacher, tmp_path, px=48, processes=1)
@@ -64,7 +64,7 @@ def test_the_teacher_is_asked_once(lesson: Lesson, teacher: Path, photo_folder: 
 
 
 @pytest.fixture(scope="module")
-def trained(lesson: Lesson, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(lesson: TeacherDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run by PLAN that nothing broke."""
     folder = tmp_path_factory.mktemp("trained")
     run(lesson, PLAN, folder)
@@ -72,7 +72,7 @@ def trained(lesson: Lesson, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(
-    lesson: Lesson, trained: Path, tmp_path: Path
+    lesson: TeacherDataset, trained: Path, tmp_path: Path
 ) -> None:
     class Killed(Exception):  # what a kill looks like from outside
         pass
@@ -97,7 +97,7 @@ def test_each_epoch_is_logged_with_its_size_loss_and_time(trained: Path) -> None
     assert {"loss", "cosine", "took_s"} <= lines[0].keys()
 
 
-def test_held_out_photos_are_examined_beside_the_teacher(lesson: Lesson) -> None:
+def test_held_out_photos_are_examined_beside_the_teacher(lesson: TeacherDataset) -> None:
     nothing = np.array([], dtype=np.int64)
     rows = np.arange(len(lesson.label))
     syllabus = replace(draw_up(lesson.features, lesson.label, lesson.source, seed=0), seen=rows, unseen=nothing)
@@ -108,7 +108,7 @@ def test_held_out_photos_are_examined_beside_the_teacher(lesson: Lesson) -> None
     assert figures["seen_teacher_map"] > 0.9  # the classes are colours, and the teacher sees colours
 
 
-def test_a_finished_run_has_nothing_left_to_do(lesson: Lesson, trained: Path) -> None:
+def test_a_finished_run_has_nothing_left_to_do(lesson: TeacherDataset, trained: Path) -> None:
     before = (trained / "log.jsonl").read_text()
 
     run(lesson, PLAN, trained)
@@ -116,7 +116,7 @@ def test_a_finished_run_has_nothing_left_to_do(lesson: Lesson, trained: Path) ->
     assert (trained / "log.jsonl").read_text() == before
 
 
-def test_another_plan_over_an_old_checkpoint_is_refused(lesson: Lesson, trained: Path) -> None:
+def test_another_plan_over_an_old_checkpoint_is_refused(lesson: TeacherDataset, trained: Path) -> None:
     with pytest.raises(ValueError, match="belongs to the plan"):
         run(lesson, replace(PLAN, seed=1), trained)
 
@@ -172,8 +172,8 @@ def test_photos_are_varied_alike_for_the_same_seed_and_stay_photos() -> None:
 def test_shrinking_is_what_prepare_does() -> None:
     from PIL import Image  # noqa: PLC0415
 
-    from models.embedder import Rule  # noqa: PLC0415
     from models.preprocess import prepare  # noqa: PLC0415
+    from models.tools.embedder import Rule  # noqa: PLC0415
 
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (112, 112, 3), dtype=np.uint8), "RGB")
@@ -194,7 +194,7 @@ def test_likeness_asks_for_the_neighbours_that_the_teacher_sees() -> None:
     assert float(exchanged) > float(same) + 1
 
 
-def test_labels_that_are_not_to_be_learned_are_not_looked_at(lesson: Lesson, tmp_path: Path) -> None:
+def test_labels_that_are_not_to_be_learned_are_not_looked_at(lesson: TeacherDataset, tmp_path: Path) -> None:
     blind = replace(PLAN, unlabelled=(str(lesson.source[0]),))
     shuffled = replace(lesson, label=lesson.label[::-1].copy())
 

@@ -1,4 +1,4 @@
-"""models/evaluate.py: a model measured on a folder, as a person or a program asks for it."""
+"""models/tools/evaluate.py: a model measured on a folder, as a person or a program asks for it."""
 
 import json
 import shutil
@@ -12,11 +12,11 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from models.contract import ContractBroken
-from models.copies import TRANSFORMS
-from models.embedder import Embedder
-from models.evaluate import evaluate, main, read_folder
-from models.photos import open_rgb
-from models.retrieval import copies_found
+from models.tools.embedder import Embedder
+from models.tools.evaluate import evaluate, main, read_folder
+from models.tools.perturbations import TRANSFORMS
+from models.tools.photos import open_rgb
+from models.tools.retrieval import copies_found
 
 COPIES = ["q75", "q10", "half", "crop80", "crop50", "mirror", "turn10", "turn90", "grey", "bright", "blur"]
 

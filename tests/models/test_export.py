@@ -1,4 +1,4 @@
-"""models/export.py and resnet.py: weights with torchvision's names become a model file of the contract."""
+"""models/tools/export.py and resnet.py: weights with torchvision's names become a model file of the contract."""
 
 import functools
 import hashlib
@@ -16,12 +16,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
 from models.contract import read_card  # noqa: E402
-from models.embedder import Embedder  # noqa: E402
-from models.export import PUBLISHED, ExportDiffers, export, main, published  # noqa: E402
-from models.photos import open_rgb, read_photos  # noqa: E402
-from models.resnet import DEPTHS, ResNet  # noqa: E402
-from models.stamp import Origin  # noqa: E402
-from models.views import averaged, two_views  # noqa: E402
+from models.tools.embedder import Embedder  # noqa: E402
+from models.tools.export import PUBLISHED, ExportDiffers, export, main, published  # noqa: E402
+from models.tools.metadata import Origin  # noqa: E402
+from models.tools.photos import open_rgb, read_photos  # noqa: E402
+from models.tools.resnet import DEPTHS, ResNet  # noqa: E402
+from models.tools.two_views import averaged, two_views  # noqa: E402
 
 ORIGIN = Origin("made", "made by the tests", "Apache-2.0")
 # How many tensors torchvision's state dict of each depth has, `fc` included.

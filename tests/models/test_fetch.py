@@ -1,4 +1,4 @@
-"""models/fetch.py and wrap.py: a published float model becomes a model file of the contract.
+"""models/tools/fetch.py and wrap.py: a published float model becomes a model file of the contract.
 
 The hub is a small HTTP server on this machine that answers as huggingface.co does.
 """
@@ -16,11 +16,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from models.contract import ContractBroken, read_card
-from models.embedder import Embedder, float_input, open_session
-from models.fetch import PUBLISHED, NotFetched, fetch, main, sha256_of
-from models.retrieval import normalised
-from models.stamp import Origin
-from models.wrap import wrap
+from models.tools.embedder import Embedder, float_input, open_session
+from models.tools.fetch import PUBLISHED, NotFetched, fetch, main, sha256_of
+from models.tools.metadata import Origin
+from models.tools.retrieval import normalised
+from models.tools.wrap import wrap
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: pip install huggingface_hub")
 

@@ -1,4 +1,4 @@
-"""models/unfold.py: the shipped file is enough to go on training from."""
+"""models/training/onnx_to_weights.py: the shipped file is enough to go on training from."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from torch.nn import functional as F  # noqa: E402, N812
 
 from models.contract import read_card  # noqa: E402
-from models.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder  # noqa: E402
-from models.photos import open_rgb, read_photos  # noqa: E402
 from models.preprocess import prepare  # noqa: E402
-from models.resnet import ResNet, as_float  # noqa: E402
-from models.unfold import unfold  # noqa: E402
+from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder  # noqa: E402
+from models.tools.photos import open_rgb, read_photos  # noqa: E402
+from models.tools.resnet import ResNet, as_float  # noqa: E402
+from models.training.onnx_to_weights import unfold  # noqa: E402
 
 SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 

@@ -1,4 +1,4 @@
-"""models/photos.py: what counts as a photo, its label, and how it is opened."""
+"""models/tools/photos.py: what counts as a photo, its label, and how it is opened."""
 
 import io
 import tarfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from models.photos import open_rgb, read_photos
+from models.tools.photos import open_rgb, read_photos
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -1,4 +1,4 @@
-"""models/quantize.py: the int8 twin of a model keeps the contract and the neighbours."""
+"""models/tools/quantize.py: the int8 twin of a model keeps the contract and the neighbours."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import onnx
 import pytest
 
 from models.contract import ContractBroken, read_card
-from models.embedder import Embedder
-from models.photos import open_rgb, read_photos
-from models.quantize import main, quantize
+from models.tools.embedder import Embedder
+from models.tools.photos import open_rgb, read_photos
+from models.tools.quantize import main, quantize
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
-"""models/retrieval.py: figures whose right values can be worked out by hand."""
+"""models/tools/retrieval.py: figures whose right values can be worked out by hand."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.retrieval import figures
+from models.tools.retrieval import figures
 
 
 def on_circle(*degrees: float) -> NDArray[np.float32]:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from models.contract import read_card
-from models.embedder import Embedder
 from models.preprocess import prepare
+from models.tools.embedder import Embedder
 
 SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 LARGEST_BYTES = 25_000_000

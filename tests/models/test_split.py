@@ -1,10 +1,10 @@
-"""models/syllabus.py: which photos are trained on, and what they should become."""
+"""models/training/split.py: which photos are trained on, and what they should become."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.syllabus import TARGET_DIMENSIONS, draw_up, principal_components
+from models.training.split import TARGET_DIMENSIONS, draw_up, principal_components
 
 
 @pytest.fixture

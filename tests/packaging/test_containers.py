@@ -18,10 +18,10 @@ import yaml
 from pydantic import SecretStr
 from redis import Redis
 
-from lookalike.board import Board
-from lookalike.local.parts import Ports, parts_of
-from lookalike.names import Names
+from lookalike.local.processes import Ports, parts_of
+from lookalike.redis_keys import Keys
 from lookalike.settings import Settings, variable_of
+from lookalike.telemetry import Telemetry
 from tests.packaging.conftest import ROOT
 from tests.rehearsal.recipe import VARIABLE, command_of, filled_in, in_order, services_of, stages_of
 from tests.running.valkey import free_port, valkey_binary, valkey_process
@@ -255,7 +255,7 @@ def test_the_check_of_the_producer_believes_its_heartbeat(tmp_path: Path) -> Non
     with valkey_process(tmp_path) as url:
         before = _alive("producer", url)
         with Redis.from_url(url) as redis:
-            Board(redis, Names("lookalike")).beat("producer", "1")
+            Telemetry(redis, Keys("lookalike")).heartbeat("producer", "1")
         after = _alive("producer", url)
 
     assert (before, after) == (1, 0)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.board import Board, ProducerNote
 from lookalike.broker import redis_of
 from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import ProducerNote, Telemetry
 from producer.service import Service
 from tests.producer.other_side import OtherSide
 from tests.running.valkey import valkey_process
@@ -74,9 +74,9 @@ def settings(valkey_url: str, library: Path) -> Settings:
 
 
 @pytest.fixture
-def board(settings: Settings) -> Iterator[Board]:
+def telemetry(settings: Settings) -> Iterator[Telemetry]:
     with redis_of(settings) as redis:
-        yield Board(redis, settings.names)
+        yield Telemetry(redis, settings.names)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def producing(settings: Settings) -> Iterator[Service]:
 
 
 @pytest.fixture
-def rest(board: Board, until: Until) -> Rest:
+def rest(telemetry: Telemetry, until: Until) -> Rest:
     """Waits for what `lookalike status --wait` waits for, and gives the note."""
 
     def wait() -> ProducerNote:
@@ -118,10 +118,10 @@ def rest(board: Board, until: Until) -> Rest:
         seen: list[ProducerNote] = []
 
         def is_at_rest() -> bool:
-            note = board.noted()
+            note = telemetry.read_report()
             seen.append(note)
             at_rest = note.scan_ended_at > 0 and note.state == "watching" and note.settling == note.held == 0
-            return at_rest and not board.waiting()
+            return at_rest and not telemetry.waiting()
 
         until(is_at_rest)
         return seen[-1]

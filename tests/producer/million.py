@@ -18,14 +18,14 @@ from celery import Celery
 from redis import Redis
 from rich.console import Console
 
-from lookalike.board import Board
 from lookalike.messages import CountsReply, FilesReply, ReadKnown, ReadMessage
-from lookalike.names import READ, Names
+from lookalike.redis_keys import READ, Keys
+from lookalike.telemetry import Telemetry
 from tests.producer.conftest import ROOT
 from tests.running.valkey import valkey_process
 
 FOLDER_FILES = 1000
-NAMES = Names("lookalike")
+NAMES = Keys("lookalike")
 LOOK_S = 0.05
 
 
@@ -76,7 +76,7 @@ def main() -> None:
         environment = {"REDIS_URL": url, "LOOKALIKE_LIBRARY": str(library), "PATH": ""}
         producer = subprocess.Popen([sys.executable, "-m", "producer"], cwd=ROOT, env=environment)
         try:
-            _watch(producer.pid, Board(redis, NAMES), redis, files)
+            _watch(producer.pid, Telemetry(redis, NAMES), redis, files)
         finally:
             producer.terminate()
             producer.wait()
@@ -84,10 +84,10 @@ def main() -> None:
     shutil.rmtree(folder)
 
 
-def _watch(pid: int, board: Board, redis: Redis, files: int) -> None:
+def _watch(pid: int, telemetry: Telemetry, redis: Redis, files: int) -> None:
     screen = Console(highlight=False)
     sent, told, begun_s = 0, 0, time.monotonic()
-    while board.noted().scan_ended_at == 0.0 or board.waiting():
+    while telemetry.read_report().scan_ended_at == 0.0 or telemetry.waiting():
         taken = redis.lpop(NAMES.rescan, 1000) or []
         # Batches are full but for the last.
         sent += 32 * len(taken)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from celery import Celery
 from redis import Redis
 
+from lookalike.library.paths import escape_path
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -29,8 +30,7 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
 )
-from lookalike.names import READ, SYNC, Names
-from lookalike.paths import shown
+from lookalike.redis_keys import READ, SYNC, Keys
 from lookalike.settings import Settings
 
 LIBRARY_ID = "library-of-the-test"
@@ -82,7 +82,7 @@ class OtherSide:
     def put(self, path: str) -> None:
         """Makes the index know a file of the disk as it is."""
         found = (self.root / path).stat()
-        self._keep(_known(shown(path), "indexed", found))
+        self._keep(_known(escape_path(path), "indexed", found))
 
     def put_ghosts(self, *paths: str) -> None:
         """Makes the index know files that are not on the disk."""
@@ -135,7 +135,7 @@ class OtherSide:
 def _file_at(root: Path, path: str) -> KnownFile | None:
     folder, _, name = path.rpartition("/")
     try:
-        found = next(entry for entry in os.scandir(root / folder) if shown(entry.name) == name)
+        found = next(entry for entry in os.scandir(root / folder) if escape_path(entry.name) == name)
         stamp = found.stat()
     except (OSError, StopIteration):
         return None
@@ -172,7 +172,7 @@ def worker_app(url: str) -> Celery:
 
 def main() -> None:
     """Serves the broker in REDIS_URL."""
-    names, paused = Names(Settings.model_fields["name"].default), Names(PAUSED)
+    names, paused = Keys(Settings.model_fields["name"].default), Keys(PAUSED)
     queues = f"{names.search},{names.ingest},{names.rescan},{paused.search}"
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "error"]
     worker_app(os.environ["REDIS_URL"]).worker_main(["worker", "--pool", "solo", "-Q", queues, *quiet])

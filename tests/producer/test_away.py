@@ -13,9 +13,9 @@ import pytest
 from redis import Redis
 from watchdog.observers import inotify_c
 
-from lookalike.board import Board
 from lookalike.broker import redis_of
 from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import Telemetry
 from producer.__main__ import main
 from tests.producer.conftest import ROOT, Rest, Until, other_side_process, producing
 from tests.producer.files import draw, draw_old
@@ -59,45 +59,45 @@ def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
 def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
     settings: Settings, library: Path, side: OtherSide, until: Until
 ) -> None:
-    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 5, "backlog_batches": 4})
+    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 5, "max_queued_batches": 4})
     for number in range(60):
         draw_old(library / f"{number}.jpg", str(number))
     assert side.files == {}
 
     with producing(paused), redis_of(paused) as redis:
-        board = Board(redis, paused.names)
+        telemetry = Telemetry(redis, paused.names)
         until(lambda: redis.llen(paused.names.rescan) == 4)
-        until(lambda: board.noted().discovered == 60)
-        assert board.noted().state == "comparing"
-        assert board.noted().scan_ended_at == 0.0
-        until(lambda: board.noted().held >= 5)
+        until(lambda: telemetry.read_report().discovered == 60)
+        assert telemetry.read_report().state == "comparing"
+        assert telemetry.read_report().scan_ended_at == 0.0
+        until(lambda: telemetry.read_report().held >= 5)
 
         draw(library / "new.jpg")
         until(lambda: redis.llen(paused.names.ingest) == 1)
-        until(lambda: board.noted().discovered == 61)
+        until(lambda: telemetry.read_report().discovered == 61)
         assert redis.llen(paused.names.rescan) == 4
 
         # The workers take everything.
-        until(lambda: redis.delete(paused.names.rescan) == 0 and board.noted().state == "watching")
-        assert board.noted().scan_ended_at > 0
+        until(lambda: redis.delete(paused.names.rescan) == 0 and telemetry.read_report().state == "watching")
+        assert telemetry.read_report().scan_ended_at > 0
 
 
 def test_a_photo_overtakes_a_flood_of_events(settings: Settings, library: Path, side: OtherSide, until: Until) -> None:
-    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 1, "backlog_batches": 4})
+    paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 1, "max_queued_batches": 4})
     draw_old(library / "first.jpg")
     side.put("first.jpg")
 
     with producing(paused), redis_of(paused) as redis:
-        board, ingest, rescan = Board(redis, paused.names), paused.names.ingest, paused.names.rescan
-        until(lambda: board.noted().state == "watching")
+        telemetry, ingest, rescan = Telemetry(redis, paused.names), paused.names.ingest, paused.names.rescan
+        until(lambda: telemetry.read_report().state == "watching")
         for number in range(20):
             draw(library / f"{number}.jpg")
-        until(lambda: (redis.llen(ingest), redis.llen(rescan), board.noted().held) == (4, 4, 12))
+        until(lambda: (redis.llen(ingest), redis.llen(rescan), telemetry.read_report().held) == (4, 4, 12))
 
         # The workers take from `ingest` first; the rest of the flood does not fill it again.
         redis.delete(ingest)
         draw(library / "new.jpg")
-        until(lambda: (redis.llen(ingest), redis.llen(rescan), board.noted().held) == (1, 4, 12))
+        until(lambda: (redis.llen(ingest), redis.llen(rescan), telemetry.read_report().held) == (1, 4, 12))
 
 
 def test_what_is_on_its_way_is_not_sent_again_by_a_scan(
@@ -108,12 +108,12 @@ def test_what_is_on_its_way_is_not_sent_again_by_a_scan(
     assert side.files == {}
 
     with producing(paused) as service, redis_of(paused) as redis:
-        board = Board(redis, paused.names)
-        until(lambda: board.noted().state == "watching")
-        ended_at = board.noted().scan_ended_at
+        telemetry = Telemetry(redis, paused.names)
+        until(lambda: telemetry.read_report().state == "watching")
+        ended_at = telemetry.read_report().scan_ended_at
 
         service.rescan("the test asks")
-        until(lambda: board.noted().scan_ended_at > ended_at)
+        until(lambda: telemetry.read_report().scan_ended_at > ended_at)
         assert redis.llen(paused.names.rescan) == 1
 
         draw_old(library / "first.jpg", "changed", age_s=50.0)
@@ -210,7 +210,7 @@ def test_sigterm_ends_it_in_the_middle_of_a_scan(
     producer = producer_process(
         LOOKALIKE_LIBRARY=os.fspath(library),
         LOOKALIKE_NAME=PAUSED,
-        LOOKALIKE_BACKLOG_BATCHES="1",
+        LOOKALIKE_MAX_QUEUED_BATCHES="1",
         REDIS_URL=settings.redis_url.get_secret_value(),
     )
     with redis_of(settings) as redis:

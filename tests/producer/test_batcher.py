@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.batching import Batch, Batching, Change, shared_out
+from producer.batcher import Batch, Batching, Change, shared_out
 
 
 def test_a_batch_is_full_at_its_number_of_paths() -> None:

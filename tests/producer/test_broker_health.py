@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from producer.backoff import CAP_S, backoff_s
-from producer.reach import Reach
+from producer.broker_health import BrokerHealth
 
 
 def longest(_: float, most: float) -> float:
@@ -26,16 +26,16 @@ def test_away_and_back_are_each_said_once(caplog: pytest.LogCaptureFixture) -> N
     caplog.set_level(logging.INFO)
     returned: list[bool] = []
     now_s = 0.0
-    reach = Reach(lambda: returned.append(True), lambda: now_s)
-    reach.worked()
+    broker_health = BrokerHealth(lambda: returned.append(True), lambda: now_s)
+    broker_health.succeeded()
 
     for _ in range(5):
-        reach.failed(OSError("refused"))
-    assert not reach.may_try()
+        broker_health.failed(OSError("refused"))
+    assert not broker_health.allows_attempt()
     now_s = CAP_S
-    assert reach.may_try()
+    assert broker_health.allows_attempt()
     for _ in range(3):
-        reach.worked()
+        broker_health.succeeded()
 
     assert (caplog.text.count("broker away"), caplog.text.count("broker back")) == (1, 1)
     assert returned == [True]
@@ -43,11 +43,11 @@ def test_away_and_back_are_each_said_once(caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_broker_that_was_never_there_lost_nothing() -> None:
     returned: list[bool] = []
-    reach = Reach(lambda: returned.append(True), lambda: 0.0)
-    assert not reach.is_there
+    broker_health = BrokerHealth(lambda: returned.append(True), lambda: 0.0)
+    assert not broker_health.is_there
 
-    reach.failed(OSError("refused"))
-    reach.worked()
+    broker_health.failed(OSError("refused"))
+    broker_health.succeeded()
 
-    assert reach.is_there
+    assert broker_health.is_there
     assert returned == []

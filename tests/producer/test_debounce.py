@@ -3,72 +3,72 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.disk import Stamp
-from producer.settling import Settled, Settling
+from lookalike.library.folder import FileVersion
+from producer.debounce import Debouncer, Settled
 
-SMALL, LARGE = Stamp(1, 1), Stamp(2, 2)
+SMALL, LARGE = FileVersion(1, 1), FileVersion(2, 2)
 WAIT_S = 1.0
 
 
 def test_a_file_that_stays_the_same_is_settled_after_the_wait() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0)
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0)
 
     assert settling.due(0.99) == []
     assert settling.due(1.0) == ["a"]
-    assert settling.looked("a", SMALL, 1.0) == Settled("a", SMALL, ())
+    assert settling.confirm("a", SMALL, 1.0) == Settled("a", SMALL, ())
     assert len(settling) == 0
 
 
 def test_a_file_that_changed_waits_the_whole_time_again() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0)
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0)
 
     assert settling.due(1.0) == ["a"]
-    assert settling.looked("a", LARGE, 1.0) is None
+    assert settling.confirm("a", LARGE, 1.0) is None
     assert settling.due(1.99) == []
     assert settling.due(2.0) == ["a"]
-    assert settling.looked("a", LARGE, 2.0) == Settled("a", LARGE, ())
+    assert settling.confirm("a", LARGE, 2.0) == Settled("a", LARGE, ())
 
 
 def test_an_event_without_a_change_does_not_begin_the_wait_anew() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0)
-    settling.touched("a", SMALL, 0.9)
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0)
+    settling.observe("a", SMALL, 0.9)
 
     assert settling.due(1.0) == ["a"]
 
 
 def test_an_event_with_a_change_does() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0)
-    settling.touched("a", LARGE, 0.9)
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0)
+    settling.observe("a", LARGE, 0.9)
 
     assert settling.due(1.0) == []
     assert settling.due(1.9) == ["a"]
 
 
 def test_a_closed_file_waits_a_fifth() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0)
-    settling.touched("a", LARGE, 0.5, closed=True)
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0)
+    settling.observe("a", LARGE, 0.5, closed=True)
 
     assert settling.due(0.69) == []
     assert settling.due(0.7) == ["a"]
 
 
 def test_a_file_that_is_written_to_after_it_was_closed_waits_the_whole_time() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0, closed=True)
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0, closed=True)
 
-    assert settling.looked("a", LARGE, 0.2) is None
+    assert settling.confirm("a", LARGE, 0.2) is None
     assert settling.due(1.19) == []
     assert settling.due(1.2) == ["a"]
 
 
 def test_a_file_that_left_is_forgotten_and_leaves_its_old_names() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("b", SMALL, 0.0, gone=("a",))
+    settling = Debouncer(WAIT_S)
+    settling.observe("b", SMALL, 0.0, gone=("a",))
 
     assert settling.forget("b") == ("a",)
     assert settling.forget("b") == ()
@@ -76,30 +76,30 @@ def test_a_file_that_left_is_forgotten_and_leaves_its_old_names() -> None:
 
 
 def test_old_names_travel_along_once_and_never_name_the_file_itself() -> None:
-    settling = Settling(WAIT_S)
-    settling.touched("a", SMALL, 0.0, gone=("b",))
-    settling.touched("a", SMALL, 0.1, gone=("b", "a", "c"))
+    settling = Debouncer(WAIT_S)
+    settling.observe("a", SMALL, 0.0, gone=("b",))
+    settling.observe("a", SMALL, 0.1, gone=("b", "a", "c"))
 
-    assert settling.looked("a", SMALL, 1.0) == Settled("a", SMALL, ("b", "c"))
+    assert settling.confirm("a", SMALL, 1.0) == Settled("a", SMALL, ("b", "c"))
 
 
 def test_a_file_that_nobody_asked_about_is_not_settled() -> None:
-    assert Settling(WAIT_S).looked("a", SMALL, 0.0) is None
+    assert Debouncer(WAIT_S).confirm("a", SMALL, 0.0) is None
 
 
 def test_there_is_room_for_so_many_files_and_for_those_that_are_there_already() -> None:
-    settling = Settling(WAIT_S, most_paths=1)
+    settling = Debouncer(WAIT_S, most_paths=1)
 
-    assert settling.touched("a", SMALL, 0.0)
-    assert not settling.touched("b", SMALL, 0.0)
-    assert settling.touched("a", LARGE, 0.0)
+    assert settling.observe("a", SMALL, 0.0)
+    assert not settling.observe("b", SMALL, 0.0)
+    assert settling.observe("a", LARGE, 0.0)
     assert len(settling) == 1
 
 
 def test_thousands_of_events_on_one_file_keep_one_entry_of_it() -> None:
-    settling = Settling(WAIT_S)
+    settling = Debouncer(WAIT_S)
     for at in range(10_000):
-        settling.touched("a", Stamp(at, at), at / 10_000)
+        settling.observe("a", FileVersion(at, at), at / 10_000)
 
     assert len(settling._by_due) < 10  # noqa: SLF001 - memory is what this is about
 
@@ -112,19 +112,19 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.floats(
 def test_whatever_happens_a_settled_file_was_the_same_for_its_wait(
     steps: list[tuple[str, int, float, bool]],
 ) -> None:
-    settling, now_s = Settling(WAIT_S), 0.0
-    disk: dict[str, Stamp] = {}
+    settling, now_s = Debouncer(WAIT_S), 0.0
+    disk: dict[str, FileVersion] = {}
     since_s: dict[str, float] = {}
     settled: set[str] = set()
     for name, size, pause_s, closed in steps:
-        if disk.get(name) != Stamp(size, size):
+        if disk.get(name) != FileVersion(size, size):
             since_s[name] = now_s
-        disk[name] = Stamp(size, size)
-        settling.touched(name, disk[name], now_s, closed=closed)
+        disk[name] = FileVersion(size, size)
+        settling.observe(name, disk[name], now_s, closed=closed)
         settled.discard(name)
         now_s += pause_s
         for path in settling.due(now_s):
-            done = settling.looked(path, disk[path], now_s)
+            done = settling.confirm(path, disk[path], now_s)
             assert done is None or now_s - since_s[path] >= WAIT_S / 5 - 1e-9
             if done is not None:
                 settled.add(path)
@@ -133,7 +133,7 @@ def test_whatever_happens_a_settled_file_was_the_same_for_its_wait(
     for _ in range(2):
         now_s += WAIT_S + 0.001
         for path in settling.due(now_s):
-            if settling.looked(path, disk[path], now_s) is not None:
+            if settling.confirm(path, disk[path], now_s) is not None:
                 settled.add(path)
     assert settled == set(disk)
     assert len(settling) == 0

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from producer.counting import Counter
+from producer.file_counter import Counter
 from producer.library import Count
-from producer.stopping import Stopped
+from producer.shutdown import Stopped
 from tests.producer.conftest import Until
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.board import Board
 from lookalike.settings import Settings
+from lookalike.telemetry import Telemetry
 from producer.service import Service
 from tests.producer.conftest import Rest, Until, producing
 from tests.producer.files import draw, draw_old
@@ -141,15 +141,15 @@ def test_the_number_of_files_is_exact_once_all_is_at_rest(library: Path, side: O
 
 
 def test_names_that_are_not_utf8_are_said_with_escapes_and_sent_once(
-    service: Service, library: Path, side: OtherSide, board: Board, rest: Rest, until: Until
+    service: Service, library: Path, side: OtherSide, telemetry: Telemetry, rest: Rest, until: Until
 ) -> None:
     draw(library / "caf\udce9.jpg")
     until(lambda: "caf\\xe9.jpg" in side.files)
     rest()
-    ended_at, sent = board.noted().scan_ended_at, len(side.sent_paths)
+    ended_at, sent = telemetry.read_report().scan_ended_at, len(side.sent_paths)
 
     service.rescan("the test asks")
-    until(lambda: board.noted().scan_ended_at > ended_at)
+    until(lambda: telemetry.read_report().scan_ended_at > ended_at)
 
     assert (len(side.sent_paths), side.sent_gone) == (sent, [])
 

@@ -1,9 +1,9 @@
 """What is on its way is remembered for as long as it may be on its way."""
 
-from lookalike.disk import Stamp
-from producer.flight import InFlight
+from lookalike.library.folder import FileVersion
+from producer.in_flight import InFlight
 
-ONE, TWO = Stamp(1, 1), Stamp(2, 2)
+ONE, TWO = FileVersion(1, 1), FileVersion(2, 2)
 
 
 class Clock:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.candidates import Candidates
-from lookalike.disk import Stamp
+from lookalike.library.folder import FileVersion
+from lookalike.library.rules import Candidates
 from producer.library import EMPTY, MISSING, NOT_A_FOLDER, Count, Library
 from tests.producer.files import draw
 
@@ -48,8 +48,8 @@ def test_a_walk_tells_size_and_time(disk: Library, library: Path) -> None:
     os.utime(draw(library / "a.jpg", "123"), ns=(5, 7))
 
     changed_ns = (library / "a.jpg").stat().st_ctime_ns
-    assert [found.stamp for found in disk.files()] == [Stamp(3, 7, changed_ns)]
-    assert disk.look("a.jpg") == Stamp(3, 7, changed_ns)
+    assert [found.stamp for found in disk.files()] == [FileVersion(3, 7, changed_ns)]
+    assert disk.look("a.jpg") == FileVersion(3, 7, changed_ns)
 
 
 def test_only_files_and_links_to_files_inside_are_files(disk: Library, library: Path, tmp_path: Path) -> None:

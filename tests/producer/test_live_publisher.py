@@ -2,8 +2,8 @@
 
 import pytest
 
-from producer.batching import Batch
-from producer.outbox import Outbox
+from producer.batcher import Batch
+from producer.live_publisher import LivePublisher
 
 
 class Queue:
@@ -29,7 +29,7 @@ def batches(*names: str) -> list[Batch]:
 
 def test_what_finds_room_goes_by_the_express_lane() -> None:
     express, bulk = Queue(2), Queue(9)
-    outbox = Outbox(express, bulk)
+    outbox = LivePublisher(express, bulk)
     outbox.put(batches("a", "b"))
 
     outbox.send()
@@ -39,7 +39,7 @@ def test_what_finds_room_goes_by_the_express_lane() -> None:
 
 def test_what_does_not_goes_the_way_of_a_scan_and_stays_there() -> None:
     express, bulk = Queue(1), Queue(1)
-    outbox = Outbox(express, bulk)
+    outbox = LivePublisher(express, bulk)
     outbox.put(batches("a", "b", "c"))
     outbox.send()
     assert (express.batches, bulk.batches, len(outbox)) == (batches("a"), batches("b"), 1)
@@ -53,7 +53,7 @@ def test_what_does_not_goes_the_way_of_a_scan_and_stays_there() -> None:
 
 def test_nothing_is_lost_while_the_broker_is_away() -> None:
     express, bulk = Queue(9), Queue(9)
-    outbox = Outbox(express, bulk)
+    outbox = LivePublisher(express, bulk)
     express.is_away = True
     outbox.put(batches("a", "b"))
     with pytest.raises(ConnectionError):

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.board import BEAT_S, Board, ProducerNote
-from lookalike.disk import Stamp
-from lookalike.index_notes import IndexNote, IndexNotes
-from lookalike.names import Names
-from producer.flight import InFlight
-from producer.reach import Reach
-from producer.removals import Removals
-from producer.reporting import Reporter
+from lookalike.index_state import IndexReport, IndexState
+from lookalike.library.folder import FileVersion
+from lookalike.redis_keys import Keys
+from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
+from producer.broker_health import BrokerHealth
+from producer.deletion_guard import DeletionGuard
+from producer.in_flight import InFlight
+from producer.reporter import Reporter
 from tests.producer.conftest import Until
 from tests.running.valkey import free_port, start_valkey, stop_valkey
 
@@ -27,17 +27,17 @@ class Desk:
     def __init__(self, redis: Redis) -> None:
         self.now_s = 100.0
         self.returned = 0
-        self.board = Board(redis, Names("desk"))
-        self.notes = IndexNotes(redis, Names("desk"))
-        self.heard: list[IndexNote] = []
-        self.reach = Reach(self._return, lambda: self.now_s)
+        self.telemetry = Telemetry(redis, Keys("desk"))
+        self.notes = IndexState(redis, Keys("desk"))
+        self.heard: list[IndexReport] = []
+        self.broker_health = BrokerHealth(self._return, lambda: self.now_s)
         self.in_flight = InFlight(lambda: self.now_s)
         self.reporter = Reporter(
-            board=self.board,
+            telemetry=self.telemetry,
             redis=redis,
-            reach=self.reach,
+            broker_health=self.broker_health,
             in_flight=self.in_flight,
-            removals=Removals(0.3, 100),
+            removals=DeletionGuard(0.3, 100),
             on_allowed=lambda: None,
             index_notes=self.notes,
             on_index_changed=self.heard.append,
@@ -61,12 +61,12 @@ def test_a_note_is_written_about_once_a_second(redis: Redis) -> None:
     desk = Desk(redis)
     desk.reporter.report(NOTE)
     desk.reporter.report(replace(NOTE, discovered=2))
-    assert desk.board.noted().discovered == 1
+    assert desk.telemetry.read_report().discovered == 1
 
     desk.now_s += 1.0
     desk.reporter.report(replace(NOTE, discovered=2))
 
-    assert desk.board.noted().discovered == 2
+    assert desk.telemetry.read_report().discovered == 2
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_somebody_may_be_waiting_for_is_written_at_once(redis: Redis, chang
 
     desk.reporter.report(replace(NOTE, **changed))  # type: ignore[arg-type]
 
-    assert desk.board.noted() == replace(NOTE, **changed)  # type: ignore[arg-type]
+    assert desk.telemetry.read_report() == replace(NOTE, **changed)  # type: ignore[arg-type]
 
 
 def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
@@ -87,12 +87,12 @@ def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
 
     desk.reporter.report(NOTE)
 
-    assert desk.board.alive(["producer"]) == {"producer": 1}
+    assert desk.telemetry.alive(["producer"]) == {"producer": 1}
 
 
 def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.in_flight.sent("a.jpg", Stamp(1, 1))
+    desk.in_flight.sent("a.jpg", FileVersion(1, 1))
     redis.rpush("desk:ingest", "a message")
     desk.reporter.report(NOTE)
     assert len(desk.in_flight) == 1
@@ -120,7 +120,7 @@ def test_a_broker_that_nobody_saw_away_but_is_another_one_counts_as_returned(tmp
                 return desk.returned
 
             until(report)
-            assert not desk.reach.is_away
+            assert not desk.broker_health.is_away
             assert (report(), report()) == (1, 1)
     finally:
         stop_valkey(server)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.candidates import Candidates
+from lookalike.library.rules import Candidates
+from producer.deletion_guard import DeletionGuard
 from producer.library import Library
-from producer.removals import Removals
-from producer.scanner import OVERTAKEN_S, is_overtaken, pause_s
-from producer.scanning import Offline, Overtaken, Scan
+from producer.scan import LibraryOffline, Scan, ScanSuperseded
+from producer.scan_scheduler import OVERTAKEN_S, is_overtaken, pause_s
 
 
 def test_between_scans_is_the_setting_or_ten_times_what_a_scan_works() -> None:
@@ -29,7 +29,7 @@ def scan_of(library: Path, *, overtaken: bool) -> Scan:
         index=None,  # type: ignore[arg-type]
         outlet=None,  # type: ignore[arg-type]
         settle_s=0.1,
-        removals=Removals(0.3, 100),
+        removals=DeletionGuard(0.3, 100),
         is_pending=lambda *_: False,
         is_overtaken=lambda: overtaken,
         touch=lambda _: None,
@@ -39,7 +39,7 @@ def scan_of(library: Path, *, overtaken: bool) -> Scan:
 def test_a_scan_that_is_overtaken_ends(library: Path) -> None:
     scan_of(library, overtaken=False).check()
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(ScanSuperseded):
         scan_of(library, overtaken=True).check()
 
 
@@ -47,8 +47,8 @@ def test_a_scan_ends_when_its_library_is_another_folder(library: Path) -> None:
     scan = scan_of(library, overtaken=False)
     library.rename(library.with_name("before"))
 
-    with pytest.raises(Offline, match="missing"):
+    with pytest.raises(LibraryOffline, match="missing"):
         scan.check()
     library.mkdir()
-    with pytest.raises(Offline, match="another folder"):
+    with pytest.raises(LibraryOffline, match="another folder"):
         scan.check()

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.board import Board
 from lookalike.settings import Settings
+from lookalike.telemetry import Telemetry
 from tests.producer.conftest import Rest, Until, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import OtherSide
 
 
 def test_files_that_are_there_at_start_go_through_the_rescan_queue(
-    settings: Settings, library: Path, board: Board, side: OtherSide, rest: Rest
+    settings: Settings, library: Path, telemetry: Telemetry, side: OtherSide, rest: Rest
 ) -> None:
     for number in range(100):
         draw_old(library / f"album {number % 3}" / f"{number}.jpg", str(number))
@@ -25,7 +25,7 @@ def test_files_that_are_there_at_start_go_through_the_rescan_queue(
         assert sorted(side.sent_paths) == sorted(side.files)
         assert max(len(message.paths) for _, message in side.messages) == settings.batch_paths
         assert (note.discovered, note.ignored, note.watching) == (100, 1, "inotify")
-        assert board.alive(["producer"]) == {"producer": 1}
+        assert telemetry.alive(["producer"]) == {"producer": 1}
 
 
 def test_a_file_that_was_just_written_rests_first(
@@ -108,7 +108,7 @@ def test_a_library_that_is_not_there_removes_nothing_and_recovers(
     settings: Settings,
     library: Path,
     side: OtherSide,
-    board: Board,
+    telemetry: Telemetry,
     tmp_path: Path,
     rest: Rest,
     until: Until,
@@ -124,8 +124,8 @@ def test_a_library_that_is_not_there_removes_nothing_and_recovers(
         library.mkdir()
 
     with producing(settings):
-        until(lambda: board.noted().state == "offline")
-        assert "removed" in board.noted().warning
+        until(lambda: telemetry.read_report().state == "offline")
+        assert "removed" in telemetry.read_report().warning
 
         if absence == "a file":
             library.unlink()
@@ -140,7 +140,7 @@ def test_a_library_that_is_not_there_removes_nothing_and_recovers(
 
 
 def test_a_library_that_leaves_while_it_is_watched_is_offline_until_it_is_back(
-    settings: Settings, library: Path, side: OtherSide, board: Board, tmp_path: Path, rest: Rest, until: Until
+    settings: Settings, library: Path, side: OtherSide, telemetry: Telemetry, tmp_path: Path, rest: Rest, until: Until
 ) -> None:
     for number in range(20):
         draw_old(library / f"{number}.jpg")
@@ -149,7 +149,7 @@ def test_a_library_that_leaves_while_it_is_watched_is_offline_until_it_is_back(
     with producing(settings):
         rest()
         library.rename(tmp_path / "unplugged")
-        until(lambda: board.noted().state == "offline")
+        until(lambda: telemetry.read_report().state == "offline")
         (tmp_path / "unplugged").rename(library)
         rest()
         assert side.messages == []

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from watchdog.observers import inotify_c
 
-from lookalike.candidates import Candidates
+from lookalike.library.rules import Candidates
 from producer.events import Touched
-from producer.inotify import AttentiveObserver
+from producer.inotify import OverflowAwareObserver
 from producer.library import Library
-from producer.watching import Inbox, Watcher
+from producer.watcher import Inbox, Watcher
 from tests.producer.conftest import Until
 from tests.producer.files import draw
 
@@ -38,7 +38,7 @@ def test_what_others_write_in_hidden_folders_keeps_nobody_waiting(library: Path,
 
 def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path) -> None:
     told: list[str] = []
-    observer = AttentiveObserver(lambda: told.append("overflow"), lambda: told.append("exhausted"))
+    observer = OverflowAwareObserver(lambda: told.append("overflow"), lambda: told.append("exhausted"))
     try:
         lost = inotify_c.InotifyEvent(
             inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, os.fsencode(library)
@@ -56,7 +56,7 @@ def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) 
     )
     assert watcher.ensure()
     observer = watcher._observer  # noqa: SLF001 - a test cannot mount
-    assert isinstance(observer, AttentiveObserver)
+    assert isinstance(observer, OverflowAwareObserver)
 
     ignored = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(1), inotify_c.InotifyConstants.IN_IGNORED, 0, b"")
     observer._inotify.handle_event(ignored)  # noqa: SLF001

@@ -2,11 +2,11 @@
 
 from qdrant_client import QdrantClient
 
-from lookalike.local import Running
+from lookalike.local import RunningSystem
 from lookalike.settings import read_settings
-from worker.equipment import qdrant_of
+from worker.context import qdrant_of
 
 
-def store_of(running: Running) -> QdrantClient:
+def store_of(running: RunningSystem) -> QdrantClient:
     """A client that has the key."""
     return qdrant_of(read_settings(qdrant_url=running.qdrant_url, qdrant_api_key=running.qdrant_api_key))

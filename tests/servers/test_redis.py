@@ -86,7 +86,7 @@ def machine(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         draw(machine.library / f"{seed}.png", seed)
     model = tiny_model(folder / "tiny.onnx")
     command = _command("up", str(machine.library), "--data", str(machine.folder.root), "--model", str(model))
-    machine.start(command, REDIS_URL=redis_url, LOOKALIKE_WORKERS="1")
+    machine.start(command, REDIS_URL=redis_url, LOOKALIKE_INGEST_PROCESSES="1")
     yield machine
     machine.clear()
 

@@ -13,10 +13,10 @@ from models.contract import read_card
 from tests.running.edge import edge_process
 from tests.running.tiny_model import tiny_model
 from worker.collection import Wish, ensure
-from worker.embed import Embedder
-from worker.images import Picture, enable_formats, open_picture
-from worker.index import Index
+from worker.decoder import DecodedImage, decode_image, enable_formats
+from worker.embedder import Embedder
 from worker.library import Library
+from worker.qdrant import QdrantIndex
 from worker.sync import Sync
 
 MAX_PIXELS = 4_000_000
@@ -31,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def embedder(model: Path) -> Embedder:
     enable_formats()
-    return Embedder(model, sub_batch=4)
+    return Embedder(model, inference_batch=4)
 
 
 @pytest.fixture(scope="session", params=["edge", "local"])
@@ -56,9 +56,9 @@ def collection(store: QdrantClient, model: Path) -> str:
 
 
 @pytest.fixture
-def index(store: QdrantClient, collection: str) -> Iterator[Index]:
+def index(store: QdrantClient, collection: str) -> Iterator[QdrantIndex]:
     """Empty. Making a collection with its payload indexes takes a second or two, so they share one."""
-    yield Index(store, collection)
+    yield QdrantIndex(store, collection)
     store.delete(collection, points_selector=Filter(), wait=True)
 
 
@@ -70,8 +70,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(embedder: Embedder) -> Callable[[bytes], Picture]:
-    return lambda blob: open_picture(blob, embedder.card, max_pixels=MAX_PIXELS)
+def opened(embedder: Embedder) -> Callable[[bytes], DecodedImage]:
+    return lambda blob: decode_image(blob, embedder.card, max_pixels=MAX_PIXELS)
 
 
 @dataclasses.dataclass
@@ -92,12 +92,14 @@ def counts() -> Counts:
 
 
 @pytest.fixture
-def sync(root: Path, index: Index, embedder: Embedder, opened: Callable[[bytes], Picture], counts: Counts) -> Sync:
+def sync(
+    root: Path, index: QdrantIndex, embedder: Embedder, opened: Callable[[bytes], DecodedImage], counts: Counts
+) -> Sync:
     return Sync(
         library=Library(root, max_bytes=MAX_BYTES),
         library_id="the-library",
         index=index,
         embedder=embedder,
-        open_picture=opened,
+        open_image=opened,
         count=counts.add,
     )

@@ -1,12 +1,12 @@
-"""worker/cutting.py: what is too much goes in smaller parts, which is remembered, and the culprit ends up alone."""
+"""worker/chunking.py: what is too much goes in smaller parts, which is remembered, and the culprit ends up alone."""
 
 import sys
 from collections.abc import Sequence
 
 import pytest
 
-from worker.cutting import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
-from worker.errors import StoreAway, StoreRefused, TooLarge, TooMany
+from worker.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
+from worker.errors import StoreRefused, StoreUnavailable, TooLarge, TooMany
 
 
 class Store:
@@ -88,11 +88,11 @@ def test_a_store_that_is_away_is_not_asked_in_parts() -> None:
 
     def take(part: Sequence[int]) -> None:
         asked.append(part)
-        raise StoreAway("slower")
+        raise StoreUnavailable("slower")
 
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         sent_in_parts(take, [1, 2, 3], Bound(), size_of)
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         asked_in_parts(take, [1, 2, 3], Bound())
     assert len(asked) == 2
 

@@ -15,8 +15,8 @@ from tests.running.edge import edge_process
 from tests.running.forgetful_store import forgetful
 from tests.running.tiny_model import tiny_model
 from worker.collection import Standing, Wish, ensure, recorded_backend
-from worker.errors import StoreAway
-from worker.points import INDEXED_FIELDS
+from worker.errors import StoreUnavailable
+from worker.payload import INDEXED_FIELDS
 
 FIELDS = {field: INDEXED_FIELDS[field] for field in ("sha256", "status")}
 DEEDS = ("create_collection", "create_payload_index", "update_collection_aliases", "delete_collection")
@@ -214,7 +214,7 @@ def test_a_name_that_another_library_took_meanwhile_stays_its_own(
                 lead(store, "raced", "theirs")
             return super().__getattr__(name)
 
-    with pytest.raises(StoreAway, match="was led to 'theirs' meanwhile"):
+    with pytest.raises(StoreUnavailable, match="was led to 'theirs' meanwhile"):
         ensure(Overtaken(store, 9), wish("raced"))  # type: ignore[arg-type]
 
     assert names(store, "raced") == []

@@ -23,11 +23,11 @@ from tests.running.edge import edge_process
 from tests.running.pictures import draw
 from tests.running.recorder import Asked, recorded
 from worker.collection import Wish, ensure
-from worker.embed import Embedder
-from worker.images import Picture
-from worker.index import Index
-from worker.points import INDEXED_FIELDS
-from worker.reads import Reads
+from worker.decoder import DecodedImage
+from worker.embedder import Embedder
+from worker.payload import INDEXED_FIELDS
+from worker.qdrant import QdrantIndex
+from worker.read import ReadQueries
 from worker.search import Search
 from worker.sync import Sync
 
@@ -95,17 +95,17 @@ def test_all_that_a_worker_asks_is_in_the_document(
     known: list[Route],
     root: Path,
     embedder: Embedder,
-    opened: Callable[[bytes], Picture],
+    opened: Callable[[bytes], DecodedImage],
     sync: Sync,
 ) -> None:
     client, asked = between
     card = embedder.card
     ensure(client, Wish("contract", card, "dot", library_id="the-library"))
     standing = ensure(client, Wish("contract", card, "cosine", library_id="the-library"), rebuild=True)
-    index = Index(client, standing.name)
+    index = QdrantIndex(client, standing.name)
     sync = dataclasses.replace(sync, index=index)
     search = Search(index, embedder, opened, lambda _: None, "cosine", max_limit=50, max_query_bytes=100_000)
-    reads = Reads(index, standing.identity)
+    read_queries = ReadQueries(index, standing.identity)
 
     for seed in range(5):
         draw(root / "folder" / f"{seed}.png", seed)
@@ -117,9 +117,9 @@ def test_all_that_a_worker_asks_is_in_the_document(
     (root / "folder" / "0.png").unlink()
     sync.run(SyncMessage(gone=["folder/0.png"], library="the-library"))
     found = search.run(SearchMessage(image=ImageByPath(path="folder/1.png"), limit=3))
-    counts = reads.run(ReadMessage(ask=ReadCounts()))
-    reads.run(ReadMessage(ask=ReadKnown(paths=paths)))
-    reads.run(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
+    counts = read_queries.run(ReadMessage(ask=ReadCounts()))
+    read_queries.run(ReadMessage(ask=ReadKnown(paths=paths)))
+    read_queries.run(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
 
     assert [fault for each in asked for fault in faults(each, known)] == []
     assert {each.status for each in asked} == {OK}

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from models.photos import open_rgb
 from models.preprocess import prepare
+from models.tools.photos import open_rgb
 from tests.running.pictures import encoded, picture
-from worker.embed import Embedder
+from worker.decoder import DecodedImage, decode_image, enable_formats
+from worker.embedder import Embedder
 from worker.errors import Rejected
-from worker.images import Picture, enable_formats, open_picture
 
-Opened = Callable[[bytes], Picture]
+Opened = Callable[[bytes], DecodedImage]
 ORIENTATIONS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,7 +31,7 @@ ORIENTATIONS = {
 }
 
 
-def off_by(one: Picture, other: Picture) -> float:
+def off_by(one: DecodedImage, other: DecodedImage) -> float:
     """Mean absolute difference of two model inputs, in grey levels."""
     return float(np.abs(one.pixels.astype(int) - other.pixels.astype(int)).mean())
 
@@ -105,7 +105,7 @@ def test_a_large_jpeg_is_decoded_small_without_changing_the_embedding(embedder: 
     enable_formats()
 
     def embedding(source: bytes) -> npt.NDArray[np.float32]:
-        return embedder.embed([open_picture(source, embedder.card, max_pixels=10**7).pixels])
+        return embedder.embed([decode_image(source, embedder.card, max_pixels=10**7).pixels])
 
     assert float(np.vdot(embedding(blob), embedding(encoded(large)))) > 0.995
 
@@ -147,7 +147,7 @@ def test_broken_bytes_are_rejected_or_open_and_nothing_else(
     broken = blob[: cut % len(blob)] + noise + blob[cut % len(blob) + len(noise) :]
 
     try:
-        outcome: object = open_picture(broken, embedder.card, max_pixels=10**6).pixels.shape
+        outcome: object = decode_image(broken, embedder.card, max_pixels=10**6).pixels.shape
     except Rejected as rejected:
         outcome = str(rejected)
 
@@ -160,6 +160,6 @@ def test_the_worker_embeds_what_the_evaluation_measures(embedder: Embedder, kind
     blob = encoded(Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC), kind)
     measured = prepare(open_rgb(blob, embedder.card), embedder.card)
 
-    used = open_picture(blob, embedder.card, max_pixels=10**7).pixels
+    used = decode_image(blob, embedder.card, max_pixels=10**7).pixels
 
     assert np.vdot(embedder.embed([used]), embedder.embed([measured])) >= 0.9999

@@ -4,17 +4,17 @@ import pytest
 
 from lookalike.settings import Settings
 from tests.running.valkey import free_port
-from worker.equipment import qdrant_of
-from worker.errors import StoreAway
-from worker.index import Index, answered
+from worker.context import qdrant_of
+from worker.errors import StoreUnavailable
+from worker.qdrant import QdrantIndex, answered
 
 
 def test_a_store_that_is_away_is_waited_for_over_grpc_too() -> None:
     settings = Settings(qdrant_url=f"http://127.0.0.1:{free_port()}", qdrant_grpc=True)
     client = qdrant_of(settings)
 
-    with pytest.raises(StoreAway, match="UNAVAILABLE: failed to connect"):
+    with pytest.raises(StoreUnavailable, match="UNAVAILABLE: failed to connect"):
         answered(client.get_aliases)
-    with pytest.raises(StoreAway):
-        Index(client, "any").nearest([1.0, 0.0], 1)
+    with pytest.raises(StoreUnavailable):
+        QdrantIndex(client, "any").nearest([1.0, 0.0], 1)
     client.close()

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.board import Board
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage
-from lookalike.names import SYNC
+from lookalike.redis_keys import SYNC
 from lookalike.settings import read_settings
+from lookalike.telemetry import Telemetry
 from tests.chaos.hoard import BAD, FAILING_DISK
 from tests.running.edge import edge_process
 from tests.running.sending import send
@@ -44,10 +44,10 @@ def test_a_worker_holds_a_few_of_many_messages_that_are_to_be_tried_again(
             LOOKALIKE_LIBRARY=library,
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
-            LOOKALIKE_BACKLOG_BATCHES=str(MOST),
+            LOOKALIKE_MAX_QUEUED_BATCHES=str(MOST),
             PYTHONPATH=site,
         )
-        board = Board(redis, settings.names)
+        telemetry = Telemetry(redis, settings.names)
         with worker_process(tmp_path / "worker.log", environment, queues=settings.names.ingest) as worker:
             for name in names:
                 send(settings, SYNC, SyncMessage(paths=[name]), queue=settings.names.ingest)
@@ -57,10 +57,10 @@ def test_a_worker_holds_a_few_of_many_messages_that_are_to_be_tried_again(
                 send(settings, SYNC, later, queue=settings.names.ingest, countdown=3600)
 
             wait_until(lambda: retried(worker) >= MESSAGES)
-            wait_until(lambda: board.waiting() + board.in_work() == MESSAGES + MOST)
+            wait_until(lambda: telemetry.waiting() + telemetry.in_progress() == MESSAGES + MOST)
 
             # Of our own one more is in the hands of the process.
-            assert board.in_work() <= 2 * MOST + 1
+            assert telemetry.in_progress() <= 2 * MOST + 1
             app = celery_app(settings)
             with app.connection_for_write() as connection:
                 (told,) = app.control.inspect(timeout=5.0, connection=connection).stats().values()

@@ -11,19 +11,19 @@ from qdrant_client.models import DeleteAlias, DeleteAliasOperation
 from redis import Redis
 
 from lookalike.errors import CollectionMismatch
-from lookalike.index_notes import IndexNote, IndexNotes
-from lookalike.names import Names
+from lookalike.index_state import IndexReport, IndexState
+from lookalike.redis_keys import Keys
 from models.contract import ModelCard, read_card
 from tests.running.edge import EdgeProcess, client_of, edge_process
 from tests.running.valkey import valkey_process
 from worker.collection import Standing, Wish
-from worker.errors import Away
-from worker.minding import Minder
-from worker.opening import Opener
-from worker.points import INDEXED_FIELDS
+from worker.errors import Unavailable
+from worker.index_monitor import IndexMonitor
+from worker.index_opener import IndexOpener
+from worker.payload import INDEXED_FIELDS
 
-NAMES = Names("open")
-NewOpener = Callable[..., Opener]
+NAMES = Keys("open")
+NewOpener = Callable[..., IndexOpener]
 
 
 @pytest.fixture(autouse=True)
@@ -60,15 +60,15 @@ def card(model: Path) -> ModelCard:
 
 @pytest.fixture
 def opener(client: QdrantClient, redis: Redis, card: ModelCard) -> NewOpener:
-    def new(**changes: Any) -> Opener:
-        return Opener(client, redis, NAMES, Wish("open", card, **{"distance": "cosine", **changes}))
+    def new(**changes: Any) -> IndexOpener:
+        return IndexOpener(client, redis, NAMES, Wish("open", card, **{"distance": "cosine", **changes}))
 
     return new
 
 
 @pytest.fixture
-def notes(redis: Redis) -> IndexNotes:
-    return IndexNotes(redis, NAMES)
+def notes(redis: Redis) -> IndexState:
+    return IndexState(redis, NAMES)
 
 
 def collections(client: QdrantClient) -> list[str]:
@@ -90,7 +90,7 @@ def test_one_of_many_makes_it_and_all_have_the_same(opener: NewOpener, client: Q
     assert collections(client) == [found[0].name]
 
 
-def test_the_first_index_is_not_one_that_was_lost(opener: NewOpener, notes: IndexNotes) -> None:
+def test_the_first_index_is_not_one_that_was_lost(opener: NewOpener, notes: IndexState) -> None:
     opener().open()
 
     assert not notes.read().is_anew
@@ -98,7 +98,7 @@ def test_the_first_index_is_not_one_that_was_lost(opener: NewOpener, notes: Inde
 
 @pytest.mark.parametrize("lost", ["collection", "broker too"])
 def test_one_that_was_lost_is_made_anew_for_the_same_library_and_told(
-    opener: NewOpener, client: QdrantClient, redis: Redis, notes: IndexNotes, lost: str
+    opener: NewOpener, client: QdrantClient, redis: Redis, notes: IndexState, lost: str
 ) -> None:
     worker = opener()
     first = worker.open()
@@ -124,7 +124,7 @@ def test_a_worker_that_starts_then_makes_it_for_the_library_that_the_broker_know
 
 
 def test_an_alias_that_was_lost_leads_to_the_same_collection_again(
-    opener: NewOpener, client: QdrantClient, notes: IndexNotes
+    opener: NewOpener, client: QdrantClient, notes: IndexState
 ) -> None:
     first, epoch = opener().open(), notes.read().epoch
     gone = DeleteAliasOperation(delete_alias=DeleteAlias(alias_name="open"))
@@ -149,22 +149,22 @@ def test_an_index_that_belongs_to_another_library_by_now_is_noticed(opener: NewO
 def test_a_lock_that_was_left_behind_keeps_nobody_out_for_long(
     opener: NewOpener, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lookalike.index_notes.MAKING_S", 0.3)
+    monkeypatch.setattr("lookalike.index_state.MAKING_S", 0.3)
     redis.set("open:index:making", "of one that died", px=600)
 
-    with pytest.raises(Away, match="another process is making the index"):
+    with pytest.raises(Unavailable, match="another process is making the index"):
         opener().open()
     for _ in range(3):
         try:
             standing = opener().open()
-        except Away:
+        except Unavailable:
             continue
         break
 
     assert standing.is_new
 
 
-def test_a_rebuild_counts_as_no_loss(opener: NewOpener, notes: IndexNotes) -> None:
+def test_a_rebuild_counts_as_no_loss(opener: NewOpener, notes: IndexState) -> None:
     first = opener(library_id="lib").open()
     epoch = notes.read().epoch
 
@@ -176,68 +176,68 @@ def test_a_rebuild_counts_as_no_loss(opener: NewOpener, notes: IndexNotes) -> No
 
 
 def test_whoever_looks_makes_what_was_lost_and_says_what_is_in_the_way(
-    opener: NewOpener, client: QdrantClient, notes: IndexNotes
+    opener: NewOpener, client: QdrantClient, notes: IndexState
 ) -> None:
-    minder = Minder(opener(library_id="lib"))
-    minder.look()
+    index_monitor = IndexMonitor(opener(library_id="lib"))
+    index_monitor.look()
     (name,) = collections(client)
     client.delete_collection(name)
-    minder.look()
+    index_monitor.look()
     assert collections(client) == [name]
     assert notes.read().is_anew
 
     client.delete_collection(name)
     opener(library_id="other").open()
-    minder.look()
+    index_monitor.look()
 
     assert "set another LOOKALIKE_NAME" in notes.read().trouble
     (other,) = collections(client)
     client.delete_collection(other)
-    minder.look()
+    index_monitor.look()
     assert notes.read().trouble == ""
 
 
 def test_a_store_that_was_away_may_be_an_older_one(
     redis: Redis, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.minding.NOTABLE_S", 0.0)
+    monkeypatch.setattr("worker.index_monitor.NOTABLE_S", 0.0)
     redis.flushall()
-    notes = IndexNotes(redis, NAMES)
+    notes = IndexState(redis, NAMES)
     with edge_process(tmp_path / "store") as first:
         port = int(first.url.rpartition(":")[2])
         with client_of(first) as client:
-            minder = Minder(Opener(client, redis, NAMES, Wish("open", card, "cosine")))
-            minder.look()
+            index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, Wish("open", card, "cosine")))
+            index_monitor.look()
             before = notes.read()
             first.stop()
-            minder.look()
-            minder.look()
+            index_monitor.look()
+            index_monitor.look()
             assert notes.read() == before
             with edge_process(tmp_path / "store", port):
-                minder.look()
+                index_monitor.look()
                 after = notes.read()
-                assert after == IndexNote(epoch=after.epoch, why="the store was away")
+                assert after == IndexReport(epoch=after.epoch, why="the store was away")
                 assert after.epoch != before.epoch
-                minder.look()
+                index_monitor.look()
                 assert notes.read() == after
 
 
 def test_a_store_that_was_away_and_came_back_empty_has_lost_the_index(
     redis: Redis, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.minding.NOTABLE_S", 0.0)
+    monkeypatch.setattr("worker.index_monitor.NOTABLE_S", 0.0)
     redis.flushall()
     with edge_process(tmp_path / "store") as first, client_of(first) as client:
-        minder = Minder(Opener(client, redis, NAMES, Wish("open", card, "cosine")))
-        minder.look()
+        index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, Wish("open", card, "cosine")))
+        index_monitor.look()
         first.stop()
-        minder.look()
+        index_monitor.look()
         with edge_process(tmp_path / "empty", int(first.url.rpartition(":")[2])):
-            minder.look()
+            index_monitor.look()
 
-            assert IndexNotes(redis, NAMES).read().is_anew
+            assert IndexState(redis, NAMES).read().is_anew
             assert client.collection_exists("open")
 
 
-def test_they_take_turns(notes: IndexNotes) -> None:
+def test_they_take_turns(notes: IndexState) -> None:
     assert [notes.take_turn(60.0), notes.take_turn(60.0)] == [True, False]

@@ -8,7 +8,7 @@ import pytest
 
 from lookalike.errors import Refused
 from tests.running.pictures import draw
-from worker.errors import Rejected, Unread
+from worker.errors import ReadFailed, Rejected
 from worker.library import NO_VERSION, Library
 
 
@@ -20,7 +20,7 @@ def library(root: Path) -> Library:
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a file that answers with EIO")
 def test_an_error_of_the_disk_is_not_the_files() -> None:
     """Reading one's own memory at address 0 is an input/output error by definition (proc(5))."""
-    with pytest.raises(Unread, match="'mem': the disk cannot read it"):
+    with pytest.raises(ReadFailed, match="'mem': the disk cannot read it"):
         Library(Path("/proc/self"), max_bytes=10**6).read("mem")
 
 

@@ -11,7 +11,7 @@ from qdrant_client.models import CreateAlias, CreateAliasOperation
 from redis import Redis
 
 from lookalike import Client, CollectionMismatch, TimedOut
-from lookalike.index_notes import IndexNotes
+from lookalike.index_state import IndexState
 from lookalike.messages import SyncReply
 from lookalike.settings import read_settings
 from models.contract import ModelCard, read_card
@@ -33,7 +33,7 @@ class System:
     client: Client
     store: QdrantClient
     worker: WorkerProcess
-    notes: IndexNotes
+    notes: IndexState
     card: ModelCard
     log_begins: int = 0
 
@@ -78,7 +78,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
                 Client(settings),
                 store,
                 worker,
-                IndexNotes(redis, settings.names),
+                IndexState(redis, settings.names),
                 read_card(model),
             )
 

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.names import Names
+from lookalike.redis_keys import Keys
 from tests.running.valkey import valkey_process
 from tests.running.workers import ROOT, wait_until
-from worker.danger import Danger, Marks
 from worker.lives import this_process
+from worker.poison import Marks, PoisonDetector
 
 LONGEST_S = 30.0
 # Enters the decoders with a task and stays there.
 ENTERS = """
 import sys, time
 from redis import Redis
-from lookalike.names import Names
-from worker.danger import Danger
+from lookalike.redis_keys import Names
+from worker.poison import Danger
 with Danger(Redis.from_url(sys.argv[1]), Names("test"), longest_s=30).entered(sys.argv[2]):
     print("in", flush=True)
     time.sleep(60)
@@ -42,8 +42,8 @@ def redis(url: str) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def danger(redis: Redis) -> Danger:
-    return Danger(redis, Names("test"), longest_s=LONGEST_S, unix_s=lambda: 1000.0)
+def poison(redis: Redis) -> PoisonDetector:
+    return PoisonDetector(redis, Keys("test"), longest_s=LONGEST_S, unix_s=lambda: 1000.0)
 
 
 @contextmanager
@@ -58,38 +58,38 @@ def inside(url: str, task: str) -> Iterator["subprocess.Popen[bytes]"]:
         process.communicate()
 
 
-def test_whoever_works_there_has_not_died_and_whoever_was_killed_there_has(danger: Danger, url: str) -> None:
+def test_whoever_works_there_has_not_died_and_whoever_was_killed_there_has(poison: PoisonDetector, url: str) -> None:
     with inside(url, "task") as one, inside(url, "task") as other, inside(url, "another task"):
-        assert danger.marks("task", alone=True) == Marks(dead=0, living=2)
+        assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=2)
 
         one.kill()
         # Nobody has asked how it ended: a zombie is as dead as it will be.
         wait_until(lambda: _state(one.pid) == "Z")
-        assert danger.marks("task", alone=True) == Marks(dead=1, living=1)
+        assert poison.crash_marks("task", alone=True) == Marks(dead=1, living=1)
         one.wait()
         other.kill()
         other.wait()
-        assert danger.marks("task", alone=True) == Marks(dead=2, living=0)
+        assert poison.crash_marks("task", alone=True) == Marks(dead=2, living=0)
 
-    danger.forget("task")
-    assert danger.marks("task", alone=True) == Marks(dead=0, living=0)
+    poison.clear("task")
+    assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=0)
 
 
-def test_whoever_came_out_in_either_way_left_no_mark(danger: Danger) -> None:
-    with danger.entered("task"):
-        assert danger.marks("task", alone=True) == Marks(dead=0, living=1)
-    with pytest.raises(ZeroDivisionError), danger.entered("task"):
+def test_whoever_came_out_in_either_way_left_no_mark(poison: PoisonDetector) -> None:
+    with poison.guard("task"):
+        assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=1)
+    with pytest.raises(ZeroDivisionError), poison.guard("task"):
         raise ZeroDivisionError
 
-    assert danger.marks("task", alone=True) == Marks(dead=0, living=0)
+    assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=0)
 
 
-def test_a_process_whose_id_was_given_out_again_is_dead(danger: Danger, redis: Redis) -> None:
-    with danger.entered("task"):
+def test_a_process_whose_id_was_given_out_again_is_dead(poison: PoisonDetector, redis: Redis) -> None:
+    with poison.guard("task"):
         host, pid, _ = this_process().split(":")
         redis.hset("test:danger:task", f"{host}:{pid}:1", "1000")
 
-        assert danger.marks("task", alone=True) == Marks(dead=1, living=1)
+        assert poison.crash_marks("task", alone=True) == Marks(dead=1, living=1)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_a_process_whose_id_was_given_out_again_is_dead(danger: Danger, redis: R
     ],
 )
 def test_a_process_of_another_machine_lives_as_long_as_its_watchdog_lets_it(
-    danger: Danger, redis: Redis, *, entered_s: float, alone: bool, marks: Marks
+    poison: PoisonDetector, redis: Redis, *, entered_s: float, alone: bool, crash_marks: Marks
 ) -> None:
     redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
 
-    assert danger.marks("task", alone=alone) == marks
+    assert poison.crash_marks("task", alone=alone) == crash_marks
 
 
 def _state(pid: int) -> str:

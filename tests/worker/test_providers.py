@@ -10,10 +10,10 @@ from qdrant_client import QdrantClient
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
-from worker.backends import BACKENDS, CPU, installed
-from worker.choosing import backend_of, backend_to_make_with, fastest, fixed_backend, measured
 from worker.collection import Wish, ensure, recorded_backend
-from worker.embed import Embedder
+from worker.embedder import Embedder
+from worker.provider_selection import backend_of, backend_to_make_with, fastest, fixed_backend, measured
+from worker.providers import BACKENDS, CPU, installed
 
 OTHERS = [backend for backend in BACKENDS.values() if backend != CPU]
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "resnet18.onnx"
@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "models" / "resnet18.onnx"
 def opened(path: Path, backend: str) -> Embedder:
     """The model with this backend; skips, and says why, where it cannot be had."""
     try:
-        return Embedder(path, sub_batch=8, backend=backend)
+        return Embedder(path, inference_batch=8, backend=backend)
     except Misconfigured as error:
         pytest.skip(f"{backend}: {error}")
 
@@ -31,7 +31,7 @@ def opened(path: Path, backend: str) -> Embedder:
 @pytest.mark.parametrize("which", ["tiny", "shipped"])
 def test_backends_agree_on_the_embeddings_of_one_model(model: Path, backend: str, which: str) -> None:
     path = model if which == "tiny" else SHIPPED
-    other, ours = opened(path, backend), Embedder(path, sub_batch=8)
+    other, ours = opened(path, backend), Embedder(path, inference_batch=8)
     pictures = np.random.default_rng(0).integers(
         0, 256, (16, ours.card.height_px, ours.card.width_px, 3), dtype=np.uint8
     )
@@ -44,7 +44,7 @@ def test_backends_agree_on_the_embeddings_of_one_model(model: Path, backend: str
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_backend_that_is_not_here_is_refused_with_the_remedy(model: Path, backend: str) -> None:
     try:
-        Embedder(model, sub_batch=1, backend=backend)
+        Embedder(model, inference_batch=1, backend=backend)
     except Misconfigured as error:
         said = str(error)
     else:
@@ -104,7 +104,7 @@ def test_the_index_remembers_what_it_was_made_with(store: QdrantClient, made_wit
 def test_where_there_is_a_choice_the_index_decides(
     store: QdrantClient, made_with: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.choosing.installed", lambda: list(BACKENDS.values()))
+    monkeypatch.setattr("worker.provider_selection.installed", lambda: list(BACKENDS.values()))
     name = made_with(BACKENDS["openvino"])
 
     assert backend_to_make_with(Settings(name=name), store, rebuild=False) == BACKENDS["openvino"]

@@ -10,11 +10,11 @@ from PIL import Image
 from redis import Redis
 
 from lookalike import Client, Refused, Unreachable
-from lookalike.board import Board
 from lookalike.broker import celery_app, redis_of
 from lookalike.messages import SyncMessage, SyncReply
-from lookalike.names import SYNC
+from lookalike.redis_keys import SYNC
 from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import Telemetry
 from tests.running.edge import edge_process
 from tests.running.misbehaving import Answer, Faults, Request, each, misbehaving, refusal
 from tests.running.pictures import draw
@@ -46,7 +46,7 @@ class System:
     settings: Settings
     faults: Faults
     worker: WorkerProcess
-    board: Board
+    telemetry: Telemetry
 
     def draw(self, folder: str, number: int) -> list[str]:
         """Draws so many pictures; their paths."""
@@ -60,7 +60,7 @@ class System:
         celery_app(self.settings).send_task(SYNC, args=[message], queue=self.settings.names.ingest, ignore_result=True)
 
     def is_at_rest(self) -> bool:
-        return not self.board.waiting() and not self.board.in_work()
+        return not self.telemetry.waiting() and not self.telemetry.in_progress()
 
     def known(self, paths: list[str]) -> dict[str, str | None]:
         """Paths that the index knows: None if indexed, else the reason."""
@@ -86,14 +86,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sys
             LOOKALIKE_MODEL=model,
             LOOKALIKE_SLOT="ingest",
             LOOKALIKE_TRY_AGAIN_S="0.1",
-            LOOKALIKE_SEARCH_S="3",
+            LOOKALIKE_SEARCH_TIMEOUT_S="3",
             PYTHONPATH=folder / "site",
         )
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
         with worker_process(folder / "worker.log", environment, queues=queues) as worker:
             settings = read_settings(redis_url=redis_url, library=folder / "library", model=str(model))
-            board = Board(Redis.from_url(redis_url), settings.names)
-            yield System(folder / "library", Client(settings), settings, faults, worker, board)
+            telemetry = Telemetry(Redis.from_url(redis_url), settings.names)
+            yield System(folder / "library", Client(settings), settings, faults, worker, telemetry)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_with_one_write_in_two_refused_all_are_indexed_once(
 ) -> None:
     paths = system.draw(request.node.callspec.id, 12)
     system.faults.rule = each(2, answer)
-    embedded = system.board.embedded_total()
+    embedded = system.telemetry.embedded_total()
     for start in range(0, len(paths), 4):
         system.send(paths[start : start + 4])
 
@@ -128,7 +128,7 @@ def test_with_one_write_in_two_refused_all_are_indexed_once(
 
     assert system.known(paths) == dict.fromkeys(paths)
     assert system.faults.answered >= 3
-    assert system.board.embedded_total() == embedded + 12
+    assert system.telemetry.embedded_total() == embedded + 12
     assert "split" not in system.worker.said()
 
 

@@ -1,11 +1,11 @@
-"""worker/patience.py: how long one task waits in place, and how long if it is asked to."""
+"""worker/retry.py: how long one task waits in place, and how long if it is asked to."""
 
 from collections.abc import Callable
 
 import pytest
 
-from worker.errors import StoreAway
-from worker.patience import LONGEST_ASKED_S, Patience, pause_s, wait_out
+from worker.errors import StoreUnavailable
+from worker.retry import LONGEST_ASKED_S, RetryBudget, backoff_s, retry_while_unavailable
 
 
 def away(*asked_s: float) -> Callable[[], str]:
@@ -14,48 +14,50 @@ def away(*asked_s: float) -> Callable[[], str]:
 
     def work() -> str:
         if left:
-            raise StoreAway("slower", retry_after_s=left.pop(0))
+            raise StoreUnavailable("slower", retry_after_s=left.pop(0))
         return "done"
 
     return work
 
 
 def test_a_pause_is_at_least_what_was_asked_for_and_has_an_end() -> None:
-    assert [pause_s(attempt) for attempt in range(1, 8)] == [0.25, 0.5, 1, 2, 4, 5, 5]
-    assert [pause_s(1, 7), pause_s(9, 1), pause_s(1, 1e9)] == [7, 5, LONGEST_ASKED_S]
+    assert [backoff_s(attempt) for attempt in range(1, 8)] == [0.25, 0.5, 1, 2, 4, 5, 5]
+    assert [backoff_s(1, 7), backoff_s(9, 1), backoff_s(1, 1e9)] == [7, 5, LONGEST_ASKED_S]
 
 
 def test_what_is_asked_for_is_waited_for_before_the_next_try() -> None:
     slept: list[float] = []
 
-    assert wait_out(away(7, 0, 3), for_s=20, sleep=slept.append) == "done"
+    assert retry_while_unavailable(away(7, 0, 3), for_s=20, sleep=slept.append) == "done"
     assert slept == [7, 0.5, 3]
 
 
 def test_what_is_asked_for_has_a_time_of_its_own() -> None:
     slept: list[float] = []
-    patience = Patience(1, asked_for_s=15, sleep=slept.append)
+    patience = RetryBudget(1, asked_for_s=15, sleep=slept.append)
 
-    assert patience.wait_out(away(7, 7)) == "done"
-    with pytest.raises(StoreAway):
-        patience.wait_out(away(7))
+    assert patience.retry_while_unavailable(away(7, 7)) == "done"
+    with pytest.raises(StoreUnavailable):
+        patience.retry_while_unavailable(away(7))
     assert slept == [7, 7]
 
 
 def test_one_patience_is_used_up_by_all_that_it_waits_for() -> None:
     slept: list[float] = []
-    patience = Patience(2, sleep=slept.append)
+    patience = RetryBudget(2, sleep=slept.append)
 
-    assert patience.wait_out(away(0, 0)) == "done"
-    assert patience.wait_out(away(0, 0)) == "done"
-    with pytest.raises(StoreAway):
-        patience.wait_out(lambda: patience.wait_out(away(*[0] * 99)))
+    assert patience.retry_while_unavailable(away(0, 0)) == "done"
+    assert patience.retry_while_unavailable(away(0, 0)) == "done"
+    with pytest.raises(StoreUnavailable):
+        patience.retry_while_unavailable(lambda: patience.retry_while_unavailable(away(*[0] * 99)))
     assert sum(slept) <= 2
 
 
 def test_each_reason_to_wait_is_told_and_its_end() -> None:
     told: list[tuple[str, float]] = []
 
-    Patience(9, tell=lambda why, for_s: told.append((str(why), for_s)), sleep=lambda _: None).wait_out(away(0, 7))
+    RetryBudget(
+        9, tell=lambda why, for_s: told.append((str(why), for_s)), sleep=lambda _: None
+    ).retry_while_unavailable(away(0, 7))
 
     assert told == [("slower", 0.25), ("slower", 7), ("None", 0)]

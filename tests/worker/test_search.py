@@ -13,9 +13,9 @@ from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessa
 from lookalike.settings import Distance
 from tests.running.pictures import draw, encoded, picture
 from worker.collection import Wish, ensure
-from worker.embed import Embedder
-from worker.images import Picture
-from worker.index import Index
+from worker.decoder import DecodedImage
+from worker.embedder import Embedder
+from worker.qdrant import QdrantIndex
 from worker.search import Search
 from worker.sync import Sync
 
@@ -28,11 +28,13 @@ def queries() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def search(index: Index, embedder: Embedder, opened: Callable[[bytes], Picture], queries: dict[str, bytes]) -> Search:
+def search(
+    index: QdrantIndex, embedder: Embedder, opened: Callable[[bytes], DecodedImage], queries: dict[str, bytes]
+) -> Search:
     return Search(
         index=index,
         embedder=embedder,
-        open_picture=opened,
+        open_image=opened,
         take_query=queries.get,
         distance="cosine",
         max_limit=50,
@@ -112,7 +114,7 @@ class TestQueries:
 def test_every_metric_puts_the_best_first(
     store: QdrantClient, sync: Sync, search: Search, root: Path, distance: Distance, embedder: Embedder
 ) -> None:
-    index = Index(
+    index = QdrantIndex(
         store, ensure(store, Wish(f"m-{distance}", embedder.card, distance, library_id="l"), rebuild=True).name
     )
     names = [draw(root / f"{seed}.png", seed).name for seed in range(8)]

@@ -1,4 +1,4 @@
-"""worker/right_of_way.py: ingest pauses while a search is answered on the same machine, and never for long."""
+"""worker/search_priority.py: ingest pauses while a search is answered on the same machine, and never for long."""
 
 import fcntl
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from worker.right_of_way import LOOK_AGAIN_S, ON_ITS_WAY_S, RightOfWay
+from worker.search_priority import LOOK_AGAIN_S, ON_ITS_WAY_S, SearchPriority
 
 
 class Clock:
@@ -24,18 +24,18 @@ def clock() -> Clock:
     return Clock()
 
 
-def made(path: Path | None, clock: Clock) -> RightOfWay:
-    return RightOfWay(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=clock.sleep)
+def made(path: Path | None, clock: Clock) -> SearchPriority:
+    return SearchPriority(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=clock.sleep)
 
 
 def test_without_a_search_nobody_waits(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "searching"
     ingest, other, search = made(path, clock), made(path, clock), made(path, clock)
-    search.take()
-    search.leave()
+    search.acquire()
+    search.release()
 
-    ingest.give()
-    other.give()
+    ingest.yield_to_search()
+    other.yield_to_search()
 
     assert clock.now_s == 0
 
@@ -43,27 +43,27 @@ def test_without_a_search_nobody_waits(tmp_path: Path, clock: Clock) -> None:
 def test_ingest_waits_until_the_last_search_is_over_and_its_answer_is_there(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "searching"
     ingest, one, two = made(path, clock), made(path, clock), made(path, clock)
-    one.take()
-    two.take()
+    one.acquire()
+    two.acquire()
     ends = {0.01: one, 0.02: two}
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
         for at_s in [at_s for at_s in ends if clock.now_s >= at_s]:
-            ends.pop(at_s).leave()
+            ends.pop(at_s).release()
 
-    RightOfWay(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=sleep).give()
+    SearchPriority(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=sleep).yield_to_search()
 
     assert clock.now_s == pytest.approx(0.02 + ON_ITS_WAY_S, abs=2 * LOOK_AGAIN_S)
-    ingest.give()
+    ingest.yield_to_search()
     assert clock.now_s == pytest.approx(0.02 + ON_ITS_WAY_S, abs=2 * LOOK_AGAIN_S)
 
 
 def test_one_search_after_the_other_holds_an_image_up_for_the_longest_pause_only(tmp_path: Path, clock: Clock) -> None:
     ingest, search = made(tmp_path / "searching", clock), made(tmp_path / "searching", clock)
 
-    search.take()
-    ingest.give()
+    search.acquire()
+    ingest.yield_to_search()
 
     assert clock.now_s == pytest.approx(0.05, abs=2 * LOOK_AGAIN_S)
 
@@ -75,16 +75,16 @@ def test_a_search_does_not_wait_for_whoever_has_the_lock(tmp_path: Path, clock: 
     with path.open("ab") as stopped:
         fcntl.flock(stopped, fcntl.LOCK_EX)
         search = made(path, clock)
-        search.take()
-        search.leave()
+        search.acquire()
+        search.release()
 
 
 def test_without_a_file_nothing_happens(clock: Clock) -> None:
-    right_of_way = made(None, clock)
+    search_priority = made(None, clock)
 
-    right_of_way.take()
-    right_of_way.give()
-    right_of_way.leave()
+    search_priority.acquire()
+    search_priority.yield_to_search()
+    search_priority.release()
 
     assert clock.now_s == 0
 

@@ -11,21 +11,21 @@ from qdrant_client import QdrantClient
 
 from tests.running.misbehaving import Answer, Faults, misbehaving, refusal
 from tests.running.valkey import free_port
-from worker.errors import CollectionMissing, StoreAway, StoreRefused, TooLarge, TooMany
-from worker.index import answered
+from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
+from worker.qdrant import answered
 from worker.store_errors import CODES, STATUSES, Meaning, retry_after_s
 
 KINDS: dict[Meaning | str, type[Exception]] = {
-    Meaning.WAIT: StoreAway,
+    Meaning.WAIT: StoreUnavailable,
     Meaning.MISSING: CollectionMissing,
-    Meaning.KEY: StoreAway,
+    Meaning.KEY: StoreUnavailable,
     Meaning.OURS: StoreRefused,
     Meaning.TOO_MANY: TooMany,
     Meaning.TOO_LARGE: TooLarge,
     "many": TooMany,
     "large": TooLarge,
-    "read": StoreAway,
-    "key": StoreAway,
+    "read": StoreUnavailable,
+    "key": StoreUnavailable,
 }
 BEGINNINGS = {
     Meaning.WAIT: "Qdrant cannot serve now",
@@ -124,13 +124,13 @@ def rest() -> Iterator[tuple[QdrantClient, Faults]]:
         client.close()
 
 
-def raised_by(ask: Ask) -> StoreAway | StoreRefused:
-    with pytest.raises((StoreAway, StoreRefused)) as caught:
+def raised_by(ask: Ask) -> StoreUnavailable | StoreRefused:
+    with pytest.raises((StoreUnavailable, StoreRefused)) as caught:
         answered(ask)
     return caught.value  # type: ignore[return-value]
 
 
-def over_rest(rest: tuple[QdrantClient, Faults], answer: Answer) -> StoreAway | StoreRefused:
+def over_rest(rest: tuple[QdrantClient, Faults], answer: Answer) -> StoreUnavailable | StoreRefused:
     client, faults = rest
     faults.rule = lambda _: answer
     return raised_by(lambda: client.count("photos"))
@@ -172,7 +172,7 @@ def test_a_plain_sentence_is_kept_and_a_page_for_browsers_is_not(rest: tuple[Qdr
 def test_a_web_server_that_is_no_qdrant_has_no_collection_that_could_be_made(
     rest: tuple[QdrantClient, Faults],
 ) -> None:
-    assert type(over_rest(rest, Answer(404, b"404 page not found"))) is StoreAway
+    assert type(over_rest(rest, Answer(404, b"404 page not found"))) is StoreUnavailable
 
 
 @pytest.mark.parametrize("status", [429, 503, 408, 500])
@@ -183,7 +183,7 @@ def test_retry_after_is_waited_for_in_both_forms(
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     error = over_rest(rest, refusal(status, "slower", retry_after=date if as_date else "90"))
 
-    assert type(error) is StoreAway
+    assert type(error) is StoreUnavailable
     assert 60 < error.retry_after_s <= 91
 
 
@@ -193,7 +193,7 @@ def test_a_retry_after_that_names_no_time_to_come_asks_for_nothing(
 ) -> None:
     error = over_rest(rest, refusal(429, "slower", retry_after=header))
 
-    assert type(error) is StoreAway
+    assert type(error) is StoreUnavailable
     assert error.retry_after_s == 0
 
 
@@ -264,7 +264,7 @@ def test_retry_after_is_waited_for_over_grpc_too(over_grpc: tuple[Ask, Aborting]
 
     error = raised_by(ask)
 
-    assert type(error) is StoreAway
+    assert type(error) is StoreUnavailable
     assert (error.retry_after_s, "slower" in str(error)) == (90, True)
 
 

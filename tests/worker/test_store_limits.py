@@ -16,13 +16,13 @@ from tests.running.misbehaving import Answer, Faults, Request, misbehaving, refu
 from tests.running.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
 from worker.collection import Wish, ensure
-from worker.embed import Embedder
-from worker.errors import CollectionMissing, StoreAway, StoreRefused, TooMany
-from worker.images import open_picture
-from worker.index import Index, Write
+from worker.decoder import decode_image
+from worker.embedder import Embedder
+from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
 from worker.library import Library, Version
-from worker.patience import Patience
-from worker.points import rejected_payload
+from worker.payload import rejected_payload
+from worker.qdrant import PointWrite, QdrantIndex
+from worker.retry import RetryBudget
 from worker.sync import Sync
 
 NAMES = [f"{number:02}.png" for number in range(20)]
@@ -49,19 +49,19 @@ def faults(between: tuple[QdrantClient, str, Faults]) -> Iterator[Faults]:
 
 
 @pytest.fixture
-def strict_index(between: tuple[QdrantClient, str, Faults], faults: Faults) -> Index:
+def strict_index(between: tuple[QdrantClient, str, Faults], faults: Faults) -> QdrantIndex:
     del faults
-    return Index(between[0], between[1])
+    return QdrantIndex(between[0], between[1])
 
 
 @pytest.fixture
-def strict_sync(strict_index: Index, root: Path, embedder: Embedder, counts: Counts) -> Sync:
+def strict_sync(strict_index: QdrantIndex, root: Path, embedder: Embedder, counts: Counts) -> Sync:
     return Sync(
         library=Library(root, max_bytes=MAX_BYTES),
         library_id="the-library",
         index=strict_index,
         embedder=embedder,
-        open_picture=lambda blob: open_picture(blob, embedder.card, max_pixels=10_000),
+        open_image=lambda blob: decode_image(blob, embedder.card, max_pixels=10_000),
         count=counts.add,
     )
 
@@ -83,7 +83,7 @@ def strict_mode(most: int) -> Callable[[Request], Answer | None]:
 
 
 def test_a_server_that_gives_fewer_at_once_is_asked_for_fewer(
-    strict_sync: Sync, strict_index: Index, root: Path, faults: Faults
+    strict_sync: Sync, strict_index: QdrantIndex, root: Path, faults: Faults
 ) -> None:
     for number, name in enumerate(NAMES):
         draw(root / name, number)
@@ -91,7 +91,7 @@ def test_a_server_that_gives_fewer_at_once_is_asked_for_fewer(
 
     assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
     assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(unchanged=20)
-    assert strict_index.known(NAMES).keys() == set(NAMES)
+    assert strict_index.get_files(NAMES).keys() == set(NAMES)
     found, after = set(), None
     while True:
         page = strict_index.page(after=after, limit=1000, status=None, under=None)
@@ -105,7 +105,7 @@ def test_a_server_that_gives_fewer_at_once_is_asked_for_fewer(
 
 
 def test_a_server_that_gives_fewer_than_a_search_wants_is_told_in_its_words(
-    strict_index: Index, faults: Faults
+    strict_index: QdrantIndex, faults: Faults
 ) -> None:
     faults.rule = strict_mode(7)
 
@@ -113,20 +113,20 @@ def test_a_server_that_gives_fewer_than_a_search_wants_is_told_in_its_words(
         strict_index.nearest([1.0] * 24, 50)
 
 
-def test_a_server_that_gives_nothing_at_all_ends_it_in_its_words(strict_index: Index, faults: Faults) -> None:
+def test_a_server_that_gives_nothing_at_all_ends_it_in_its_words(strict_index: QdrantIndex, faults: Faults) -> None:
     faults.rule = strict_mode(0)
 
     with pytest.raises(TooMany, match="Limit exceeded 1 > 0"):
         strict_index.page(after=None, limit=1000, status=None, under=None)
     with pytest.raises(TooMany, match="Limit exceeded 1 > 0"):
-        strict_index.known(NAMES)
+        strict_index.get_files(NAMES)
 
 
 @pytest.mark.parametrize("answer", [Answer(413, b"<html>too large</html>"), None])
 def test_writes_are_cut_by_bytes_before_they_are_sent_and_further_on_413(
     between: tuple[QdrantClient, str, Faults], faults: Faults, answer: Answer | None
 ) -> None:
-    index = Index(between[0], between[1], request_bytes=8_000)
+    index = QdrantIndex(between[0], between[1], request_bytes=8_000)
     most = 3_000 if answer else 8_000
     faults.rule = lambda request: answer if len(request.body) > most else None
 
@@ -135,11 +135,11 @@ def test_writes_are_cut_by_bytes_before_they_are_sent_and_further_on_413(
     sizes = [len(request.body) for request in faults.passed if request.is_write]
     assert len(sizes) > 1
     assert max(sizes) <= most
-    assert index.known(NAMES).keys() == set(NAMES)
+    assert index.get_files(NAMES).keys() == set(NAMES)
 
 
 def test_a_point_that_is_too_large_alone_is_rejected_and_the_others_are_indexed(
-    strict_sync: Sync, strict_index: Index, root: Path, faults: Faults
+    strict_sync: Sync, strict_index: QdrantIndex, root: Path, faults: Faults
 ) -> None:
     paths = [draw(root / "a.png", 1).name, draw(root / ("deep/" * 40 + "b.png"), 2).relative_to(root).as_posix()]
     faults.rule = lambda request: (
@@ -147,13 +147,13 @@ def test_a_point_that_is_too_large_alone_is_rejected_and_the_others_are_indexed(
     )
 
     assert strict_sync.run(SyncMessage(paths=paths)) == SyncReply(embedded=1, rejected=1)
-    assert strict_index.known(paths)[paths[1]].reason == (
+    assert strict_index.get_files(paths)[paths[1]].reason == (
         "Qdrant takes fewer bytes in one request (413: larger than allowed)"
     )
 
 
 def test_what_the_server_refuses_is_rejected_in_its_words_and_each_scan_tries_it_again(
-    strict_sync: Sync, strict_index: Index, root: Path, faults: Faults, counts: Counts
+    strict_sync: Sync, strict_index: QdrantIndex, root: Path, faults: Faults, counts: Counts
 ) -> None:
     for number, name in enumerate(NAMES):
         draw(root / name, number)
@@ -164,7 +164,7 @@ def test_what_the_server_refuses_is_rejected_in_its_words_and_each_scan_tries_it
     assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=19, rejected=1)
     # All were embedded once, whatever the parts that they were sent in.
     assert (counts.embedded, counts.finished) == (19, 20)
-    file = strict_index.known(["13.png"])["13.png"]
+    file = strict_index.get_files(["13.png"])["13.png"]
     assert (file.status, file.mtime_ns) == ("rejected", -1)
     assert file.reason == "Qdrant refuses what it was sent (422: no such thing)"
 
@@ -173,7 +173,7 @@ def test_what_the_server_refuses_is_rejected_in_its_words_and_each_scan_tries_it
 
 
 def test_a_store_that_refuses_everything_is_not_asked_for_each_and_nothing_is_rejected(
-    strict_sync: Sync, strict_index: Index, root: Path, faults: Faults
+    strict_sync: Sync, strict_index: QdrantIndex, root: Path, faults: Faults
 ) -> None:
     for number, name in enumerate(NAMES):
         draw(root / name, number)
@@ -182,7 +182,7 @@ def test_a_store_that_refuses_everything_is_not_asked_for_each_and_nothing_is_re
     with pytest.raises(StoreRefused, match="expected dim: 7"):
         strict_sync.run(SyncMessage(paths=NAMES))
     assert faults.answered < 12
-    assert strict_index.known(NAMES) == {}
+    assert strict_index.get_files(NAMES) == {}
 
 
 def test_nothing_is_written_in_parts_for_a_store_that_is_away(strict_sync: Sync, root: Path, faults: Faults) -> None:
@@ -190,13 +190,13 @@ def test_nothing_is_written_in_parts_for_a_store_that_is_away(strict_sync: Sync,
         draw(root / name, number)
     faults.rule = lambda request: refusal(429, "slower", retry_after="7") if request.is_write else None
 
-    with pytest.raises(StoreAway, match="429: slower") as caught:
+    with pytest.raises(StoreUnavailable, match="429: slower") as caught:
         strict_sync.run(SyncMessage(paths=NAMES))
     assert (caught.value.retry_after_s, faults.answered) == (7, 1)
 
 
 def test_a_batch_gets_through_a_rate_limit_that_grants_less_than_it_at_once(
-    strict_sync: Sync, strict_index: Index, root: Path, faults: Faults, counts: Counts
+    strict_sync: Sync, strict_index: QdrantIndex, root: Path, faults: Faults, counts: Counts
 ) -> None:
     """As Qdrant's write limit: so many points a minute, and never more in one request."""
     for number, name in enumerate(NAMES):
@@ -222,8 +222,8 @@ def test_a_batch_gets_through_a_rate_limit_that_grants_less_than_it_at_once(
         tokens, waits = 6, waits + 1
 
     faults.rule = limit
-    patience = Patience(0, asked_for_s=300, sleep=sleep)
-    limited = dataclasses.replace(strict_sync, wait_out=patience.wait_out)
+    patience = RetryBudget(0, asked_for_s=300, sleep=sleep)
+    limited = dataclasses.replace(strict_sync, retry_while_unavailable=patience.retry_while_unavailable)
 
     assert limited.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
     # No point twice, and no image.
@@ -231,25 +231,25 @@ def test_a_batch_gets_through_a_rate_limit_that_grants_less_than_it_at_once(
     for name in NAMES:
         (root / name).unlink()
     assert limited.run(SyncMessage(gone=NAMES, library="the-library")) == SyncReply(deleted=20)
-    assert strict_index.known(NAMES) == {}
+    assert strict_index.get_files(NAMES) == {}
 
 
 def test_a_collection_that_is_gone_is_named(between: tuple[QdrantClient, str, Faults]) -> None:
     with pytest.raises(CollectionMissing, match="404: Not found: Collection `elsewhere` doesn't exist!"):
-        Index(between[0], "elsewhere").count("indexed")
+        QdrantIndex(between[0], "elsewhere").count("indexed")
 
 
-def write(path: str) -> Write:
+def write(path: str) -> PointWrite:
     payload = rejected_payload(path, Version(1, 1, 1), "none", "2026-01-01T00:00:00+00:00")
-    return Write(payload | {"status": "indexed"}, [0.123456789] * 24)
+    return PointWrite(payload | {"status": "indexed"}, [0.123456789] * 24)
 
 
 def test_the_engines_own_limit_of_bytes_is_learned(tmp_path: Path, model: Path) -> None:
     with edge_process(tmp_path / "data", None, "--max-body-mib", "1") as edge:
         client = QdrantClient(url=edge.url, check_compatibility=False)
         name = ensure(client, Wish("tests", read_card(model), "cosine", library_id="the-library")).name
-        writes = [Write({**write(name).payload, "reason": "x" * 300_000}, [1.0] * 24) for name in NAMES[:8]]
+        writes = [PointWrite({**write(name).payload, "reason": "x" * 300_000}, [1.0] * 24) for name in NAMES[:8]]
 
-        assert Index(client, name).write(writes) == []
-        assert Index(client, name).count("indexed") == 8
+        assert QdrantIndex(client, name).write(writes) == []
+        assert QdrantIndex(client, name).count("indexed") == 8
         client.close()

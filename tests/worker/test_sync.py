@@ -13,21 +13,21 @@ import pytest
 from lookalike.messages import SyncMessage, SyncReply
 from tests.running.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
-from worker.embed import Embedder
-from worker.errors import LibraryOffline, Rejected, Unread
-from worker.index import Index
+from worker.embedder import Embedder
+from worker.errors import LibraryOffline, ReadFailed, Rejected
 from worker.library import Content, Library
-from worker.patience import Waits, at_once
+from worker.qdrant import QdrantIndex
+from worker.retry import Waits, at_once
 from worker.sync import StillChanging, Sync
 
 
-def test_new_images_are_embedded_and_found(sync: Sync, index: Index, root: Path) -> None:
+def test_new_images_are_embedded_and_found(sync: Sync, index: QdrantIndex, root: Path) -> None:
     names = [draw(root / f"{seed}.png", seed).name for seed in range(10)]
 
     reply = sync.run(SyncMessage(paths=names))
 
     assert reply == SyncReply(embedded=10)
-    assert {path: file.status for path, file in index.known(names).items()} == dict.fromkeys(names, "indexed")
+    assert {path: file.status for path, file in index.get_files(names).items()} == dict.fromkeys(names, "indexed")
 
 
 def test_the_same_message_twice_embeds_once(sync: Sync, root: Path, counts: Counts) -> None:
@@ -40,7 +40,7 @@ def test_the_same_message_twice_embeds_once(sync: Sync, root: Path, counts: Coun
     assert (counts.embedded, counts.finished) == (1, 1)
 
 
-def test_the_same_path_twice_in_one_message_leaves_one_point(sync: Sync, index: Index, root: Path) -> None:
+def test_the_same_path_twice_in_one_message_leaves_one_point(sync: Sync, index: QdrantIndex, root: Path) -> None:
     draw(root / "a.png", 1)
 
     sync.run(SyncMessage(paths=["a.png", "a.png"], gone=["a.png"]))
@@ -48,7 +48,7 @@ def test_the_same_path_twice_in_one_message_leaves_one_point(sync: Sync, index: 
     assert index.count("indexed") == 1
 
 
-def test_a_copy_shares_the_vector(sync: Sync, index: Index, root: Path, counts: Counts) -> None:
+def test_a_copy_shares_the_vector(sync: Sync, index: QdrantIndex, root: Path, counts: Counts) -> None:
     draw(root / "a.png", 1)
     sync.run(SyncMessage(paths=["a.png"]))
     shutil.copyfile(root / "a.png", root / "b.png")
@@ -70,7 +70,9 @@ def test_copies_in_one_batch_are_embedded_once(sync: Sync, root: Path, counts: C
     assert counts.embedded == 1
 
 
-def test_a_move_keeps_the_vector_and_removes_the_old_path(sync: Sync, index: Index, root: Path, counts: Counts) -> None:
+def test_a_move_keeps_the_vector_and_removes_the_old_path(
+    sync: Sync, index: QdrantIndex, root: Path, counts: Counts
+) -> None:
     draw(root / "old" / "a.png", 1)
     sync.run(SyncMessage(paths=["old/a.png"]))
     vector = index.vector_of("old/a.png")
@@ -81,7 +83,7 @@ def test_a_move_keeps_the_vector_and_removes_the_old_path(sync: Sync, index: Ind
     assert reply == SyncReply(copied=1, deleted=1)
     assert counts.embedded == 1
     assert index.vector_of("new/a.png") == vector
-    assert index.known(["old/a.png"]) == {}
+    assert index.get_files(["old/a.png"]) == {}
 
 
 def test_a_touched_file_is_read_again_but_not_embedded(sync: Sync, root: Path, counts: Counts) -> None:
@@ -95,7 +97,7 @@ def test_a_touched_file_is_read_again_but_not_embedded(sync: Sync, root: Path, c
     assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
 
 
-def test_a_changed_file_gets_a_new_vector(sync: Sync, index: Index, root: Path) -> None:
+def test_a_changed_file_gets_a_new_vector(sync: Sync, index: QdrantIndex, root: Path) -> None:
     draw(root / "a.png", 1)
     sync.run(SyncMessage(paths=["a.png"]))
     before = index.vector_of("a.png")
@@ -105,7 +107,9 @@ def test_a_changed_file_gets_a_new_vector(sync: Sync, index: Index, root: Path) 
     assert index.vector_of("a.png") != before
 
 
-def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(sync: Sync, index: Index, root: Path) -> None:
+def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(
+    sync: Sync, index: QdrantIndex, root: Path
+) -> None:
     draw(root / "good.png", 1)
     (root / "bad.png").write_bytes(b"not an image")
     (root / "cut.png").write_bytes(encoded(picture(3))[:200])
@@ -114,7 +118,7 @@ def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(sync: Syn
     reply = sync.run(SyncMessage(paths=["bad.png", "good.png", "cut.png", "empty.png"]))
 
     assert reply == SyncReply(embedded=1, rejected=3)
-    reasons = {path: file.reason for path, file in index.known(["bad.png", "cut.png", "empty.png"]).items()}
+    reasons = {path: file.reason for path, file in index.get_files(["bad.png", "cut.png", "empty.png"]).items()}
     assert reasons == {
         "bad.png": "it is not an image of a known format",
         "cut.png": "the file is incomplete: it ends before the image does",
@@ -128,30 +132,30 @@ def test_a_rejected_file_is_not_tried_again_until_it_changes_or_is_asked_for(syn
     sync.run(SyncMessage(paths=["a.png"]))
 
     assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
-    assert sync.run(SyncMessage(paths=["a.png"], again=True)) == SyncReply(rejected=1)
+    assert sync.run(SyncMessage(paths=["a.png"], retry_rejected=True)) == SyncReply(rejected=1)
     (root / "a.png").write_bytes(whole)
     assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
 
 
-def test_a_file_above_the_byte_limit_is_rejected_unread(sync: Sync, index: Index, root: Path) -> None:
+def test_a_file_above_the_byte_limit_is_rejected_unread(sync: Sync, index: QdrantIndex, root: Path) -> None:
     with (root / "huge.png").open("wb") as file:
         file.truncate(2_000_000)
 
     assert sync.run(SyncMessage(paths=["huge.png"])) == SyncReply(rejected=1)
-    assert "LOOKALIKE_MAX_IMAGE_BYTES" in str(index.known(["huge.png"])["huge.png"].reason)
+    assert "LOOKALIKE_MAX_IMAGE_BYTES" in str(index.get_files(["huge.png"])["huge.png"].reason)
 
 
-def test_a_name_that_is_not_utf8_is_rejected_by_its_shown_name(sync: Sync, index: Index, root: Path) -> None:
+def test_a_name_that_is_not_utf8_is_rejected_by_its_shown_name(sync: Sync, index: QdrantIndex, root: Path) -> None:
     draw(root / os.fsdecode(b"caf\xe9.png"), 1)
 
     assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(rejected=1)
-    assert "UTF-8" in str(index.known([r"caf\xe9.png"])[r"caf\xe9.png"].reason)
+    assert "UTF-8" in str(index.get_files([r"caf\xe9.png"])[r"caf\xe9.png"].reason)
     assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(unchanged=1)
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_where_the_disk_fails_over_one_file_the_others_are_indexed_and_it_is_when_it_can_be_read(
-    sync: Sync, index: Index, root: Path, *, again: bool
+    sync: Sync, index: QdrantIndex, root: Path, *, again: bool
 ) -> None:
     """The error is real: of one's own memory the kernel says so (proc(5))."""
     names = [draw(root / f"{seed}.png", seed).name for seed in range(4)]
@@ -161,18 +165,18 @@ def test_where_the_disk_fails_over_one_file_the_others_are_indexed_and_it_is_whe
             return Library(Path("/proc/self"), max_bytes=1).read("mem") if path == "2.png" else super().read(path)
 
     failing = dataclasses.replace(sync, library=Failing(root, max_bytes=10**6))
-    with pytest.raises(Unread) as caught:
+    with pytest.raises(ReadFailed) as caught:
         failing.run(SyncMessage(paths=names))
-    assert index.known(names).keys() == set(names) - {"2.png"}
+    assert index.get_files(names).keys() == set(names) - {"2.png"}
     assert list(caught.value.reasons.values()) == ["the disk cannot read it (Input/output error)"]
 
     if again:
         sync.reject({"2.png": Rejected("the disk cannot read it", may_pass=True)})
-        assert index.known(["2.png"])["2.png"].reason == "the disk cannot read it"
+        assert index.get_files(["2.png"])["2.png"].reason == "the disk cannot read it"
     assert sync.run(SyncMessage(paths=names)) == SyncReply(embedded=1, unchanged=3)
 
 
-def test_content_that_changed_behind_its_size_and_mtime_is_seen(sync: Sync, index: Index, root: Path) -> None:
+def test_content_that_changed_behind_its_size_and_mtime_is_seen(sync: Sync, index: QdrantIndex, root: Path) -> None:
     """As `cp -p`, `touch -r` and renames over a file leave it; both pictures have the same size."""
     one, other = (encoded(picture(seed), "BMP") for seed in (1, 2))
     path = root / "a.bmp"
@@ -207,14 +211,14 @@ class TestDeletingNeedsTwoWitnesses:
         draw(root / "b.png", 2)
         sync.run(SyncMessage(paths=["a.png", "b.png"]))
 
-    def test_both_agree(self, sync: Sync, index: Index, root: Path) -> None:
+    def test_both_agree(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         (root / "a.png").unlink()
 
         assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(deleted=1)
-        assert index.known(["a.png", "b.png"]).keys() == {"b.png"}
+        assert index.get_files(["a.png", "b.png"]).keys() == {"b.png"}
 
     def test_what_took_the_name_of_a_file_is_no_file(
-        self, sync: Sync, index: Index, root: Path, tmp_path: Path
+        self, sync: Sync, index: QdrantIndex, root: Path, tmp_path: Path
     ) -> None:
         draw(tmp_path / "elsewhere.png", 9)
         (root / "a.png").unlink()
@@ -225,34 +229,36 @@ class TestDeletingNeedsTwoWitnesses:
         assert sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library")) == SyncReply(deleted=2)
         assert index.count("indexed") == 0
 
-    def test_the_worker_alone_deletes_nothing(self, sync: Sync, index: Index, root: Path) -> None:
+    def test_the_worker_alone_deletes_nothing(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         (root / "a.png").unlink()
 
         assert sync.run(SyncMessage(paths=["a.png"], library="the-library")) == SyncReply(absent=1)
-        assert index.known(["a.png"])
+        assert index.get_files(["a.png"])
 
-    def test_the_producer_alone_deletes_nothing(self, sync: Sync, index: Index) -> None:
+    def test_the_producer_alone_deletes_nothing(self, sync: Sync, index: QdrantIndex) -> None:
         assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(unchanged=1)
-        assert index.known(["a.png"])
+        assert index.get_files(["a.png"])
 
     @pytest.mark.parametrize("library", [None, "another"])
     def test_a_producer_of_another_library_is_no_witness(
-        self, sync: Sync, index: Index, root: Path, library: str | None
+        self, sync: Sync, index: QdrantIndex, root: Path, library: str | None
     ) -> None:
         (root / "a.png").unlink()
 
         sync.run(SyncMessage(gone=["a.png"], library=library))
 
-        assert index.known(["a.png"])
+        assert index.get_files(["a.png"])
 
-    def test_a_library_that_is_missing_deletes_nothing_and_waits(self, sync: Sync, index: Index, root: Path) -> None:
+    def test_a_library_that_is_missing_deletes_nothing_and_waits(
+        self, sync: Sync, index: QdrantIndex, root: Path
+    ) -> None:
         root.rename(root.with_name("elsewhere"))
 
         with pytest.raises(LibraryOffline):
             sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
         assert index.count("indexed") == 2
 
-    def test_an_empty_mount_point_deletes_nothing_and_waits(self, sync: Sync, index: Index, root: Path) -> None:
+    def test_an_empty_mount_point_deletes_nothing_and_waits(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         root.rename(root.with_name("elsewhere"))
         root.mkdir()
 
@@ -260,7 +266,7 @@ class TestDeletingNeedsTwoWitnesses:
             sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
         assert index.count("indexed") == 2
 
-    def test_a_folder_that_somebody_emptied_is_believed(self, sync: Sync, index: Index, root: Path) -> None:
+    def test_a_folder_that_somebody_emptied_is_believed(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         (root / "a.png").unlink()
         (root / "b.png").unlink()
 
@@ -288,7 +294,7 @@ class TestRaces:
         return dataclasses.replace(sync, embedder=Interrupted())
 
     def test_old_content_written_over_new_heals_at_once(
-        self, sync: Sync, embedder: Embedder, index: Index, root: Path
+        self, sync: Sync, embedder: Embedder, index: QdrantIndex, root: Path
     ) -> None:
         draw(root / "a.png", 1)
 
@@ -304,7 +310,7 @@ class TestRaces:
         assert index.vector_of("a.png") == pytest.approx(index.vector_of("new.png"))
 
     def test_a_write_after_a_delete_is_taken_back_at_once(
-        self, sync: Sync, embedder: Embedder, index: Index, root: Path
+        self, sync: Sync, embedder: Embedder, index: QdrantIndex, root: Path
     ) -> None:
         draw(root / "a.png", 1)
         draw(root / "stays.png", 2)
@@ -316,7 +322,7 @@ class TestRaces:
         slow = self.interrupted(sync, embedder, another_task_deletes)
         slow.run(SyncMessage(paths=["a.png"]))
 
-        assert index.known(["a.png"]) == {}
+        assert index.get_files(["a.png"]) == {}
 
     def test_a_file_that_never_rests_goes_back_to_the_queue(self, sync: Sync, embedder: Embedder, root: Path) -> None:
         draw(root / "a.png", 0)
@@ -325,15 +331,15 @@ class TestRaces:
         with pytest.raises(StillChanging, match=r"a\.png"):
             self.interrupted(sync, embedder, *changes).run(SyncMessage(paths=["a.png"]))
 
-    def test_a_file_that_returns_while_it_is_deleted_stays(self, sync: Sync, index: Index, root: Path) -> None:
+    def test_a_file_that_returns_while_it_is_deleted_stays(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         draw(root / "a.png", 1)
         draw(root / "b.png", 2)
         sync.run(SyncMessage(paths=["a.png", "b.png"]))
         (root / "a.png").unlink()
 
-        class Returning(Index):
-            def delete(self, paths: Sequence[str], wait_out: Waits = at_once) -> None:
-                super().delete(paths, wait_out)
+        class Returning(QdrantIndex):
+            def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = at_once) -> None:
+                super().delete(paths, retry_while_unavailable)
                 if paths:
                     draw(root / "a.png", 3)
 
@@ -341,12 +347,12 @@ class TestRaces:
         reply = returning.run(SyncMessage(gone=["a.png"], library="the-library"))
 
         assert (reply.deleted, reply.embedded) == (1, 1)
-        assert index.known(["a.png"])
+        assert index.get_files(["a.png"])
 
 
 class TestPathsStayInside:
     def test_a_link_out_of_the_library_is_not_followed(
-        self, sync: Sync, index: Index, root: Path, tmp_path: Path
+        self, sync: Sync, index: QdrantIndex, root: Path, tmp_path: Path
     ) -> None:
         draw(tmp_path / "secret.png", 1)
         draw(root / "a.png", 2)

@@ -19,10 +19,10 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 from redis import Redis
 
-from lookalike.board import Board
 from lookalike.messages import SyncMessage
-from lookalike.names import SYNC, Names
+from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import Telemetry
 from tests.running.edge import client_of, edge_process
 from tests.running.pictures import encoded, picture
 from tests.running.sending import send
@@ -62,12 +62,12 @@ class Ground:
     go: Path
 
     @property
-    def names(self) -> Names:
+    def names(self) -> Keys:
         return self.settings.names
 
     @property
-    def board(self) -> Board:
-        return Board(self.redis, self.names)
+    def telemetry(self) -> Telemetry:
+        return Telemetry(self.redis, self.names)
 
     def send(self, *names: str) -> None:
         send(self.settings, SYNC, SyncMessage(paths=list(names)), queue=self.names.ingest)
@@ -150,12 +150,12 @@ def test_what_a_killed_container_held_is_taken_over_and_counted_in_photos_until_
         ground.send(*names)
         wait_until(ground.in_decoder)
         first.kill()
-    assert (ground.board.waiting(), ground.board.queued()) == (0, 12)
+    assert (ground.telemetry.waiting(), ground.telemetry.queued()) == (0, 12)
 
     ground.go.touch()
     with worker_on(ground, tmp_path / "second.log") as second:
         wait_until(lambda: ground.indexed() == set(names), 60)
-        wait_until(lambda: ground.board.queued() == 0)
+        wait_until(lambda: ground.telemetry.queued() == 0)
         assert "took_over" in second.said()
         assert ground.holders() == 1
 
@@ -173,7 +173,7 @@ def test_a_living_worker_takes_over_from_a_killed_container_a_single_photo_too(
             ground.go.touch()
 
             wait_until(lambda: ground.indexed() == {name})
-            wait_until(lambda: (ground.holders(), ground.board.queued()) == (1, 0))
+            wait_until(lambda: (ground.holders(), ground.telemetry.queued()) == (1, 0))
 
 
 def test_a_frozen_worker_that_wakes_finds_its_photos_taken_over_and_leaves_them(
@@ -195,11 +195,11 @@ def test_a_frozen_worker_that_wakes_finds_its_photos_taken_over_and_leaves_them(
                 os.kill(pid, signal.SIGCONT)
 
             wait_until(lambda: "another worker took it over" in first.said())
-            wait_until(lambda: (ground.holders(), ground.board.queued()) == (2, 0))
-            assert ground.board.embedded_total() == 6
+            wait_until(lambda: (ground.holders(), ground.telemetry.queued()) == (2, 0))
+            assert ground.telemetry.embedded_total() == 6
         # Awake again it works as any other.
         ground.send(ground.draw(10))
-        wait_until(lambda: ground.board.embedded_total() == 7)
+        wait_until(lambda: ground.telemetry.embedded_total() == 7)
         first.kill()
 
 
@@ -250,10 +250,10 @@ def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_
             wait_until(lambda: worker.said().count("Connected to") == 2)
             redis.connection_pool.disconnect()
 
-            assert (there.board.waiting(), there.board.in_work()) == (0, 1)
+            assert (there.telemetry.waiting(), there.telemetry.in_progress()) == (0, 1)
             ground.go.touch()
-            wait_until(lambda: there.board.queued() == 0)
-            assert there.board.embedded_total() == 1
+            wait_until(lambda: there.telemetry.queued() == 0)
+            assert there.telemetry.embedded_total() == 1
             assert worker.said().count("received") == 1
     finally:
         stop_valkey(server)
@@ -263,15 +263,15 @@ def test_what_a_worker_that_ends_in_order_cannot_finish_is_back_at_once(ground: 
     with worker_on(ground, tmp_path / "worker.log"):
         message = SyncMessage(paths=[ground.draw(0)])
         send(ground.settings, SYNC, message, queue=ground.names.ingest, countdown=3600)
-        wait_until(lambda: ground.board.in_work() == 1)
+        wait_until(lambda: ground.telemetry.in_progress() == 1)
 
-    assert (ground.board.waiting(), ground.board.in_work()) == (1, 0)
+    assert (ground.telemetry.waiting(), ground.telemetry.in_progress()) == (1, 0)
 
 
 # Without processes: many holders, and what happens at one moment.
 
 
-NAMES = Names("many")
+NAMES = Keys("many")
 
 
 @pytest.fixture

@@ -18,17 +18,17 @@ from celery import Celery, current_app
 from redis import Redis
 
 from lookalike import Client, LookalikeError, Refused, TimedOut
-from lookalike.board import Board
 from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage, SyncReply
-from lookalike.names import SEARCH, SYNC, Names
+from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import Telemetry
 from tests.running.edge import edge_process
 from tests.running.pictures import encoded, picture
 from tests.running.sending import closed_after
 from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
-from worker.danger import Danger
+from worker.poison import PoisonDetector
 
 # A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real
 # decoders did with files that are fixed by now.
@@ -86,7 +86,7 @@ def known(system: System) -> dict[str, str]:
     return {}
 
 
-def held_by_the_worker(redis: Redis, names: Names) -> str:
+def held_by_the_worker(redis: Redis, names: Keys) -> str:
     """Key of the messages that the only worker holds."""
     holders: set[bytes] = redis.smembers(names.holders)  # type: ignore[assignment]
     (holder,) = holders
@@ -106,7 +106,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
             LOOKALIKE_LIBRARY=folder / "library",
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
-            LOOKALIKE_DECODE_S="2",
+            LOOKALIKE_DECODE_TIMEOUT_S="2",
             PYTHONPATH=folder / "site",
         )
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
@@ -293,9 +293,9 @@ def test_a_process_killed_from_outside_blames_nobody(system: System) -> None:
 def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
     system: System, tmp_path: Path, model: Path
 ) -> None:
-    environment = system.environment | {"LOOKALIKE_NAME": "other", "LOOKALIKE_DECODE_S": "60"}
+    environment = system.environment | {"LOOKALIKE_NAME": "other", "LOOKALIKE_DECODE_TIMEOUT_S": "60"}
     settings = read_settings(redis_url=environment["REDIS_URL"], library=system.root, model=str(model), name="other")
-    board = Board(system.redis, settings.names)
+    telemetry = Telemetry(system.redis, settings.names)
     slow = system.path(90, "hang.png", width=SLOW_PX)
     message = SyncMessage(paths=[slow]).model_dump(mode="json")
     log, queues = tmp_path / "other.log", "other:ingest,other:search"
@@ -304,12 +304,12 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
         app.send_task(SYNC, args=[message], queue=settings.names.ingest)
         wait_until(lambda: list(system.redis.scan_iter("other:danger:*")))
         worker.kill()
-    assert (board.waiting(), board.in_work()) == (0, 1)
+    assert (telemetry.waiting(), telemetry.in_progress()) == (0, 1)
 
     (system.root / slow).write_bytes(encoded(picture(90)))
     with worker_process(log, environment, queues=queues), Client(settings) as client:
         wait_until(lambda: [file.path for file in client.list()] == [slow])
-        wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
+        wait_until(lambda: (telemetry.waiting(), telemetry.in_progress()) == (0, 0))
 
 
 def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(system: System) -> None:
@@ -329,7 +329,7 @@ def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(sys
 
 
 def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(system: System) -> None:
-    board = Board(system.redis, system.settings.names)
+    telemetry = Telemetry(system.redis, system.settings.names)
     name = system.path(96, "in hand.png", width=LATE_PX)
     system.client.sync([name])
     wait_until(lambda: list(system.redis.scan_iter("lookalike:danger:*")))
@@ -337,7 +337,7 @@ def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(s
     system.redis.client_kill_filter(_type="normal", skipme=True)
 
     wait_until(lambda: known(system).get(name) == "indexed")
-    wait_until(lambda: (board.waiting(), board.in_work()) == (0, 0))
+    wait_until(lambda: (telemetry.waiting(), telemetry.in_progress()) == (0, 0))
 
 
 def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nobody(system: System) -> None:
@@ -346,8 +346,8 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
     message = SyncMessage(paths=[name]).model_dump(mode="json")
     ingest = system.settings.names.ingest
 
-    danger = Danger(system.redis, system.settings.names, longest_s=60)
-    with danger.entered(task), closed_after(celery_app(system.settings)) as app:
+    poison = PoisonDetector(system.redis, system.settings.names, longest_s=60)
+    with poison.guard(task), closed_after(celery_app(system.settings)) as app:
         for _ in range(3):
             app.send_task(SYNC, args=[message], queue=ingest, task_id=task)
         wait_until(lambda: "another process is at work on it" in system.worker.said())
@@ -360,8 +360,8 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
     lock = tmp_path / "lock"
     environment = system.environment | {"LOOKALIKE_NAME": "searching"}
     environment["LOOKALIKE_SEARCH_LOCK"] = str(lock)
-    names = Names("searching")
-    board = Board(system.redis, names)
+    names = Keys("searching")
+    telemetry = Telemetry(system.redis, names)
     settings = system.settings.model_copy(update={"name": "searching"})
     searching = worker_process(tmp_path / "searching.log", environment, queues=names.search, name="search")
     with searching, Client(settings) as client:
@@ -371,7 +371,7 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
         held = held_by_the_worker(system.redis, names)
         wait_until(lambda: system.redis.hlen(held))
 
-        assert (board.waiting(), board.in_work()) == (0, 0)
+        assert (telemetry.waiting(), telemetry.in_progress()) == (0, 0)
         wait_until(lambda: lock.exists() and not _is_free(lock))
         # Whoever dies over it leaves nothing behind.
         wait_until(lambda: _is_free(lock))
@@ -407,7 +407,7 @@ def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
     port = free_port()
     settings = read_settings(redis_url=f"redis://127.0.0.1:{port}/0", library=system.root, model=str(model))
     environment = system.environment | {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "LOOKALIKE_NAME": "going"}
-    names, log = Names("going"), tmp_path / "going.log"
+    names, log = Keys("going"), tmp_path / "going.log"
     name = system.path(98, "going.png", width=LATE_PX)
     message = SyncMessage(paths=[name]).model_dump(mode="json")
     server = start_valkey(folder, port)
