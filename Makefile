@@ -20,7 +20,7 @@ setup: $(READY) ## make .venv with everything but torch, .venv/bin/lookalike inc
 
 run: $(READY) ## index the images in PHOTOS=DIR and stay until Ctrl-C; without PHOTOS, in ./photos with drawn ones
 ifeq ($(origin PHOTOS),file)
-	@$(PYTHON) -m lookalike.samples $(PHOTOS)
+	@$(PYTHON) -m examples.samples $(PHOTOS)
 endif
 	@.venv/bin/lookalike up "$(PHOTOS)"
 
@@ -40,7 +40,7 @@ test: $(READY) ## all tests; T=tests/edge or T="-k name" for some of them
 	.venv/bin/pytest $(T)
 
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
-	$(PYTHON) -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
+	$(PYTHON) -m tests.programs.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
 
 pythons: $(READY) ## ask the index for wheels of all pinned versions, for each Python and platform that we name (a minute)
 	@for python in 3.11 3.12 3.13 3.14; do for platform in $(PLATFORMS); do \
@@ -50,7 +50,7 @@ pythons: $(READY) ## ask the index for wheels of all pinned versions, for each P
 	done; done
 
 rehearse: $(READY) ## build and run the containers without an engine (3 min; root, debootstrap)
-	$(PYTHON) -m tests.rehearsal
+	$(PYTHON) -m tests.programs.rehearsal
 
 bench: $(READY) $(RIVAL)/.ready ## measure against other ways (9 min): QUICK=1 for a minute, PHOTOS=DIR, JSON=file, PLOT=file.svg
 	@$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(filter-out file,$(origin PHOTOS)),--photos "$(PHOTOS)") \

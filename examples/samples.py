@@ -1,4 +1,4 @@
-"""Draws pictures to try a search on: `python -m lookalike.samples DIR`. Four motifs, each in many variations.
+"""Draws pictures to try a search on: `python -m examples.samples DIR`. Four motifs, each in many variations.
 
 Knows nothing of the system. A folder that holds anything at all is left as it is.
 """
@@ -125,7 +125,7 @@ MOTIFS: dict[str, Motif] = {"balloons": _balloons, "houses": _houses, "leaves": 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0, also if the folder was left as it is; 1 with one sentence if it cannot be written."""
-    parser = argparse.ArgumentParser(prog="python -m lookalike.samples", description="Draws pictures to search.")
+    parser = argparse.ArgumentParser(prog="python -m examples.samples", description="Draws pictures to search.")
     parser.add_argument("folder", type=Path, help="where to put them; left as it is if there is anything in it")
     folder = parser.parse_args(arguments).folder
     try:

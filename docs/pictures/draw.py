@@ -20,7 +20,7 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
-from lookalike.samples import draw_samples
+from examples.samples import draw_samples
 
 HERE = Path(__file__).parent
 COLUMNS = 104

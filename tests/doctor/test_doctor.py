@@ -25,9 +25,9 @@ from lookalike.doctor.storage import data, disk, library, ports
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
-from tests.running.edge import edge_process
-from tests.running.valkey import free_port, valkey_process
-from tests.running.workers import worker_environment
+from tests.support.edge import edge_process
+from tests.support.valkey import free_port, valkey_process
+from tests.support.workers import worker_environment
 
 UNSHARE = shutil.which("unshare") or "unshare"
 

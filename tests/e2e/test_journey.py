@@ -18,7 +18,7 @@ import pytest
 from lookalike import Client, LookalikeError
 from lookalike.status import Status
 from tests.local.conftest import Machine, wait_until
-from tests.running.pictures import draw, encoded, picture
+from tests.support.pictures import draw, encoded, picture
 
 PICTURES = 40
 PATIENCE_S = 60.0

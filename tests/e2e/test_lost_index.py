@@ -17,9 +17,9 @@ from lookalike.broker import redis_of
 from lookalike.status import Status
 from lookalike.telemetry import Telemetry
 from tests.local.conftest import Machine, wait_until
-from tests.running.pictures import draw
-from tests.running.stores import store_of
-from tests.running.tiny_model import tiny_model
+from tests.support.pictures import draw
+from tests.support.stores import store_of
+from tests.support.tiny_model import tiny_model
 
 PICTURES = 30
 WITHIN_S = 60.0

@@ -13,9 +13,9 @@ from qdrant_client.models import PointStruct
 
 from lookalike import Client
 from tests.local.conftest import Machine, wait_until
-from tests.running.pictures import draw
-from tests.running.stores import store_of
-from tests.running.tiny_model import tiny_model
+from tests.support.pictures import draw
+from tests.support.stores import store_of
+from tests.support.tiny_model import tiny_model
 from worker.payload import point_id
 
 PICTURES = 12

@@ -9,7 +9,7 @@ from qdrant_client import QdrantClient, models
 
 from tests.edge.library import DIMENSION, INDEXES, photos, rejections
 from tests.edge.pair import Pair, pair
-from tests.running.edge import edge_process
+from tests.support.edge import edge_process
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qdrant_client import QdrantClient
 
-from tests.running.edge import EdgeProcess
+from tests.support.edge import EdgeProcess
 
 DEADLINE_S = 30.0
 

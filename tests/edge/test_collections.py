@@ -20,7 +20,7 @@ from qdrant_client.models import (
     VectorParams,
 )
 
-from tests.running.edge import client_of, edge_process
+from tests.support.edge import client_of, edge_process
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from qdrant_client import QdrantClient, models
 from edge.hnsw import is_due, wait_s
 from tests.edge.acknowledged import Acknowledged, embedding, ident
 from tests.edge.steps import ends, held_while_optimizing, hosts, is_indexed, optimizer, shards, wait_until
-from tests.running.edge import EdgeProcess, client_of, edge_process
+from tests.support.edge import EdgeProcess, client_of, edge_process
 
 ABOVE = ("--hnsw-threshold", "1000")
 POINTS = 2400

@@ -16,7 +16,7 @@ from qdrant_client.http.exceptions import ApiException
 
 from tests.edge.acknowledged import Acknowledged, ident
 from tests.edge.steps import ends, held_while_optimizing, hosts, is_optimizing, optimizer, shards, wait_until
-from tests.running.edge import EdgeProcess, client_of, edge_process
+from tests.support.edge import EdgeProcess, client_of, edge_process
 
 ABOVE = ("--hnsw-threshold", "500")
 POINTS = 1500

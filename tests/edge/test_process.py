@@ -12,7 +12,7 @@ import pytest
 from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_client.models import Distance, PointStruct, VectorParams
 
-from tests.running.edge import ROOT, client_of, edge_command, edge_process
+from tests.support.edge import ROOT, client_of, edge_command, edge_process
 
 
 def refused_start(data: Path, *more: str) -> str:

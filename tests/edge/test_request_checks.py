@@ -12,7 +12,7 @@ from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from edge.errors import Forbidden
 from edge.request_checks import check_host
-from tests.running.edge import client_of, edge_process
+from tests.support.edge import client_of, edge_process
 
 MIB = 1024 * 1024
 

@@ -9,7 +9,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 from qdrant_client.models import Distance, PointStruct, VectorParams
 
-from tests.running.edge import client_of, edge_process
+from tests.support.edge import client_of, edge_process
 
 DIMENSION = 64
 BATCH = 32

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.contract import ModelCard, read_card
-from tests.running.pictures import encoded, picture
-from tests.running.tiny_model import SIDE_PX, tiny_model
+from tests.support.pictures import encoded, picture
+from tests.support.tiny_model import SIDE_PX, tiny_model
 from worker.decoder import decode_image, enable_formats
 from worker.errors import Rejected
 

@@ -13,8 +13,8 @@ from lookalike.errors import Misconfigured
 from lookalike.local.config_check import confirm_broker, confirm_store
 from lookalike.local.embedded import valkey_server, write_valkey_conf
 from lookalike.local.reachable import require_broker
-from tests.running.edge import edge_process
-from tests.running.valkey import free_port, stop_valkey
+from tests.support.edge import edge_process
+from tests.support.valkey import free_port, stop_valkey
 
 KEY = "a key of ours"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (that this is found out is what is tested)

@@ -17,7 +17,7 @@ from lookalike.local.processes import PARTS, Ports, ProcessSpec, parts_of, prepa
 from lookalike.local.supervisor_conf import supervisor_conf
 from lookalike.runtime_dir import MAX_SOCKET_BYTES, socket_of
 from lookalike.settings import read_settings
-from tests.running.valkey import free_port
+from tests.support.valkey import free_port
 
 ALL = Ports(broker=1, store=2, flower=3)
 

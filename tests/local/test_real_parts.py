@@ -18,9 +18,9 @@ import pytest
 from lookalike.client import Client
 from lookalike.errors import LookalikeError
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
-from tests.running.pictures import draw
-from tests.running.stores import store_of
-from tests.running.tiny_model import tiny_model
+from tests.support.pictures import draw
+from tests.support.stores import store_of
+from tests.support.tiny_model import tiny_model
 
 PICTURES = 5
 AUTH = "ann:not-for-everybody"

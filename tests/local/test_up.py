@@ -26,8 +26,8 @@ from lookalike.local.library_identity import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
-from tests.running.edge import edge_process
-from tests.running.valkey import valkey_process
+from tests.support.edge import edge_process
+from tests.support.valkey import valkey_process
 
 SECRET = "ann:not-for-everybody"
 # A pattern, an option, a format, an expansion, a comment and a quotation, for whoever takes a name for one.

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from lookalike import __version__
 from lookalike.cli import app
-from tests.running.workers import worker_environment
+from tests.support.workers import worker_environment
 
 
 def run(*words: str, **settings: str | Path) -> subprocess.CompletedProcess[str]:

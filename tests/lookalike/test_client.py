@@ -12,7 +12,7 @@ from redis import Redis
 
 from lookalike import Client, Closed, Refused
 from lookalike.settings import read_settings
-from tests.running.valkey import valkey_process
+from tests.support.valkey import valkey_process
 
 
 @pytest.fixture(scope="module")

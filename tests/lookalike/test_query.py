@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from lookalike.errors import Refused
 from lookalike.query import query_bytes
-from tests.running.pictures import encoded, picture
+from tests.support.pictures import encoded, picture
 
 
 def large_jpeg(**options: object) -> bytes:

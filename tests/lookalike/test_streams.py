@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.cli.streams import write_json
-from tests.running.workers import worker_environment
+from tests.support.workers import worker_environment
 
 COMMAND = [sys.executable, "-c", "from lookalike.cli import main; main()"]
 LONG, BYTES, COMMANDS = "n" * 5000, b"caf\xe9.png", "\x1b]0;owned\x07.png"

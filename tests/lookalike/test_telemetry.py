@@ -10,8 +10,8 @@ from lookalike.messages import ImageByPath, SearchMessage, SyncMessage
 from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import LOOK_AT, Telemetry
-from tests.running.sending import send
-from tests.running.valkey import valkey_process
+from tests.support.sending import send
+from tests.support.valkey import valkey_process
 
 NAMES = Keys("lookalike")
 

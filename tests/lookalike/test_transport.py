@@ -11,7 +11,7 @@ from lookalike.broker import client_app
 from lookalike.messages import ImageByPath
 from lookalike.settings import read_settings
 from lookalike.transport import CeleryTransport
-from tests.running.valkey import valkey_process
+from tests.support.valkey import valkey_process
 
 
 def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

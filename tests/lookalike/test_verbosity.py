@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lookalike.cli.verbosity import hoisted
-from tests.running.valkey import free_port
-from tests.running.workers import worker_environment
+from tests.support.valkey import free_port
+from tests.support.workers import worker_environment
 
 ESCAPE = "\x1b"
 COMMAND = [sys.executable, "-c", "from lookalike.cli import main; main()"]

@@ -23,8 +23,8 @@ from lookalike.redis_keys import Keys
 from lookalike.settings import Settings, variable_of
 from lookalike.telemetry import Telemetry
 from tests.packaging.conftest import ROOT
-from tests.rehearsal.recipe import VARIABLE, command_of, filled_in, in_order, services_of, stages_of
-from tests.running.valkey import free_port, valkey_binary, valkey_process
+from tests.programs.rehearsal.recipe import VARIABLE, command_of, filled_in, in_order, services_of, stages_of
+from tests.support.valkey import free_port, valkey_binary, valkey_process
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lookalike.samples import EACH, MOTIFS, SIZE_PX, draw_samples, main, picture
+from examples.samples import EACH, MOTIFS, SIZE_PX, draw_samples, main, picture
 
 
 def test_an_empty_folder_is_filled_with_each_motif(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import ProducerNote, Telemetry
 from producer.service import Service
 from tests.producer.other_side import OtherSide
-from tests.running.valkey import valkey_process
+from tests.support.valkey import valkey_process
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 10.0

@@ -22,7 +22,7 @@ from lookalike.messages import CountsReply, FilesReply, ReadKnown, ReadMessage
 from lookalike.redis_keys import READ, Keys
 from lookalike.telemetry import Telemetry
 from tests.producer.conftest import ROOT
-from tests.running.valkey import valkey_process
+from tests.support.valkey import valkey_process
 
 FOLDER_FILES = 1000
 NAMES = Keys("lookalike")

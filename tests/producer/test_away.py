@@ -20,7 +20,7 @@ from producer.__main__ import main
 from tests.producer.conftest import ROOT, Rest, Until, other_side_process, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import PAUSED, OtherSide
-from tests.running.valkey import free_port, start_valkey, stop_valkey
+from tests.support.valkey import free_port, start_valkey, stop_valkey
 
 
 def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(

@@ -16,7 +16,7 @@ from producer.deletion_guard import DeletionGuard
 from producer.in_flight import InFlight
 from producer.reporter import Reporter
 from tests.producer.conftest import Until
-from tests.running.valkey import free_port, start_valkey, stop_valkey
+from tests.support.valkey import free_port, start_valkey, stop_valkey
 
 NOTE = ProducerNote(discovered=1, state="watching", scan_ended_at=1.0)
 

@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 from lookalike.doctor.servers import broker
 from lookalike.settings import Settings
 from tests.local.conftest import Machine
-from tests.running.pictures import draw
-from tests.running.tiny_model import tiny_model
-from tests.running.valkey import free_port
+from tests.support.pictures import draw
+from tests.support.tiny_model import tiny_model
+from tests.support.valkey import free_port
 
 SERVER, OPENSSL = shutil.which("redis-server"), shutil.which("openssl")
 PASSWORD = secrets.token_hex(16)

@@ -10,8 +10,8 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import Filter
 
 from models.contract import read_card
-from tests.running.edge import edge_process
-from tests.running.tiny_model import tiny_model
+from tests.support.edge import edge_process
+from tests.support.tiny_model import tiny_model
 from worker.collection import Wish, ensure
 from worker.decoder import DecodedImage, decode_image, enable_formats
 from worker.embedder import Embedder

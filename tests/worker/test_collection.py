@@ -11,9 +11,9 @@ from qdrant_client.models import CreateAlias, CreateAliasOperation, Distance, Ve
 
 from lookalike.errors import CollectionMismatch, Misconfigured
 from models.contract import ModelCard, read_card
-from tests.running.edge import edge_process
-from tests.running.forgetful_store import forgetful
-from tests.running.tiny_model import tiny_model
+from tests.support.edge import edge_process
+from tests.support.forgetful_store import forgetful
+from tests.support.tiny_model import tiny_model
 from worker.collection import Standing, Wish, ensure, recorded_backend
 from worker.errors import StoreUnavailable
 from worker.payload import INDEXED_FIELDS

@@ -19,9 +19,9 @@ from qdrant_client import QdrantClient
 from qdrant_client.http import api, models
 
 from lookalike.messages import ImageByPath, ReadCounts, ReadKnown, ReadMessage, ReadPage, SearchMessage, SyncMessage
-from tests.running.edge import edge_process
-from tests.running.pictures import draw
-from tests.running.recorder import Asked, recorded
+from tests.support.edge import edge_process
+from tests.support.pictures import draw
+from tests.support.recorder import Asked, recorded
 from worker.collection import Wish, ensure
 from worker.decoder import DecodedImage
 from worker.embedder import Embedder

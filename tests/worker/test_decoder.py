@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from models.preprocess import prepare
 from models.tools.photos import open_rgb
-from tests.running.pictures import encoded, picture
+from tests.support.pictures import encoded, picture
 from worker.decoder import DecodedImage, decode_image, enable_formats
 from worker.embedder import Embedder
 from worker.errors import Rejected

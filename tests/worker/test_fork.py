@@ -10,10 +10,10 @@ import pytest
 
 from lookalike import Client
 from lookalike.settings import read_settings
-from tests.running.edge import edge_process
-from tests.running.pictures import draw
-from tests.running.valkey import valkey_process
-from tests.running.workers import ROOT, worker_environment, worker_process
+from tests.support.edge import edge_process
+from tests.support.pictures import draw
+from tests.support.valkey import valkey_process
+from tests.support.workers import ROOT, worker_environment, worker_process
 
 # Forks after use, while threads ask, and with a job in hand; each line is one that asked.
 FORKS = """

@@ -3,7 +3,7 @@
 import pytest
 
 from lookalike.settings import Settings
-from tests.running.valkey import free_port
+from tests.support.valkey import free_port
 from worker.context import qdrant_of
 from worker.errors import StoreUnavailable
 from worker.qdrant import QdrantIndex, answered

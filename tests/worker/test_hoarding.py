@@ -11,11 +11,11 @@ from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
-from tests.chaos.hoard import BAD, FAILING_DISK
-from tests.running.edge import edge_process
-from tests.running.sending import send
-from tests.running.valkey import valkey_process
-from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.programs.chaos.hoard import BAD, FAILING_DISK
+from tests.support.edge import edge_process
+from tests.support.sending import send
+from tests.support.valkey import valkey_process
+from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
 
 MOST, MESSAGES = 3, 20
 

@@ -14,8 +14,8 @@ from lookalike.errors import CollectionMismatch
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.redis_keys import Keys
 from models.contract import ModelCard, read_card
-from tests.running.edge import EdgeProcess, client_of, edge_process
-from tests.running.valkey import valkey_process
+from tests.support.edge import EdgeProcess, client_of, edge_process
+from tests.support.valkey import valkey_process
 from worker.collection import Standing, Wish
 from worker.errors import Unavailable
 from worker.index_monitor import IndexMonitor

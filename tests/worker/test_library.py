@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Refused
-from tests.running.pictures import draw
+from tests.support.pictures import draw
 from worker.errors import ReadFailed, Rejected
 from worker.library import NO_VERSION, Library
 

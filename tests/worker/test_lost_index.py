@@ -15,10 +15,10 @@ from lookalike.index_state import IndexState
 from lookalike.messages import SyncReply
 from lookalike.settings import read_settings
 from models.contract import ModelCard, read_card
-from tests.running.edge import client_of, edge_process
-from tests.running.pictures import draw
-from tests.running.valkey import valkey_process
-from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.edge import client_of, edge_process
+from tests.support.pictures import draw
+from tests.support.valkey import valkey_process
+from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.collection import Wish, ensure
 
 # A worker looks every five seconds; one that is late shall not fail a test.

@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from lookalike.redis_keys import Keys
-from tests.running.valkey import valkey_process
-from tests.running.workers import ROOT, wait_until
+from tests.support.valkey import valkey_process
+from tests.support.workers import ROOT, wait_until
 from worker.lives import this_process
 from worker.poison import Marks, PoisonDetector
 

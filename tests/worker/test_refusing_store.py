@@ -15,11 +15,11 @@ from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import Telemetry
-from tests.running.edge import edge_process
-from tests.running.misbehaving import Answer, Faults, Request, each, misbehaving, refusal
-from tests.running.pictures import draw
-from tests.running.valkey import valkey_process
-from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.edge import edge_process
+from tests.support.misbehaving import Answer, Faults, Request, each, misbehaving, refusal
+from tests.support.pictures import draw
+from tests.support.valkey import valkey_process
+from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
 
 # A model that fails over white pictures and over black ones as nobody foresaw.
 SITE = """

@@ -11,7 +11,7 @@ from qdrant_client import QdrantClient
 from lookalike.errors import Refused
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
 from lookalike.settings import Distance
-from tests.running.pictures import draw, encoded, picture
+from tests.support.pictures import draw, encoded, picture
 from worker.collection import Wish, ensure
 from worker.decoder import DecodedImage
 from worker.embedder import Embedder

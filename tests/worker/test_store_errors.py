@@ -9,8 +9,8 @@ import grpc
 import pytest
 from qdrant_client import QdrantClient
 
-from tests.running.misbehaving import Answer, Faults, misbehaving, refusal
-from tests.running.valkey import free_port
+from tests.support.misbehaving import Answer, Faults, misbehaving, refusal
+from tests.support.valkey import free_port
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
 from worker.qdrant import answered
 from worker.store_errors import CODES, STATUSES, Meaning, retry_after_s

@@ -11,9 +11,9 @@ from qdrant_client.models import Filter
 
 from lookalike.messages import SyncMessage, SyncReply
 from models.contract import read_card
-from tests.running.edge import edge_process
-from tests.running.misbehaving import Answer, Faults, Request, misbehaving, refusal
-from tests.running.pictures import draw
+from tests.support.edge import edge_process
+from tests.support.misbehaving import Answer, Faults, Request, misbehaving, refusal
+from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
 from worker.collection import Wish, ensure
 from worker.decoder import decode_image

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from lookalike.messages import SyncMessage, SyncReply
-from tests.running.pictures import draw, encoded, picture
+from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
 from worker.embedder import Embedder
 from worker.errors import LibraryOffline, ReadFailed, Rejected

@@ -23,11 +23,11 @@ from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import Telemetry
-from tests.running.edge import client_of, edge_process
-from tests.running.pictures import encoded, picture
-from tests.running.sending import send
-from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
-from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.edge import client_of, edge_process
+from tests.support.pictures import encoded, picture
+from tests.support.sending import send
+from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
+from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.leases import Held, Leases, TakenOver, died_here, holder
 from worker.takeover import Takeover
 

@@ -23,11 +23,11 @@ from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import Telemetry
-from tests.running.edge import edge_process
-from tests.running.pictures import encoded, picture
-from tests.running.sending import closed_after
-from tests.running.valkey import free_port, start_valkey, stop_valkey, valkey_process
-from tests.running.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.edge import edge_process
+from tests.support.pictures import encoded, picture
+from tests.support.sending import closed_after
+from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
+from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
 from worker.poison import PoisonDetector
 
 # A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --seconds 600 --seed 1 --json FILE`: the long run. Exit code 1 if it found anything."""
+"""`python -m tests.programs.chaos --seconds 600 --seed 1 --json FILE`: the long run. Exit code 1 if it found anything."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.driving import Plan, Report, run
+from tests.programs.chaos.driving import Plan, Report, run
 
 FILES_PER_S = 20
 KILL_EVERY_S = 15
@@ -19,7 +19,9 @@ AGREES_WITHIN_S = 60.0
 
 def main() -> int:
     """Exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Writes, kills, waits and compares.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.programs.chaos", description="Writes, kills, waits and compares."
+    )
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--files", type=int, help=f"to be written; {FILES_PER_S} a second if not given")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from lookalike import Client, LookalikeError
-from tests.chaos.judging import Stamps, Verdict, judge, stamps_of
-from tests.chaos.killing import Killer
-from tests.chaos.writing import Writer
 from tests.local.conftest import Machine, wait_until
-from tests.running.stores import store_of
-from tests.running.tiny_model import tiny_model
+from tests.programs.chaos.judging import Stamps, Verdict, judge, stamps_of
+from tests.programs.chaos.killing import Killer
+from tests.programs.chaos.writing import Writer
+from tests.support.stores import store_of
+from tests.support.tiny_model import tiny_model
 
 UP_WITHIN_S = 60.0
 LOOK_S = 0.5

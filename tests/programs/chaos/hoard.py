@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.hoard`: soaks a worker in messages that are tried again, and shows what it holds meanwhile.
+"""`python -m tests.programs.chaos.hoard`: soaks a worker in messages that are tried again, and shows what it holds meanwhile.
 
 The disk fails over each sixth file, so each such message is tried four times, five seconds apart; the broker is killed
 and started again with what its append file has, and so is the store. A worker that hoards shows in two numbers: its
@@ -23,11 +23,11 @@ from lookalike.broker import celery_app
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import read_settings
-from tests.running.edge import edge_process
-from tests.running.pictures import encoded, picture
-from tests.running.tiny_model import tiny_model
-from tests.running.valkey import free_port, valkey_binary
-from tests.running.workers import wait_until, worker_environment, worker_process
+from tests.support.edge import edge_process
+from tests.support.pictures import encoded, picture
+from tests.support.tiny_model import tiny_model
+from tests.support.valkey import free_port, valkey_binary
+from tests.support.workers import wait_until, worker_environment, worker_process
 
 BAD, BAD_EACH, LOOK_S = "bad-", 6, 5.0
 # A `sitecustomize` for workers: a disk that fails over files of these names, which no machine has at hand.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qdrant_client import QdrantClient
 
 from lookalike.library.paths import escape_path, is_utf8
-from tests.chaos.writing import KINDS
+from tests.programs.chaos.writing import KINDS
 from worker.decoder import decode_image, enable_formats
 from worker.embedder import Embedder
 from worker.errors import Rejected

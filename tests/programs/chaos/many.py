@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.many --files 100000`: many small files, the memory of each part, and what a restart costs."""
+"""`python -m tests.programs.chaos.many --files 100000`: many small files, the memory of each part, and what a restart costs."""
 
 import argparse
 import random
@@ -15,10 +15,10 @@ from rich.table import Table
 
 from lookalike import Client, LookalikeError
 from lookalike.status import Status
-from tests.chaos.killing import WORDS
 from tests.local.conftest import Machine, wait_until
-from tests.running.pictures import encoded, picture
-from tests.running.tiny_model import tiny_model
+from tests.programs.chaos.killing import WORDS
+from tests.support.pictures import encoded, picture
+from tests.support.tiny_model import tiny_model
 
 DONE_WITHIN_S = 3600.0
 FOLDER_FILES = 1000
@@ -76,7 +76,7 @@ class System:
 
 def main() -> int:
     """Exit code: 1 if a restart embedded anything."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.many", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.programs.chaos.many", description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
     files = parser.parse_args().files
     folder = Path(tempfile.mkdtemp(prefix="lookalike-many-"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.driving import Plan, run
+from tests.programs.chaos.driving import Plan, run
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -7,10 +7,10 @@ import pytest
 from qdrant_client import QdrantClient
 
 from models.contract import read_card
-from tests.chaos.judging import Verdict, files_of, judge, stamps_of
-from tests.running.edge import edge_process
-from tests.running.pictures import draw
-from tests.running.tiny_model import tiny_model
+from tests.programs.chaos.judging import Verdict, files_of, judge, stamps_of
+from tests.support.edge import edge_process
+from tests.support.pictures import draw
+from tests.support.tiny_model import tiny_model
 from worker.collection import Wish, ensure
 from worker.decoder import decode_image, enable_formats
 from worker.embedder import Embedder

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.running.pictures import encoded, picture
+from tests.support.pictures import encoded, picture
 
 KINDS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tiff"}
 SIZES_PX = ((64, 48), (48, 64), (200, 150), (33, 90))

@@ -22,13 +22,13 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from lookalike.samples import EACH, MOTIFS, draw_samples
-from tests.rehearsal.container import HOSTS, Container, prepared
-from tests.rehearsal.image import Builder, Image, debian
-from tests.rehearsal.recipe import in_order, services_of, stages_of
-from tests.running.edge import edge_command
+from examples.samples import EACH, MOTIFS, draw_samples
+from tests.programs.rehearsal.container import HOSTS, Container, prepared
+from tests.programs.rehearsal.image import Builder, Image, debian
+from tests.programs.rehearsal.recipe import in_order, services_of, stages_of
+from tests.support.edge import edge_command
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KEPT = ROOT / ".work" / "rehearsal"
 INSIDE = "LOOKALIKE_REHEARSAL"
 CLONE_NEWNET = 0x40000000
@@ -46,7 +46,7 @@ def main() -> int:
     if INSIDE not in os.environ:
         # Everything that is mounted ends with the process, and nothing within is ever deleted: only the empty folder.
         place = tempfile.mkdtemp()
-        again = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.rehearsal"]
+        again = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.programs.rehearsal"]
         try:
             return subprocess.run(again, env={**os.environ, INSIDE: place}, check=False).returncode
         finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.rehearsal.image import Image, mounted
+from tests.programs.rehearsal.image import Image, mounted
 
 # As the engine writes it for the services of one network.
 HOSTS = "127.0.0.1 localhost redis qdrant\n"

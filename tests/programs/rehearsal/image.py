@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.rehearsal.recipe import Stage, command_of, words_of
+from tests.programs.rehearsal.recipe import Stage, command_of, words_of
 
 DEBIAN = "http://deb.debian.org/debian"
 RELEASE = "trixie"
