@@ -1,4 +1,4 @@
-"""`python -m tests.programs.chaos --seconds 600 --seed 1 --json FILE`: the long run. Exit code 1 if it found anything."""
+"""The long run, exit code 1 if it found anything: `python -m tests.programs.chaos --seconds 600 --seed 1 --json FILE`."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`python -m tests.programs.chaos.hoard`: soaks a worker in messages that are tried again, and shows what it holds meanwhile.
+"""Soaks a worker in messages that are tried again, and shows what it holds: `python -m tests.programs.chaos.hoard`.
 
 The disk fails over each sixth file, so each such message is tried four times, five seconds apart; the broker is killed
 and started again with what its append file has, and so is the store. A worker that hoards shows in two numbers: its

@@ -1,4 +1,4 @@
-"""`python -m tests.programs.chaos.many --files 100000`: many small files, the memory of each part, and what a restart costs."""
+"""Many small files, each part's memory, a restart's cost: `python -m tests.programs.chaos.many --files 100000`."""
 
 import argparse
 import random
