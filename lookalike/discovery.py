@@ -47,9 +47,10 @@ class RunningSystem(BaseModel):
 
 def publish(folder: DataFolder, running: RunningSystem) -> None:
     """Lets the other commands find the system."""
+    # The pointer first: whoever sees the system by its data folder finds it without being told, too.
+    write_private(pointer_of(folder), json.dumps(os.fspath(folder.root)))
     # Not by pydantic, which writes UTF-8: a name on disk need not be.
     write_private(folder.running, json.dumps(running.model_dump(), indent=1, default=os.fspath))
-    write_private(pointer_of(folder), json.dumps(os.fspath(folder.root)))
 
 
 def retract(folder: DataFolder) -> None:

@@ -1,6 +1,7 @@
 """The servers and parts of a system: whether each answers, and whether the broker keeps what it is given."""
 
 from contextlib import closing
+from importlib.util import find_spec
 
 from redis.exceptions import RedisError
 
@@ -46,6 +47,8 @@ def store(settings: Settings, running: RunningSystem | None) -> CheckResult:
         return ok(
             "store", NOT_YET if settings.redis_url is None else "known to the workers alone (QDRANT_URL is unset)"
         )
+    if find_spec("httpx") is None:
+        return ok("store", f"{without_secret(settings.qdrant_url)}, not asked: a client needs no store")
     key = None if settings.qdrant_api_key is None else settings.qdrant_api_key.get_secret_value()
     if key is None and running is not None and running.qdrant_url == settings.qdrant_url:
         key = running.qdrant_api_key
