@@ -9,7 +9,7 @@ from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.log import log_to_stderr
 from lookalike.settings import read_settings
 from producer.service import Service
-from producer.signals import stop_on_signals
+from producer.shutdown import stop_on_signals
 
 EXIT_WRONG = 1  # the settings are wrong, or a part failed; the log says which
 

@@ -24,7 +24,7 @@ from producer.events import (
 from producer.folder_events import Folders
 from producer.in_flight import InFlight
 from producer.library import Library
-from producer.live_publisher import LivePublisher
+from producer.publisher import LivePublisher
 from producer.watcher import Inbox
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from redis.exceptions import RedisError, ResponseError
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
 from producer.broker_health import BrokerHealth
-from producer.deletion_guard import DeletionGuard
 from producer.in_flight import InFlight
+from producer.scan import DeletionGuard
 
 log = logging.getLogger(__name__)
 

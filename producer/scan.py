@@ -12,22 +12,26 @@ Whatever it needs and cannot reach, it waits for. Only a library that leaves in 
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.library.folder import FileEntry, FileVersion
-from lookalike.library.paths import escape_path
+from lookalike.library.paths import escape_path, is_utf8
 from lookalike.log import fields
-from lookalike.messages import CountsReply
+from lookalike.messages import CountsReply, KnownFile
 from producer.batcher import Change
-from producer.comparison import MissingFiles, changed_files
-from producer.deletion_guard import DeletionGuard
 from producer.events import Event, Touched
 from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
-from producer.scan_publisher import ScanPublisher
+from producer.publisher import ScanPublisher
 
 log = logging.getLogger(__name__)
+
+# About 60 MB. What does not fit in is removed by the scan after this one.
+MOST_VANISHED = 200_000
+# Files of one size and mtime that are looked through for a name: thousands of twins must not cost a square.
+MOST_TWINS = 50
 
 
 class LibraryOffline(Exception):
@@ -36,6 +40,84 @@ class LibraryOffline(Exception):
 
 class ScanSuperseded(Exception):
     """Something was lost since the scan began, and it has gone on for long: begin anew."""
+
+
+def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) -> list[FileEntry]:
+    """The files that the index does not know in this version. `known` has the names as messages say them.
+
+    A file whose name cannot be said is rejected by name: known is known, whatever it looks like.
+    """
+    return [
+        file
+        for file in found
+        if (entry := known.get(escape_path(file.path))) is None
+        or (is_utf8(file.path) and not entry.describes(*file.stamp))
+    ]
+
+
+class MissingFiles:
+    """Files of the index that are not on the disk any more, found again by size and mtime if they only moved."""
+
+    def __init__(self, most_paths: int = MOST_VANISHED) -> None:
+        self._most_paths = most_paths
+        self._kept = 0
+        self._by_looks: dict[tuple[int, int], list[str]] = {}
+        # Those that found no room here.
+        self.left_over = 0
+
+    def __len__(self) -> int:
+        return self._kept + self.left_over
+
+    def add(self, path: str, stamp: FileVersion) -> None:
+        """Takes a file that is not where the index says."""
+        if self._kept >= self._most_paths:
+            self.left_over += 1
+            return
+        self._kept += 1
+        self._by_looks.setdefault(stamp.looks, []).append(path)
+
+    def take_move_source(self, new: FileEntry) -> str | None:
+        """The old name of a new file, handed out once; None if nothing of its size and mtime vanished."""
+        paths = self._by_looks.get(new.stamp.looks)
+        if not paths:
+            return None
+        # The same name in another folder is a better guess than another name of the same size and mtime.
+        name = new.path.rpartition("/")[2]
+        at = next((at for at, path in enumerate(paths[:MOST_TWINS]) if path.rpartition("/")[2] == name), -1)
+        self._kept -= 1
+        old = paths.pop(at)
+        if not paths:
+            del self._by_looks[new.stamp.looks]
+        return old
+
+    def rest(self) -> list[str]:
+        """What did not move: it was removed."""
+        return [path for paths in self._by_looks.values() for path in paths]
+
+
+@dataclass
+class DeletionGuard:
+    """The rule and the permission. The scan reads `is_allowed` and sets `is_used`; the reporter talks to Redis.
+
+    A disk that is not mounted looks the same as a folder that was emptied.
+    """
+
+    most_share: float
+    most_files: int
+    is_allowed: bool = False
+    is_used: bool = False
+    # Whether the last scan held removals back.
+    is_asking: bool = False
+
+    def must_ask(self, removed: int, indexed: int) -> bool:
+        """Whether that many of the files in the index are too many to remove unasked."""
+        return removed >= self.most_files and removed > self.most_share * indexed
+
+    def blocks(self, removed: int, indexed: int) -> bool:
+        """Whether the scan must not remove them now. A permission is used up by the scan that needs it."""
+        self.is_asking = self.must_ask(removed, indexed) and not self.is_allowed
+        self.is_used = self.is_used or (self.must_ask(removed, indexed) and self.is_allowed)
+        return self.is_asking
 
 
 class Scan:

@@ -10,8 +10,8 @@ from lookalike.messages import CountsReply
 from producer.file_counter import Counter
 from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
+from producer.publisher import ScanPublisher
 from producer.scan import LibraryOffline, Scan, ScanSuperseded
-from producer.scan_publisher import ScanPublisher
 from producer.shutdown import check
 from producer.watcher import Watcher
 

@@ -18,22 +18,18 @@ from lookalike.telemetry import ProducerNote
 from producer.batcher import Batching
 from producer.broker_health import BrokerHealth
 from producer.debounce import MOST_PATHS, Debouncer
-from producer.deletion_guard import DeletionGuard
 from producer.event_loop import Loop
 from producer.file_counter import Counter
 from producer.folder_events import Folders
 from producer.in_flight import InFlight
 from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
-from producer.live_publisher import EXPRESS_BATCHES, LivePublisher
-from producer.minding import supervise
-from producer.queue_writer import QueueWriter
+from producer.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
 from producer.reporter import Reporter
-from producer.scan import Scan
-from producer.scan_publisher import ScanPublisher
+from producer.scan import DeletionGuard, Scan
 from producer.scan_scheduler import WATCHING, ScanScheduler
 from producer.shutdown import Stopped
-from producer.watcher import Inbox, Watcher
+from producer.watcher import Inbox, Watcher, supervise
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,9 @@
 """Ends threads that wait: every wait of theirs goes through here."""
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Stopped(Exception):
@@ -17,3 +20,17 @@ def check(stop: threading.Event) -> None:
     """Raises Stopped if the producer ends."""
     if stop.is_set():
         raise Stopped
+
+
+@contextmanager
+def stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Sets `stop` at each of these signals while the block runs.
+
+    A second one changes nothing: ending takes 2 s at most, and `timeout` and terminals like to signal twice.
+    """
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

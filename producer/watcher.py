@@ -7,15 +7,16 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
 from lookalike.log import fields
-from producer.events import Event, Lost
-from producer.library import Library
-from producer.translating import WANTED, changes_count, is_outside, translated
+from producer.events import WANTED, Event, Lost, changes_count, is_outside, translated
+from producer.library import EMPTY, Library
+from producer.shutdown import sleep
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ EXHAUSTED_WARNING = (
 )
 # About 40 MB of events; when they are more, a scan finds out what happened.
 MOST_EVENTS = 200_000
+LIBRARY_POLL_S = 1.0
+# proc(5): the mounts of this process; the fifth field is where, with octal escapes.
+TABLE = Path("/proc/self/mountinfo")
+WHERE = 4
 
 
 class Inbox:
@@ -199,3 +204,39 @@ def _stop(observer: BaseObserver) -> None:
     observer.stop()
     if observer.is_alive() and observer is not threading.current_thread():
         observer.join()
+
+
+def mounted_below(root: Path, table: Path = TABLE) -> frozenset[tuple[str, str]]:
+    """Folder and number of each mount inside the root, the root itself left out."""
+    try:
+        lines = table.read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    inside = os.fspath(root).rstrip(os.sep) + os.sep
+    mounts = (line.split() for line in lines)
+    found = ((os.fsdecode(_unescaped(fields[WHERE])), fields[0].decode()) for fields in mounts if len(fields) > WHERE)
+    return frozenset((folder, number) for folder, number in found if folder.startswith(inside))
+
+
+def _unescaped(field: bytes) -> bytes:
+    """Spaces, tabs, newlines and backslashes are written as three octal digits."""
+    first, *rest = field.split(b"\\")
+    return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)
+
+
+def supervise(library: Library, watcher: Watcher, request: Callable[[str], None], stop: threading.Event) -> None:
+    """Runs until the producer ends. Raises Stopped."""
+    before, mounted_before = library.absence(), mounted_below(library.root)
+    while True:
+        sleep(stop, LIBRARY_POLL_S)
+        mounted = mounted_below(library.root)
+        if mounted - mounted_before:
+            request("a disk was mounted in the library")
+        # What a disk takes away with it can wait: it may be back before the next scan.
+        mounted_before = mounted
+        absence = library.absence()
+        if absence != before:
+            before = absence
+            request(f"the library {absence}" if absence is not None else "the library is there")
+        if absence in (None, EMPTY) and watcher.ensure():
+            request(f"watching began anew by {watcher.watching}")

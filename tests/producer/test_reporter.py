@@ -12,9 +12,9 @@ from lookalike.library.folder import FileVersion
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
 from producer.broker_health import BrokerHealth
-from producer.deletion_guard import DeletionGuard
 from producer.in_flight import InFlight
 from producer.reporter import Reporter
+from producer.scan import DeletionGuard
 from tests.producer.conftest import Until
 from tests.support.valkey import free_port, start_valkey, stop_valkey
 

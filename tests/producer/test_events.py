@@ -15,8 +15,19 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from producer.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
-from producer.translating import changes_count, is_outside, translated
+from producer.events import (
+    Event,
+    FolderAppeared,
+    FolderGone,
+    FolderMoved,
+    Gone,
+    Lost,
+    Moved,
+    Touched,
+    changes_count,
+    is_outside,
+    translated,
+)
 
 
 def said(event: FileSystemEvent, *, names_every_file: bool = False) -> Event | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from producer.batcher import Batch
-from producer.live_publisher import LivePublisher
+from producer.publisher import LivePublisher
 
 
 class Queue:

@@ -1,12 +1,16 @@
 """What differs, what moved, and what is too much to remove."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookalike.library.folder import FileEntry, FileVersion
+from lookalike.library.rules import Candidates
 from lookalike.messages import KnownFile
-from producer.comparison import MissingFiles, changed_files
+from producer.library import Library
+from producer.scan import DeletionGuard, LibraryOffline, MissingFiles, Scan, ScanSuperseded, changed_files
 
 
 def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:
@@ -73,3 +77,54 @@ def test_every_vanished_file_either_moved_or_was_removed(old: list[FileVersion],
     assert sorted(moved + vanished.rest()) == sorted(f"old{number}" for number in range(len(old)))
     assert all(old[int(name[3:])] == stamp for name, stamp in zip(moves, new, strict=True) if name is not None)
     assert len(vanished) == len(vanished.rest())
+
+
+@pytest.mark.parametrize(
+    ("removed", "indexed", "asks"),
+    [(99, 99, False), (100, 100, True), (100, 333, True), (100, 334, False), (301, 1000, True), (300, 1000, False)],
+)
+def test_a_scan_asks_before_it_removes_a_hundred_files_that_are_three_tenths(
+    removed: int, indexed: int, *, asks: bool
+) -> None:
+    assert DeletionGuard(0.3, 100).blocks(removed, indexed) is asks
+
+
+def test_a_permission_is_used_up_by_the_scan_that_needs_it() -> None:
+    removals = DeletionGuard(0.3, 100, is_allowed=True)
+
+    assert not removals.blocks(50, 100)
+    assert not removals.is_used
+    assert not removals.blocks(100, 100)
+    assert removals.is_used
+
+
+def scan_of(library: Path, *, overtaken: bool) -> Scan:
+    return Scan(
+        Library(library, Candidates(("jpg",))),
+        # It only checks here and asks and sends nothing; that is tested with a real broker in test_scans.py.
+        index=None,  # type: ignore[arg-type]
+        outlet=None,  # type: ignore[arg-type]
+        settle_s=0.1,
+        removals=DeletionGuard(0.3, 100),
+        is_pending=lambda *_: False,
+        is_overtaken=lambda: overtaken,
+        touch=lambda _: None,
+    )
+
+
+def test_a_scan_that_is_overtaken_ends(library: Path) -> None:
+    scan_of(library, overtaken=False).check()
+
+    with pytest.raises(ScanSuperseded):
+        scan_of(library, overtaken=True).check()
+
+
+def test_a_scan_ends_when_its_library_is_another_folder(library: Path) -> None:
+    scan = scan_of(library, overtaken=False)
+    library.rename(library.with_name("before"))
+
+    with pytest.raises(LibraryOffline, match="missing"):
+        scan.check()
+    library.mkdir()
+    with pytest.raises(LibraryOffline, match="another folder"):
+        scan.check()
