@@ -161,11 +161,11 @@ class OverflowAwareObserver(BaseObserver):
 
     def is_reading(self) -> bool:
         """Whether the thread that reads the kernel's events lives, and has something to read."""
-        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in self._ours())
+        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in self._observed())
 
     def renew(self) -> None:
         """Watches every folder that is there, and each under its own name."""
-        for emitter in self._ours():
+        for emitter in self._observed():
             emitter.renew()
 
     def on_thread_stop(self) -> None:
@@ -174,7 +174,7 @@ class OverflowAwareObserver(BaseObserver):
         self._inotify.stop()
         self._inotify.join()
 
-    def _ours(self) -> list[OverflowAwareEmitter]:
+    def _observed(self) -> list[OverflowAwareEmitter]:
         return [emitter for emitter in self.emitters if isinstance(emitter, OverflowAwareEmitter)]
 
 
