@@ -1,4 +1,4 @@
-"""What can happen in a library, as the watcher tells it to the loop. Paths are relative, POSIX, as the disk has them.
+"""Events in a library, and how watchdog's events become them. Paths are relative, POSIX, as on disk.
 
 Bytes of a name that are not UTF-8 are surrogates here (PEP 383); only messages carry them escaped.
 """
@@ -23,7 +23,7 @@ from watchdog.events import (
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A file appeared or changed; `closed` if whoever wrote it seems to be done."""
+    """A file appeared or changed; `closed` if its writer closed it or moved it in."""
 
     path: str
     closed: bool = False
@@ -31,14 +31,14 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A file left."""
+    """A file was deleted or moved out of the library."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A file has another name now."""
+    """A file was renamed."""
 
     old: str
     new: str
@@ -46,21 +46,21 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class FolderAppeared:
-    """A folder was made or moved in; what is in it may have come without a word."""
+    """A folder was created or moved in; there may be no events of the files in it."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class FolderGone:
-    """A folder left, and nobody names the files that left with it."""
+    """A folder was deleted or moved out; there are no events of the files in it."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class FolderMoved:
-    """A folder has another name now, and so has everything in it."""
+    """A folder was renamed with everything in it."""
 
     old: str
     new: str
@@ -68,7 +68,7 @@ class FolderMoved:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Events were lost: only a scan can tell what happened."""
+    """Events were lost: only a scan can find what changed."""
 
     reason: str
 
@@ -77,9 +77,9 @@ Event = Touched | Gone | Moved | FolderAppeared | FolderGone | FolderMoved | Los
 FolderEvent = FolderAppeared | FolderGone | FolderMoved
 
 
-# The kernel is asked for these only: each image that a worker reads would be two events more.
+# The kernel is asked for these only: each image that a worker reads would cause two more events.
 # Attributes are among them because `cp -p` and `touch -d` set the time after the file was closed.
-WANTED: list[type[FileSystemEvent]] = [
+WATCHDOG_EVENTS: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
@@ -92,32 +92,32 @@ WANTED: list[type[FileSystemEvent]] = [
 ]
 
 
-def translated(event: FileSystemEvent, root: str, *, names_every_file: bool) -> Event | None:
-    """One event of ours, or None if it says nothing to us.
+def from_watchdog(event: FileSystemEvent, root: str, *, names_every_file: bool) -> Event | None:
+    """The event for one of watchdog, or None if it does not concern us.
 
-    Polling names every file of a folder that came, left or moved (`names_every_file`). The others name
-    the folder; what watchdog makes up about its files is left out, because the folder is walked anyway.
+    Polling names every file of a folder that was created, deleted or moved (`names_every_file`). The other observers
+    name the folder; watchdog's synthetic events of its files are dropped, because the folder is walked anyway.
     """
     if event.is_synthetic:
         return None
     old, new = _relative(event.src_path, root), _relative(event.dest_path, root)
     if isinstance(event, DirCreatedEvent | DirDeletedEvent | DirMovedEvent):
         if isinstance(event, DirDeletedEvent) and os.fsdecode(event.src_path) == root:
-            return Lost("the folder of the library left")
+            return Lost("the folder of the library was deleted or moved")
         return None if names_every_file else _folder_event(event, old, new)
     return _file_event(event, old, new)
 
 
 def changes_count(event: FileSystemEvent) -> bool:
-    """Whether there may be more or fewer files than before."""
+    """Whether the number of files may have changed."""
     return event.event_type in {"created", "deleted", "moved"}
 
 
-def is_outside(event: FileSystemEvent, root: str, is_entered: Callable[[str], bool]) -> bool:
-    """Whether all of it happened in folders that nobody enters: others may write there without end (a data folder)."""
+def is_outside(event: FileSystemEvent, root: str, includes_folder: Callable[[str], bool]) -> bool:
+    """Whether it happened only in folders that are not part of the library, where programs may write all the time."""
     paths = filter(None, (_relative(event.src_path, root), _relative(event.dest_path, root)))
     folders = [path if event.is_directory else path.rpartition("/")[0] for path in paths]
-    return bool(folders) and not any(not folder or is_entered(folder) for folder in folders)
+    return bool(folders) and not any(not folder or includes_folder(folder) for folder in folders)
 
 
 def _folder_event(event: FileSystemEvent, old: str, new: str) -> Event | None:
@@ -145,7 +145,7 @@ def _moved(
     left: Callable[[str], Event],
     moved: Callable[[str, str], Event],
 ) -> Event | None:
-    """A move from or to nowhere crossed the border of what is watched."""
+    """A move without source or destination crossed the border of the watched folder."""
     if old and new:
         return moved(old, new)
     if new:

@@ -1,4 +1,9 @@
-"""The way out of a scan: batches that wait until the queue is short and the broker is there."""
+"""Enqueues batches for the workers: events go to the queue `ingest`, and what a scan finds to `rescan`.
+
+Both queues are kept short, so that Redis stays small. Thousands of files copied in at once would delay the single
+photo that comes after them. So `ingest` is kept very short, batches that find no room in it at once go to `rescan`,
+and workers take from `ingest` first.
+"""
 
 import logging
 import threading
@@ -18,7 +23,7 @@ from lookalike.log import fields
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.transport import CeleryTransport
-from producer.batcher import Batch, Batching, Change, shared_out
+from producer.batcher import Batch, Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.shutdown import sleep
@@ -27,34 +32,44 @@ log = logging.getLogger(__name__)
 
 # 256 paths: 1 to 3 s for two workers (100 to 250 images/s, 2 cores), so that a new photo is found within 10 s.
 EXPRESS_BATCHES = 4
-# A batch takes a worker a tenth of a second and more, so this keeps the queue from running dry.
-LOOK_S = 0.2
-# After the queue is empty, the last batches may still be in work.
+# A batch takes a worker a tenth of a second and more, so polling at this rate keeps the queue from running dry.
+POLL_S = 0.2
+# After the queue is empty, workers may still be busy with the last batches.
 LAST_BATCHES_S = 30.0
 
 Answer = TypeVar("Answer")
 
 
+class BatchQueue(Protocol):
+    """A queue that is kept short."""
+
+    def room(self) -> int:
+        """How many batches may be sent now."""
+
+    def send_batch(self, batch: Batch) -> None:
+        """Enqueues a batch."""
+
+
 class QueueWriter:
-    """Sends batches to one queue. Raises what redis and Sender raise when the broker is away."""
+    """Writes batches to one queue. Raises RedisError or Unreachable while the broker is unavailable."""
 
     def __init__(
         self,
         transport: CeleryTransport,
         redis: Redis,
-        names: Keys,
+        keys: Keys,
         *,
         from_scan: bool,
-        most_batches: int,
-        may_remove: Callable[[], bool],
+        max_batches: int,
+        may_delete: Callable[[], bool],
         library_id: Callable[[], str | None],
     ) -> None:
         self._transport = transport
         self._redis = redis
-        self._queue = names.rescan if from_scan else names.ingest
+        self._queue = keys.rescan if from_scan else keys.ingest
         self._from_scan = from_scan
-        self._most_batches = most_batches
-        self._may_remove = may_remove
+        self._max_batches = max_batches
+        self._may_delete = may_delete
         self._library_id = library_id
 
     def waiting(self) -> int:
@@ -63,77 +78,64 @@ class QueueWriter:
 
     def room(self) -> int:
         """How many batches may be sent now."""
-        return max(0, self._most_batches - self.waiting())
+        return max(0, self._max_batches - self.waiting())
 
-    def send(self, batch: Batch) -> None:
-        """Enqueues a batch. Names that left are said only if the library is there and known by its id."""
+    def send_batch(self, batch: Batch) -> None:
+        """Enqueues a batch; its `gone` paths only if the library is available and its id is known."""
         library_id = self._library_id()
-        gone = _sayable(batch.gone) if library_id is not None and (not batch.gone or self._may_remove()) else []
-        paths = _sayable(batch.paths)
+        may_delete = library_id is not None and (not batch.gone or self._may_delete())
+        gone = _escaped_within_limit(batch.gone) if may_delete else []
+        paths = _escaped_within_limit(batch.paths)
         if paths or gone:
             self._transport.sync(
                 SyncMessage(paths=paths, gone=gone, library=library_id), from_scan=self._from_scan, want_result=False
             )
 
 
-def _sayable(paths: list[str]) -> list[str]:
-    said = [escape_path(path) for path in paths]
-    too_long = [path for path in said if len(path) > MAX_PATH_CHARS]
-    if too_long:
-        log.warning(fields("paths too long for a message", count=len(too_long), first=too_long[0][:100]))
-    return [path for path in said if len(path) <= MAX_PATH_CHARS]
-
-
-class Lane(Protocol):
-    """A queue that is kept short."""
-
-    def room(self) -> int:
-        """How many batches may be sent now."""
-
-    def send(self, batch: Batch) -> None:
-        """Enqueues a batch."""
-
-
 class LivePublisher:
-    """Batches that are not enqueued yet."""
+    """Batches of events that are not enqueued yet."""
 
-    def __init__(self, express: Lane, bulk: Lane) -> None:
+    def __init__(self, express: BatchQueue, bulk: BatchQueue) -> None:
         self._express = express
         self._bulk = bulk
         self._fresh: deque[Batch] = deque()
-        self._flood: deque[Batch] = deque()
-        # Counting them anew for each event would take a square.
+        self._overflow: deque[Batch] = deque()
+        # Kept as a counter: recounting per event would be quadratic.
         self._paths = 0
 
     def __len__(self) -> int:
         return self._paths
 
-    def put(self, batches: list[Batch]) -> None:
-        """Takes batches that shall be sent."""
+    def add_batches(self, batches: list[Batch]) -> None:
+        """Adds batches to be published."""
         self._fresh.extend(batches)
         self._paths += sum(map(len, batches))
 
-    def send(self) -> None:
-        """Sends what finds room. Raises what the lanes raise; nothing is lost then."""
-        self._send(self._fresh, self._express)
-        self._flood.extend(self._fresh)
+    def publish_batches(self) -> None:
+        """Enqueues the batches that find room. Raises what the queues raise; the batches are kept then."""
+        self._fill(self._express, self._fresh)
+        self._overflow.extend(self._fresh)
         self._fresh.clear()
-        self._send(self._flood, self._bulk)
+        self._fill(self._bulk, self._overflow)
 
-    def _send(self, batches: deque[Batch], lane: Lane) -> None:
+    def _fill(self, queue: BatchQueue, batches: deque[Batch]) -> None:
         if not batches:
             return
-        for _ in range(min(lane.room(), len(batches))):
-            lane.send(batches[0])
+        for _ in range(min(queue.room(), len(batches))):
+            queue.send_batch(batches[0])
             self._paths -= len(batches.popleft())
 
 
 class ScanPublisher:
-    """Sends what a scan found; blocks while there is no room. Raises Stopped when the producer ends."""
+    """Publishes what a scan found; blocks while the queue is full or the broker is unavailable.
+
+    Every method that blocks calls `check` meanwhile, which raises when the scan has to end, and raises Stopped when
+    the producer ends.
+    """
 
     def __init__(
         self,
-        lane: QueueWriter,
+        queue_writer: QueueWriter,
         in_flight: InFlight,
         broker_health: BrokerHealth,
         stop: threading.Event,
@@ -142,80 +144,85 @@ class ScanPublisher:
         batch_bytes: int,
         processes: int,
         in_progress: Callable[[], int],
-        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._lane = lane
+        self._queue_writer = queue_writer
         self._in_flight = in_flight
         self._broker_health = broker_health
         self._stop = stop
-        self._batching = Batching(batch_paths, batch_bytes, batch_wait_s=0.0)
+        self._batcher = Batcher(batch_paths, batch_bytes, batch_wait_s=0.0)
         # Of the paths that are not sent yet.
-        self._stamps: dict[str, FileVersion] = {}
-        self._in_work = in_progress
+        self._versions: dict[str, FileVersion] = {}
+        self._in_progress = in_progress
         self._processes = processes
         self._room = 0
         self._sending = 0
-        # Called while waiting: the library may leave meanwhile.
-        self.check = check
-        # Seconds spent waiting for others.
+        # Seconds spent waiting for workers and broker.
         self.waited_s = 0.0
 
     def __len__(self) -> int:
-        return len(self._batching) + self._sending
+        return len(self._batcher) + self._sending
 
-    def add(self, change: Change, stamp: FileVersion | None) -> None:
-        """Takes a change; sends the batches that it filled."""
-        if stamp is not None:
-            self._stamps.update(dict.fromkeys(change.paths, stamp))
-        for batch in self._batching.add(change, 0.0):
-            self._send(batch)
+    def publish_change(self, change: Change, version: FileVersion | None, check: Callable[[], None]) -> None:
+        """Adds a change; sends the batches that it filled."""
+        if version is not None:
+            self._versions.update(dict.fromkeys(change.paths, version))
+        for batch in self._batcher.add_change(change, 0.0):
+            self._send(batch, check)
 
-    def flush(self) -> None:
-        """Sends what is left."""
-        parts = [part for batch in self._batching.flush() for part in shared_out(batch, self._processes)]
+    def publish_rest(self, check: Callable[[], None]) -> None:
+        """Sends the unfinished batch, split among the processes."""
+        parts = [part for batch in self._batcher.flush() for part in split_evenly(batch, self._processes)]
         while parts:
-            self._send(parts.pop(0), behind=sum(map(len, parts)))
+            self._send(parts.pop(0), check, behind=sum(map(len, parts)))
 
-    def forget(self) -> None:
-        """Drops what is not sent: the scan ended early and another one will find it."""
-        self._batching.flush()
-        self._stamps.clear()
+    def discard_unsent(self) -> None:
+        """Drops what is not sent: the scan ended early, and the next one finds it again."""
+        self._batcher.flush()
+        self._versions.clear()
         self._sending = 0
 
-    def wait_until_done(self) -> None:
-        """Waits until the workers took everything, and a while for them to finish it."""
-        while self._ask(self._lane.waiting):
-            self._pause()
-        patience_s = time.monotonic() + LAST_BATCHES_S
-        while time.monotonic() < patience_s and self._ask(self._in_work):
-            self._pause()
+    def wait_for_workers(self, check: Callable[[], None]) -> None:
+        """Waits until the queue is empty, and up to LAST_BATCHES_S until no worker is busy."""
+        while self._retry(self._queue_writer.waiting, check):
+            self._pause(check)
+        deadline_s = time.monotonic() + LAST_BATCHES_S
+        while time.monotonic() < deadline_s and self._retry(self._in_progress, check):
+            self._pause(check)
 
-    def _send(self, batch: Batch, behind: int = 0) -> None:
+    def _send(self, batch: Batch, check: Callable[[], None], behind: int = 0) -> None:
         self._sending = len(batch) + behind
         while self._room <= 0:
-            self._room = self._ask(self._lane.room)
+            self._room = self._retry(self._queue_writer.room, check)
             if self._room <= 0:
-                self._pause()
-        self._ask(lambda: self._lane.send(batch))
+                self._pause(check)
+        self._retry(lambda: self._queue_writer.send_batch(batch), check)
         self._room -= 1
         for path in batch.paths:
-            if (stamp := self._stamps.pop(path, None)) is not None:
-                self._in_flight.sent(path, stamp)
+            if (version := self._versions.pop(path, None)) is not None:
+                self._in_flight.mark_sent(path, version)
         self._sending = behind
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
+    def _retry(self, call: Callable[[], Answer], check: Callable[[], None]) -> Answer:
         while True:
             try:
-                answer = question()
+                answer = call()
             except (RedisError, OSError, Unreachable) as error:
                 self._broker_health.failed(error)
                 while not self._broker_health.allows_attempt():
-                    self._pause()
+                    self._pause(check)
             else:
                 self._broker_health.succeeded()
                 return answer
 
-    def _pause(self) -> None:
-        self.check()
-        self.waited_s += LOOK_S
-        sleep(self._stop, LOOK_S)
+    def _pause(self, check: Callable[[], None]) -> None:
+        check()
+        self.waited_s += POLL_S
+        sleep(self._stop, POLL_S)
+
+
+def _escaped_within_limit(paths: list[str]) -> list[str]:
+    escaped = [escape_path(path) for path in paths]
+    too_long = [path for path in escaped if len(path) > MAX_PATH_CHARS]
+    if too_long:
+        log.warning(fields("paths too long for a message", count=len(too_long), first=too_long[0][:100]))
+    return [path for path in escaped if len(path) <= MAX_PATH_CHARS]

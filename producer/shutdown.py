@@ -1,4 +1,4 @@
-"""Ends threads that wait: every wait of theirs goes through here."""
+"""Stops the producer: on signals, and in every wait of its threads."""
 
 import signal
 import threading
@@ -24,9 +24,9 @@ def check(stop: threading.Event) -> None:
 
 @contextmanager
 def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Sets `stop` at each of these signals while the block runs.
+    """Sets `stop` on SIGTERM and SIGINT while the block runs.
 
-    A second one changes nothing: ending takes 2 s at most, and `timeout` and terminals like to signal twice.
+    A second signal has no effect: the shutdown takes 2 s at most, and `timeout` and terminals often signal twice.
     """
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

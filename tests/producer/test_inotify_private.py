@@ -39,7 +39,7 @@ PARAMETERS = {
     (InotifyWatchGroup, "_remove_watch_internally"): ("self", "wd"),
 }
 # Private names that producer/inotify.py defines itself.
-OURS = {"_is_folder_that_left", "_observed", "_on_exhausted", "_on_overflow"}
+OURS = {"_is_folder_moved_out", "_observed", "_on_exhausted", "_on_overflow"}
 
 
 def members_of(owner: type) -> set[str]:

@@ -1,4 +1,4 @@
-"""What changed while nobody watched is found by a scan, and nothing else is sent."""
+"""Changes without events are found by a scan, and nothing else is sent."""
 
 import shutil
 from pathlib import Path
@@ -182,7 +182,7 @@ def test_it_scans_again_after_the_pause(
 
     with producing(settings.model_copy(update={"rescan_s": 0.2})):
         rest()
-        # Nobody is told about this one: it is in the index and was never on the disk.
+        # No event reports this one: it is in the index and was never on the disk.
         side.put_ghosts("ghost.jpg")
 
         until(lambda: list(side.files) == ["first.jpg"])

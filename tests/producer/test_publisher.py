@@ -7,18 +7,18 @@ from producer.publisher import LivePublisher
 
 
 class Queue:
-    """A lane that is as short as the test wants; it can be away."""
+    """A queue that is as short as the test wants; it can be unavailable."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.batches: list[Batch] = []
-        self.is_away = False
+        self.is_unavailable = False
 
     def room(self) -> int:
         return self.most - len(self.batches)
 
-    def send(self, batch: Batch) -> None:
-        if self.is_away:
+    def send_batch(self, batch: Batch) -> None:
+        if self.is_unavailable:
             raise ConnectionError
         self.batches.append(batch)
 
@@ -27,40 +27,40 @@ def batches(*names: str) -> list[Batch]:
     return [Batch([name], []) for name in names]
 
 
-def test_what_finds_room_goes_by_the_express_lane() -> None:
+def test_what_finds_room_goes_by_the_express_queue() -> None:
     express, bulk = Queue(2), Queue(9)
-    outbox = LivePublisher(express, bulk)
-    outbox.put(batches("a", "b"))
+    live_publisher = LivePublisher(express, bulk)
+    live_publisher.add_batches(batches("a", "b"))
 
-    outbox.send()
+    live_publisher.publish_batches()
 
-    assert (express.batches, bulk.batches, len(outbox)) == (batches("a", "b"), [], 0)
+    assert (express.batches, bulk.batches, len(live_publisher)) == (batches("a", "b"), [], 0)
 
 
-def test_what_does_not_goes_the_way_of_a_scan_and_stays_there() -> None:
+def test_what_finds_no_room_goes_to_the_bulk_queue_and_stays_there() -> None:
     express, bulk = Queue(1), Queue(1)
-    outbox = LivePublisher(express, bulk)
-    outbox.put(batches("a", "b", "c"))
-    outbox.send()
-    assert (express.batches, bulk.batches, len(outbox)) == (batches("a"), batches("b"), 1)
+    live_publisher = LivePublisher(express, bulk)
+    live_publisher.add_batches(batches("a", "b", "c"))
+    live_publisher.publish_batches()
+    assert (express.batches, bulk.batches, len(live_publisher)) == (batches("a"), batches("b"), 1)
 
     express.batches.clear()
-    outbox.put(batches("new"))
-    outbox.send()
+    live_publisher.add_batches(batches("new"))
+    live_publisher.publish_batches()
 
-    assert (express.batches, bulk.batches, len(outbox)) == (batches("new"), batches("b"), 1)
+    assert (express.batches, bulk.batches, len(live_publisher)) == (batches("new"), batches("b"), 1)
 
 
-def test_nothing_is_lost_while_the_broker_is_away() -> None:
+def test_nothing_is_lost_while_the_broker_is_unavailable() -> None:
     express, bulk = Queue(9), Queue(9)
-    outbox = LivePublisher(express, bulk)
-    express.is_away = True
-    outbox.put(batches("a", "b"))
+    live_publisher = LivePublisher(express, bulk)
+    express.is_unavailable = True
+    live_publisher.add_batches(batches("a", "b"))
     with pytest.raises(ConnectionError):
-        outbox.send()
-    assert len(outbox) == 2
+        live_publisher.publish_batches()
+    assert len(live_publisher) == 2
 
-    express.is_away = False
-    outbox.send()
+    express.is_unavailable = False
+    live_publisher.publish_batches()
 
-    assert (express.batches, len(outbox)) == (batches("a", "b"), 0)
+    assert (express.batches, len(live_publisher)) == (batches("a", "b"), 0)

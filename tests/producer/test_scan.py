@@ -17,9 +17,9 @@ def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:
     return {path: KnownFile(path=path, status="indexed", size_bytes=size_bytes, mtime_ns=mtime_ns)}
 
 
-@pytest.mark.parametrize("stamp", [FileVersion(1, 3), FileVersion(2, 2), FileVersion(2, 3)])
-def test_a_file_of_another_size_or_time_differs(stamp: FileVersion) -> None:
-    assert changed_files([FileEntry("a", stamp)], known("a", 1, 2)) == [FileEntry("a", stamp)]
+@pytest.mark.parametrize("version", [FileVersion(1, 3), FileVersion(2, 2), FileVersion(2, 3)])
+def test_a_file_of_another_size_or_time_differs(version: FileVersion) -> None:
+    assert changed_files([FileEntry("a", version)], known("a", 1, 2)) == [FileEntry("a", version)]
 
 
 def test_a_file_of_the_same_size_and_time_does_not() -> None:
@@ -30,36 +30,36 @@ def test_an_unknown_file_does() -> None:
     assert changed_files([FileEntry("b", FileVersion(1, 2))], known("a", 1, 2)) == [FileEntry("b", FileVersion(1, 2))]
 
 
-def test_a_file_whose_name_cannot_be_said_is_known_by_its_escaped_name() -> None:
+def test_a_file_whose_name_is_not_utf8_is_known_by_its_escaped_name() -> None:
     assert changed_files([FileEntry("\udce9.jpg", FileVersion(5, 5))], known("\\xe9.jpg", 0, 0)) == []
     assert len(changed_files([FileEntry("\udce8.jpg", FileVersion(5, 5))], known("\\xe9.jpg", 0, 0))) == 1
 
 
-def test_a_new_file_is_the_new_name_of_a_vanished_one_only_once() -> None:
-    vanished = MissingFiles()
-    vanished.add("old", FileVersion(1, 1))
+def test_a_new_file_is_the_new_name_of_a_missing_one_only_once() -> None:
+    missing = MissingFiles()
+    missing.add_file("old", FileVersion(1, 1))
 
-    assert vanished.take_move_source(FileEntry("other", FileVersion(1, 2))) is None
-    assert vanished.take_move_source(FileEntry("new", FileVersion(1, 1))) == "old"
-    assert vanished.take_move_source(FileEntry("copy", FileVersion(1, 1))) is None
-    assert len(vanished) == 0
+    assert missing.take_move_source(FileEntry("other", FileVersion(1, 2))) is None
+    assert missing.take_move_source(FileEntry("new", FileVersion(1, 1))) == "old"
+    assert missing.take_move_source(FileEntry("copy", FileVersion(1, 1))) is None
+    assert len(missing) == 0
 
 
 def test_among_twins_the_same_name_is_the_better_guess() -> None:
-    vanished = MissingFiles()
+    missing = MissingFiles()
     for name in ("trip/1.jpg", "trip/2.jpg", "trip/3.jpg"):
-        vanished.add(name, FileVersion(1, 1))
+        missing.add_file(name, FileVersion(1, 1))
 
-    assert vanished.take_move_source(FileEntry("journey/2.jpg", FileVersion(1, 1))) == "trip/2.jpg"
-    assert sorted(vanished.rest()) == ["trip/1.jpg", "trip/3.jpg"]
+    assert missing.take_move_source(FileEntry("journey/2.jpg", FileVersion(1, 1))) == "trip/2.jpg"
+    assert sorted(missing.unmoved_paths()) == ["trip/1.jpg", "trip/3.jpg"]
 
 
 def test_what_does_not_fit_in_is_counted() -> None:
-    vanished = MissingFiles(most_paths=2)
+    missing = MissingFiles(max_paths=2)
     for number in range(5):
-        vanished.add(str(number), FileVersion(number, number))
+        missing.add_file(str(number), FileVersion(number, number))
 
-    assert (len(vanished), vanished.left_over, sorted(vanished.rest())) == (5, 3, ["0", "1"])
+    assert (len(missing), missing.overflowed, sorted(missing.unmoved_paths())) == (5, 3, ["0", "1"])
 
 
 stamps = st.tuples(st.integers(0, 2), st.integers(0, 2)).map(lambda pair: FileVersion(*pair))
@@ -67,16 +67,16 @@ stamps = st.tuples(st.integers(0, 2), st.integers(0, 2)).map(lambda pair: FileVe
 
 @settings(deadline=None)  # other tests may keep the machine busy
 @given(st.lists(stamps), st.lists(stamps))
-def test_every_vanished_file_either_moved_or_was_removed(old: list[FileVersion], new: list[FileVersion]) -> None:
-    vanished = MissingFiles()
-    for number, stamp in enumerate(old):
-        vanished.add(f"old{number}", stamp)
-    moves = [vanished.take_move_source(FileEntry(f"new{number}", stamp)) for number, stamp in enumerate(new)]
+def test_every_missing_file_either_moved_or_was_deleted(old: list[FileVersion], new: list[FileVersion]) -> None:
+    missing = MissingFiles()
+    for number, version in enumerate(old):
+        missing.add_file(f"old{number}", version)
+    moves = [missing.take_move_source(FileEntry(f"new{number}", version)) for number, version in enumerate(new)]
 
     moved = [name for name in moves if name is not None]
-    assert sorted(moved + vanished.rest()) == sorted(f"old{number}" for number in range(len(old)))
-    assert all(old[int(name[3:])] == stamp for name, stamp in zip(moves, new, strict=True) if name is not None)
-    assert len(vanished) == len(vanished.rest())
+    assert sorted(moved + missing.unmoved_paths()) == sorted(f"old{number}" for number in range(len(old)))
+    assert all(old[int(name[3:])] == version for name, version in zip(moves, new, strict=True) if name is not None)
+    assert len(missing) == len(missing.unmoved_paths())
 
 
 @pytest.mark.parametrize(
@@ -90,37 +90,37 @@ def test_a_scan_asks_before_it_removes_a_hundred_files_that_are_three_tenths(
 
 
 def test_a_permission_is_used_up_by_the_scan_that_needs_it() -> None:
-    removals = DeletionGuard(0.3, 100, is_allowed=True)
+    deletion_guard = DeletionGuard(0.3, 100, is_allowed=True)
 
-    assert not removals.blocks(50, 100)
-    assert not removals.is_used
-    assert not removals.blocks(100, 100)
-    assert removals.is_used
+    assert not deletion_guard.blocks(50, 100)
+    assert not deletion_guard.is_used
+    assert not deletion_guard.blocks(100, 100)
+    assert deletion_guard.is_used
 
 
-def scan_of(library: Path, *, overtaken: bool) -> Scan:
+def scan_of(library: Path, *, superseded: bool) -> Scan:
     return Scan(
         Library(library, Candidates(("jpg",))),
         # It only checks here and asks and sends nothing; that is tested with a real broker in test_scans.py.
         index=None,  # type: ignore[arg-type]
-        outlet=None,  # type: ignore[arg-type]
+        scan_publisher=None,  # type: ignore[arg-type]
         settle_s=0.1,
-        removals=DeletionGuard(0.3, 100),
+        deletion_guard=DeletionGuard(0.3, 100),
         is_pending=lambda *_: False,
-        is_overtaken=lambda: overtaken,
-        touch=lambda _: None,
+        is_superseded=lambda: superseded,
+        put_event=lambda _: None,
     )
 
 
-def test_a_scan_that_is_overtaken_ends(library: Path) -> None:
-    scan_of(library, overtaken=False).check()
+def test_a_superseded_scan_ends(library: Path) -> None:
+    scan_of(library, superseded=False).check()
 
     with pytest.raises(ScanSuperseded):
-        scan_of(library, overtaken=True).check()
+        scan_of(library, superseded=True).check()
 
 
 def test_a_scan_ends_when_its_library_is_another_folder(library: Path) -> None:
-    scan = scan_of(library, overtaken=False)
+    scan = scan_of(library, superseded=False)
     library.rename(library.with_name("before"))
 
     with pytest.raises(LibraryOffline, match="missing"):

@@ -1,6 +1,6 @@
-"""When to scan, and when to begin anew."""
+"""When to scan, and when to restart a scan."""
 
-from producer.scan_scheduler import OVERTAKEN_S, is_overtaken, pause_s
+from producer.scan_scheduler import SUPERSEDED_AFTER_S, is_superseded, pause_s
 
 
 def test_between_scans_is_the_setting_or_ten_times_what_a_scan_works() -> None:
@@ -8,7 +8,7 @@ def test_between_scans_is_the_setting_or_ten_times_what_a_scan_works() -> None:
     assert pause_s(300.0, 60.0) == 600.0
 
 
-def test_a_long_scan_begins_anew_when_another_was_asked_for() -> None:
-    assert is_overtaken(OVERTAKEN_S + 1, asked=True)
-    assert not is_overtaken(OVERTAKEN_S + 1, asked=False)
-    assert not is_overtaken(OVERTAKEN_S, asked=True)
+def test_a_long_scan_restarts_when_another_was_requested() -> None:
+    assert is_superseded(SUPERSEDED_AFTER_S + 1, requested=True)
+    assert not is_superseded(SUPERSEDED_AFTER_S + 1, requested=False)
+    assert not is_superseded(SUPERSEDED_AFTER_S, requested=True)
