@@ -1,4 +1,4 @@
-"""Groups paths into batches. The caller passes the time; no clock and no queue here."""
+"""Groups paths into batches. Independent of clock and queue: the caller passes the time."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Decides which files have settled, because no program writes to them any more. The caller passes time and versions."""
+"""Decides which files have settled. Independent of clock and disk: the caller passes time and file versions."""
 
 import heapq
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from lookalike.library.folder import FileVersion
 
 # A program that closes a file or moves it in has probably finished; a fifth of the wait still catches one more write.
 CLOSED_SHARE = 0.2
-# About 40 MB; beyond it a scan does the work, which keeps no list.
+# About 40 MB. Beyond that a scan finds the changes; it keeps no list of files.
 MAX_PATHS = 100_000
 
 

@@ -24,8 +24,8 @@ class InFlight:
         self._max_paths = max_paths
         self._longest_s = longest_s
         self._lock = threading.Lock()
-        # When each was sent, by the hash of path and version: 64 bits, which no two of so few share. In the order of
-        # sending; a plain dict keeps it too, but looks for its first entry past all that were deleted.
+        # Time of sending by the hash of path and version: a collision of 64 bits is improbable among so few. Oldest
+        # first; a plain dict keeps the order too, but searches its first entry past all the deleted ones.
         self._sent: OrderedDict[int, float] = OrderedDict()
 
     def __len__(self) -> int:

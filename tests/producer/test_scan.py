@@ -101,7 +101,7 @@ def test_a_permission_is_used_up_by_the_scan_that_needs_it() -> None:
 def scan_of(library: Path, *, superseded: bool) -> Scan:
     return Scan(
         Library(library, Candidates(("jpg",))),
-        # It only checks here and asks and sends nothing; that is tested with a real broker in test_scans.py.
+        # `check` uses neither index nor publisher; test_offline_changes.py tests both with a real broker.
         index=None,  # type: ignore[arg-type]
         scan_publisher=None,  # type: ignore[arg-type]
         settle_s=0.1,
