@@ -1,1 +1,1 @@
-"""The producer: watches the library and asks the workers to look at paths."""
+"""The producer: watches the library and asks the workers to sync paths."""

@@ -9,9 +9,9 @@ from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.log import log_to_stderr
 from lookalike.settings import read_settings
 from producer.service import Service
-from producer.signals import stop_on_signals
+from producer.shutdown import stop_on_signals
 
-EXIT_WRONG = 1  # the settings are wrong, or a part failed; the log says which
+EXIT_FAILED = 1  # the settings are wrong, or a thread failed; the log says which
 
 
 def main() -> int:
@@ -20,12 +20,12 @@ def main() -> int:
         service = _service()
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_WRONG
+        return EXIT_FAILED
     log_to_stderr()
-    # It counts its own tries aloud, once a second and 20 times; we say once that the broker is away.
+    # Celery logs its own retries once a second, 20 times; we log once that the broker is unavailable.
     logging.getLogger("celery.backends").setLevel(logging.CRITICAL + 1)
     with stop_on_signals(service.stop):
-        return 0 if service.run() else EXIT_WRONG
+        return 0 if service.run() else EXIT_FAILED
 
 
 def _service() -> Service:

@@ -1,4 +1,4 @@
-"""How long to wait before the next try. Knows not what is tried."""
+"""The wait before the next attempt. Independent of what is retried."""
 
 import random
 from collections.abc import Callable

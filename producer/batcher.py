@@ -1,9 +1,9 @@
-"""Puts paths together into batches. Knows no clock and no queue."""
+"""Groups paths into batches. Independent of clock and queue: the caller passes the time."""
 
 from typing import NamedTuple
 
-# What each batch costs besides is as much as two small photos.
-LEAST_PATHS = 8
+# The fixed cost of a batch equals that of two small photos.
+MIN_PATHS = 8
 
 
 class Change(NamedTuple):
@@ -11,12 +11,12 @@ class Change(NamedTuple):
 
     paths: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    # Of the files, as far as anybody looked.
+    # Of the files whose size is known.
     size_bytes: int = 0
 
 
 class Batch(NamedTuple):
-    """What one message says."""
+    """The paths of one message."""
 
     paths: list[str]
     gone: list[str]
@@ -25,19 +25,20 @@ class Batch(NamedTuple):
         return len(self.paths) + len(self.gone)
 
 
-def shared_out(batch: Batch, processes: int) -> list[Batch]:
-    """The last paths of many, or all of a few, in parts: all processes have some, and end at about the same time.
+def split_evenly(batch: Batch, processes: int) -> list[Batch]:
+    """Splits the last batch among the processes, so that they finish at about the same time.
 
-    Two parts for each process, because images differ. Names that left stay together with what may have their vectors.
+    Two parts for each process, because images differ. A batch with `gone` paths stays whole: a new path in it may
+    copy the vector of an old one.
     """
-    parts = 1 if batch.gone else max(1, min(2 * processes, len(batch) // LEAST_PATHS))
+    parts = 1 if batch.gone else max(1, min(2 * processes, len(batch) // MIN_PATHS))
     return [Batch(batch.paths[part::parts], batch.gone) for part in range(parts)]
 
 
-class Batching:
-    """Batches of `batch_paths` paths or `batch_bytes` of files, or what came together within `batch_wait_s`.
+class Batcher:
+    """Batches of `batch_paths` paths or `batch_bytes` of files, or the paths of `batch_wait_s`.
 
-    Bytes count because they tell the time that a batch takes: new files wait for it, and at the end other processes.
+    Bytes are limited because they predict how long a batch takes, and new files wait for it.
     A change is never split, because the worker copies the vector of a moved file from its old name.
     """
 
@@ -53,8 +54,8 @@ class Batching:
     def __len__(self) -> int:
         return len(self._paths) + len(self._gone)
 
-    def add(self, change: Change, now_s: float) -> list[Batch]:
-        """Takes a change; returns the batches that it filled."""
+    def add_change(self, change: Change, now_s: float) -> list[Batch]:
+        """Adds a change; returns the batches that it filled."""
         paths = len(self) + len(change.paths) + len(change.gone)
         is_too_much = paths > self._batch_paths or self._size_bytes + change.size_bytes > self._batch_bytes
         full = self.flush() if len(self) and is_too_much else []
@@ -67,11 +68,11 @@ class Batching:
         return full + self.flush() if is_full else full
 
     def due(self, now_s: float) -> list[Batch]:
-        """The batch that waited long enough, if there is one."""
+        """The batch whose wait is over, if there is one."""
         return self.flush() if len(self) and now_s >= self._since_s + self._batch_wait_s else []
 
     def flush(self) -> list[Batch]:
-        """The batch as it is, if there is one."""
+        """The unfinished batch, if there is one."""
         if not len(self):
             return []
         batch = Batch(list(self._paths), list(self._gone))

@@ -1,4 +1,4 @@
-"""Whether the broker can be reached. Says so once when it goes and once when it is back."""
+"""A circuit breaker for the broker. Logs once when the broker becomes unavailable and once when it is back."""
 
 import logging
 import threading
@@ -11,9 +11,9 @@ log = logging.getLogger(__name__)
 
 
 class BrokerHealth:
-    """What the threads found when they last spoke to the broker.
+    """The outcome of the last attempts of all threads to use the broker.
 
-    `on_return` is called when it answers again after having been away: it may have lost messages.
+    `on_return` is called when the broker answers after an outage: it may have lost messages.
     """
 
     def __init__(self, on_return: Callable[[], None], now_s: Callable[[], float]) -> None:
@@ -22,41 +22,41 @@ class BrokerHealth:
         self._lock = threading.Lock()
         self._attempts = 0
         self._retry_at_s = 0.0
-        self._ever = False
+        self._was_available = False
 
     @property
-    def is_away(self) -> bool:
-        """Whether the last try failed."""
+    def is_unavailable(self) -> bool:
+        """Whether the last attempt failed."""
         return self._attempts > 0
 
     @property
-    def is_there(self) -> bool:
-        """Whether the last try worked."""
-        return self._ever and not self.is_away
+    def is_available(self) -> bool:
+        """Whether the last attempt succeeded."""
+        return self._was_available and not self.is_unavailable
 
     def allows_attempt(self) -> bool:
         """Whether the wait after the last failure is over."""
-        return not self.is_away or self._now_s() >= self._retry_at_s
+        return not self.is_unavailable or self._now_s() >= self._retry_at_s
 
     def failed(self, error: Exception) -> None:
-        """Tells that the broker did not answer."""
+        """Records that the broker did not answer."""
         with self._lock:
-            if not self.is_away:
-                log.warning(fields("broker away, waiting for it", error=str(error)))
+            if not self.is_unavailable:
+                log.warning(fields("broker unavailable, retrying", error=str(error)))
             self._attempts += 1
             self._retry_at_s = self._now_s() + backoff_s(self._attempts)
 
     def succeeded(self) -> None:
-        """Tells that the broker answered."""
+        """Records that the broker answered."""
         with self._lock:
-            back, self._attempts = self.is_away, 0
-            again, self._ever = back and self._ever, True
+            back, self._attempts = self.is_unavailable, 0
+            again, self._was_available = back and self._was_available, True
         if back:
-            log.info("broker back")
+            log.info("broker available again")
         if again:
             self._on_return()
 
     def restarted(self) -> None:
-        """Tells that the broker is another process than before or was emptied, though nobody saw it away."""
+        """Records that the broker was restarted or emptied between two attempts."""
         log.info("broker was restarted or emptied")
         self._on_return()

@@ -1,4 +1,4 @@
-"""Which files are at rest: nobody writes to them any more. Knows no clock and no disk, both are told to it."""
+"""Decides which files have settled. Independent of clock and disk: the caller passes time and file versions."""
 
 import heapq
 from dataclasses import dataclass
@@ -6,28 +6,28 @@ from typing import NamedTuple
 
 from lookalike.library.folder import FileVersion
 
-# Who closes a file or moves it in is most likely done; a fifth of the wait still catches a second write.
+# A program that closes a file or moves it in has probably finished; a fifth of the wait still catches one more write.
 CLOSED_SHARE = 0.2
-# About 40 MB; beyond it a scan does the work, which keeps no list.
-MOST_PATHS = 100_000
+# About 40 MB. Beyond that a scan finds the changes; it keeps no list of files.
+MAX_PATHS = 100_000
 
 
 class Settled(NamedTuple):
-    """A file at rest, and the names that it had before and nobody has been told about."""
+    """A settled file, and its former names that are not published yet."""
 
     path: str
-    stamp: FileVersion
+    version: FileVersion
     gone: tuple[str, ...]
 
 
 @dataclass(slots=True)
-class _Resting:
-    stamp: FileVersion
+class _Waiting:
+    version: FileVersion
     since_s: float
     wait_s: float
     gone: tuple[str, ...]
-    # When it is looked at next, at the latest; infinity if it is not in the heap.
-    look_s: float = float("inf")
+    # Time of its earliest entry in the heap; infinity if it has none.
+    heap_s: float = float("inf")
 
     @property
     def due_s(self) -> float:
@@ -35,79 +35,79 @@ class _Resting:
 
 
 class Debouncer:
-    """Files whose size and mtime have to stay the same for `settle_s` before anybody reads them."""
+    """Files whose version has to stay the same for `settle_s` before they are published."""
 
-    def __init__(self, settle_s: float, most_paths: int = MOST_PATHS) -> None:
+    def __init__(self, settle_s: float, max_paths: int = MAX_PATHS) -> None:
         self._settle_s = settle_s
-        self._most_paths = most_paths
-        self._resting: dict[str, _Resting] = {}
-        # When to look at a path. What was put off since is looked at too early and put in again.
+        self._max_paths = max_paths
+        self._waiting: dict[str, _Waiting] = {}
+        # A heap of (time, path). A path whose wait was extended is popped too early and pushed again.
         self._by_due: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
-        return len(self._resting)
+        return len(self._waiting)
 
     def __contains__(self, path: str) -> bool:
-        return path in self._resting
+        return path in self._waiting
 
     def observe(
-        self, path: str, stamp: FileVersion, now_s: float, *, closed: bool = False, gone: tuple[str, ...] = ()
+        self, path: str, version: FileVersion, now_s: float, *, closed: bool = False, gone: tuple[str, ...] = ()
     ) -> bool:
-        """Begins or goes on watching a file that is `stamp` now; False if there are too many already."""
+        """Starts or updates the wait of a file that is `version` now; False if there are too many files already."""
         wait_s = self._settle_s * (CLOSED_SHARE if closed else 1.0)
-        resting = self._resting.get(path)
-        if resting is None:
-            if len(self._resting) >= self._most_paths:
+        waiting = self._waiting.get(path)
+        if waiting is None:
+            if len(self._waiting) >= self._max_paths:
                 return False
-            resting = _Resting(stamp, now_s, wait_s, gone)
-            self._resting[path] = resting
-        elif resting.stamp == stamp:
-            resting.wait_s = min(resting.wait_s, wait_s)
-            resting.gone = _merged(resting.gone, gone)
+            waiting = _Waiting(version, now_s, wait_s, gone)
+            self._waiting[path] = waiting
+        elif waiting.version == version:
+            waiting.wait_s = min(waiting.wait_s, wait_s)
+            waiting.gone = _without_duplicates(waiting.gone, gone)
         else:
-            resting.stamp, resting.since_s, resting.wait_s = stamp, now_s, wait_s
-            resting.gone = _merged(resting.gone, gone)
-        self._plan(path, resting)
+            waiting.version, waiting.since_s, waiting.wait_s = version, now_s, wait_s
+            waiting.gone = _without_duplicates(waiting.gone, gone)
+        self._plan(path, waiting)
         return True
 
-    def forget(self, path: str) -> tuple[str, ...]:
-        """Stops watching a file that left or is called otherwise; returns the names it had before."""
-        resting = self._resting.pop(path, None)
-        return () if resting is None else resting.gone
+    def discard(self, path: str) -> tuple[str, ...]:
+        """Ends the wait of a file that was deleted or renamed; returns its former names."""
+        waiting = self._waiting.pop(path, None)
+        return () if waiting is None else waiting.gone
 
     def due(self, now_s: float) -> list[str]:
-        """Files that were at rest long enough if they are still as they were; answer each with `looked`."""
+        """Files whose wait is over. Call `confirm` for each with its present version."""
         paths: dict[str, None] = {}
         while self._by_due and self._by_due[0][0] <= now_s:
             _, path = heapq.heappop(self._by_due)
-            resting = self._resting.get(path)
-            if resting is None:
+            waiting = self._waiting.get(path)
+            if waiting is None:
                 continue
-            resting.look_s = float("inf")
-            if resting.due_s <= now_s:
+            waiting.heap_s = float("inf")
+            if waiting.due_s <= now_s:
                 paths[path] = None
             else:
-                self._plan(path, resting)
+                self._plan(path, waiting)
         return list(paths)
 
-    def confirm(self, path: str, stamp: FileVersion, now_s: float) -> Settled | None:
-        """Tells what a due file is now. It is at rest and leaves, or somebody wrote and it waits the whole time."""
-        resting = self._resting.get(path)
-        if resting is None:
+    def confirm(self, path: str, version: FileVersion, now_s: float) -> Settled | None:
+        """The settled file if its version is unchanged; otherwise None, and the whole wait starts again."""
+        waiting = self._waiting.get(path)
+        if waiting is None:
             return None
-        if resting.stamp == stamp:
-            del self._resting[path]
-            return Settled(path, stamp, tuple(old for old in resting.gone if old != path))
-        resting.stamp, resting.since_s, resting.wait_s = stamp, now_s, self._settle_s
-        self._plan(path, resting)
+        if waiting.version == version:
+            del self._waiting[path]
+            return Settled(path, version, tuple(old for old in waiting.gone if old != path))
+        waiting.version, waiting.since_s, waiting.wait_s = version, now_s, self._settle_s
+        self._plan(path, waiting)
         return None
 
-    def _plan(self, path: str, resting: _Resting) -> None:
-        """One look at a time is enough, however many events there are."""
-        if resting.due_s < resting.look_s:
-            resting.look_s = resting.due_s
-            heapq.heappush(self._by_due, (resting.due_s, path))
+    def _plan(self, path: str, waiting: _Waiting) -> None:
+        """Keeps one entry in the heap for each file, however many events there are."""
+        if waiting.due_s < waiting.heap_s:
+            waiting.heap_s = waiting.due_s
+            heapq.heappush(self._by_due, (waiting.due_s, path))
 
 
-def _merged(before: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+def _without_duplicates(before: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*before, *more)))

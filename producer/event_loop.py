@@ -1,4 +1,4 @@
-"""The loop: takes events, waits for files to rest, sends batches. Never waits for a scan."""
+"""The event loop: handles events, debounces files, publishes batches. Never waits for a scan."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from producer.batcher import Batching, Change, shared_out
+from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
 from producer.events import (
@@ -21,48 +21,48 @@ from producer.events import (
     Moved,
     Touched,
 )
-from producer.folder_events import Folders
+from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
 from producer.library import Library
-from producer.live_publisher import LivePublisher
+from producer.publisher import LivePublisher
 from producer.watcher import Inbox
 
 log = logging.getLogger(__name__)
 
-# Between two turns: short while files settle, long enough to cost nothing (0.2 % of a core) while nothing happens.
+# The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
 BUSY_S = 0.02
 IDLE_S = 0.25
-MOST_EVENTS_A_TURN = 1000
-# Paths that wait for room in the queue. More of them stay in the inbox and with the settling ones, which are bounded.
-MOST_HELD = 20_000
+MAX_EVENTS_PER_TURN = 1000
+# Paths that wait for room in the queue. Further paths stay in the inbox and the debouncer, which are bounded.
+MAX_HELD = 20_000
 
 
-class Loop:
-    """One turn after the other, in one thread."""
+class EventLoop:
+    """Runs in one thread. The reporter reads `settling` and `held`."""
 
     def __init__(
         self,
         *,
         library: Library,
         inbox: Inbox,
-        settling: Debouncer,
-        batching: Batching,
-        outbox: LivePublisher,
+        debouncer: Debouncer,
+        batcher: Batcher,
+        live_publisher: LivePublisher,
         in_flight: InFlight,
-        folders: Folders,
+        folder_expander: FolderExpander,
         broker_health: BrokerHealth,
         processes: int,
         request_scan: Callable[[str], None],
-        report: Callable[["Loop"], None],
+        report: Callable[["EventLoop"], None],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._library = library
         self._inbox = inbox
-        self._settling = settling
-        self._batching = batching
-        self._outbox = outbox
+        self._debouncer = debouncer
+        self._batcher = batcher
+        self._live_publisher = live_publisher
         self._in_flight = in_flight
-        self._folders = folders
+        self._folder_expander = folder_expander
         self._broker_health = broker_health
         self._processes = processes
         self._request_scan = request_scan
@@ -71,111 +71,111 @@ class Loop:
 
     @property
     def settling(self) -> int:
-        """Paths that are not at rest, as far as they are known by now."""
-        return len(self._settling) + len(self._inbox) + len(self._folders)
+        """Paths that are not settled, as far as they are known by now."""
+        return len(self._debouncer) + len(self._inbox) + len(self._folder_expander)
 
     @property
     def held(self) -> int:
-        """Paths that are at rest and not enqueued."""
-        return len(self._batching) + len(self._outbox)
+        """Paths that are settled and not enqueued."""
+        return len(self._batcher) + len(self._live_publisher)
 
-    def run(self, stop: threading.Event) -> None:
-        """Runs until the producer ends."""
+    def process_events(self, stop: threading.Event) -> None:
+        """Handles events until `stop` is set."""
         while not stop.is_set():
-            if self.held < MOST_HELD:
-                self._take(self._inbox.take(BUSY_S if len(self._settling) or self.held else IDLE_S))
-                self._take_more()
+            if self.held < MAX_HELD:
+                self._handle_event(self._inbox.next_event(BUSY_S if len(self._debouncer) or self.held else IDLE_S))
+                self._drain_inbox()
             else:
                 stop.wait(BUSY_S)
             self._report(self)
-            self._release()
-            self._enqueue()
+            self._release_settled()
+            self._publish_batches()
             self._report(self)
 
-    def _take_more(self) -> None:
-        for _ in range(MOST_EVENTS_A_TURN):
-            if not len(self._inbox) or self.held >= MOST_HELD:
+    def _drain_inbox(self) -> None:
+        for _ in range(MAX_EVENTS_PER_TURN):
+            if not len(self._inbox) or self.held >= MAX_HELD:
                 return
-            self._take(self._inbox.take(0.0))
+            self._handle_event(self._inbox.next_event(0.0))
 
-    def _take(self, event: Event | None) -> None:
+    def _handle_event(self, event: Event | None) -> None:
         match event:
             case None:
                 pass
             case Touched(path, closed):
-                self._touch(path, closed=closed)
-                self._look_beside(path)
+                self._observe_file(path, closed=closed)
+                self._observe_other_names(path)
             case Gone(path):
-                self._left(path)
-                self._look_beside(path)
-                self._library.links.gone(path)
+                self._file_left(path)
+                self._observe_other_names(path)
+                self._library.links.remove_link(path)
             case Moved(old, new):
-                self._moved(old, new)
-                self._look_beside(old)
-                self._library.links.gone(old)
-                self._look_beside(new)
+                self._file_moved(old, new)
+                self._observe_other_names(old)
+                self._library.links.remove_link(old)
+                self._observe_other_names(new)
             case FolderAppeared() | FolderGone() | FolderMoved():
-                self._folders.take(event)
+                self._folder_expander.enqueue_event(event)
             case Lost(reason):
                 self._request_scan(reason)
 
-    def _touch(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
+    def _observe_file(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
         if not self._library.candidates.is_candidate(path):
             return False
-        stamp = self._library.look(path)
-        if stamp is None:
+        version = self._library.look(path)
+        if version is None:
             return False
-        if self._library.links.are_incomplete():
+        if self._library.links.pop_incomplete():
             self._request_scan("a file has another name somewhere")
-        if not self._settling.observe(path, stamp, self._now_s(), closed=closed, gone=gone):
+        if not self._debouncer.observe(path, version, self._now_s(), closed=closed, gone=gone):
             self._request_scan("too many files changed at once")
         return True
 
-    def _left(self, path: str) -> None:
-        self._remove((path, *self._settling.forget(path)))
+    def _file_left(self, path: str) -> None:
+        self._publish_removals((path, *self._debouncer.discard(path)))
 
-    def _moved(self, old: str, new: str) -> None:
-        gone = (old, *self._settling.forget(old))
-        if not self._touch(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
-            self._remove(gone)
+    def _file_moved(self, old: str, new: str) -> None:
+        gone = (old, *self._debouncer.discard(old))
+        if not self._observe_file(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
+            self._publish_removals(gone)
 
-    def _look_beside(self, path: str) -> None:
-        for link in self._library.links.beside(path):
-            if not self._touch(link, closed=False):
-                self._left(link)
+    def _observe_other_names(self, path: str) -> None:
+        for link in self._library.links.other_names(path):
+            if not self._observe_file(link, closed=False):
+                self._file_left(link)
 
-    def _remove(self, paths: tuple[str, ...]) -> None:
+    def _publish_removals(self, paths: tuple[str, ...]) -> None:
         for path in paths:
             if self._library.candidates.is_candidate(path):
-                # It may be back already; then it is a file to look at like any other.
+                # The file may be back already; then it is synced like any other.
                 is_gone = self._library.is_gone(path)
-                self._add(Change(gone=(path,)) if is_gone else Change(paths=(path,)))
+                self._add_change(Change(gone=(path,)) if is_gone else Change(paths=(path,)))
 
-    def _release(self) -> None:
+    def _release_settled(self) -> None:
         now_s = self._now_s()
-        if self.held < MOST_HELD:
-            for path in self._settling.due(now_s):
-                stamp = self._library.look(path)
-                if stamp is None:
-                    self._left(path)
+        if self.held < MAX_HELD:
+            for path in self._debouncer.due(now_s):
+                version = self._library.look(path)
+                if version is None:
+                    self._file_left(path)
                     continue
-                settled = self._settling.confirm(path, stamp, now_s)
+                settled = self._debouncer.confirm(path, version, now_s)
                 if settled is not None:
-                    self._in_flight.sent(path, stamp)
+                    self._in_flight.mark_sent(path, version)
                     gone = tuple(filter(self._library.is_gone, settled.gone))
-                    self._add(Change((path,), gone, stamp.size_bytes))
-        for batch in self._batching.due(now_s):
-            # Not while more are about to come: they would wait for more batches than need be.
-            self._outbox.put([batch] if self.settling else shared_out(batch, self._processes))
+                    self._add_change(Change((path,), gone, version.size_bytes))
+        for batch in self._batcher.due(now_s):
+            # Do not split a batch while more files are settling: they would wait behind more batches than necessary.
+            self._live_publisher.add_batches([batch] if self.settling else split_evenly(batch, self._processes))
 
-    def _add(self, change: Change) -> None:
-        self._outbox.put(self._batching.add(change, self._now_s()))
+    def _add_change(self, change: Change) -> None:
+        self._live_publisher.add_batches(self._batcher.add_change(change, self._now_s()))
 
-    def _enqueue(self) -> None:
-        if not len(self._outbox) or not self._broker_health.allows_attempt():
+    def _publish_batches(self) -> None:
+        if not len(self._live_publisher) or not self._broker_health.allows_attempt():
             return
         try:
-            self._outbox.send()
+            self._live_publisher.publish_batches()
         except (RedisError, OSError, Unreachable) as error:
             self._broker_health.failed(error)
         else:

@@ -1,4 +1,4 @@
-"""Counts the files of the library: at once for a scan, and again when events changed their number."""
+"""Counts the files of the library: at once for a scan, and again after events that may change their number."""
 
 import logging
 import threading
@@ -10,14 +10,14 @@ from producer.shutdown import Stopped, sleep
 
 log = logging.getLogger(__name__)
 
-# A burst is counted once, when it is over or has lasted this long.
+# A burst of events leads to one count, when it is over or has lasted this long.
 QUIET_S = 0.2
 LONGEST_QUIET_S = 2.0
 # Counting takes a tenth of the time at most: 5 s at a million files are followed by 50 s of rest.
 PAUSE_SHARE = 10.0
 
 
-class Counter:
+class FileCounter:
     """The number of files, exact whenever `is_due` is False, in constant memory. Several threads use it."""
 
     def __init__(
@@ -42,30 +42,30 @@ class Counter:
         """Whether the number may have changed since it was counted."""
         return self._changed.is_set() or self._counting.locked()
 
-    def changed(self) -> None:
-        """Tells that there may be more or fewer files than before."""
+    def mark_changed(self) -> None:
+        """Makes a count due: there may be more or fewer files than before."""
         self._changed_at_s = self._now_s()
         self._changed.set()
 
     def wake(self) -> None:
-        """Ends its wait, so that it sees that the producer ends."""
+        """Interrupts the wait, so that the thread sees that the producer ends."""
         self._changed.set()
 
-    def count(self) -> None:
-        """Counts now. What changes meanwhile makes another count due. Raises Stopped."""
+    def count_files(self) -> None:
+        """Counts now. A change meanwhile makes another count due. Raises Stopped."""
         with self._counting:
             self._changed.clear()
             begun_s = self._now_s()
             counted = self._count(self._stop.is_set)
             if counted is None:
                 raise Stopped
-            # A library that left while it was counted has no number.
+            # The count of a library that went offline meanwhile is wrong.
             if self._may_count():
                 self.latest = counted
             ended_s = self._now_s()
             self._rest_until_s = ended_s + PAUSE_SHARE * (ended_s - begun_s)
 
-    def run(self) -> None:
+    def count_when_due(self) -> None:
         """Counts whenever it is due, until the producer ends. Raises Stopped."""
         while True:
             while not self._changed.wait(1.0):
@@ -76,7 +76,7 @@ class Counter:
             ):
                 sleep(self._stop, min(QUIET_S, max(0.01, self._rest_until_s - now_s)))
             if self._may_count():
-                self.count()
+                self.count_files()
             else:
-                # The scan after its return counts anyway.
+                # The scan after the library returned counts anyway.
                 self._changed.clear()

@@ -1,7 +1,7 @@
-"""What happens to a folder happens to its files: turns folder events into file events.
+"""Expands folder events into events of their files.
 
-watchdog is silent about the files of a folder that left, because it cannot know them; the index does. This
-may take a while, so it has a thread of its own and holds up neither the loop nor a scan.
+watchdog cannot name the files of a folder that was deleted or moved; the index can. Expanding takes a while, so it
+runs in a thread of its own and delays neither the event loop nor a scan.
 """
 
 import queue
@@ -14,39 +14,39 @@ from producer.index_client import IndexClient
 from producer.library import Library
 from producer.shutdown import check, sleep
 
-MOST_FOLDERS = 10_000
+MAX_FOLDERS = 10_000
 
 
-class Folders:
-    """Folder events that wait to be told as file events."""
+class FolderExpander:
+    """Folder events that wait to be expanded."""
 
     def __init__(
         self,
         library: Library,
         index: IndexClient,
-        tell: Callable[[Event], None],
+        put_event: Callable[[Event], None],
         has_room: Callable[[], bool],
         stop: threading.Event,
     ) -> None:
         self._library = library
         self._index = index
-        self._tell = tell
+        self._put_event = put_event
         self._has_room = has_room
         self._stop = stop
-        self._waiting: queue.Queue[FolderEvent] = queue.Queue(MOST_FOLDERS)
+        self._waiting: queue.Queue[FolderEvent] = queue.Queue(MAX_FOLDERS)
 
     def __len__(self) -> int:
         return self._waiting.unfinished_tasks
 
-    def take(self, event: FolderEvent) -> None:
-        """Leaves a folder event to be told; too many of them ask for a scan instead."""
+    def enqueue_event(self, event: FolderEvent) -> None:
+        """Enqueues a folder event; when there are too many, a scan is requested instead."""
         try:
             self._waiting.put_nowait(event)
         except queue.Full:
-            self._tell(Lost("too many folders changed at once"))
+            self._put_event(Lost("too many folders changed at once"))
 
-    def run(self) -> None:
-        """Tells what happened to files until the producer ends. Raises Stopped."""
+    def expand_events(self) -> None:
+        """Expands events until the producer ends. Raises Stopped."""
         while True:
             check(self._stop)
             try:
@@ -66,24 +66,26 @@ class Folders:
                 self._left(path, None)
             case FolderMoved(old, new):
                 self._left(old, new)
-                # Also what the index did not know yet.
+                # Files that the index did not know yet moved too.
                 self._appeared(new)
 
     def _appeared(self, folder: str) -> None:
         if self._library.candidates.includes_folder(folder):
             for found in self._library.files(folder):
-                self._say(Touched(found.path, closed=True))
+                self._put_when_room(Touched(found.path, closed=True))
 
     def _left(self, folder: str, now: str | None) -> None:
-        said = escape_path(folder)
-        for file in self._index.files(under=said):
+        escaped = escape_path(folder)
+        for file in self._index.files(under=escaped):
             old = self._library.raw(file.path)
             if not self._library.is_gone(old):
                 continue
-            self._say(Gone(old) if now is None else Moved(old, self._library.raw(now + file.path[len(said) :])))
+            self._put_when_room(
+                Gone(old) if now is None else Moved(old, self._library.raw(now + file.path[len(escaped) :]))
+            )
 
-    def _say(self, event: Event) -> None:
+    def _put_when_room(self, event: Event) -> None:
         while not self._has_room():
             sleep(self._stop, 0.05)
         check(self._stop)
-        self._tell(event)
+        self._put_event(event)

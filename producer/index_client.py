@@ -1,4 +1,4 @@
-"""Asks the index through the search workers, and waits for an answer as long as it takes."""
+"""Reads the index through the search workers, and retries until it gets an answer."""
 
 import logging
 import threading
@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 
 # A page takes about 10 ms; a search worker that is still loading its model takes some seconds.
 ANSWER_S = 10.0
-LOOK_S = 0.1
+POLL_S = 0.1
 
 Answer = TypeVar("Answer")
 
 
 class IndexClient:
-    """What the index says. One object per thread, because each shows its own trouble.
+    """Reads the index. One object per thread, because each shows its own `trouble`.
 
-    Every method raises Stopped when the producer ends, and nothing else: what is away comes back. `on_return`
-    is called when broker or store could not be reached for a while: they may have lost something.
+    Every method raises Stopped when the producer ends, and nothing else: every other error is retried. `on_return` is
+    called when broker or store were unreachable for a while: they may have lost something.
     """
 
     def __init__(
@@ -41,51 +41,51 @@ class IndexClient:
         self._stop = stop
         self._on_return = on_return
         self._answered_once = False
-        # Why it has to wait right now; empty if it does not.
+        # Why a read is being retried right now; empty if none is.
         self.trouble = ""
 
     def counts(self) -> CountsReply:
-        """How much is in the index, and which library it belongs to."""
-        return self._patiently(lambda: self._transport.counts(timeout_s=ANSWER_S))
+        """The number of files in the index, and the library that it belongs to."""
+        return self._ask_until_answered(lambda: self._transport.counts(timeout_s=ANSWER_S))
 
     def known(self, paths: list[str]) -> dict[str, KnownFile]:
-        """What is known of these paths (at most 1,000), by path."""
-        reply = self._patiently(lambda: self._transport.known(paths, timeout_s=ANSWER_S))
+        """The entries of these paths (at most 1,000), by path."""
+        reply = self._ask_until_answered(lambda: self._transport.known(paths, timeout_s=ANSWER_S))
         return {file.path: file for file in reply.files}
 
     def files(self, under: str | None = None) -> Iterator[KnownFile]:
         """Every file of the index, or those in a folder and below, page by page."""
         after: str | None = None
         while True:
-            ask = ReadPage(after=after, under=under)
-            reply = self._patiently(lambda ask=ask: self._transport.page(ask, timeout_s=ANSWER_S))  # type: ignore[misc]
+            request = ReadPage(after=after, under=under)
+            reply = self._ask_until_answered(lambda request=request: self._transport.page(request, timeout_s=ANSWER_S))  # type: ignore[misc]
             yield from reply.files
             after = reply.next
             if after is None:
                 return
 
-    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+    def _ask_until_answered(self, request: Callable[[], Answer]) -> Answer:
         attempt = 0
-        was_away = False
+        was_unavailable = False
         while True:
-            while not self._broker_health.is_there:
-                # Celery would try on its own and complain each second.
-                sleep(self._stop, LOOK_S)
+            while not self._broker_health.is_available:
+                # Celery would retry on its own and log it each second.
+                sleep(self._stop, POLL_S)
             try:
-                answer = ask()
+                answer = request()
             except LookalikeError as error:
                 attempt += 1
-                was_away = was_away or isinstance(error, Unreachable)
+                was_unavailable = was_unavailable or isinstance(error, Unreachable)
                 self.trouble = f"The library cannot be compared with the index yet: {error}"
                 if attempt == 1:
-                    # At start the workers load their model first; that is nothing to warn of.
+                    # At start the workers load their model first; that is no reason to warn.
                     level = logging.WARNING if self._answered_once else logging.INFO
-                    log.log(level, fields("index does not answer, asking again", error=str(error)))
+                    log.log(level, fields("index does not answer, retrying", error=str(error)))
                 sleep(self._stop, backoff_s(attempt))
             else:
                 if attempt:
                     log.info("index answers")
-                if was_away and self._answered_once:
+                if was_unavailable and self._answered_once:
                     self._on_return()
                 self.trouble = ""
                 self._answered_once = True

@@ -1,9 +1,9 @@
-"""watchdog's inotify observer, made to tell what the library only logs or keeps to itself. Linux only.
+"""watchdog's inotify observer, extended to report overflows and exhausted watches. Linux only.
 
-watchdog 7.1 rebuilds its watches after an overflow of the kernel's queue, and logs it; a folder below the
-root that could not be watched because the watches are used up, it passes over without a word; a
-folder that left the root stays watched under the name that it had there; and where a name goes from one folder to
-the next (`mkdir tmp; mv tmp 1; mkdir tmp; mv tmp 2`), it may take one for the other and be blind in one of them.
+watchdog 7.1 rebuilds its watches after an overflow of the kernel's queue and only logs it; it silently skips a folder
+below the root that could not be watched because the watches are used up; it keeps watching a folder that was moved
+out of the root under its former name; and when several folders have the same name in turn
+(`mkdir tmp; mv tmp 1; mkdir tmp; mv tmp 2`), it may confuse them and miss the events of one.
 """
 
 import errno
@@ -18,8 +18,8 @@ from watchdog.observers.inotify_move_event_grouper import GroupedInotifyEvent, P
 EXHAUSTED = (errno.ENOSPC, errno.EMFILE)
 
 
-class AttentiveInotify(InotifyFD):
-    """Reads the kernel's events; tells of overflows, and of watches that the kernel refused."""
+class OverflowAwareInotify(InotifyFD):
+    """Reads the kernel's events; reports overflows, and watches that the kernel refused."""
 
     def __init__(self, on_overflow: Callable[[], None], on_exhausted: Callable[[], None]) -> None:
         super().__init__()
@@ -36,26 +36,26 @@ class AttentiveInotify(InotifyFD):
             raise
 
     def handle_event(self, event: InotifyEvent) -> None:
-        """Handles one event; after an overflow the watches are complete again before anybody is told."""
+        """Handles one event; after an overflow the watches are rebuilt before the overflow is reported."""
         super().handle_event(event)
         if event.is_queue_overflow:
             self._on_overflow()
 
     def _add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
-        # watchdog warns when a folder that left comes back, because the kernel gives it the same number.
+        # watchdog warns when a moved folder comes back, because the kernel gives it the same descriptor.
         watch = self._get_or_create_watch(path, mask)
         watch.callbacks[id_] = callback
         return watch.wd
 
 
-class AttentiveWatches(InotifyWatchGroup):
-    """The watches of the library; those of a folder that left can be given back.
+class OverflowAwareWatchGroup(InotifyWatchGroup):
+    """The watches of the library; those of a folder that was moved out can be removed.
 
-    The kernel knows a folder by its inode, watchdog by the name that it has when an event is handled, which is later.
+    The kernel knows a folder by its inode, watchdog by its name at the time when the event is handled, which is later.
     """
 
     def on_event(self, event: InotifyEvent) -> None:
-        """Handles an event; a folder that moved is watched under its new name, whoever had the old one."""
+        """Handles an event; a folder that moved is watched under its new name, even if another one had that name."""
         super().on_event(event)
         if event.is_moved_to and event.is_directory:
             with self._lock:
@@ -63,8 +63,8 @@ class AttentiveWatches(InotifyWatchGroup):
                 if self.is_active and path is not None:
                     self._add_all_callbacks(path)
 
-    def renew(self) -> None:
-        """Watches every folder that is not, and each under its own name."""
+    def restore_watches(self) -> None:
+        """Adds missing watches, and corrects the path of each."""
         for folder, names, _ in os.walk(self.path):
             with self._lock:
                 if not self.is_active:
@@ -75,13 +75,13 @@ class AttentiveWatches(InotifyWatchGroup):
                         self._add_callback(path)
 
     def is_watching_root(self) -> bool:
-        """Whether the root is watched; the kernel drops the watch when the disk is unmounted."""
+        """Whether the root is watched; the kernel removes the watch when the disk is unmounted."""
         return self.path in self._active_callbacks_by_path
 
-    def forget(self, folder: bytes) -> None:
-        """Gives back the watches of a folder and everything below, unless they have another name by now.
+    def forget_folder(self, folder: bytes) -> None:
+        """Removes the watches of a folder and everything below, unless they have another name by now.
 
-        That it left is known late: it may be back, or another folder has its name.
+        The event comes late: the folder may be back, or another folder may have its name.
         """
         below = folder + os.sep.encode()
         with self._lock:
@@ -101,7 +101,7 @@ class AttentiveWatches(InotifyWatchGroup):
         try:
             number = self._inotify_fd.add_callback(path, self.event_mask, self._callback, self._id)
         except OSError:
-            # What is below the root may have left again.
+            # A folder below the root may be gone again.
             if path == self.path:
                 raise
             return
@@ -121,13 +121,13 @@ class AttentiveWatches(InotifyWatchGroup):
 
 
 class OverflowAwareEmitter(InotifyFullEmitter):
-    """Tells unpaired halves of a move as moves from or to nowhere, and forgets a folder that left."""
+    """Reports a move across the border of the root as a move without source or destination."""
 
-    _inotify: AttentiveWatches | None
+    _inotify: OverflowAwareWatchGroup | None
 
     def on_thread_start(self) -> None:
-        """Begins to watch."""
-        self._inotify = AttentiveWatches(
+        """Starts watching."""
+        self._inotify = OverflowAwareWatchGroup(
             self._inotify_fd,
             os.fsencode(self.watch.path),
             is_recursive=self.watch.is_recursive,
@@ -136,18 +136,18 @@ class OverflowAwareEmitter(InotifyFullEmitter):
         )
 
     def build_and_queue_event(self, event: GroupedInotifyEvent, *, full_events: bool = True) -> None:
-        """Queues what the event means."""
-        if self._inotify is not None and isinstance(event, PathedInotifyEvent) and _is_folder_that_left(event.ev):
-            self._inotify.forget(event.path)
+        """Queues the event; removes the watches of a folder that was moved out."""
+        if self._inotify is not None and isinstance(event, PathedInotifyEvent) and _is_folder_moved_out(event.ev):
+            self._inotify.forget_folder(event.path)
         super().build_and_queue_event(event, full_events=full_events)
 
-    def renew(self) -> None:
-        """Looks after the watches."""
+    def restore_watches(self) -> None:
+        """Adds missing watches, and corrects the path of each."""
         if self._inotify is not None:
-            self._inotify.renew()
+            self._inotify.restore_watches()
 
     def is_watching_root(self) -> bool:
-        """Whether anything can be told at all."""
+        """Whether the root is watched."""
         return self._inotify is not None and self._inotify.is_watching_root()
 
 
@@ -155,18 +155,18 @@ class OverflowAwareObserver(BaseObserver):
     """Observes by inotify."""
 
     def __init__(self, on_overflow: Callable[[], None], on_exhausted: Callable[[], None]) -> None:
-        self._inotify = AttentiveInotify(on_overflow, on_exhausted)
+        self._inotify = OverflowAwareInotify(on_overflow, on_exhausted)
         self._inotify.start()
         super().__init__(OverflowAwareEmitter, inotify_fd=self._inotify)
 
     def is_reading(self) -> bool:
-        """Whether the thread that reads the kernel's events lives, and has something to read."""
-        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in self._ours())
+        """Whether the thread that reads the kernel's events is alive, and the root is watched."""
+        return self._inotify.is_alive() and all(emitter.is_watching_root() for emitter in self._observed())
 
-    def renew(self) -> None:
-        """Watches every folder that is there, and each under its own name."""
-        for emitter in self._ours():
-            emitter.renew()
+    def restore_watches(self) -> None:
+        """Adds missing watches, and corrects the path of each."""
+        for emitter in self._observed():
+            emitter.restore_watches()
 
     def on_thread_stop(self) -> None:
         """Stops reading."""
@@ -174,9 +174,9 @@ class OverflowAwareObserver(BaseObserver):
         self._inotify.stop()
         self._inotify.join()
 
-    def _ours(self) -> list[OverflowAwareEmitter]:
+    def _observed(self) -> list[OverflowAwareEmitter]:
         return [emitter for emitter in self.emitters if isinstance(emitter, OverflowAwareEmitter)]
 
 
-def _is_folder_that_left(event: InotifyEvent) -> bool:
+def _is_folder_moved_out(event: InotifyEvent) -> bool:
     return event.is_moved_from and event.is_directory

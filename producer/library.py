@@ -1,4 +1,4 @@
-"""The library: its files as the disk shows them, whether it is there, how many they are. Knows no queue, no index."""
+"""The watched library: its files on disk, their number, and whether it is available. Knows no queue and no index."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ EMPTY = "is empty"
 
 @dataclass(frozen=True)
 class Count:
-    """Numbers of files; folders that could not be read are named by the first of them."""
+    """Numbers of files; `first_unreadable` is the first of the folders that cannot be read."""
 
     discovered: int = 0
     ignored: int = 0
@@ -26,14 +26,14 @@ class Count:
 
 
 class Library(FolderLibrary):
-    """A library that is watched: `root` must not be a link itself, because the kernel would watch the link."""
+    """A library that is watched. `root` must not be a link, because the kernel would watch the link."""
 
     def __init__(self, root: Path, candidates: Candidates) -> None:
         self.links = Links()
-        super().__init__(root, candidates, on_link=self.links.saw, on_twin=self.links.saw_twin)
+        super().__init__(root, candidates, on_link=self.links.add_link, on_twin=self.links.add_hard_link)
 
     def absence(self) -> str | None:
-        """Why the library cannot be looked at ("is missing", ...); None if it can."""
+        """Why the library is unavailable ("is missing", ...); None if it is available."""
         try:
             with os.scandir(self.root) as entries:
                 return None if any(True for _ in entries) else EMPTY
@@ -45,7 +45,7 @@ class Library(FolderLibrary):
             return f"cannot be read ({error.strerror})"
 
     def identity(self) -> tuple[int, int] | None:
-        """Device and inode of the root: other ones mean another disk or another folder of that name."""
+        """Device and inode of the root: they differ for another disk or folder at the same path."""
         try:
             found = self.root.stat()
         except OSError:
@@ -53,7 +53,7 @@ class Library(FolderLibrary):
         return found.st_dev, found.st_ino
 
     def count(self, should_stop: Callable[[], bool]) -> Count | None:
-        """Counts without looking into any file; None if it was told to stop."""
+        """Counts files without opening them; None if `should_stop` returned True."""
         discovered = ignored = 0
         unreadable: list[str] = []
         for at, (_, _, is_candidate) in enumerate(self.entries("", unreadable.append)):

@@ -1,4 +1,4 @@
-"""Tells the board how the producer is: a beat, a note about once a second, and at once when its state changes."""
+"""Writes heartbeats and the producer's report: about once a second, and at once when its state changes."""
 
 import logging
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from redis.exceptions import RedisError, ResponseError
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
 from producer.broker_health import BrokerHealth
-from producer.deletion_guard import DeletionGuard
 from producer.in_flight import InFlight
+from producer.scan import DeletionGuard
 
 log = logging.getLogger(__name__)
 
-NOTE_S = 1.0
+REPORT_S = 1.0
 
 
 class Reporter:
-    """Writes what `note` says. It is also what finds out that the broker went or came back, once a second."""
+    """Writes the report. Also detects broker loss and recovery, once a second."""
 
     def __init__(
         self,
@@ -27,9 +27,9 @@ class Reporter:
         redis: Redis,
         broker_health: BrokerHealth,
         in_flight: InFlight,
-        removals: DeletionGuard,
+        deletion_guard: DeletionGuard,
         on_allowed: Callable[[], None],
-        index_notes: IndexState,
+        index_state: IndexState,
         on_index_changed: Callable[[IndexReport], None],
         identity: str,
         now_s: Callable[[], float],
@@ -38,74 +38,74 @@ class Reporter:
         self._redis = redis
         self._broker_health = broker_health
         self._in_flight = in_flight
-        self._removals = removals
+        self._deletion_guard = deletion_guard
         self._on_allowed = on_allowed
-        self._index_notes = index_notes
+        self._index_state = index_state
         self._on_index_changed = on_index_changed
-        # None until it was read once: the scan at start sees the index as it is then.
+        # None until it was read once: the first scan compares with the index as it is then.
         self._epoch: str | None = None
         # Why workers write nothing; empty if they do.
         self.trouble = ""
         self._identity = identity
         self._now_s = now_s
-        self._said: tuple[object, ...] = ()
-        self._next_note_s = 0.0
-        self._next_beat_s = 0.0
-        self._broker: str | None = None
+        self._written: tuple[object, ...] = ()
+        self._next_report_s = 0.0
+        self._next_heartbeat_s = 0.0
+        self._broker_run_id: str | None = None
 
-    def report(self, note: ProducerNote) -> None:
-        """Writes the note if it is time, or if somebody may be waiting for what it says."""
+    def report(self, report: ProducerNote) -> None:
+        """Writes the report if it is due, or if a value changed that a client may be waiting for."""
         now_s = self._now_s()
-        matters = (note.state, note.scan_ended_at, note.warning, note.settling > 0, note.held > 0)
-        if (matters == self._said and now_s < self._next_note_s) or not self._broker_health.allows_attempt():
+        urgent = (report.state, report.scan_ended_at, report.warning, report.settling > 0, report.held > 0)
+        if (urgent == self._written and now_s < self._next_report_s) or not self._broker_health.allows_attempt():
             return
         try:
-            if now_s >= self._next_beat_s:
+            if now_s >= self._next_heartbeat_s:
                 self._telemetry.heartbeat("producer", self._identity)
-                self._mind_loss()
-                self._mind_removals()
-                self._mind_index()
-                self._next_beat_s = now_s + BEAT_S
-            self._telemetry.write_report(note)
+                self._detect_broker_restart()
+                self._poll_deletion_permission()
+                self._poll_index_state()
+                self._next_heartbeat_s = now_s + BEAT_S
+            self._telemetry.write_report(report)
             if len(self._in_flight) and not self._telemetry.waiting() and not self._telemetry.in_progress():
-                self._in_flight.drained(now_s)
+                self._in_flight.forget_sent_before(now_s)
         except (RedisError, OSError) as error:
             self._broker_health.failed(error)
-            # Its return is told already.
-            self._broker = None
+            # BrokerHealth reports the recovery.
+            self._broker_run_id = None
             return
         self._broker_health.succeeded()
-        self._said, self._next_note_s = matters, now_s + NOTE_S
+        self._written, self._next_report_s = urgent, now_s + REPORT_S
 
-    def _mind_removals(self) -> None:
-        """Hears of a permission within a beat, and gives it back once a scan has used it."""
-        removals = self._removals
-        if removals.is_used:
+    def _poll_deletion_permission(self) -> None:
+        """Polls for the permission each heartbeat; clears it once a scan has used it."""
+        deletion_guard = self._deletion_guard
+        if deletion_guard.is_used:
             self._telemetry.removals_done()
-            removals.is_allowed = removals.is_used = False
+            deletion_guard.is_allowed = deletion_guard.is_used = False
             return
-        removals.is_allowed = self._telemetry.are_removals_allowed()
-        if removals.is_allowed and removals.is_asking:
+        deletion_guard.is_allowed = self._telemetry.are_removals_allowed()
+        if deletion_guard.is_allowed and deletion_guard.is_blocking:
             self._on_allowed()
 
-    def _mind_index(self) -> None:
-        """Hears within a beat of an index that was made anew, or that may have lost something."""
-        note = self._index_notes.read()
-        self.trouble = note.trouble
-        if note.epoch and self._epoch is not None and note.epoch != self._epoch:
-            self._on_index_changed(note)
-        self._epoch = note.epoch or self._epoch or ""
+    def _poll_index_state(self) -> None:
+        """Polls each heartbeat whether the index was rebuilt or may have lost something."""
+        report = self._index_state.read()
+        self.trouble = report.trouble
+        if report.epoch and self._epoch is not None and report.epoch != self._epoch:
+            self._on_index_changed(report)
+        self._epoch = report.epoch or self._epoch or ""
 
-    def _mind_loss(self) -> None:
-        """A broker that came back between two tries was not seen away, but may have lost messages too.
+    def _detect_broker_restart(self) -> None:
+        """Detects a broker that restarted between two attempts: it may have lost messages.
 
-        So has one that was emptied (FLUSHALL, another's keys in its memory): it does not know our note any more.
+        So may one that was emptied (FLUSHALL, eviction): our report is missing there.
         """
         try:
-            broker = str(self._redis.info("server").get("run_id"))
+            run_id = str(self._redis.info("server").get("run_id"))
         except ResponseError:
-            # Some hosted brokers do not allow INFO; then only what is seen counts.
-            broker = "unknown"
-        if self._broker is not None and (broker != self._broker or not self._telemetry.has_note()):
+            # Some hosted brokers do not allow INFO; then only failed attempts count.
+            run_id = "unknown"
+        if self._broker_run_id is not None and (run_id != self._broker_run_id or not self._telemetry.has_note()):
             self._broker_health.restarted()
-        self._broker = broker
+        self._broker_run_id = run_id

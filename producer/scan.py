@@ -1,110 +1,193 @@
-"""A scan: the whole library against the whole index, in constant memory; what differs goes to the `rescan` queue.
+"""A scan: compares the whole library with the whole index in constant memory; publishes the difference to `rescan`.
 
 1. Count the files (producer/file_counter.py), so that their number is known at once.
-2. Page through the index and look which of its files are still there.
-3. Walk the library and ask the index, 1,000 files at a time, what it knows of them. New files that have
-   the size and mtime of a vanished one are its new name.
-4. Remove what vanished and did not move, after everything else.
+2. Page through the index and check which of its files are missing from the library.
+3. Walk the library and look up the files in the index, 1,000 at a time. A new file with the size and mtime of a
+   missing one is its new name.
+4. Delete the missing files that did not move, after everything else.
 
-Whatever it needs and cannot reach, it waits for. Only a library that leaves in the middle ends it early.
+A scan waits for a broker, store or worker that is unavailable. It ends early when the library goes offline or
+another scan supersedes it.
 """
 
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.library.folder import FileEntry, FileVersion
-from lookalike.library.paths import escape_path
+from lookalike.library.paths import escape_path, is_utf8
 from lookalike.log import fields
-from lookalike.messages import CountsReply
+from lookalike.messages import CountsReply, KnownFile
 from producer.batcher import Change
-from producer.comparison import MissingFiles, changed_files
-from producer.deletion_guard import DeletionGuard
 from producer.events import Event, Touched
 from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
-from producer.scan_publisher import ScanPublisher
+from producer.publisher import ScanPublisher
 
 log = logging.getLogger(__name__)
 
+# About 60 MB. The next scan deletes the files beyond that.
+MAX_MISSING_PATHS = 200_000
+# Files of one size and mtime that are searched for a name: avoids O(n^2) when thousands share size and mtime.
+MAX_SAME_VERSION = 50
+
 
 class LibraryOffline(Exception):
-    """The library is not there: nothing can be said about its files."""
+    """The library is unavailable: a file that is not found may still exist."""
 
 
 class ScanSuperseded(Exception):
-    """Something was lost since the scan began, and it has gone on for long: begin anew."""
+    """Another scan was requested, and this one has run for long: restart."""
+
+
+def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) -> list[FileEntry]:
+    """The files that the index does not know in this version. `known` has escaped paths.
+
+    A file whose name is not UTF-8 is rejected for its name, so its version is not compared.
+    """
+    return [
+        file
+        for file in found
+        if (entry := known.get(escape_path(file.path))) is None
+        or (is_utf8(file.path) and not entry.describes(*file.stamp))
+    ]
+
+
+class MissingFiles:
+    """Files of the index that are missing from the library, matched with new files by size and mtime."""
+
+    def __init__(self, max_paths: int = MAX_MISSING_PATHS) -> None:
+        self._max_paths = max_paths
+        self._kept = 0
+        self._by_move_key: dict[tuple[int, int], list[str]] = {}
+        # Files beyond `max_paths`: counted and not kept.
+        self.overflowed = 0
+
+    def __len__(self) -> int:
+        return self._kept + self.overflowed
+
+    def add_file(self, path: str, version: FileVersion) -> None:
+        """Adds a file of the index that is not in the library."""
+        if self._kept >= self._max_paths:
+            self.overflowed += 1
+            return
+        self._kept += 1
+        self._by_move_key.setdefault(version.looks, []).append(path)
+
+    def take_move_source(self, new: FileEntry) -> str | None:
+        """The old name of a new file, removed from here; None if no missing file has its size and mtime."""
+        paths = self._by_move_key.get(new.stamp.looks)
+        if not paths:
+            return None
+        # The same name in another folder is a better guess than another name of the same size and mtime.
+        name = new.path.rpartition("/")[2]
+        at = next((at for at, path in enumerate(paths[:MAX_SAME_VERSION]) if path.rpartition("/")[2] == name), -1)
+        self._kept -= 1
+        old = paths.pop(at)
+        if not paths:
+            del self._by_move_key[new.stamp.looks]
+        return old
+
+    def unmoved_paths(self) -> list[str]:
+        """Files that were not matched with a new one: they were deleted."""
+        return [path for paths in self._by_move_key.values() for path in paths]
+
+
+@dataclass
+class DeletionGuard:
+    """Blocks a mass deletion until a person allows it: an unmounted disk looks like an emptied folder.
+
+    The scan reads `is_allowed` and sets `is_used`; the reporter copies both from and to Redis.
+    """
+
+    max_share: float
+    max_files: int
+    is_allowed: bool = False
+    is_used: bool = False
+    # Whether the last scan was blocked.
+    is_blocking: bool = False
+
+    def needs_permission(self, removed: int, indexed: int) -> bool:
+        """Whether deleting so many of the indexed files needs permission."""
+        return removed >= self.max_files and removed > self.max_share * indexed
+
+    def blocks(self, removed: int, indexed: int) -> bool:
+        """Whether the scan must not delete them now. The scan that needs a permission uses it up."""
+        self.is_blocking = self.needs_permission(removed, indexed) and not self.is_allowed
+        self.is_used = self.is_used or (self.needs_permission(removed, indexed) and self.is_allowed)
+        return self.is_blocking
 
 
 class Scan:
-    """What one scan needs to know and whom it tells. `run` once."""
+    """One comparison of the library with the index. Call `compare` once."""
 
     def __init__(
         self,
         library: Library,
         index: IndexClient,
-        outlet: ScanPublisher,
+        scan_publisher: ScanPublisher,
         *,
-        removals: DeletionGuard,
+        deletion_guard: DeletionGuard,
         settle_s: float,
         is_pending: Callable[[str, FileVersion], bool],
-        is_overtaken: Callable[[], bool],
-        touch: Callable[[Event], None],
+        is_superseded: Callable[[], bool],
+        put_event: Callable[[Event], None],
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._library = library
         self._index = index
-        self._outlet = outlet
-        self._removals = removals
+        self._scan_publisher = scan_publisher
+        self._deletion_guard = deletion_guard
         self._settle_s = settle_s
         self._is_pending = is_pending
-        self._is_overtaken = is_overtaken
-        self._touch = touch
+        self._is_superseded = is_superseded
+        self._put_event = put_event
         self._unix_s = unix_s
         self._identity = library.identity()
         self.warning = ""
-        # Whether there is more to remove than one scan keeps in memory.
+        # Whether more files are missing than one scan keeps in memory.
         self.is_partial = False
 
     def compare(self, counts: CountsReply) -> None:
-        """Enqueues everything that differs. Raises Offline, Overtaken, Stopped."""
+        """Publishes everything that differs. Raises LibraryOffline, ScanSuperseded, Stopped."""
         if self._library.absence() == EMPTY and counts.indexed + counts.rejected > 0:
             raise LibraryOffline(EMPTY)
-        vanished = self._vanished()
+        missing = self._missing_files()
         found = moved = 0
-        for new in self._different():
-            old = vanished.take_move_source(new)
+        for new in self._differing_files():
+            old = missing.take_move_source(new)
             found, moved = found + 1, moved + (old is not None)
             gone = () if old is None else (old,)
-            self._outlet.add(Change((new.path,), gone, new.stamp.size_bytes), new.stamp)
-        self._outlet.flush()
-        removed = self._remove(vanished, counts)
+            self._scan_publisher.publish_change(Change((new.path,), gone, new.stamp.size_bytes), new.stamp, self.check)
+        self._scan_publisher.publish_rest(self.check)
+        removed = self._delete_missing(missing, counts)
         if found or removed:
             log.info(fields("library compared", different=found, moved=moved, removed=removed))
 
     def check(self) -> None:
-        """Raises Offline if the library is not the one that the scan began with, Overtaken if it began too early."""
+        """Raises LibraryOffline if the library is not the one that the scan began with, and ScanSuperseded."""
         absence = self._library.absence()
         if absence not in (None, EMPTY):
             raise LibraryOffline(absence)
         if self._library.identity() != self._identity:
             raise LibraryOffline("was replaced by another folder")
-        if self._is_overtaken():
+        if self._is_superseded():
             raise ScanSuperseded
 
-    def _vanished(self) -> MissingFiles:
-        vanished = MissingFiles()
+    def _missing_files(self) -> MissingFiles:
+        missing = MissingFiles()
         for at, file in enumerate(self._index.files()):
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()
             path = self._library.raw(file.path)
             if self._library.is_gone(path):
-                vanished.add(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
-        return vanished
+                missing.add_file(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
+        return missing
 
-    def _different(self) -> Iterator[FileEntry]:
+    def _differing_files(self) -> Iterator[FileEntry]:
         files = self._library.files()
         while chunk := list(itertools.islice(files, MAX_MESSAGE_PATHS)):
             self.check()
@@ -113,32 +196,32 @@ class Scan:
                 if self._is_pending(file.path, file.stamp):
                     continue
                 if self._unix_s() - file.stamp.mtime_ns / 1e9 < self._settle_s:
-                    # Somebody may still be writing to it.
-                    self._touch(Touched(file.path))
+                    # A program may still be writing to it.
+                    self._put_event(Touched(file.path))
                 else:
                     yield file
 
-    def _remove(self, vanished: MissingFiles, counts: CountsReply) -> int:
+    def _delete_missing(self, missing: MissingFiles, counts: CountsReply) -> int:
         indexed = counts.indexed + counts.rejected
-        if self._removals.blocks(len(vanished), indexed):
+        if self._deletion_guard.blocks(len(missing), indexed):
             self.warning = (
-                f"{len(vanished)} of {indexed} files in the index are not in the library any more. "
+                f"{len(missing)} of {indexed} files in the index are not in the library any more. "
                 "That many are not removed unasked: check that every disk and share is mounted, "
                 "or run `lookalike sync --allow-removals`."
             )
             log.warning(self.warning)
             return 0
-        if not len(vanished):
+        if not len(missing):
             return 0
-        self._outlet.wait_until_done()
+        self._scan_publisher.wait_for_workers(self.check)
         self.check()
         if self._library.absence() == EMPTY:
             raise LibraryOffline(EMPTY)
         removed = 0
-        for path in vanished.rest():
+        for path in missing.unmoved_paths():
             if self._library.is_gone(path):
-                self._outlet.add(Change(gone=(path,)), None)
+                self._scan_publisher.publish_change(Change(gone=(path,)), None, self.check)
                 removed += 1
-        self._outlet.flush()
-        self.is_partial = vanished.left_over > 0
+        self._scan_publisher.publish_rest(self.check)
+        self.is_partial = missing.overflowed > 0
         return removed

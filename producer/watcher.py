@@ -1,4 +1,4 @@
-"""Watches the library with watchdog and puts what it says into the inbox. Knows neither rule nor index."""
+"""Watches the library with watchdog and puts its events into the inbox. Restarts watching when that is necessary."""
 
 import errno
 import logging
@@ -7,15 +7,16 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
 from lookalike.log import fields
-from producer.events import Event, Lost
-from producer.library import Library
-from producer.translating import WANTED, changes_count, is_outside, translated
+from producer.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
+from producer.library import EMPTY, Library
+from producer.shutdown import sleep
 
 log = logging.getLogger(__name__)
 
@@ -25,29 +26,33 @@ EXHAUSTED_WARNING = (
     "The system's inotify watches are used up, so the library is polled, which is slower. "
     "Allow more with `sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024` and restart."
 )
-# About 40 MB of events; when they are more, a scan finds out what happened.
-MOST_EVENTS = 200_000
+# About 40 MB of events; after an overflow a scan finds what changed.
+MAX_EVENTS = 200_000
+LIBRARY_POLL_S = 1.0
+# proc(5): the mounts of this process; the fifth field is the mount point, with octal escapes.
+MOUNTS = Path("/proc/self/mountinfo")
+MOUNT_POINT = 4
 
 
 class Inbox:
-    """Events that wait for the loop. Full, it forgets them and says so: putting never blocks a watcher."""
+    """Events that wait for the event loop. A full inbox drops events and reports it: `put_event` never blocks."""
 
-    def __init__(self, most_events: int = MOST_EVENTS) -> None:
-        self._events: queue.Queue[Event] = queue.Queue(most_events)
+    def __init__(self, max_events: int = MAX_EVENTS) -> None:
+        self._events: queue.Queue[Event] = queue.Queue(max_events)
         self._overflowed = threading.Event()
 
     def __len__(self) -> int:
         return self._events.qsize()
 
-    def put(self, event: Event) -> None:
-        """Leaves an event for the loop."""
+    def put_event(self, event: Event) -> None:
+        """Enqueues an event for the event loop."""
         try:
             self._events.put_nowait(event)
         except queue.Full:
             self._overflowed.set()
 
-    def take(self, timeout_s: float) -> Event | None:
-        """The next event; None if there is none in time."""
+    def next_event(self, timeout_s: float) -> Event | None:
+        """The next event; None after the timeout."""
         if self._overflowed.is_set():
             self._overflowed.clear()
             return Lost("more events came than fit into the inbox")
@@ -58,7 +63,7 @@ class Inbox:
 
 
 class Watcher:
-    """One observer at a time, started anew when it died or when the library is another folder than before."""
+    """One observer at a time, restarted when it died or when the library is another folder than before."""
 
     def __init__(
         self, library: Library, inbox: Inbox, *, polling: bool, poll_s: float, on_count_changed: Callable[[], None]
@@ -67,18 +72,18 @@ class Watcher:
         self._inbox = inbox
         self._poll_s = poll_s
         self._on_count_changed = on_count_changed
-        # inotify is the kernel's word on Linux; elsewhere watchdog picks the system's own means.
+        # Called inotify on every system; only Linux has it, elsewhere watchdog picks the system's own interface.
         self.watching = POLLING if polling else INOTIFY
         self.warning = ""
         self._exhausted = threading.Event()
         self._lock = threading.Lock()
         self._observer: BaseObserver | None = None
         self._is_reading: Callable[[], bool] = lambda: True
-        self._renew: Callable[[], None] = lambda: None
+        self._restore_watches: Callable[[], None] = lambda: None
         self._identity: tuple[int, int] | None = None
 
-    def ensure(self) -> bool:
-        """Watches the library as it is now; True if it began to. Without a library it watches nothing."""
+    def ensure_watching(self) -> bool:
+        """Starts watching unless that is healthy; True if it was started. A missing library is not watched."""
         with self._lock:
             if self.is_healthy():
                 return False
@@ -97,12 +102,12 @@ class Watcher:
                 self._try_to_start()
             return self.is_healthy()
 
-    def renew(self) -> None:
-        """Looks after the watches: one that went astray or could not be made would leave a folder unseen for ever."""
-        self._renew()
+    def restore_watches(self) -> None:
+        """Adds missing watches: without its watch, a folder would stay unseen for ever."""
+        self._restore_watches()
 
     def is_healthy(self) -> bool:
-        """Whether every thread of the observer lives and the library is the folder that it watches."""
+        """Whether every thread of the observer is alive and the library is the folder that it watches."""
         observer = self._observer
         return (
             observer is not None
@@ -125,14 +130,14 @@ class Watcher:
 
     def _try_to_start(self) -> None:
         try:
-            self._observer = self._started()
+            self._observer = self._start_observer()
         except OSError as error:
-            # The folder may have left again; that is for the next try.
+            # The folder may be gone again; the next attempt finds that.
             if self.watching == INOTIFY and error.errno in (errno.ENOSPC, errno.EMFILE):
                 self._exhausted.set()
             log.warning(fields("cannot watch", by=self.watching, error=str(error)))
 
-    def _started(self) -> BaseObserver:
+    def _start_observer(self) -> BaseObserver:
         root = os.fspath(self._library.root)
         observer = self._new_observer()
         handler = _Handler(
@@ -143,7 +148,7 @@ class Watcher:
             on_count_changed=self._on_count_changed,
         )
         try:
-            observer.schedule(handler, root, recursive=True, event_filter=WANTED)
+            observer.schedule(handler, root, recursive=True, event_filter=WATCHDOG_EVENTS)
             observer.start()
         except BaseException:
             _stop(observer)
@@ -151,7 +156,7 @@ class Watcher:
         return observer
 
     def _new_observer(self) -> BaseObserver:
-        self._is_reading, self._renew = lambda: True, lambda: None
+        self._is_reading, self._restore_watches = lambda: True, lambda: None
         if self.watching == POLLING:
             # lstat: links to folders are not followed, so that no cycle is walked.
             return PollingObserverVFS(os.lstat, os.scandir, polling_interval=self._poll_s)
@@ -159,9 +164,9 @@ class Watcher:
             from producer.inotify import OverflowAwareObserver  # noqa: PLC0415 - needs Linux's libc
 
             observer = OverflowAwareObserver(
-                lambda: self._inbox.put(Lost("the kernel's queue of events overflowed")), self._exhausted.set
+                lambda: self._inbox.put_event(Lost("the kernel's queue of events overflowed")), self._exhausted.set
             )
-            self._is_reading, self._renew = observer.is_reading, observer.renew
+            self._is_reading, self._restore_watches = observer.is_reading, observer.restore_watches
             return observer
         from watchdog.observers import Observer  # noqa: PLC0415 - another one on each system
 
@@ -181,21 +186,61 @@ class _Handler(FileSystemEventHandler):
         self._inbox = inbox
         self._root = root
         self._names_every_file = names_every_file
-        self._is_entered = includes_folder
+        self._includes_folder = includes_folder
         self._on_count_changed = on_count_changed
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        if is_outside(event, self._root, self._is_entered):
+        if is_outside(event, self._root, self._includes_folder):
             return
         if changes_count(event):
-            # Before the event itself: whoever reads the note must see that the count is not final.
+            # Before the event itself: a reader of the report must see that the count is not final.
             self._on_count_changed()
-        ours = translated(event, self._root, names_every_file=self._names_every_file)
+        ours = from_watchdog(event, self._root, names_every_file=self._names_every_file)
         if ours is not None:
-            self._inbox.put(ours)
+            self._inbox.put_event(ours)
 
 
 def _stop(observer: BaseObserver) -> None:
     observer.stop()
     if observer.is_alive() and observer is not threading.current_thread():
         observer.join()
+
+
+def mounted_below(root: Path, table: Path = MOUNTS) -> frozenset[tuple[str, str]]:
+    """Mount point and id of each mount below the root. Linux; elsewhere none.
+
+    No event reports the files that appear with a mount.
+    """
+    try:
+        lines = table.read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    inside = os.fspath(root).rstrip(os.sep) + os.sep
+    mounts = (line.split() for line in lines)
+    complete = (mount for mount in mounts if len(mount) > MOUNT_POINT)
+    found = ((os.fsdecode(_unescaped(mount[MOUNT_POINT])), mount[0].decode()) for mount in complete)
+    return frozenset((folder, mount_id) for folder, mount_id in found if folder.startswith(inside))
+
+
+def _unescaped(field: bytes) -> bytes:
+    """Replaces the octal escapes of spaces, tabs, newlines and backslashes."""
+    first, *rest = field.split(b"\\")
+    return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)
+
+
+def supervise(library: Library, watcher: Watcher, request_scan: Callable[[str], None], stop: threading.Event) -> None:
+    """Checks library, mounts and watcher once a second until the producer ends. Raises Stopped."""
+    before, mounted_before = library.absence(), mounted_below(library.root)
+    while True:
+        sleep(stop, LIBRARY_POLL_S)
+        mounted = mounted_below(library.root)
+        if mounted - mounted_before:
+            request_scan("a disk was mounted in the library")
+        # The files of an unmounted disk can wait: it may be back before the next scan.
+        mounted_before = mounted
+        absence = library.absence()
+        if absence != before:
+            before = absence
+            request_scan(f"the library {absence}" if absence is not None else "the library is available")
+        if absence in (None, EMPTY) and watcher.ensure_watching():
+            request_scan(f"watching restarted with {watcher.watching}")

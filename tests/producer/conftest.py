@@ -1,4 +1,4 @@
-"""A broker, a library, the other side and a running producer for the tests beside it."""
+"""A broker, a library, the other side and a running producer for the tests in this folder."""
 
 import os
 import subprocess

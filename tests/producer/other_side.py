@@ -61,8 +61,8 @@ class OtherSide:
     @property
     def messages(self) -> list[tuple[str, SyncMessage]]:
         """What was sent, and through which queue."""
-        said = (line.decode().split(" ", 1) for line in self._redis.lrange("other-side:messages", 0, -1))  # type: ignore[union-attr]
-        return [(queue, SyncMessage.model_validate_json(message)) for queue, message in said]
+        lines = (line.decode().split(" ", 1) for line in self._redis.lrange("other-side:messages", 0, -1))  # type: ignore[union-attr]
+        return [(queue, SyncMessage.model_validate_json(message)) for queue, message in lines]
 
     @property
     def embedded(self) -> list[str]:
@@ -136,10 +136,10 @@ def _file_at(root: Path, path: str) -> KnownFile | None:
     folder, _, name = path.rpartition("/")
     try:
         found = next(entry for entry in os.scandir(root / folder) if escape_path(entry.name) == name)
-        stamp = found.stat()
+        file_stat = found.stat()
     except (OSError, StopIteration):
         return None
-    return _known(path, "indexed" if found.name == name else "rejected", stamp)
+    return _known(path, "indexed" if found.name == name else "rejected", file_stat)
 
 
 def _known(path: str, status: Literal["indexed", "rejected"], found: os.stat_result) -> KnownFile:

@@ -3,71 +3,71 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.batcher import Batch, Batching, Change, shared_out
+from producer.batcher import Batch, Batcher, Change, split_evenly
 
 
 def test_a_batch_is_full_at_its_number_of_paths() -> None:
-    batching = Batching(batch_paths=2, batch_bytes=100, batch_wait_s=1.0)
+    batcher = Batcher(batch_paths=2, batch_bytes=100, batch_wait_s=1.0)
 
-    assert batching.add(Change(("a",)), 0.0) == []
-    assert batching.add(Change(("b",)), 0.0) == [Batch(["a", "b"], [])]
-    assert len(batching) == 0
+    assert batcher.add_change(Change(("a",)), 0.0) == []
+    assert batcher.add_change(Change(("b",)), 0.0) == [Batch(["a", "b"], [])]
+    assert len(batcher) == 0
 
 
 def test_a_batch_is_full_at_its_number_of_bytes() -> None:
-    batching = Batching(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
+    batcher = Batcher(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
 
-    assert batching.add(Change(("a",), size_bytes=60), 0.0) == []
-    assert batching.add(Change(("b",), size_bytes=60), 0.0) == [Batch(["a"], [])]
-    assert batching.add(Change(("c",), size_bytes=40), 0.0) == [Batch(["b", "c"], [])]
-    assert batching.add(Change(("larger than any batch",), size_bytes=900), 0.0) == [
+    assert batcher.add_change(Change(("a",), size_bytes=60), 0.0) == []
+    assert batcher.add_change(Change(("b",), size_bytes=60), 0.0) == [Batch(["a"], [])]
+    assert batcher.add_change(Change(("c",), size_bytes=40), 0.0) == [Batch(["b", "c"], [])]
+    assert batcher.add_change(Change(("larger than any batch",), size_bytes=900), 0.0) == [
         Batch(["larger than any batch"], [])
     ]
-    assert batching.add(Change(("d",), size_bytes=60), 0.0) == []
+    assert batcher.add_change(Change(("d",), size_bytes=60), 0.0) == []
 
 
 def test_a_batch_that_waited_long_enough_leaves_as_it_is() -> None:
-    batching = Batching(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
-    batching.add(Change(("a",)), 5.0)
-    batching.add(Change(gone=("b",)), 5.9)
+    batcher = Batcher(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
+    batcher.add_change(Change(("a",)), 5.0)
+    batcher.add_change(Change(gone=("b",)), 5.9)
 
-    assert batching.due(5.99) == []
-    assert batching.due(6.0) == [Batch(["a"], ["b"])]
-    assert batching.due(99.0) == []
+    assert batcher.due(5.99) == []
+    assert batcher.due(6.0) == [Batch(["a"], ["b"])]
+    assert batcher.due(99.0) == []
 
 
 def test_a_move_is_never_split() -> None:
-    batching = Batching(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
-    batching.add(Change(("a",)), 0.0)
-    batching.add(Change(("b",)), 0.0)
+    batcher = Batcher(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
+    batcher.add_change(Change(("a",)), 0.0)
+    batcher.add_change(Change(("b",)), 0.0)
 
-    assert batching.add(Change(("new",), ("old",)), 0.0) == [Batch(["a", "b"], [])]
-    assert batching.flush() == [Batch(["new"], ["old"])]
+    assert batcher.add_change(Change(("new",), ("old",)), 0.0) == [Batch(["a", "b"], [])]
+    assert batcher.flush() == [Batch(["new"], ["old"])]
 
 
 def test_a_move_fits_even_where_a_batch_is_one_path() -> None:
-    batching = Batching(batch_paths=1, batch_bytes=100, batch_wait_s=1.0)
+    batcher = Batcher(batch_paths=1, batch_bytes=100, batch_wait_s=1.0)
 
-    assert batching.add(Change(("new",), ("old",)), 0.0) == [Batch(["new"], ["old"])]
+    assert batcher.add_change(Change(("new",), ("old",)), 0.0) == [Batch(["new"], ["old"])]
 
 
-def test_a_path_is_said_once() -> None:
-    batching = Batching(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
+def test_a_path_is_sent_once() -> None:
+    batcher = Batcher(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
     for _ in range(5):
-        assert batching.add(Change(("a",)), 0.0) == []
+        assert batcher.add_change(Change(("a",)), 0.0) == []
 
-    assert batching.flush() == [Batch(["a"], [])]
+    assert batcher.flush() == [Batch(["a"], [])]
 
 
 def test_the_last_paths_are_shared_out_among_the_processes() -> None:
     few, many = Batch([*"abcdefg"], []), Batch([str(number) for number in range(61)], [])
 
-    assert shared_out(few, 2) == [few]
-    assert [len(part) for part in shared_out(many, 2)] == [16, 15, 15, 15]
-    assert [len(part) for part in shared_out(many, 16)] == [9, 9, 9, 9, 9, 8, 8]
-    assert sorted(path for part in shared_out(many, 2) for path in part.paths) == sorted(many.paths)
+    assert split_evenly(few, 2) == [few]
+    assert [len(part) for part in split_evenly(many, 2)] == [16, 15, 15, 15]
+    assert [len(part) for part in split_evenly(many, 16)] == [9, 9, 9, 9, 9, 8, 8]
+    assert sorted(path for part in split_evenly(many, 2) for path in part.paths) == sorted(many.paths)
     # Its vector is to be found under the old name, which another part would remove.
-    assert shared_out(Batch(many.paths, ["old"]), 2) == [Batch(many.paths, ["old"])]
+    assert split_evenly(Batch(many.paths, ["old"]), 2) == [Batch(many.paths, ["old"])]
 
 
 names = st.text("abcdef", min_size=1, max_size=3)
@@ -83,8 +83,8 @@ changes = st.lists(
 @settings(deadline=None)  # other tests may keep the machine busy
 @given(changes, st.integers(1, 8))
 def test_nothing_is_lost_torn_or_too_large(changes: list[Change], batch_paths: int) -> None:
-    batching = Batching(batch_paths, batch_bytes=100, batch_wait_s=1.0)
-    batches = [batch for change in changes for batch in batching.add(change, 0.0)] + batching.flush()
+    batcher = Batcher(batch_paths, batch_bytes=100, batch_wait_s=1.0)
+    batches = [batch for change in changes for batch in batcher.add_change(change, 0.0)] + batcher.flush()
 
     assert all(0 < len(batch) <= max(2, batch_paths) for batch in batches)
     for change in changes:

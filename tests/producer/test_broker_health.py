@@ -1,4 +1,4 @@
-"""The broker is said to be away once and back once, and tried ever more rarely in between."""
+"""Loss and recovery of the broker are logged once each, and it is retried ever more rarely in between."""
 
 import logging
 
@@ -22,7 +22,7 @@ def test_waits_differ_so_that_many_do_not_come_back_at_once() -> None:
     assert all(0.8 * CAP_S <= backoff_s(6) <= CAP_S for _ in range(100))
 
 
-def test_away_and_back_are_each_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_loss_and_recovery_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     returned: list[bool] = []
     now_s = 0.0
@@ -37,17 +37,17 @@ def test_away_and_back_are_each_said_once(caplog: pytest.LogCaptureFixture) -> N
     for _ in range(3):
         broker_health.succeeded()
 
-    assert (caplog.text.count("broker away"), caplog.text.count("broker back")) == (1, 1)
+    assert (caplog.text.count("broker unavailable"), caplog.text.count("broker available again")) == (1, 1)
     assert returned == [True]
 
 
 def test_a_broker_that_was_never_there_lost_nothing() -> None:
     returned: list[bool] = []
     broker_health = BrokerHealth(lambda: returned.append(True), lambda: 0.0)
-    assert not broker_health.is_there
+    assert not broker_health.is_available
 
     broker_health.failed(OSError("refused"))
     broker_health.succeeded()
 
-    assert broker_health.is_there
+    assert broker_health.is_available
     assert returned == []

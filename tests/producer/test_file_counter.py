@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from producer.file_counter import Counter
+from producer.file_counter import FileCounter
 from producer.library import Count
 from producer.shutdown import Stopped
 from tests.producer.conftest import Until
@@ -38,60 +38,62 @@ def stop() -> threading.Event:
 
 
 @pytest.fixture
-def counter(folder: Folder, stop: threading.Event) -> Counter:
-    return Counter(folder.count, lambda: folder.is_there, stop)
+def counter(folder: Folder, stop: threading.Event) -> FileCounter:
+    return FileCounter(folder.count, lambda: folder.is_there, stop)
 
 
-def test_a_change_while_it_counts_makes_another_count_due(folder: Folder, counter: Counter) -> None:
+def test_a_change_while_it_counts_makes_another_count_due(folder: Folder, counter: FileCounter) -> None:
     folder.files = 5
-    folder.meanwhile = counter.changed
+    folder.meanwhile = counter.mark_changed
 
-    counter.count()
+    counter.count_files()
 
     assert counter.latest.discovered == 5
     assert counter.is_due
 
 
-def test_a_count_is_due_while_it_runs(folder: Folder, counter: Counter) -> None:
+def test_a_count_is_due_while_it_runs(folder: Folder, counter: FileCounter) -> None:
     seen: list[bool] = []
     folder.meanwhile = lambda: seen.append(counter.is_due)
 
-    counter.count()
+    counter.count_files()
 
     assert (seen, counter.is_due) == ([True], False)
 
 
-def test_a_library_that_left_while_it_was_counted_keeps_its_number(folder: Folder, counter: Counter) -> None:
+def test_a_library_that_left_while_it_was_counted_keeps_its_number(folder: Folder, counter: FileCounter) -> None:
     folder.files = 5
-    counter.count()
+    counter.count_files()
     folder.files, folder.is_there = 0, False
 
-    counter.count()
+    counter.count_files()
 
     assert counter.latest.discovered == 5
 
 
-def test_a_count_that_was_told_to_stop_is_none(folder: Folder, counter: Counter, stop: threading.Event) -> None:
+def test_a_count_that_was_stopped_raises_and_keeps_nothing(
+    folder: Folder, counter: FileCounter, stop: threading.Event
+) -> None:
     folder.files = 5
     stop.set()
 
     with pytest.raises(Stopped):
-        counter.count()
+        counter.count_files()
     assert counter.latest.discovered == 0
 
 
 def test_a_burst_of_changes_is_counted_once_and_exactly(
-    folder: Folder, counter: Counter, stop: threading.Event, until: Until
+    folder: Folder, counter: FileCounter, stop: threading.Event, until: Until
 ) -> None:
     def run() -> None:
         with pytest.raises(Stopped):
-            counter.run()
+            counter.count_when_due()
 
     thread = threading.Thread(target=run)
     thread.start()
     for _ in range(1000):
         folder.files += 1
-        counter.changed()
+        counter.mark_changed()
 
     until(lambda: not counter.is_due)
     stop.set()

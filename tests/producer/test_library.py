@@ -98,7 +98,7 @@ def test_escaped_names_are_found_again_on_the_disk(disk: Library, library: Path)
     assert disk.raw("plain.jpg") == "plain.jpg"
 
 
-def test_a_count_ends_when_it_is_told_to(disk: Library, library: Path) -> None:
+def test_a_count_ends_when_it_should_stop(disk: Library, library: Path) -> None:
     draw(library / "a.jpg")
 
     assert disk.count(lambda: True) is None

@@ -5,53 +5,53 @@ from producer.links import Links
 
 def test_links_are_found_by_what_they_lead_to() -> None:
     links = Links()
-    links.saw("a link.jpg", "file.jpg")
-    links.saw("another.jpg", "file.jpg")
-    links.saw("third.jpg", "other.jpg")
+    links.add_link("a link.jpg", "file.jpg")
+    links.add_link("another.jpg", "file.jpg")
+    links.add_link("third.jpg", "other.jpg")
 
-    assert links.beside("file.jpg") == ["a link.jpg", "another.jpg"]
-    assert links.beside("a link.jpg") == []
+    assert links.other_names("file.jpg") == ["a link.jpg", "another.jpg"]
+    assert links.other_names("a link.jpg") == []
 
 
 def test_a_link_that_leads_elsewhere_now_or_is_gone_is_not_found_any_more() -> None:
     links = Links()
     for link in ("a.jpg", "b.jpg"):
-        links.saw(link, "file.jpg")
-    links.saw("a.jpg", "other.jpg")
-    links.gone("b.jpg")
-    links.gone("never seen.jpg")
+        links.add_link(link, "file.jpg")
+    links.add_link("a.jpg", "other.jpg")
+    links.remove_link("b.jpg")
+    links.remove_link("never seen.jpg")
 
-    assert links.beside("file.jpg") == []
-    assert links.beside("other.jpg") == ["a.jpg"]
+    assert links.other_names("file.jpg") == []
+    assert links.other_names("other.jpg") == ["a.jpg"]
 
 
 def test_more_links_than_there_is_room_for_are_left_to_the_scan() -> None:
-    links = Links(most_links=1)
-    links.saw("a.jpg", "file.jpg")
-    links.saw("b.jpg", "file.jpg")
-    links.saw("a.jpg", "other.jpg")
+    links = Links(max_links=1)
+    links.add_link("a.jpg", "file.jpg")
+    links.add_link("b.jpg", "file.jpg")
+    links.add_link("a.jpg", "other.jpg")
 
-    assert (links.beside("file.jpg"), links.beside("other.jpg")) == ([], ["a.jpg"])
+    assert (links.other_names("file.jpg"), links.other_names("other.jpg")) == ([], ["a.jpg"])
 
 
-def test_names_of_one_inode_are_beside_each_other() -> None:
+def test_names_of_one_inode_find_each_other() -> None:
     links = Links()
     for name, inode in (("a.jpg", (1, 7)), ("b.jpg", (1, 7)), ("other.jpg", (1, 8))):
-        links.saw_twin(name, inode, 0)
-    links.saw("link.jpg", "a.jpg")
+        links.add_hard_link(name, inode, 0)
+    links.add_link("link.jpg", "a.jpg")
 
-    assert links.beside("a.jpg") == ["link.jpg", "b.jpg"]
-    assert links.beside("b.jpg") == ["a.jpg"]
-    links.gone("a.jpg")
-    assert links.beside("b.jpg") == []
-    assert not links.are_incomplete()
+    assert links.other_names("a.jpg") == ["link.jpg", "b.jpg"]
+    assert links.other_names("b.jpg") == ["a.jpg"]
+    links.remove_link("a.jpg")
+    assert links.other_names("b.jpg") == []
+    assert not links.pop_incomplete()
 
 
-def test_a_name_beside_one_that_nobody_knows_is_told_once() -> None:
+def test_an_unknown_name_of_an_inode_is_reported_once() -> None:
     links = Links()
-    links.saw_twin("b.jpg", (1, 7), 2)
-    assert [links.are_incomplete(), links.are_incomplete()] == [True, False]
+    links.add_hard_link("b.jpg", (1, 7), 2)
+    assert [links.pop_incomplete(), links.pop_incomplete()] == [True, False]
 
-    links.saw_twin("b.jpg", (1, 7), 2)
-    links.saw_twin("a.jpg", (1, 7), 2)
-    assert not links.are_incomplete()
+    links.add_hard_link("b.jpg", (1, 7), 2)
+    links.add_hard_link("a.jpg", (1, 7), 2)
+    assert not links.pop_incomplete()

@@ -12,9 +12,9 @@ from lookalike.library.folder import FileVersion
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
 from producer.broker_health import BrokerHealth
-from producer.deletion_guard import DeletionGuard
 from producer.in_flight import InFlight
 from producer.reporter import Reporter
+from producer.scan import DeletionGuard
 from tests.producer.conftest import Until
 from tests.support.valkey import free_port, start_valkey, stop_valkey
 
@@ -37,9 +37,9 @@ class Desk:
             redis=redis,
             broker_health=self.broker_health,
             in_flight=self.in_flight,
-            removals=DeletionGuard(0.3, 100),
+            deletion_guard=DeletionGuard(0.3, 100),
             on_allowed=lambda: None,
-            index_notes=self.notes,
+            index_state=self.notes,
             on_index_changed=self.heard.append,
             identity="here",
             now_s=lambda: self.now_s,
@@ -73,7 +73,7 @@ def test_a_note_is_written_about_once_a_second(redis: Redis) -> None:
     "changed",
     [{"state": "offline"}, {"settling": 3}, {"held": 3}, {"warning": "look here"}, {"scan_ended_at": 2.0}],
 )
-def test_what_somebody_may_be_waiting_for_is_written_at_once(redis: Redis, changed: dict[str, object]) -> None:
+def test_what_a_client_may_wait_for_is_written_at_once(redis: Redis, changed: dict[str, object]) -> None:
     desk = Desk(redis)
     desk.reporter.report(NOTE)
 
@@ -92,7 +92,7 @@ def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
 
 def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.in_flight.sent("a.jpg", FileVersion(1, 1))
+    desk.in_flight.mark_sent("a.jpg", FileVersion(1, 1))
     redis.rpush("desk:ingest", "a message")
     desk.reporter.report(NOTE)
     assert len(desk.in_flight) == 1
@@ -104,7 +104,7 @@ def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) 
     assert len(desk.in_flight) == 0
 
 
-def test_a_broker_that_nobody_saw_away_but_is_another_one_counts_as_returned(tmp_path: Path, until: Until) -> None:
+def test_a_broker_that_restarted_between_two_attempts_counts_as_returned(tmp_path: Path, until: Until) -> None:
     port = free_port()
     server = start_valkey(tmp_path, port)
     try:
@@ -120,7 +120,7 @@ def test_a_broker_that_nobody_saw_away_but_is_another_one_counts_as_returned(tmp
                 return desk.returned
 
             until(report)
-            assert not desk.broker_health.is_away
+            assert not desk.broker_health.is_unavailable
             assert (report(), report()) == (1, 1)
     finally:
         stop_valkey(server)

@@ -9,12 +9,12 @@ from lookalike.library.rules import Candidates
 from producer.events import Touched
 from producer.inotify import OverflowAwareObserver
 from producer.library import Library
-from producer.watcher import Inbox, Watcher
+from producer.watcher import Inbox, Watcher, mounted_below
 from tests.producer.conftest import Until
 from tests.producer.files import draw
 
 
-def test_what_others_write_in_hidden_folders_keeps_nobody_waiting(library: Path, until: Until) -> None:
+def test_writes_in_hidden_folders_delay_nothing(library: Path, until: Until) -> None:
     draw(library / ".data" / "log")
     inbox, changes = Inbox(), list[str]()
     watcher = Watcher(
@@ -24,13 +24,13 @@ def test_what_others_write_in_hidden_folders_keeps_nobody_waiting(library: Path,
         poll_s=1.0,
         on_count_changed=lambda: changes.append("changed"),
     )
-    watcher.ensure()
+    watcher.ensure_watching()
     try:
         for number in range(50):
             draw(library / ".data" / f"{number}.jpg").unlink()
         draw(library / "new.jpg")
 
-        until(lambda: inbox.take(0.0) == Touched("new.jpg", closed=True))
+        until(lambda: inbox.next_event(0.0) == Touched("new.jpg", closed=True))
         assert changes == ["changed"]
     finally:
         watcher.stop()
@@ -54,7 +54,7 @@ def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) 
     watcher = Watcher(
         Library(library, Candidates(())), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
     )
-    assert watcher.ensure()
+    assert watcher.ensure_watching()
     observer = watcher._observer  # noqa: SLF001 - a test cannot mount
     assert isinstance(observer, OverflowAwareObserver)
 
@@ -62,14 +62,34 @@ def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) 
     observer._inotify.handle_event(ignored)  # noqa: SLF001
 
     assert not watcher.is_healthy()
-    assert watcher.ensure()
+    assert watcher.ensure_watching()
     assert watcher.is_healthy()
     watcher.stop()
 
 
 def test_an_inbox_that_is_full_says_that_events_were_lost() -> None:
-    inbox = Inbox(most_events=1)
+    inbox = Inbox(max_events=1)
     for _ in range(3):
-        inbox.put(Touched("a.jpg"))
+        inbox.put_event(Touched("a.jpg"))
 
-    assert [type(inbox.take(0.0)).__name__ for _ in range(3)] == ["Lost", "Touched", "NoneType"]
+    assert [type(inbox.next_event(0.0)).__name__ for _ in range(3)] == ["Lost", "Touched", "NoneType"]
+
+
+TABLE = r"""21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+30 21 0:30 / /photos rw - tmpfs x rw
+31 30 0:31 / /photos/stick\040one rw - vfat /dev/sdb1 rw
+32 21 0:32 / /photos2/other rw - tmpfs x rw
+"""
+
+
+def test_disks_inside_are_found_by_their_names_and_others_are_not(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(TABLE)
+
+    assert mounted_below(Path("/photos"), table) == {("/photos/stick one", "31")}
+    assert mounted_below(Path("/"), table) >= {("/photos", "30"), ("/photos2/other", "32")}
+
+
+def test_where_nothing_is_known_there_is_no_mount(tmp_path: Path) -> None:
+    assert mounted_below(tmp_path, tmp_path / "nothing") == frozenset()
+    assert mounted_below(tmp_path) == frozenset()

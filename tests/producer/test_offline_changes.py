@@ -1,5 +1,6 @@
-"""What changed while nobody watched is found by a scan, and nothing else is sent."""
+"""Changes without events are found by a scan, and nothing else is sent."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,28 @@ def test_it_scans_again_after_the_pause(
 
     with producing(settings.model_copy(update={"rescan_s": 0.2})):
         rest()
-        # Nobody is told about this one: it is in the index and was never on the disk.
+        # No event reports this one: it is in the index and was never on the disk.
         side.put_ghosts("ghost.jpg")
 
         until(lambda: list(side.files) == ["first.jpg"])
+
+
+def test_a_mass_removal_is_held_back_until_it_is_allowed(
+    settings: Settings, library: Path, telemetry: Telemetry, side: OtherSide, rest: Rest, until: Until
+) -> None:
+    for number in range(20):
+        draw_old(library / "album" / f"{number}.jpg", str(number))
+        side.put(f"album/{number}.jpg")
+    draw_old(library / "stays.jpg")
+    side.put("stays.jpg")
+    shutil.rmtree(library / "album")
+
+    with producing(settings.model_copy(update={"max_deleted_files": 5})):
+        assert "lookalike sync --allow-removals" in rest().warning
+        assert side.messages == []
+
+        telemetry.allow_removals()
+
+        until(lambda: list(side.files) == ["stays.jpg"])
+        until(lambda: not telemetry.are_removals_allowed())
+        assert rest().warning == ""

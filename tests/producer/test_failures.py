@@ -32,7 +32,7 @@ def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
     draw_old(library / "first.jpg")
 
     with producing(settings):
-        until(lambda: "broker away" in caplog.text)
+        until(lambda: "broker unavailable" in caplog.text)
         server = start_valkey(tmp_path, port)
         try:
             with other_side_process(f"redis://127.0.0.1:{port}/0"), Redis(port=port) as redis:
@@ -42,18 +42,18 @@ def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
                 caplog.clear()
 
                 stop_valkey(server)
-                until(lambda: "broker away" in caplog.text)
+                until(lambda: "broker unavailable" in caplog.text)
                 draw(library / "second.jpg")
                 server = start_valkey(tmp_path, port)
                 side.begin(library)
                 # It came back empty, as if it had lost all it knew.
                 until(lambda: sorted(side.files) == ["first.jpg", "second.jpg"])
-                said = caplog.text
+                logged = caplog.text
         finally:
             stop_valkey(server)
 
-    assert said.count("broker away") == 1
-    assert "scan requested" in said
+    assert logged.count("broker unavailable") == 1
+    assert "scan requested" in logged
 
 
 def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
@@ -152,7 +152,7 @@ def test_when_the_watches_are_used_up_it_polls_and_says_what_to_do(
         until(lambda: "4/new.jpg" in side.files)
 
 
-def test_an_observer_that_died_is_started_anew(
+def test_an_observer_that_died_is_restarted(
     settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
 ) -> None:
     with producing(settings) as service:
@@ -185,9 +185,9 @@ def test_wrong_settings_end_in_one_sentence(
         monkeypatch.setenv(name, value)
 
     assert main() == 1
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert said.count("\n") == 1
+    stderr = capsys.readouterr().err
+    assert sentence in stderr
+    assert stderr.count("\n") == 1
 
 
 def producer_process(**environment: str) -> "subprocess.Popen[str]":
@@ -217,8 +217,8 @@ def test_sigterm_ends_it_in_the_middle_of_a_scan(
         until(lambda: redis.llen("paused:rescan") == 1)
 
     producer.send_signal(signal.SIGTERM)
-    _, said = producer.communicate(timeout=60)
+    _, stderr = producer.communicate(timeout=60)
 
     assert producer.returncode == 0
-    assert "library compared" not in said
-    assert "Traceback" not in said
+    assert "library compared" not in stderr
+    assert "Traceback" not in stderr

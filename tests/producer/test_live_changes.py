@@ -140,7 +140,7 @@ def test_the_number_of_files_is_exact_once_all_is_at_rest(library: Path, side: O
     assert len(side.files) == 26
 
 
-def test_names_that_are_not_utf8_are_said_with_escapes_and_sent_once(
+def test_names_that_are_not_utf8_are_escaped_and_sent_once(
     service: Service, library: Path, side: OtherSide, telemetry: Telemetry, rest: Rest, until: Until
 ) -> None:
     draw(library / "caf\udce9.jpg")
@@ -170,7 +170,7 @@ def test_links_inside_count_and_links_that_leave_do_not(
     assert sorted(side.files) == ["album/inside.jpg", "first.jpg"]
 
 
-def test_the_other_name_of_a_file_follows_it_though_nobody_tells(
+def test_the_other_hard_link_of_a_file_follows_it_without_an_event(
     library: Path, side: OtherSide, until: Until, rest: Rest
 ) -> None:
     """The kernel tells of the name that was written to, whatever other names the inode has."""

@@ -1,4 +1,4 @@
-"""What watchdog says, in our words."""
+"""watchdog's events become ours."""
 
 import pytest
 from watchdog.events import (
@@ -15,12 +15,23 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from producer.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
-from producer.translating import changes_count, is_outside, translated
+from producer.events import (
+    Event,
+    FolderAppeared,
+    FolderGone,
+    FolderMoved,
+    Gone,
+    Lost,
+    Moved,
+    Touched,
+    changes_count,
+    from_watchdog,
+    is_outside,
+)
 
 
-def said(event: FileSystemEvent, *, names_every_file: bool = False) -> Event | None:
-    return translated(event, "/photos", names_every_file=names_every_file)
+def our_event(event: FileSystemEvent, *, names_every_file: bool = False) -> Event | None:
+    return from_watchdog(event, "/photos", names_every_file=names_every_file)
 
 
 @pytest.mark.parametrize(
@@ -44,21 +55,21 @@ def said(event: FileSystemEvent, *, names_every_file: bool = False) -> Event | N
         (FileCreatedEvent("/elsewhere/a.jpg"), None),
     ],
 )
-def test_an_event_in_our_words(event: FileSystemEvent, ours: Event | None) -> None:
-    assert said(event) == ours
+def test_an_event_of_watchdog_becomes_ours(event: FileSystemEvent, ours: Event | None) -> None:
+    assert our_event(event) == ours
 
 
-def test_the_root_that_left_is_told_as_lost() -> None:
-    assert isinstance(said(DirDeletedEvent("/photos")), Lost)
+def test_a_deleted_root_is_reported_as_lost_events() -> None:
+    assert isinstance(our_event(DirDeletedEvent("/photos")), Lost)
 
 
 def test_what_watchdog_makes_up_about_a_folder_is_left_out() -> None:
-    assert said(FileMovedEvent("/photos/a/x.jpg", "/photos/b/x.jpg", is_synthetic=True)) is None
+    assert our_event(FileMovedEvent("/photos/a/x.jpg", "/photos/b/x.jpg", is_synthetic=True)) is None
 
 
 def test_where_every_file_is_named_folders_say_nothing() -> None:
-    assert said(DirMovedEvent("/photos/a", "/photos/b"), names_every_file=True) is None
-    assert said(FileMovedEvent("/photos/a/x", "/photos/b/x"), names_every_file=True) == Moved("a/x", "b/x")
+    assert our_event(DirMovedEvent("/photos/a", "/photos/b"), names_every_file=True) is None
+    assert our_event(FileMovedEvent("/photos/a/x", "/photos/b/x"), names_every_file=True) == Moved("a/x", "b/x")
 
 
 @pytest.mark.parametrize(
