@@ -28,8 +28,8 @@ from qdrant_client.models import Batch
 from models.contract import ModelCard, read_card
 from models.preprocess import decode_size, prepare
 from worker.context import KEPT_ALIVE
+from worker.index.payload import ImageMetadata, indexed_payload, point_id
 from worker.library import Version
-from worker.payload import ImageMetadata, indexed_payload, point_id
 
 AT_ONCE = 8
 UPSERTED = 64

@@ -18,8 +18,8 @@ from lookalike.data_folder import DataFolder
 from lookalike.discovery import RunningSystem, running_on
 from lookalike.settings import read_settings
 from models.contract import read_card
-from worker.collection import Wish, ensure
 from worker.context import qdrant_of
+from worker.index.collection import Wish, ensure
 
 STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0

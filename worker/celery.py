@@ -18,15 +18,15 @@ from lookalike.log import FORMAT, fields, keep_to_the_point
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
-from worker.celery_overrides import bounded
 from worker.context import library_root
-from worker.embedder import card_at, model_path
+from worker.delivery.celery_overrides import bounded
+from worker.delivery.leases import Leases, holder, transport_options
+from worker.delivery.takeover import RENEWALS, holding
 from worker.errors import Unavailable
-from worker.leases import Leases, holder, transport_options
+from worker.inference.embedder import card_at, model_path
+from worker.inference.provider_selection import fixed_backend
+from worker.inference.providers import THREADS
 from worker.prepare import make
-from worker.provider_selection import fixed_backend
-from worker.providers import THREADS
-from worker.takeover import RENEWALS, holding
 from worker.tasks import ChildProcess, define
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ app.conf.update(
         **transport_options(settings.names, mine, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
     broker_connection_max_retries=None,
-    # Counted by worker/celery_overrides.py instead: Celery's count drifts.
+    # Counted by worker/delivery/celery_overrides.py instead: Celery's count drifts.
     worker_prefetch_multiplier=0,
     worker_eta_task_limit=settings.max_queued_batches,
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
@@ -54,7 +54,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
-    worker_consumer="worker.celery_overrides:BufferedEventsConsumer",
+    worker_consumer="worker.delivery.celery_overrides:BufferedEventsConsumer",
     worker_log_format=FORMAT,
     worker_task_log_format=FORMAT,
     task_send_sent_event=True,

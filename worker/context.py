@@ -16,15 +16,15 @@ from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
-from worker.collection import Standing, Wish
-from worker.decode_timeout import DecodeTimeout
-from worker.decoder import DecodedImage, decode_image, enable_formats
-from worker.embedder import Embedder, model_path
+from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index_opener import IndexOpener
+from worker.index.collection import Standing, Wish
+from worker.index.opener import IndexOpener
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decode_timeout import DecodeTimeout
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.embedder import Embedder, model_path
 from worker.library import Library
-from worker.poison import PoisonDetector
-from worker.qdrant import QdrantIndex
 from worker.read import ReadQueries
 from worker.search import Search
 from worker.search_priority import SearchPriority
@@ -185,7 +185,7 @@ class WorkerContext:
     def _open(self) -> None:
         found = self._opener.open()
         if self._standing is None or (found.name, found.identity) != (self._standing.name, self._standing.identity):
-            for made_of_it in ("index", "sync", "search", "reads"):
+            for made_of_it in ("index", "sync", "search", "read_queries"):
                 self.__dict__.pop(made_of_it, None)
         self._standing, self._confirmed_s = found, self._now_s()
 

@@ -11,13 +11,13 @@ from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import log_to_stderr
 from lookalike.settings import Settings, read_settings
-from worker.collection import Wish
 from worker.context import library_root, qdrant_of
-from worker.embedder import card_at, model_path
 from worker.errors import StoreRefused, Unavailable
-from worker.index_opener import IndexOpener
-from worker.provider_selection import backend_to_make_with
-from worker.providers import CPU, open_session
+from worker.index.collection import Wish
+from worker.index.opener import IndexOpener
+from worker.inference.embedder import card_at, model_path
+from worker.inference.provider_selection import backend_to_make_with
+from worker.inference.providers import CPU, open_session
 from worker.retry import retry_while_unavailable
 
 # `up` has seen the store answer by now; a store on another machine gets a little patience.

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
-from worker.identity import Identity
-from worker.providers import THREADS
-from worker.qdrant import QdrantIndex
+from worker.index.identity import Identity
+from worker.index.qdrant import QdrantIndex
+from worker.inference.providers import THREADS
 
 
 @dataclass(frozen=True)

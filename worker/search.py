@@ -11,9 +11,9 @@ from lookalike.library.paths import validate_path
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, NeighbourReply, SearchMessage, SearchReply
 from lookalike.neighbour import similarity
 from lookalike.settings import Distance
-from worker.decoder import DecodedImage
 from worker.errors import Rejected
-from worker.qdrant import QdrantIndex, Vector
+from worker.index.qdrant import QdrantIndex, Vector
+from worker.inference.decoder import DecodedImage
 from worker.sync import Embeds
 
 

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from lookalike.log import fields
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
-from worker.decoder import DecodedImage
 from worker.errors import ReadFailed, Rejected, Unavailable
+from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
+from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
+from worker.inference.decoder import DecodedImage
 from worker.library import NO_VERSION, Changing, Content, Library, Version
-from worker.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.qdrant import PointWrite, QdrantIndex, ReusableVector
 from worker.retry import Waits, at_once
 
 # A file that is being written is looked at again a few times at once; then the task waits.

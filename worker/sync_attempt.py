@@ -23,9 +23,9 @@ from lookalike.log import fields
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from worker.context import WorkerContext
+from worker.delivery.leases import Held, TakenOver
+from worker.delivery.poison import DEATHS_TO_BLAME
 from worker.errors import CollectionMissing, ReadFailed, Rejected, StoreRefused, Unavailable, Unfit
-from worker.leases import Held, TakenOver
-from worker.poison import DEATHS_TO_BLAME
 from worker.retry import R, RetryBudget, Waits
 
 log = logging.getLogger(__name__)

@@ -19,12 +19,12 @@ from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of
-from worker.embedder import Embedder
+from worker.delivery.leases import Held, Leases, TakenOver
 from worker.errors import ReadFailed, StoreRefused, StoreUnavailable, Unavailable, Unfit
-from worker.index_monitor import IndexMonitor
-from worker.leases import Held, Leases, TakenOver
+from worker.index.monitor import IndexMonitor
+from worker.inference.embedder import Embedder
+from worker.inference.provider_selection import backend_of
 from worker.messages import parsed
-from worker.provider_selection import backend_of
 from worker.retry import RetryBudget, backoff_s
 from worker.search_priority import SearchPriority
 from worker.sync_attempt import RetryLater, run

@@ -10,8 +10,8 @@ import time
 from lookalike.errors import LookalikeError
 from lookalike.settings import read_settings
 from worker.context import load_embedder
-from worker.embedder import model_path
-from worker.providers import BACKENDS, CPU
+from worker.inference.embedder import model_path
+from worker.inference.providers import BACKENDS, CPU
 
 
 def main() -> int:

@@ -12,11 +12,11 @@ from qdrant_client.models import Filter
 from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
-from worker.collection import Wish, ensure
-from worker.decoder import DecodedImage, decode_image, enable_formats
-from worker.embedder import Embedder
+from worker.index.collection import Wish, ensure
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.embedder import Embedder
 from worker.library import Library
-from worker.qdrant import QdrantIndex
 from worker.sync import Sync
 
 MAX_PIXELS = 4_000_000

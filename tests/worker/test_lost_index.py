@@ -19,7 +19,7 @@ from tests.support.edge import client_of, edge_process
 from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
 from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
-from worker.collection import Wish, ensure
+from worker.index.collection import Wish, ensure
 
 # A worker looks every five seconds; one that is late shall not fail a test.
 WITHIN_S = 40.0

@@ -12,10 +12,10 @@ from lookalike.errors import Refused
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
-from worker.collection import Wish, ensure
-from worker.decoder import DecodedImage
-from worker.embedder import Embedder
-from worker.qdrant import QdrantIndex
+from worker.index.collection import Wish, ensure
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decoder import DecodedImage
+from worker.inference.embedder import Embedder
 from worker.search import Search
 from worker.sync import Sync
 

@@ -13,10 +13,10 @@ import pytest
 from lookalike.messages import SyncMessage, SyncReply
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
-from worker.embedder import Embedder
 from worker.errors import LibraryOffline, ReadFailed, Rejected
+from worker.index.qdrant import QdrantIndex
+from worker.inference.embedder import Embedder
 from worker.library import Content, Library
-from worker.qdrant import QdrantIndex
 from worker.retry import Waits, at_once
 from worker.sync import StillChanging, Sync
 

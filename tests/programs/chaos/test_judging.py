@@ -11,12 +11,12 @@ from tests.programs.chaos.judging import Verdict, files_of, judge, stamps_of
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
-from worker.collection import Wish, ensure
-from worker.decoder import decode_image, enable_formats
-from worker.embedder import Embedder
+from worker.index.collection import Wish, ensure
+from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
+from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.inference.decoder import decode_image, enable_formats
+from worker.inference.embedder import Embedder
 from worker.library import Version
-from worker.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.qdrant import PointWrite, QdrantIndex
 
 
 class Judged:

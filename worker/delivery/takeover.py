@@ -15,7 +15,7 @@ from celery.worker.state import active_requests
 from redis.exceptions import RedisError
 
 from lookalike.log import fields
-from worker.leases import Leases, died_here
+from worker.delivery.leases import Leases, died_here
 
 RENEWALS = 5
 # Share of a lease for which the broker must have answered. Who lives has renewed by then: two timeouts of a connection

@@ -15,13 +15,13 @@ from tests.support.edge import edge_process
 from tests.support.misbehaving import Answer, Faults, Request, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
-from worker.collection import Wish, ensure
-from worker.decoder import decode_image
-from worker.embedder import Embedder
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
+from worker.index.collection import Wish, ensure
+from worker.index.payload import rejected_payload
+from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.inference.decoder import decode_image
+from worker.inference.embedder import Embedder
 from worker.library import Library, Version
-from worker.payload import rejected_payload
-from worker.qdrant import PointWrite, QdrantIndex
 from worker.retry import RetryBudget
 from worker.sync import Sync
 

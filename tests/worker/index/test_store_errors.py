@@ -12,8 +12,8 @@ from qdrant_client import QdrantClient
 from tests.support.misbehaving import Answer, Faults, misbehaving, refusal
 from tests.support.valkey import free_port
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
-from worker.qdrant import answered
-from worker.store_errors import CODES, STATUSES, Meaning, retry_after_s
+from worker.index.qdrant import answered
+from worker.index.store_errors import CODES, STATUSES, Meaning, retry_after_s
 
 KINDS: dict[Meaning | str, type[Exception]] = {
     Meaning.WAIT: StoreUnavailable,

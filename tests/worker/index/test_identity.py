@@ -3,7 +3,7 @@
 import pytest
 
 from lookalike.errors import CollectionMismatch
-from worker.identity import Identity, Plan, Seen, decide
+from worker.index.identity import Identity, Plan, Seen, decide
 
 MINE = Identity("mine", "tiny", "f" * 64, "cosine", "fp32")
 MINE_OTHERWISE = Identity("mine", "large", "e" * 64, "cosine", "fp32")

@@ -12,17 +12,17 @@ from redis import Redis
 from lookalike.redis_keys import Keys
 from tests.support.valkey import valkey_process
 from tests.support.workers import ROOT, wait_until
-from worker.lives import this_process
-from worker.poison import Marks, PoisonDetector
+from worker.delivery.liveness import this_process
+from worker.delivery.poison import Marks, PoisonDetector
 
 LONGEST_S = 30.0
 # Enters the decoders with a task and stays there.
 ENTERS = """
 import sys, time
 from redis import Redis
-from lookalike.redis_keys import Names
-from worker.poison import Danger
-with Danger(Redis.from_url(sys.argv[1]), Names("test"), longest_s=30).entered(sys.argv[2]):
+from lookalike.redis_keys import Keys
+from worker.delivery.poison import PoisonDetector
+with PoisonDetector(Redis.from_url(sys.argv[1]), Keys("test"), longest_s=30).guard(sys.argv[2]):
     print("in", flush=True)
     time.sleep(60)
 """
@@ -30,7 +30,7 @@ with Danger(Redis.from_url(sys.argv[1]), Names("test"), longest_s=30).entered(sy
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("danger")) as url:
+    with valkey_process(tmp_path_factory.mktemp("poison")) as url:
         yield url
 
 
@@ -100,12 +100,12 @@ def test_a_process_whose_id_was_given_out_again_is_dead(poison: PoisonDetector, 
         (990.0, False, Marks(dead=1, living=0)),
     ],
 )
-def test_a_process_of_another_machine_lives_as_long_as_its_watchdog_lets_it(
-    poison: PoisonDetector, redis: Redis, *, entered_s: float, alone: bool, crash_marks: Marks
+def test_a_process_of_another_machine_counts_as_alive_until_its_decode_timeout(
+    poison: PoisonDetector, redis: Redis, *, entered_s: float, alone: bool, marks: Marks
 ) -> None:
     redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
 
-    assert poison.crash_marks("task", alone=alone) == crash_marks
+    assert poison.crash_marks("task", alone=alone) == marks
 
 
 def _state(pid: int) -> str:

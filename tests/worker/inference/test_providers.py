@@ -10,13 +10,14 @@ from qdrant_client import QdrantClient
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
-from worker.collection import Wish, ensure, recorded_backend
-from worker.embedder import Embedder
-from worker.provider_selection import backend_of, backend_to_make_with, fastest, fixed_backend, measured
-from worker.providers import BACKENDS, CPU, installed
+from tests.support.workers import ROOT
+from worker.index.collection import Wish, ensure, recorded_backend
+from worker.inference.embedder import Embedder
+from worker.inference.provider_selection import backend_of, backend_to_make_with, fastest, fixed_backend, measured
+from worker.inference.providers import BACKENDS, CPU, installed
 
 OTHERS = [backend for backend in BACKENDS.values() if backend != CPU]
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "resnet18.onnx"
+SHIPPED = ROOT / "models" / "resnet18.onnx"
 
 
 def opened(path: Path, backend: str) -> Embedder:
@@ -104,7 +105,7 @@ def test_the_index_remembers_what_it_was_made_with(store: QdrantClient, made_wit
 def test_where_there_is_a_choice_the_index_decides(
     store: QdrantClient, made_with: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.provider_selection.installed", lambda: list(BACKENDS.values()))
+    monkeypatch.setattr("worker.inference.provider_selection.installed", lambda: list(BACKENDS.values()))
     name = made_with(BACKENDS["openvino"])
 
     assert backend_to_make_with(Settings(name=name), store, rebuild=False) == BACKENDS["openvino"]

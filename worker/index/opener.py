@@ -11,9 +11,9 @@ from lookalike.index_state import IndexState
 from lookalike.log import fields
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import Telemetry
-from worker.collection import Standing, Wish, carry_out, plan_for
 from worker.errors import Unavailable
-from worker.qdrant import answered
+from worker.index.collection import Standing, Wish, carry_out, plan_for
+from worker.index.qdrant import answered
 
 log = logging.getLogger(__name__)
 

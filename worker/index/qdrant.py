@@ -23,11 +23,11 @@ from qdrant_client.models import (
 )
 
 from lookalike.messages import FilesReply, KnownFile
-from worker.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
 from worker.errors import StoreRefused
-from worker.payload import VECTOR, ImageMetadata, metadata_of, point_id
+from worker.index.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
+from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
+from worker.index.store_errors import STORE_ERRORS, ours
 from worker.retry import Waits, at_once
-from worker.store_errors import STORE_ERRORS, ours
 
 Vector = Sequence[float]
 P = ParamSpec("P")

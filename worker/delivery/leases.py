@@ -26,7 +26,7 @@ from typing import Any
 from redis import Redis
 
 from lookalike.redis_keys import Keys
-from worker.lives import lives, this_process
+from worker.delivery.liveness import lives, this_process
 
 TAKEN_KEPT_S = 24 * 3600
 # Leases are longer.

@@ -1,12 +1,12 @@
-"""worker/chunking.py: what is too much goes in smaller parts, which is remembered, and the culprit ends up alone."""
+"""What is too much goes in smaller parts, which is remembered, and the culprit ends up alone."""
 
 import sys
 from collections.abc import Sequence
 
 import pytest
 
-from worker.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
 from worker.errors import StoreRefused, StoreUnavailable, TooLarge, TooMany
+from worker.index.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
 
 
 class Store:

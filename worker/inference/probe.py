@@ -1,4 +1,4 @@
-"""`python -m worker.probe MODEL BACKEND`: how many images per second one process embeds, to be started several times.
+"""`python -m worker.inference.probe MODEL BACKEND`: how many images per second one process embeds, among several.
 
 Says "ready" when the model is loaded and warm, waits for a line, and prints the number. Exit code 1 if the backend
 cannot be used here.
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.errors import LookalikeError
-from worker.embedder import Embedder
+from worker.inference.embedder import Embedder
 
 READY = "ready"
 SECONDS = 0.7

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from redis import Redis
 
 from lookalike.redis_keys import Keys
-from worker.lives import lives, this_process
+from worker.delivery.liveness import lives, this_process
 
 DEATHS_TO_BLAME = 2
 KEPT_S = 24 * 3600

@@ -22,11 +22,11 @@ from lookalike.messages import ImageByPath, ReadCounts, ReadKnown, ReadMessage, 
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.recorder import Asked, recorded
-from worker.collection import Wish, ensure
-from worker.decoder import DecodedImage
-from worker.embedder import Embedder
-from worker.payload import INDEXED_FIELDS
-from worker.qdrant import QdrantIndex
+from worker.index.collection import Wish, ensure
+from worker.index.payload import INDEXED_FIELDS
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decoder import DecodedImage
+from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
 from worker.search import Search
 from worker.sync import Sync

@@ -10,7 +10,7 @@ from lookalike.errors import Misconfigured
 from lookalike.service_paths import services_dir
 from lookalike.settings import Settings
 from models.contract import ContractBroken, ModelCard, read_card
-from worker.providers import CPU, open_session
+from worker.inference.providers import CPU, open_session
 
 
 class Embedder:

@@ -14,9 +14,9 @@ from PIL import ExifTags, Image
 from models.preprocess import prepare
 from models.tools.photos import open_rgb
 from tests.support.pictures import encoded, picture
-from worker.decoder import DecodedImage, decode_image, enable_formats
-from worker.embedder import Embedder
 from worker.errors import Rejected
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.embedder import Embedder
 
 Opened = Callable[[bytes], DecodedImage]
 ORIENTATIONS = {

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from lookalike.errors import LookalikeError
 from lookalike.log import fields
 from worker.errors import Unavailable
-from worker.index_opener import IndexOpener
+from worker.index.opener import IndexOpener
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from lookalike.settings import Settings
 from tests.support.valkey import free_port
 from worker.context import qdrant_of
 from worker.errors import StoreUnavailable
-from worker.qdrant import QdrantIndex, answered
+from worker.index.qdrant import QdrantIndex, answered
 
 
 def test_a_store_that_is_away_is_waited_for_over_grpc_too() -> None:

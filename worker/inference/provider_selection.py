@@ -1,6 +1,6 @@
 """Chooses what computes the embeddings: what is set, else what the index was made with, else what is fastest here.
 
-Fastest is measured and not guessed: `python -m worker.probe` runs the model in as many processes as there will be
+Fastest is measured and not guessed: `python -m worker.inference.probe` runs the model in as many processes as there are
 workers, all at once, because one alone would not see that they get into each other's way.
 """
 
@@ -16,12 +16,12 @@ from qdrant_client import QdrantClient
 from lookalike.log import fields
 from lookalike.service_paths import python_module
 from lookalike.settings import Settings
-from worker.collection import recorded_backend
 from worker.context import qdrant_of
-from worker.embedder import model_path
-from worker.probe import READY
-from worker.providers import BACKENDS, CPU, installed
-from worker.qdrant import answered
+from worker.index.collection import recorded_backend
+from worker.index.qdrant import answered
+from worker.inference.embedder import model_path
+from worker.inference.probe import READY
+from worker.inference.providers import BACKENDS, CPU, installed
 from worker.retry import retry_while_unavailable
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def measured(model: Path, backends: Sequence[str], processes: int) -> dict[str, 
     """Images per second of all processes together, of each backend that works here."""
     rates = {}
     for backend in backends:
-        rate = _rate(python_module("worker.probe", str(model), backend), processes)
+        rate = _rate(python_module("worker.inference.probe", str(model), backend), processes)
         if rate is None:
             log.info(fields("cannot be used here", backend=backend))
             continue

@@ -1,4 +1,4 @@
-"""The collection behind the alias: looked at, made, led to, dropped. worker/identity.py decides what is to be done.
+"""The collection behind the alias: looked at, made, led to, dropped. worker/index/identity.py decides what to do.
 
 A Qdrant server changes several aliases one after another and not all or none, so an alias is only ever changed by one
 operation in a request of its own.
@@ -18,9 +18,9 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from worker.errors import StoreUnavailable
-from worker.identity import Identity, Plan, Seen, check, concrete_name, decide
-from worker.payload import INDEXED_FIELDS, VECTOR
-from worker.providers import CPU
+from worker.index.identity import Identity, Plan, Seen, check, concrete_name, decide
+from worker.index.payload import INDEXED_FIELDS, VECTOR
+from worker.inference.providers import CPU
 
 QDRANT_DISTANCES = {
     "cosine": QdrantDistance.COSINE,

@@ -16,11 +16,11 @@ from lookalike.redis_keys import Keys
 from models.contract import ModelCard, read_card
 from tests.support.edge import EdgeProcess, client_of, edge_process
 from tests.support.valkey import valkey_process
-from worker.collection import Standing, Wish
 from worker.errors import Unavailable
-from worker.index_monitor import IndexMonitor
-from worker.index_opener import IndexOpener
-from worker.payload import INDEXED_FIELDS
+from worker.index.collection import Standing, Wish
+from worker.index.monitor import IndexMonitor
+from worker.index.opener import IndexOpener
+from worker.index.payload import INDEXED_FIELDS
 
 NAMES = Keys("open")
 NewOpener = Callable[..., IndexOpener]
@@ -29,7 +29,7 @@ NewOpener = Callable[..., IndexOpener]
 @pytest.fixture(autouse=True)
 def _few_payload_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes a fifth of a second; that all are made is shown in test_contract.py."""
-    monkeypatch.setattr("worker.collection.INDEXED_FIELDS", {"sha256": INDEXED_FIELDS["sha256"]})
+    monkeypatch.setattr("worker.index.collection.INDEXED_FIELDS", {"sha256": INDEXED_FIELDS["sha256"]})
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_whoever_looks_makes_what_was_lost_and_says_what_is_in_the_way(
 def test_a_store_that_was_away_may_be_an_older_one(
     redis: Redis, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.index_monitor.NOTABLE_S", 0.0)
+    monkeypatch.setattr("worker.index.monitor.NOTABLE_S", 0.0)
     redis.flushall()
     notes = IndexState(redis, NAMES)
     with edge_process(tmp_path / "store") as first:
@@ -225,7 +225,7 @@ def test_a_store_that_was_away_may_be_an_older_one(
 def test_a_store_that_was_away_and_came_back_empty_has_lost_the_index(
     redis: Redis, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.index_monitor.NOTABLE_S", 0.0)
+    monkeypatch.setattr("worker.index.monitor.NOTABLE_S", 0.0)
     redis.flushall()
     with edge_process(tmp_path / "store") as first, client_of(first) as client:
         index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, Wish("open", card, "cosine")))

@@ -28,8 +28,8 @@ from tests.support.pictures import encoded, picture
 from tests.support.sending import send
 from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
-from worker.leases import Held, Leases, TakenOver, died_here, holder
-from worker.takeover import Takeover
+from worker.delivery.leases import Held, Leases, TakenOver, died_here, holder
+from worker.delivery.takeover import Takeover
 
 LEASE_S = 2.0
 # A picture of this width waits in its decoder until the file `go` is in the library.

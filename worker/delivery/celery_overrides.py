@@ -7,7 +7,7 @@ from celery import bootsteps
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import reserved_requests, scheduled_requests
 
-from worker.leases import Leases
+from worker.delivery.leases import Leases
 
 # Celery publishes "received" before it hands the task to its process, and waits for the broker meanwhile: 0.5 ms of
 # a search (docs/decisions/0009-speed.md). Flower shows seconds.

@@ -14,9 +14,9 @@ from models.contract import ModelCard, read_card
 from tests.support.edge import edge_process
 from tests.support.forgetful_store import forgetful
 from tests.support.tiny_model import tiny_model
-from worker.collection import Standing, Wish, ensure, recorded_backend
 from worker.errors import StoreUnavailable
-from worker.payload import INDEXED_FIELDS
+from worker.index.collection import Standing, Wish, ensure, recorded_backend
+from worker.index.payload import INDEXED_FIELDS
 
 FIELDS = {field: INDEXED_FIELDS[field] for field in ("sha256", "status")}
 DEEDS = ("create_collection", "create_payload_index", "update_collection_aliases", "delete_collection")
@@ -25,7 +25,7 @@ DEEDS = ("create_collection", "create_payload_index", "update_collection_aliases
 @pytest.fixture(autouse=True)
 def _few_payload_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes a fifth of a second; that all are made is shown in test_contract.py."""
-    monkeypatch.setattr("worker.collection.INDEXED_FIELDS", FIELDS)
+    monkeypatch.setattr("worker.index.collection.INDEXED_FIELDS", FIELDS)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lookalike.errors import CollectionMismatch
 from lookalike.settings import Distance
 from models.contract import ModelCard
-from worker.providers import CPU
+from worker.inference.providers import CPU
 
 # Enough of the hashes to tell models and libraries apart at a glance; the whole of both is in the metadata.
 FINGERPRINT_CHARS = 12
