@@ -19,9 +19,9 @@ from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
 from worker.context import library_root
-from worker.delivery.celery_overrides import bounded
-from worker.delivery.leases import Leases, holder, transport_options
-from worker.delivery.takeover import RENEWALS, holding
+from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
+from worker.delivery.leases import Leases, holder
+from worker.delivery.takeover import RENEWALS
 from worker.errors import Unavailable
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_backend
@@ -70,8 +70,8 @@ process = ChildProcess(settings, mine)
 look_s = settings.lease_s / RENEWALS
 lease_redis = redis_of(settings, socket_connect_timeout=look_s, socket_timeout=look_s, retry=Retry(NoBackoff(), 1))
 leases = Leases(lease_redis, settings.names, mine, lease_s=settings.lease_s)
-app.steps["consumer"].add(holding(leases, lease_s=settings.lease_s))
-app.steps["consumer"].add(bounded(leases))
+app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
+app.steps["consumer"].add(prefetch_step(leases))
 define(app, settings, process)
 
 

@@ -23,7 +23,7 @@ from lookalike.log import fields
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from worker.context import WorkerContext
-from worker.delivery.leases import Held, TakenOver
+from worker.delivery.leases import HeldMessage, TakenOver
 from worker.delivery.poison import DEATHS_TO_BLAME
 from worker.errors import CollectionMissing, ReadFailed, Rejected, StoreRefused, Unavailable, Unfit
 from worker.retry import R, RetryBudget, Waits
@@ -41,7 +41,7 @@ class RetryLater(Exception):
 
 
 def run(
-    task: Task, context: Callable[[], WorkerContext], asked: SyncMessage, patience: RetryBudget, held: Held
+    task: Task, context: Callable[[], WorkerContext], asked: SyncMessage, patience: RetryBudget, held: HeldMessage
 ) -> SyncReply:
     """Runs the sync. Raises Away, Unread or TryAgain if it shall run again, Refused or TakenOver if it shall not."""
     try:
@@ -76,12 +76,14 @@ def _made(context: Callable[[], WorkerContext]) -> WorkerContext:
     return made
 
 
-def _told_apart(task: Task, context: WorkerContext, asked: SyncMessage, patience: RetryBudget, held: Held) -> SyncReply:
+def _told_apart(
+    task: Task, context: WorkerContext, asked: SyncMessage, patience: RetryBudget, held: HeldMessage
+) -> SyncReply:
     """A path that kills or breaks the sync is singled out, so that the others are done."""
     task_id = str(task.request.id)
     alone = len(asked.paths) + len(asked.gone) == 1
     # Then whoever held it before is dead, or was frozen for the time of a lease and stops when it finds out.
-    was_taken_over = held.insist()
+    was_taken_over = held.check()
     marks = context.poison.crash_marks(task_id, alone=alone and not was_taken_over)
     if marks.living and not was_taken_over:
         # Redis delivered it once more; what the other process does not finish is left to this one.
@@ -94,7 +96,7 @@ def _told_apart(task: Task, context: WorkerContext, asked: SyncMessage, patience
         context.sync,
         poison=functools.partial(_guarded_against_poison, context, task_id),
         retry_while_unavailable=_in_place(patience),
-        give_way=lambda: held.before(context.sync.give_way),
+        give_way=lambda: held.check_after(context.sync.give_way),
     )
     if marks.dead >= DEATHS_TO_BLAME:
         log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))

@@ -19,7 +19,7 @@ from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of
-from worker.delivery.leases import Held, Leases, TakenOver
+from worker.delivery.leases import HeldMessage, Leases, TakenOver
 from worker.errors import ReadFailed, StoreRefused, StoreUnavailable, Unavailable, Unfit
 from worker.index.monitor import IndexMonitor
 from worker.inference.embedder import Embedder
@@ -148,7 +148,7 @@ def define(app: Celery, settings: Settings, process: ChildProcess) -> None:
 
 def _synced(task: Task, settings: Settings, process: ChildProcess, asked: SyncMessage) -> dict[str, Any]:
     patience = RetryBudget(IN_PLACE_S, asked_for_s=settings.task_time_limit_s * ASKED_SHARE, tell=process.tell)
-    held = Held(process.leases, str((task.request.properties or {}).get("delivery_tag")))
+    held = HeldMessage(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
         reply = patience.retry_while_unavailable(lambda: run(task, lambda: process.context, asked, patience, held))
     except TakenOver as error:

@@ -1,18 +1,18 @@
-"""Leases: how a worker that lives is told from one that died or froze, so that what it held comes back in seconds.
+"""Leases: how a live worker is told from one that died or froze, so that its messages come back in seconds.
 
 Celery's Redis transport keeps what is delivered and not acknowledged in three keys shared by all workers,
 and gives a dead worker's messages back only after the visibility timeout. Here each worker process has keys and a
-lease of its own; any other worker that finds a lease ended puts what its holder held back, to be taken first.
+lease of its own; any other worker that finds an expired lease requeues what its holder held, to be taken first.
 
     <name>:holders                   set     the workers that may hold messages
-    <name>:lease:<holder>            string  "1", expires: the holder lives, it renews five times in that time
+    <name>:lease:<holder>            string  "1", expires: the holder is alive, it renews five times in that time
     <name>:unacked:<holder>          hash    delivery tag -> message
     <name>:unacked:<holder>:index    zset    delivery tag -> time of delivery
     <name>:unacked:<holder>:mutex    string
-    <name>:taken:<tag>               string  who put the message back, expires after a day
+    <name>:taken:<tag>               string  the holder that requeued the message, expires after a day
 
-Time is Redis' alone, because clocks of machines differ. A holder that was only frozen finds the tag among what was
-taken and not among what it holds, and stops (`Held`).
+Only Redis' clock counts, because clocks of machines differ. A holder that was only frozen finds the tag among the
+taken ones and not among those that it holds, and stops (`HeldMessage`).
 """
 
 import json
@@ -26,41 +26,27 @@ from typing import Any
 from redis import Redis
 
 from lookalike.redis_keys import Keys
-from worker.delivery.liveness import lives, this_process
+from worker.delivery.liveness import is_alive, this_process
 
 TAKEN_KEPT_S = 24 * 3600
-# Leases are longer.
+# A lease lasts longer than this: a shorter pause cannot have cost the process its messages.
 FROZEN_S = 1.0
 log = logging.getLogger(__name__)
 
 
 def holder() -> str:
-    """Names this process among all that hold messages, on any machine and in any container."""
+    """The name of this process as a holder of messages, unique among machines and containers."""
     return f"{_here()}/{this_process()}"
 
 
 def died_here(holder: str) -> bool:
-    """Whether it was a process of this very machine and container, and is dead: its lease need not be waited for."""
+    """Whether the holder was a process of this machine and container and is dead: its lease need not expire first."""
     here, _, process = holder.partition("/")
-    return here != "" and here == _here() and lives(process) is False
-
-
-def transport_options(names: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
-    """Options of Celery's Redis transport for a worker with keys of its own."""
-    key = names.unacked(holder)
-    return {
-        "unacked_key": key,
-        "unacked_index_key": f"{key}:index",
-        "unacked_mutex_key": f"{key}:mutex",
-        # Nobody else looks at these keys so; it is for what this worker itself forgot.
-        "visibility_timeout": visibility_timeout_s,
-        # Takes from `ingest` before `rescan`: a new photo does not wait behind a million old ones.
-        "queue_order_strategy": "sorted",
-    }
+    return here != "" and here == _here() and is_alive(process) is False
 
 
 class Leases:
-    """The leases of one system, seen by the holder `mine`. All methods raise RedisError if the broker is away."""
+    """The leases of one system, seen by the holder `mine`. All methods raise RedisError if the broker fails."""
 
     def __init__(self, redis: Redis, names: Keys, mine: str, *, lease_s: float) -> None:
         self._redis = redis
@@ -69,7 +55,7 @@ class Leases:
         self._lease_ms = max(1, int(lease_s * 1000))
 
     def renew(self) -> set[str]:
-        """Says that this holder lives, also to a broker that was emptied. Returns the others."""
+        """Renews this holder's lease, also at a broker that was emptied. Returns the other holders."""
         with self._redis.pipeline() as pipe:
             pipe.sadd(self._names.holders, self._mine)
             pipe.set(self._names.lease(self._mine), "1", px=self._lease_ms)
@@ -77,16 +63,16 @@ class Leases:
             *_, holders = pipe.execute()
         return {one.decode() for one in holders} - {self._mine}
 
-    def ended(self, others: Iterable[str]) -> list[str]:
-        """Those whose lease has ended."""
+    def expired(self, others: Iterable[str]) -> list[str]:
+        """Those of the holders whose lease has expired."""
         asked = sorted(others)
         found = self._redis.mget([self._names.lease(one) for one in asked]) if asked else []
         return [one for one, lease in zip(asked, found, strict=True) if lease is None]
 
     def adopt(self) -> None:
-        """Gives a lease to whoever holds messages and is not known, as after a broker was emptied or an upgrade.
+        """Gives a lease to each unknown holder of messages, as after a broker was emptied or an upgrade.
 
-        Who lives makes itself known before it ends.
+        A live holder renews before that lease expires.
         """
         prefix = self._names.unacked("")
         known: set[bytes] = self._redis.smembers(self._names.holders)  # type: ignore[assignment]
@@ -98,16 +84,16 @@ class Leases:
                     pipe.sadd(self._names.holders, stray)
                     pipe.execute()
 
-    def done(self, tag: str) -> None:
-        """This holder no longer holds the message."""
+    def acknowledge(self, tag: str) -> None:
+        """Removes the message from those that this holder holds."""
         key = self._names.unacked(self._mine)
         with self._redis.pipeline() as pipe:
             pipe.hdel(key, tag)
             pipe.zrem(f"{key}:index", tag)
             pipe.execute()
 
-    def put_back_mine(self, which: Callable[[str], bool]) -> int:
-        """Puts back what this holder holds, of the tags that are asked for. Returns how many messages."""
+    def requeue_own(self, which: Callable[[str], bool]) -> int:
+        """Requeues the messages of this holder whose tag is asked for. Returns how many."""
         key = self._names.unacked(self._mine)
 
         def move(pipe: Any) -> int:
@@ -123,7 +109,7 @@ class Leases:
         return self._transaction(move, key)
 
     def take_over(self, other: str, *, is_dead: bool) -> int:
-        """Puts back what another holder held and forgets it, all at once; not if its lease runs and it is not dead.
+        """Requeues what another holder held and forgets the holder, in one transaction; only if it is dead or expired.
 
         Returns how many messages.
         """
@@ -142,11 +128,11 @@ class Leases:
             pipe.srem(self._names.holders, other)
             return len(held)
 
-        # Watched: whoever renews or acknowledges meanwhile makes it begin again, and of two that take over one does.
+        # Watched keys: a renewal or an acknowledgement meanwhile restarts this, and of two takeovers one wins.
         return self._transaction(move, key, lease)
 
-    def of_message(self, tag: str) -> tuple[bool, bool]:
-        """Whether this holder holds the message, and whether it was put back because its holder's lease had ended."""
+    def look_up(self, tag: str) -> tuple[bool, bool]:
+        """Whether this holder holds the message, and whether the message was requeued after a lease had expired."""
         with self._redis.pipeline() as pipe:
             pipe.hexists(self._names.unacked(self._mine), tag)
             pipe.exists(self._names.taken(tag))
@@ -162,49 +148,49 @@ class Leases:
             payload, _, queue = json.loads(held)
             payload.setdefault("headers", {})["redelivered"] = True
         except (ValueError, TypeError, AttributeError):
-            log.warning("what lay among unacknowledged messages is none and is dropped: %r", held[:200])
+            log.warning("an entry among the unacknowledged messages is not a message and is dropped: %r", held[:200])
             return
-        # At the end that is taken first. Our queues have the routing key's name.
+        # At the end that is consumed first. Our queues have the routing key's name.
         ours = (self._names.ingest, self._names.rescan, self._names.search)
         pipe.rpush(queue if queue in ours else self._names.ingest, json.dumps(payload))
 
 
 class TakenOver(Exception):
-    """Another worker has put the message back: this one was taken for dead."""
+    """Another worker has requeued the message, because this worker's lease had expired."""
 
 
-class Held:
-    """One message in the hands of its task, which stops when its worker has lost it."""
+class HeldMessage:
+    """The message of a running task, which must stop when its worker has lost the message."""
 
     def __init__(self, leases: Leases, tag: str, *, now_s: Callable[[], float] = time.monotonic) -> None:
         self._leases = leases
         self._tag = tag
         self._now_s = now_s
-        self._seen_s = 0.0
+        self._checked_s = 0.0
 
-    def insist(self) -> bool:
-        """Raises TakenOver if the message is lost. Returns whether it comes from a worker that let its lease end.
+    def check(self) -> bool:
+        """Raises TakenOver if the message is lost. Returns whether it was requeued after another lease had expired.
 
-        What is neither held nor taken over was lost by the broker, and is done once more rather than not.
+        A message that is neither held nor taken over was lost by the broker: it is done twice rather than not at all.
         """
-        held, taken = self._leases.of_message(self._tag)
+        held, taken = self._leases.look_up(self._tag)
         if taken and not held:
             raise TakenOver("another worker took it over")
-        self._seen_s = self._now_s()
+        self._checked_s = self._now_s()
         return taken
 
-    def before(self, work: Callable[[], None]) -> None:
-        """Does the work, and asks when so much time has passed that this process may have been frozen."""
+    def check_after(self, work: Callable[[], None]) -> None:
+        """Does the work, then checks if so much time has passed that this process may have been frozen."""
         work()
-        if self._now_s() - self._seen_s > FROZEN_S:
-            self.insist()
+        if self._now_s() - self._checked_s > FROZEN_S:
+            self.check()
 
 
 @cache
 def _here() -> str:
-    """This boot of this kernel and its namespace of processes; empty where nobody can tell.
+    """This boot of this kernel and its namespace of processes; empty where the system does not tell.
 
-    A hostname does not do: containers may share it, and with it the ids of their processes.
+    A hostname is not enough: containers may share it, and with it the ids of their processes.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

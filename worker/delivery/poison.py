@@ -1,11 +1,11 @@
-"""Remembers over a process's death what it was opening, so that an image that kills workers does it only twice.
+"""Finds poison messages: remembers over a crash what a process was decoding, so that an image kills only two.
 
-    <name>:danger:<task id>   hash  process -> Unix time at which it entered the decoders; it came not out of them yet
+    <name>:danger:<task id>   hash  process -> Unix time at which it entered the decoders; removed when it leaves them
 
-Only decoding and embedding count: a process that was stopped while it waited for the store blames nobody. A
+Only decoding and embedding count: a process that was stopped while it waited for the store blames no path. A
 task with several paths that killed a process is split into tasks of one path each; a path is blamed only if
-two processes died while they were alone with it. A process that lives is no death: the broker delivers a task
-again when the connection breaks, though its worker still works on it.
+two processes died while it was the only path of their task. A live process is no death: the broker delivers a
+task again when the connection breaks, though its worker still works on it.
 """
 
 import time
@@ -16,21 +16,21 @@ from typing import NamedTuple
 from redis import Redis
 
 from lookalike.redis_keys import Keys
-from worker.delivery.liveness import lives, this_process
+from worker.delivery.liveness import is_alive, this_process
 
 DEATHS_TO_BLAME = 2
 KEPT_S = 24 * 3600
 
 
 class Marks(NamedTuple):
-    """Processes that entered the decoders with a task and did not come out."""
+    """Processes that entered the decoders with a task and did not leave them."""
 
     dead: int
     living: int
 
 
 class PoisonDetector:
-    """Tells how many processes died over a task; the watchdog ends who is in there with one path for `longest_s`."""
+    """Counts the processes that died over a task. The decode timeout ends one after `longest_s` with a single path."""
 
     def __init__(self, redis: Redis, names: Keys, *, longest_s: float, unix_s: Callable[[], float] = time.time) -> None:
         self._redis = redis
@@ -39,19 +39,22 @@ class PoisonDetector:
         self._unix_s = unix_s
 
     def crash_marks(self, task_id: str, *, alone: bool) -> Marks:
-        """Who is or was in the decoders with this task; `alone` if it has one path.
+        """Processes that are or were in the decoders with this task; `alone` if it has one path.
 
-        Whether a process of another machine lives nobody can tell here. With one path it counts as dead when its
-        watchdog would have ended it. With several it does at once: to split what is being done costs a look.
+        Whether a process of another machine is alive cannot be told here. With one path it counts as dead when the
+        decode timeout would have ended it. With several it does at once: splitting a task that is being done costs
+        one look at each file.
         """
         kept: dict[bytes, bytes] = self._redis.hgetall(self._key(task_id))  # type: ignore[assignment]
         longest_s = self._longest_s if alone else 0.0
-        living = sum(self._lives(process.decode(), float(since_s), longest_s) for process, since_s in kept.items())
+        living = sum(
+            self._counts_as_alive(process.decode(), float(since_s), longest_s) for process, since_s in kept.items()
+        )
         return Marks(dead=len(kept) - living, living=living)
 
     @contextmanager
     def guard(self, task_id: str) -> Iterator[None]:
-        """Marks the task while the block runs; whoever dies in it leaves the mark."""
+        """Marks the task while the block runs; a process that dies in the block leaves the mark."""
         key, process = self._key(task_id), this_process()
         with self._redis.pipeline() as pipe:
             pipe.hset(key, process, str(self._unix_s()))
@@ -66,11 +69,11 @@ class PoisonDetector:
         self._redis.hdel(key, process)
 
     def clear(self, task_id: str) -> None:
-        """The task ended; its marks are of no use any more."""
+        """Removes the marks of a task that ended."""
         self._redis.delete(self._key(task_id))
 
-    def _lives(self, process: str, since_s: float, longest_s: float) -> bool:
-        living = lives(process)
+    def _counts_as_alive(self, process: str, since_s: float, longest_s: float) -> bool:
+        living = is_alive(process)
         return self._unix_s() - since_s < longest_s if living is None else living
 
     def _key(self, task_id: str) -> str:

@@ -28,7 +28,7 @@ from tests.support.pictures import encoded, picture
 from tests.support.sending import send
 from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
-from worker.delivery.leases import Held, Leases, TakenOver, died_here, holder
+from worker.delivery.leases import HeldMessage, Leases, TakenOver, died_here, holder
 from worker.delivery.takeover import Takeover
 
 LEASE_S = 2.0
@@ -306,7 +306,7 @@ def test_each_message_of_many_dead_holders_comes_back_once_however_many_take_ove
 
     def take(mine: str) -> None:
         one = leases(redis, mine)
-        for other in one.ended(one.renew()):
+        for other in one.expired(one.renew()):
             one.take_over(other, is_dead=False)
 
     with ThreadPoolExecutor(4) as threads:
@@ -321,7 +321,7 @@ def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(redis: Redis) ->
     living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
     redis.sadd(NAMES.holders, dead)
 
-    assert living.ended(living.renew()) == [dead]
+    assert living.expired(living.renew()) == [dead]
     assert living.take_over(dead, is_dead=False) == 0
 
     assert {key.decode() for key in redis.scan_iter("many:*")} == {
@@ -347,7 +347,7 @@ def test_a_lease_that_runs_is_nobody_elses(redis: Redis) -> None:
     leases(redis, "elsewhere/living:1:1").renew()
     hold(redis, "elsewhere/living:1:1", "a")
 
-    assert leases(redis, "elsewhere/other:2:2").ended(["elsewhere/living:1:1"]) == []
+    assert leases(redis, "elsewhere/other:2:2").expired(["elsewhere/living:1:1"]) == []
     assert leases(redis, "elsewhere/other:2:2").take_over("elsewhere/living:1:1", is_dead=False) == 0
     assert redis.hlen(NAMES.unacked("elsewhere/living:1:1")) == 1
 
@@ -361,7 +361,7 @@ def test_a_process_of_this_machine_that_is_dead_is_not_waited_for(redis: Redis) 
     hold(redis, earlier, "a")
 
     assert (died_here(mine), died_here(earlier), died_here(f"elsewhere/{host}:{pid}:1")) == (False, True, False)
-    Takeover(leases(redis, mine), lease_s=60.0).look()
+    Takeover(leases(redis, mine), lease_s=60.0).run_round()
 
     assert waiting(redis) == ["a"]
 
@@ -371,13 +371,13 @@ def test_what_is_held_by_nobody_known_comes_back_after_a_lease(redis: Redis) -> 
     hold(redis, "shared", "a")
     looking, now_s = leases(redis, "elsewhere/living:1:1", lease_s=0.2), [100.0]
     takeover = Takeover(looking, lease_s=0.2, now_s=lambda: now_s[0])
-    takeover.look()
+    takeover.run_round()
     assert waiting(redis) == []
 
-    wait_until(lambda: looking.ended(["shared"]) == ["shared"])
+    wait_until(lambda: looking.expired(["shared"]) == ["shared"])
     for _ in range(3):
         now_s[0] += 0.06
-        takeover.look()
+        takeover.run_round()
 
     assert waiting(redis) == ["a"]
 
@@ -386,30 +386,30 @@ def test_a_message_that_was_taken_over_is_left_unless_it_came_back(redis: Redis)
     frozen, other = leases(redis, "elsewhere/frozen:1:1"), leases(redis, "elsewhere/other:2:2")
     hold(redis, "elsewhere/frozen:1:1", "a")
     redis.sadd(NAMES.holders, "elsewhere/frozen:1:1")
-    assert Held(frozen, "a").insist() is False
+    assert HeldMessage(frozen, "a").check() is False
 
     other.take_over("elsewhere/frozen:1:1", is_dead=False)
     with pytest.raises(TakenOver):
-        Held(frozen, "a").insist()
+        HeldMessage(frozen, "a").check()
     hold(redis, "elsewhere/frozen:1:1", "a")
-    assert Held(frozen, "a").insist() is True
+    assert HeldMessage(frozen, "a").check() is True
     # A broker that lost everything took nothing over.
     redis.flushall()
-    assert Held(frozen, "a").insist() is False
+    assert HeldMessage(frozen, "a").check() is False
 
 
 def test_a_frozen_task_asks_before_it_goes_on(redis: Redis) -> None:
     frozen, now_s = leases(redis, "elsewhere/frozen:1:1"), [100.0]
     hold(redis, "elsewhere/frozen:1:1", "a")
     redis.sadd(NAMES.holders, "elsewhere/frozen:1:1")
-    held = Held(frozen, "a", now_s=lambda: now_s[0])
-    held.insist()
+    held = HeldMessage(frozen, "a", now_s=lambda: now_s[0])
+    held.check()
     leases(redis, "elsewhere/other:2:2").take_over("elsewhere/frozen:1:1", is_dead=False)
 
-    held.before(lambda: None)
+    held.check_after(lambda: None)
     now_s[0] += 10.0
     with pytest.raises(TakenOver):
-        held.before(lambda: None)
+        held.check_after(lambda: None)
 
 
 @pytest.mark.parametrize("before", ["it has begun", "it was frozen itself"])
@@ -419,21 +419,21 @@ def test_whoever_lives_renews_before_anybody_takes_over(redis: Redis, before: st
     takeover = Takeover(leases(redis, "elsewhere/other:2:2", lease_s=10.0), lease_s=10.0, now_s=lambda: now_s[0])
     if before == "it was frozen itself":
         for _ in range(10):
-            takeover.look()
+            takeover.run_round()
             now_s[0] += 2.0
         now_s[0] += 60.0
     redis.sadd(NAMES.holders, living)
     hold(redis, living, "a")
 
     for _ in range(4):
-        takeover.look()
+        takeover.run_round()
         now_s[0] += 2.0
     leases(redis, living).renew()
-    takeover.look()
+    takeover.run_round()
     assert waiting(redis) == []
 
     redis.delete(NAMES.lease(living))
-    takeover.look()
+    takeover.run_round()
     assert waiting(redis) == ["a"]
 
 
