@@ -24,9 +24,9 @@ from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
 from worker.errors import Unavailable
 from worker.inference.embedder import card_at, model_path
-from worker.inference.provider_selection import fixed_backend
+from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
-from worker.prepare import make
+from worker.prepare import prepare_index
 from worker.tasks import ChildProcess, define
 
 log = logging.getLogger(__name__)
@@ -82,9 +82,9 @@ def start(**_: Any) -> None:
         if settings.names.ingest in app.amqp.queues.consume_from:
             library_root(settings)
         card_at(model_path(settings))
-        if fixed_backend(settings) is None:
-            # Before any child computes something: whoever comes first measures, and makes the collection.
-            make(settings, rebuild=False, for_s=float("inf"))
+        if fixed_provider(settings) is None:
+            # Before any child computes a vector: the first worker measures, and makes the collection.
+            prepare_index(settings, rebuild=False, retry_for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
@@ -98,7 +98,7 @@ def start_child(**_: Any) -> None:
     die_with_parent(signal.SIGKILL, main_pid)
     embedder = process.embedder
     embedder.warm_up()
-    log.info(fields("computing", backend=embedder.backend, precision=embedder.card.precision, threads=THREADS))
+    log.info(fields("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS))
     # A store that is away, or an index that does not fit: the first task says so.
     with suppress(Unavailable, LookalikeError):
         process.monitor_index()

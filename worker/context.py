@@ -18,14 +18,15 @@ from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index.collection import Standing, Wish
+from worker.index.collection import Standing, Wish, recorded_provider
 from worker.index.opener import IndexOpener
-from worker.index.qdrant import QdrantIndex
+from worker.index.qdrant import QdrantIndex, answered
 from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
 from worker.library import Library
 from worker.read import ReadQueries
+from worker.retry import retry_while_unavailable
 from worker.search import Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
@@ -70,16 +71,24 @@ def library_root(settings: Settings) -> Path:
     return settings.library
 
 
-def load_embedder(settings: Settings, backend: str) -> Embedder:
+def load_embedder(settings: Settings, provider: str) -> Embedder:
     """The model, loaded and ready. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings), inference_batch=settings.inference_batch, backend=backend)
+    return Embedder(model_path(settings), inference_batch=settings.inference_batch, provider=provider)
+
+
+def provider_of_index(settings: Settings) -> str | None:
+    """The provider that the index was made with; None if there is no index. Waits for the store without end."""
+    client = qdrant_of(settings)
+    found = retry_while_unavailable(lambda: answered(recorded_provider, client, settings.name), for_s=float("inf"))
+    client.close()
+    return found
 
 
 def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     """Opens the index that workers of these settings work with, through connections of its own."""
     wish = Wish(
-        settings.name, embedder.card, settings.distance, library_id=settings.library_id, backend=embedder.backend
+        settings.name, embedder.card, settings.distance, library_id=settings.library_id, provider=embedder.provider
     )
     return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, wish)
 

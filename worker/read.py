@@ -25,7 +25,7 @@ class ReadQueries:
                 library=self.identity.library_id,
                 model=self.identity.model,
                 distance=self.identity.distance,
-                backend=self.identity.backend,
+                backend=self.identity.provider,
                 precision=self.identity.precision,
                 threads=THREADS,
             )

@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from celery import Celery, Task
 from celery.exceptions import Reject, Retry
+from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of
@@ -18,18 +19,18 @@ from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
-from worker.context import WorkerContext, load_embedder, opener_of
+from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
 from worker.delivery.leases import HeldMessage, Leases, TakenOver
 from worker.errors import ReadFailed, StoreRefused, StoreUnavailable, Unavailable, Unfit
 from worker.index.monitor import IndexMonitor
 from worker.inference.embedder import Embedder
-from worker.inference.provider_selection import backend_of
-from worker.messages import parsed
+from worker.inference.provider_selection import select_provider
 from worker.retry import RetryBudget, backoff_s
 from worker.search_priority import SearchPriority
 from worker.sync_attempt import RetryLater, run
 
 log = logging.getLogger(__name__)
+Message = TypeVar("Message", bound=BaseModel)
 
 # A task waits in place this long for what is away, then goes back to the queue so that it is visible there.
 IN_PLACE_S = 20.0
@@ -50,7 +51,7 @@ class ChildProcess:
     @cached_property
     def embedder(self) -> Embedder:
         """The loaded model."""
-        return load_embedder(self._settings, backend_of(self._settings))
+        return load_embedder(self._settings, select_provider(self._settings, lambda: provider_of_index(self._settings)))
 
     @cached_property
     def context(self) -> WorkerContext:
@@ -96,6 +97,16 @@ class ChildProcess:
         return SearchPriority(self._settings.search_lock, longest_s=self._settings.search_yield_s)
 
 
+def parse_message(kind: type[Message], message: Any) -> Message:
+    """The validated message, which any program may have written. Raises Refused with the first fault and its field."""
+    try:
+        return kind.model_validate(message)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"]) or "message"
+        raise Refused(f"This is no {kind.__name__}: {where}: {fault['msg']} (lookalike/messages.py has it).") from None
+
+
 def define(app: Celery, settings: Settings, process: ChildProcess) -> None:
     """Adds the three tasks to the app."""
     # Waiting for the store takes search_timeout_s at most, and opening the query decode_timeout_s.
@@ -113,7 +124,7 @@ def define(app: Celery, settings: Settings, process: ChildProcess) -> None:
     )
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
-        return _synced(self, settings, process, parsed(SyncMessage, message))
+        return _synced(self, settings, process, parse_message(SyncMessage, message))
 
     def patience() -> RetryBudget:
         return RetryBudget(settings.search_timeout_s, tell=process.tell)
@@ -134,14 +145,14 @@ def define(app: Celery, settings: Settings, process: ChildProcess) -> None:
     )
     def search(message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
-        asked = parsed(SearchMessage, message)
+        asked = parse_message(SearchMessage, message)
         work = functools.partial(_searched, asked=asked)
         return _answered(lambda: process.context.at_work(work), patience())
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
-        asked = parsed(ReadMessage, message)
+        asked = parse_message(ReadMessage, message)
         work = functools.partial(_read, asked=asked)
         return _answered(lambda: process.context.at_work(work), patience())
 

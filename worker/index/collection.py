@@ -51,14 +51,14 @@ class Wish:
     card: ModelCard
     distance: Distance
     library_id: str | None = None
-    backend: str = CPU
+    provider: str = CPU
     # Ids of libraries that were ours before: their index may be dropped as well.
     former_ids: frozenset[str] = frozenset()
 
     def identity(self, library_id: str) -> Identity:
         """What the index of this library has to record."""
         return Identity(
-            library_id, self.card.name, self.card.fingerprint, self.distance, self.card.precision, self.backend
+            library_id, self.card.name, self.card.fingerprint, self.distance, self.card.precision, self.provider
         )
 
     def name(self, library_id: str) -> str:
@@ -129,7 +129,7 @@ def carry_out(client: QdrantClient, plan: Plan, wish: Wish, identity: Identity) 
     return Standing(plan.name, found, is_new)
 
 
-def recorded_backend(client: QdrantClient, system: str) -> str | None:
+def recorded_provider(client: QdrantClient, system: str) -> str | None:
     """What the vectors of the index were computed with; None if there is no index yet, or none of ours."""
     try:
         leads_to = _leads_to(client, system)
@@ -141,7 +141,7 @@ def recorded_backend(client: QdrantClient, system: str) -> str | None:
     there: dict[str, Identity | None] = {}
     _see(client, leads_to, there)
     identity = None if leads_to is None else there.get(leads_to)
-    return None if identity is None else identity.backend
+    return None if identity is None else identity.provider
 
 
 def create(client: QdrantClient, name: str, identity: Identity, dimension: int) -> bool:
@@ -234,7 +234,4 @@ def _see(client: QdrantClient, name: str | None, there: dict[str, Identity | Non
 def _recorded(client: QdrantClient, name: str) -> Identity | None:
     """What the collection says of itself; None if it says nothing that we know."""
     metadata = client.get_collection(name).config.metadata or {}
-    try:
-        return Identity(**metadata)
-    except TypeError:
-        return None
+    return Identity.from_metadata(metadata)

@@ -6,6 +6,7 @@ A collection is ours if its metadata names our library. Only such a one is writt
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 from lookalike.errors import CollectionMismatch
 from lookalike.settings import Distance
@@ -19,8 +20,11 @@ COMPARED = (
     ("model", "model"),
     ("model file", "fingerprint"),
     ("distance", "distance"),
-    ("backend", "backend"),
+    ("provider", "provider"),
 )
+
+
+RECORDED_AS = {"provider": "backend"}
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,20 @@ class Identity:
     fingerprint: str
     distance: Distance
     precision: str
-    backend: str = CPU
+    provider: str = CPU
 
     def metadata(self) -> dict[str, str]:
-        """As it is recorded with the collection."""
-        return dict(vars(self))
+        """The metadata of the collection. The key of the provider is from before it was called so."""
+        return {RECORDED_AS.get(name, name): value for name, value in vars(self).items()}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
+        """The identity in the metadata of a collection; None if there is none that we know."""
+        names = {recorded: name for name, recorded in RECORDED_AS.items()}
+        try:
+            return cls(**{names.get(key, key): value for key, value in metadata.items()})
+        except TypeError:
+            return None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Runs the model: model input in, embeddings out. Knows nothing of files or the index."""
+"""Runs the model: model input in, embeddings out. Independent of files and of the index."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,26 +16,26 @@ from worker.inference.providers import CPU, open_session
 class Embedder:
     """One model, loaded. Make it after fork: a session does not survive one. Raises Misconfigured."""
 
-    def __init__(self, path: Path, *, inference_batch: int, backend: str = CPU) -> None:
+    def __init__(self, path: Path, *, inference_batch: int, provider: str = CPU) -> None:
         self.card = card_at(path)
-        # Recorded with the collection: backends differ in the third decimal.
-        self.backend = backend
-        self._session = open_session(path, backend)
+        # Recorded with the collection: the vectors of providers differ in the third decimal.
+        self.provider = provider
+        self._session = open_session(path, provider)
         self._inference_batch = inference_batch
 
     def embed(
-        self, pictures: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
+        self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
     ) -> npt.NDArray[np.float32]:
         """Embeds a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1. Runs take a sub-batch each."""
         runs = []
-        for start in range(0, len(pictures), self._inference_batch):
+        for start in range(0, len(images), self._inference_batch):
             before_run()
-            run = {"image": np.stack(pictures[start : start + self._inference_batch])}
+            run = {"image": np.stack(images[start : start + self._inference_batch])}
             runs.append(self._session.run(["embedding"], run)[0])
         return np.concatenate(runs) if runs else np.empty((0, self.card.dimension), np.float32)
 
     def warm_up(self) -> None:
-        """Runs the model once on nothing: the first run allocates, and should not be somebody's search."""
+        """Runs the model once on a black image: the first run allocates, and should not delay a search."""
         self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
 
 

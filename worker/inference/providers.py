@@ -1,6 +1,6 @@
-"""Where a model computes: ONNX Runtime's own kernels, OpenVINO's, or a GPU. Knows no settings and no index.
+"""The execution providers of ONNX Runtime: its own CPU kernels, OpenVINO's, or a GPU. Independent of the index.
 
-Serial inside, whichever it is: there is one process per core (docs/decisions/0007-worker.md).
+Each computes with one thread: there is one process per core (docs/decisions/0007-worker.md).
 """
 
 import json
@@ -14,14 +14,14 @@ import onnxruntime as ort
 
 from lookalike.errors import Misconfigured
 
-Backend = Literal["onnxruntime-cpu", "onnxruntime-openvino", "onnxruntime-cuda"]
-# What LOOKALIKE_PROVIDER calls them.
-BACKENDS: Mapping[str, Backend] = {
+Provider = Literal["onnxruntime-cpu", "onnxruntime-openvino", "onnxruntime-cuda"]
+# From the values of LOOKALIKE_PROVIDER to the names that are recorded with the index.
+PROVIDERS: Mapping[str, Provider] = {
     "cpu": "onnxruntime-cpu",
     "openvino": "onnxruntime-openvino",
     "cuda": "onnxruntime-cuda",
 }
-CPU = BACKENDS["cpu"]
+CPU = PROVIDERS["cpu"]
 THREADS = 1
 OPENVINO_LIBRARY = "openvino_ep"
 # Without a hint OpenVINO computes in bf16 wherever the CPU can, which is another embedding and, without AMX, half as
@@ -31,40 +31,40 @@ OPENVINO_CONFIG = {
 }
 
 
-def installed() -> list[Backend]:
-    """What could be tried here, judged by what is installed and without loading any of it."""
+def installed_providers() -> list[Provider]:
+    """The providers that could be tried here, judged by the installed packages and without loading any."""
     found = [CPU]
     if find_spec("onnxruntime_ep_openvino") is not None:
-        found.append(BACKENDS["openvino"])
+        found.append(PROVIDERS["openvino"])
     if "CUDAExecutionProvider" in ort.get_available_providers():
-        found.append(BACKENDS["cuda"])
+        found.append(PROVIDERS["cuda"])
     return found
 
 
-def open_session(path: Path, backend: str) -> ort.InferenceSession:
-    """The model, loaded. Raises Misconfigured, with the remedy, if this backend cannot be used here."""
+def open_session(path: Path, provider: str) -> ort.InferenceSession:
+    """The model, loaded. Raises Misconfigured, with the remedy, if this provider cannot be used here."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = THREADS
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if backend == CPU:
+    if provider == CPU:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    if backend == BACKENDS["openvino"]:
+    if provider == PROVIDERS["openvino"]:
         options.add_provider_for_devices([_openvino_cpu()], {"load_config": json.dumps(OPENVINO_CONFIG)})
-        return _checked(ort.InferenceSession(str(path), options), "OpenVINOExecutionProvider")
-    if backend == BACKENDS["cuda"]:
+        return _require_provider(ort.InferenceSession(str(path), options), "OpenVINOExecutionProvider")
+    if provider == PROVIDERS["cuda"]:
         if "CUDAExecutionProvider" not in ort.get_available_providers():
             raise Misconfigured(
                 "There is no onnxruntime for CUDA here: pip uninstall onnxruntime && pip install 'lookalike[gpu]', "
                 "or set LOOKALIKE_PROVIDER=cpu."
             )
         order = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-        return _checked(ort.InferenceSession(str(path), options, providers=order), "CUDAExecutionProvider")
-    raise Misconfigured(f"The index was made with {backend!r}, which this version does not know: use a newer one.")
+        return _require_provider(ort.InferenceSession(str(path), options, providers=order), "CUDAExecutionProvider")
+    raise Misconfigured(f"The index was made with {provider!r}, which this version does not know: use a newer one.")
 
 
-def _checked(session: ort.InferenceSession, wanted: str) -> ort.InferenceSession:
-    """ONNX Runtime falls back to its CPU kernels with a warning in a log at most, and gives other embeddings."""
+def _require_provider(session: ort.InferenceSession, wanted: str) -> ort.InferenceSession:
+    """The session. ONNX Runtime falls back to its CPU kernels with at most a warning, and gives other embeddings."""
     if wanted not in session.get_providers():
         raise Misconfigured(f"{wanted} cannot be used on this machine (its log says why): set LOOKALIKE_PROVIDER=cpu.")
     return session
@@ -82,7 +82,7 @@ def _openvino_cpu() -> Any:
 
 @cache
 def _register_openvino() -> None:
-    """Once in a process: a second time is an error."""
+    """Registers the plugin, once in a process: a second time is an error."""
     try:
         import onnxruntime_ep_openvino as plugin  # noqa: PLC0415 - loading it costs 50 MB, and it is rarely there
     except ImportError:

@@ -15,7 +15,7 @@ from tests.support.edge import edge_process
 from tests.support.forgetful_store import forgetful
 from tests.support.tiny_model import tiny_model
 from worker.errors import StoreUnavailable
-from worker.index.collection import Standing, Wish, ensure, recorded_backend
+from worker.index.collection import Standing, Wish, ensure, recorded_provider
 from worker.index.payload import INDEXED_FIELDS
 
 FIELDS = {field: INDEXED_FIELDS[field] for field in ("sha256", "status")}
@@ -262,7 +262,7 @@ def test_a_key_for_one_collection_uses_an_index_that_exists(wish: Callable[..., 
         made = ensure(owner, wish())
 
         assert ensure(client, wish()) == Standing(made.name, made.identity, is_new=False)
-        assert recorded_backend(client, "photos") is None
+        assert recorded_provider(client, "photos") is None
         with pytest.raises(Misconfigured, match="set LOOKALIKE_LIBRARY_ID"):
             ensure(client, wish(library_id=None))
         with pytest.raises(UnexpectedResponse, match="403"):

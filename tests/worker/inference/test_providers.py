@@ -11,28 +11,34 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
 from tests.support.workers import ROOT
-from worker.index.collection import Wish, ensure, recorded_backend
+from worker.index.collection import Wish, ensure, recorded_provider
 from worker.inference.embedder import Embedder
-from worker.inference.provider_selection import backend_of, backend_to_make_with, fastest, fixed_backend, measured
-from worker.inference.providers import BACKENDS, CPU, installed
+from worker.inference.provider_selection import (
+    fastest,
+    fixed_provider,
+    measure_rates,
+    select_for_new_index,
+    select_provider,
+)
+from worker.inference.providers import CPU, PROVIDERS, installed_providers
 
-OTHERS = [backend for backend in BACKENDS.values() if backend != CPU]
+OTHERS = [provider for provider in PROVIDERS.values() if provider != CPU]
 SHIPPED = ROOT / "models" / "resnet18.onnx"
 
 
-def opened(path: Path, backend: str) -> Embedder:
-    """The model with this backend; skips, and says why, where it cannot be had."""
+def opened(path: Path, provider: str) -> Embedder:
+    """The model with this provider; skips, and says why, where it cannot be had."""
     try:
-        return Embedder(path, inference_batch=8, backend=backend)
+        return Embedder(path, inference_batch=8, provider=provider)
     except Misconfigured as error:
-        pytest.skip(f"{backend}: {error}")
+        pytest.skip(f"{provider}: {error}")
 
 
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("provider", OTHERS)
 @pytest.mark.parametrize("which", ["tiny", "shipped"])
-def test_backends_agree_on_the_embeddings_of_one_model(model: Path, backend: str, which: str) -> None:
+def test_providers_agree_on_the_embeddings_of_one_model(model: Path, provider: str, which: str) -> None:
     path = model if which == "tiny" else SHIPPED
-    other, ours = opened(path, backend), Embedder(path, inference_batch=8)
+    other, ours = opened(path, provider), Embedder(path, inference_batch=8)
     pictures = np.random.default_rng(0).integers(
         0, 256, (16, ours.card.height_px, ours.card.width_px, 3), dtype=np.uint8
     )
@@ -42,20 +48,20 @@ def test_backends_agree_on_the_embeddings_of_one_model(model: Path, backend: str
     assert cosines.min() >= 0.99
 
 
-@pytest.mark.parametrize("backend", OTHERS)
-def test_a_backend_that_is_not_here_is_refused_with_the_remedy(model: Path, backend: str) -> None:
+@pytest.mark.parametrize("provider", OTHERS)
+def test_a_provider_that_is_not_here_is_refused_with_the_remedy(model: Path, provider: str) -> None:
     try:
-        Embedder(model, inference_batch=1, backend=backend)
+        Embedder(model, inference_batch=1, provider=provider)
     except Misconfigured as error:
         said = str(error)
     else:
-        pytest.skip(f"{backend} can be used here")
+        pytest.skip(f"{provider} can be used here")
 
     assert "LOOKALIKE_PROVIDER=cpu" in said
 
 
 def test_the_fastest_is_taken_and_the_usual_one_if_nothing_is_faster() -> None:
-    cpu, openvino, _ = BACKENDS.values()
+    cpu, openvino, _ = PROVIDERS.values()
 
     assert fastest({cpu: 10.0, openvino: 12.0}) == openvino
     assert fastest({cpu: 12.0, openvino: 12.0}) == cpu
@@ -63,24 +69,24 @@ def test_the_fastest_is_taken_and_the_usual_one_if_nothing_is_faster() -> None:
 
 
 def test_measuring_leaves_out_what_does_not_work(model: Path) -> None:
-    rates = measured(model, [CPU, "a-backend-of-the-future"], processes=2)
+    rates = measure_rates(model, [CPU, "a-provider-of-the-future"], processes=2)
 
     assert list(rates) == [CPU]
     assert rates[CPU] > 0
 
 
 def test_what_is_set_is_taken_without_measuring() -> None:
-    assert fixed_backend(Settings(provider="cuda")) == BACKENDS["cuda"]
-    assert backend_of(Settings(provider="openvino")) == BACKENDS["openvino"]
-    assert fixed_backend(Settings(provider="auto")) == (CPU if installed() == [CPU] else None)
+    assert fixed_provider(Settings(provider="cuda")) == PROVIDERS["cuda"]
+    assert select_provider(Settings(provider="openvino"), lambda: None) == PROVIDERS["openvino"]
+    assert fixed_provider(Settings(provider="auto")) == (CPU if installed_providers() == [CPU] else None)
 
 
 @pytest.fixture
 def made_with(store: QdrantClient, model: Path) -> Callable[[str], str]:
-    """Makes an index with a backend; gives the system's name."""
+    """Makes an index with a provider; gives the system's name."""
 
-    def make(backend: str) -> str:
-        ensure(store, Wish("made", read_card(model), "cosine", library_id="l", backend=backend), rebuild=True)
+    def make(provider: str) -> str:
+        ensure(store, Wish("made", read_card(model), "cosine", library_id="l", provider=provider), rebuild=True)
         return "made"
 
     return make
@@ -89,23 +95,23 @@ def made_with(store: QdrantClient, model: Path) -> Callable[[str], str]:
 def test_a_worker_that_would_compute_otherwise_is_refused(
     store: QdrantClient, model: Path, made_with: Callable[[str], str]
 ) -> None:
-    name = made_with(BACKENDS["openvino"])
+    name = made_with(PROVIDERS["openvino"])
 
-    with pytest.raises(CollectionMismatch, match=r"backend 'onnxruntime-openvino' .* --rebuild"):
-        ensure(store, Wish(name, read_card(model), "cosine", library_id="l", backend=CPU))
+    with pytest.raises(CollectionMismatch, match=r"provider 'onnxruntime-openvino' .* --rebuild"):
+        ensure(store, Wish(name, read_card(model), "cosine", library_id="l", provider=CPU))
 
 
 def test_the_index_remembers_what_it_was_made_with(store: QdrantClient, made_with: Callable[[str], str]) -> None:
-    name = made_with(BACKENDS["openvino"])
+    name = made_with(PROVIDERS["openvino"])
 
-    assert recorded_backend(store, name) == BACKENDS["openvino"]
-    assert recorded_backend(store, "nobody-made-this") is None
+    assert recorded_provider(store, name) == PROVIDERS["openvino"]
+    assert recorded_provider(store, "nobody-made-this") is None
 
 
 def test_where_there_is_a_choice_the_index_decides(
     store: QdrantClient, made_with: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.provider_selection.installed", lambda: list(BACKENDS.values()))
-    name = made_with(BACKENDS["openvino"])
+    monkeypatch.setattr("worker.inference.provider_selection.installed_providers", lambda: list(PROVIDERS.values()))
+    name = made_with(PROVIDERS["openvino"])
 
-    assert backend_to_make_with(Settings(name=name), store, rebuild=False) == BACKENDS["openvino"]
+    assert select_for_new_index(Settings(name=name), lambda: recorded_provider(store, name)) == PROVIDERS["openvino"]
