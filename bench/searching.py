@@ -76,7 +76,7 @@ class _Direct:
 
     def search(self, blob: bytes) -> object:
         picture = decode_image(blob, self._embedder.card, max_pixels=10**9)
-        return self._index.nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
+        return self._index.find_nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
 
 
 def _in_turn(running: System, direct: _Direct, queries: Sequence[bytes]) -> tuple[list[float], list[float]]:

@@ -18,9 +18,9 @@ from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index.collection import Standing, Wish, recorded_provider
+from worker.index.collection import CollectionSpec, OpenCollection, recorded_provider
 from worker.index.opener import IndexOpener
-from worker.index.qdrant import QdrantIndex, answered
+from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
@@ -80,17 +80,17 @@ def load_embedder(settings: Settings, provider: str) -> Embedder:
 def provider_of_index(settings: Settings) -> str | None:
     """The provider that the index was made with; None if there is no index. Waits for the store without end."""
     client = qdrant_of(settings)
-    found = retry_while_unavailable(lambda: answered(recorded_provider, client, settings.name), for_s=float("inf"))
+    found = retry_while_unavailable(lambda: call_store(recorded_provider, client, settings.name), for_s=float("inf"))
     client.close()
     return found
 
 
 def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     """Opens the index that workers of these settings work with, through connections of its own."""
-    wish = Wish(
+    spec = CollectionSpec(
         settings.name, embedder.card, settings.distance, library_id=settings.library_id, provider=embedder.provider
     )
-    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, wish)
+    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, spec)
 
 
 class WorkerContext:
@@ -108,7 +108,7 @@ class WorkerContext:
         self._embedder = embedder
         self._client = qdrant_of(settings)
         self._opener = opener_of(settings, embedder)
-        self._standing: Standing | None = None
+        self._collection: OpenCollection | None = None
         self._confirmed_s = 0.0
         self._redis = redis_of(settings)
         self.poison = PoisonDetector(self._redis, settings.names, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
@@ -125,7 +125,7 @@ class WorkerContext:
         try:
             return work(self)
         except CollectionMissing:
-            self._standing = None
+            self._collection = None
             raise
 
     def open(self, *, writes: bool) -> None:
@@ -135,10 +135,10 @@ class WorkerContext:
         that writes: its message must wait until somebody has mended that.
         """
         try:
-            if self._standing is None or (writes and self._now_s() - self._confirmed_s > CONFIRM_S):
+            if self._collection is None or (writes and self._now_s() - self._confirmed_s > CONFIRM_S):
                 self._open()
         except Misconfigured as error:
-            self._standing = None
+            self._collection = None
             if writes:
                 raise IndexRefused(str(error)) from error
             raise
@@ -146,18 +146,18 @@ class WorkerContext:
     def warm_up(self) -> None:
         """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
         nothing = [1.0] * self._embedder.card.dimension
-        self.at_work(lambda context: context.index.nearest(nothing, 1))
+        self.at_work(lambda context: context.index.find_nearest(nothing, 1))
 
     @property
-    def standing(self) -> Standing:
+    def collection(self) -> OpenCollection:
         """The index that is open; ask for it at work."""
-        assert self._standing is not None, "only at work"  # noqa: S101
-        return self._standing
+        assert self._collection is not None, "only at work"  # noqa: S101
+        return self._collection
 
     @cached_property
     def index(self) -> QdrantIndex:
         """Its points."""
-        return QdrantIndex(self._client, self.standing.name, request_bytes=self._settings.store_request_bytes)
+        return QdrantIndex(self._client, self.collection.name, request_bytes=self._settings.store_request_bytes)
 
     @cached_property
     def sync(self) -> Sync:
@@ -165,7 +165,7 @@ class WorkerContext:
         telemetry = Telemetry(self._redis, self._settings.names)
         return Sync(
             library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
-            library_id=self.standing.identity.library_id,
+            library_id=self.collection.identity.library_id,
             index=self.index,
             embedder=self._embedder,
             open_image=self._opened,
@@ -189,14 +189,17 @@ class WorkerContext:
     @cached_property
     def read_queries(self) -> ReadQueries:
         """For workers that answer."""
-        return ReadQueries(self.index, self.standing.identity)
+        return ReadQueries(self.index, self.collection.identity)
 
     def _open(self) -> None:
         found = self._opener.open()
-        if self._standing is None or (found.name, found.identity) != (self._standing.name, self._standing.identity):
+        if self._collection is None or (found.name, found.identity) != (
+            self._collection.name,
+            self._collection.identity,
+        ):
             for made_of_it in ("index", "sync", "search", "read_queries"):
                 self.__dict__.pop(made_of_it, None)
-        self._standing, self._confirmed_s = found, self._now_s()
+        self._collection, self._confirmed_s = found, self._now_s()
 
     def _opened(self, blob: bytes) -> DecodedImage:
         self.watchdog.next_image()

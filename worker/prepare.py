@@ -16,9 +16,9 @@ from lookalike.log import log_to_stderr
 from lookalike.settings import Settings, read_settings
 from worker.context import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused, Unavailable
-from worker.index.collection import Wish, recorded_provider
+from worker.index.collection import CollectionSpec, recorded_provider
 from worker.index.opener import IndexOpener
-from worker.index.qdrant import answered
+from worker.index.qdrant import call_store
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_for_new_index
 from worker.inference.providers import CPU, PROVIDERS, open_session
@@ -47,13 +47,13 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
     client = qdrant_of(settings)
 
     def recorded() -> str | None:
-        return None if rebuild else answered(recorded_provider, client, settings.name)
+        return None if rebuild else call_store(recorded_provider, client, settings.name)
 
     provider = retry_while_unavailable(lambda: select_for_new_index(settings, recorded), for_s=retry_for_s)
     if provider != CPU:
         # Better refused here, in one sentence, than by workers that die as soon as they start.
         open_session(path, provider)
-    wish = Wish(
+    spec = CollectionSpec(
         settings.name,
         card,
         settings.distance,
@@ -61,7 +61,7 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
         provider=provider,
         former_ids=frozenset(former_ids),
     )
-    opener = IndexOpener(client, redis_of(settings), settings.names, wish)
+    opener = IndexOpener(client, redis_of(settings), settings.names, spec)
     return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
 
 

@@ -87,7 +87,7 @@ class Waits(Protocol):
         """What `work` returns. Raises its last Away."""
 
 
-def at_once(work: Callable[[], R]) -> R:
+def without_retry(work: Callable[[], R]) -> R:
     """Waits for nothing."""
     return work()
 

@@ -42,7 +42,7 @@ class Search:
                 similarity=similarity(point.score, self.distance, len(vector)),
                 payload=point.payload or {},
             )
-            for point in self.index.nearest(vector, message.limit)
+            for point in self.index.find_nearest(vector, message.limit)
         ]
         return SearchReply(neighbours=neighbours, took_ms=round((time.perf_counter() - begun) * 1000, 2))
 

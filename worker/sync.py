@@ -24,7 +24,7 @@ from worker.index.payload import ImageMetadata, indexed_payload, rejected_payloa
 from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
 from worker.inference.decoder import DecodedImage
 from worker.library import NO_VERSION, Changing, Content, Library, Version
-from worker.retry import Waits, at_once
+from worker.retry import Waits, without_retry
 
 # A file that is being written is looked at again a few times at once; then the task waits.
 ROUNDS = 4
@@ -72,7 +72,7 @@ class Sync:
     # Called before each piece of work that a search would notice.
     give_way: Callable[[], None] = lambda: None
     # Around each write: what was embedded is not embedded again because the store took a moment.
-    retry_while_unavailable: Waits = at_once
+    retry_while_unavailable: Waits = without_retry
 
     def run(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
@@ -225,7 +225,7 @@ class _Batch:
             if donor is None:
                 self.reject(path, content.version, reasons[content.sha256])
                 continue
-            payload = indexed_payload(path, content.version, donor.facts, self._now)
+            payload = indexed_payload(path, content.version, donor.metadata, self._now)
             self.writes.append(PointWrite(payload, donor.vector))
             self.versions[path] = content.version
             self._how[path] = "embedded" if content.sha256 in fresh else "copied"

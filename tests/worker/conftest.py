@@ -12,7 +12,7 @@ from qdrant_client.models import Filter
 from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
-from worker.index.collection import Wish, ensure
+from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder
@@ -52,7 +52,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def collection(store: QdrantClient, model: Path) -> str:
-    return ensure(store, Wish("tests", read_card(model), "cosine", library_id="the-library")).name
+    return ensure(store, CollectionSpec("tests", read_card(model), "cosine", library_id="the-library")).name
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lookalike.errors import Refused
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
-from worker.index.collection import Wish, ensure
+from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import DecodedImage
 from worker.inference.embedder import Embedder
@@ -115,7 +115,8 @@ def test_every_metric_puts_the_best_first(
     store: QdrantClient, sync: Sync, search: Search, root: Path, distance: Distance, embedder: Embedder
 ) -> None:
     index = QdrantIndex(
-        store, ensure(store, Wish(f"m-{distance}", embedder.card, distance, library_id="l"), rebuild=True).name
+        store,
+        ensure(store, CollectionSpec(f"m-{distance}", embedder.card, distance, library_id="l"), rebuild=True).name,
     )
     names = [draw(root / f"{seed}.png", seed).name for seed in range(8)]
     dataclasses.replace(sync, index=index).run(SyncMessage(paths=names))

@@ -17,7 +17,7 @@ from worker.errors import LibraryOffline, ReadFailed, Rejected
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.library import Content, Library
-from worker.retry import Waits, at_once
+from worker.retry import Waits, without_retry
 from worker.sync import StillChanging, Sync
 
 
@@ -338,7 +338,7 @@ class TestRaces:
         (root / "a.png").unlink()
 
         class Returning(QdrantIndex):
-            def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = at_once) -> None:
+            def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = without_retry) -> None:
                 super().delete(paths, retry_while_unavailable)
                 if paths:
                     draw(root / "a.png", 3)

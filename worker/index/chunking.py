@@ -1,4 +1,4 @@
-"""Cuts what is sent or asked into parts that the store takes, smaller ones when it refuses. Knows no store."""
+"""Splits reads and writes into parts that the store accepts, smaller ones when it refuses. Independent of the store."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -10,91 +10,91 @@ from worker.errors import StoreRefused, TooLarge, TooMany
 T = TypeVar("T")
 R = TypeVar("R")
 
-# So many single things are refused one after the other, and nothing was taken: it is not about these.
-REFUSED_IN_VAIN = 3
+# After so many single items are refused and none is accepted, the items are not at fault.
+MAX_REFUSED_ALONE = 3
 
 
 @dataclass
-class Bound:
-    """How much the store takes at once, as far as this process knows: halved when it refuses, never raised again."""
+class PartLimit:
+    """How much the store accepts at once, as far as this process knows: halved when it refuses, never raised again."""
 
-    most: int = sys.maxsize
-    most_bytes: int = sys.maxsize
+    max_items: int = sys.maxsize
+    max_bytes: int = sys.maxsize
 
-    def first(self, items: Sequence[T], size_of: Callable[[T], int] = lambda _: 0) -> Sequence[T]:
-        """As many from the beginning as fit, at least one."""
+    def take_first(self, items: Sequence[T], size_of: Callable[[T], int] = lambda _: 0) -> Sequence[T]:
+        """As many items from the beginning as fit, at least one."""
         size_bytes = 0
         for at, item in enumerate(items):
             size_bytes += size_of(item)
-            if at and (at >= self.most or size_bytes > self.most_bytes):
+            if at and (at >= self.max_items or size_bytes > self.max_bytes):
                 return items[:at]
         return items
 
-    def learn(self, refused: int, size_bytes: int, error: StoreRefused) -> bool:
-        """Takes in that so many of so many bytes were refused together. Whether fewer may be tried."""
+    def reduce(self, refused: int, size_bytes: int, error: StoreRefused) -> bool:
+        """Lowers the limit after so many items of so many bytes were refused. Returns whether fewer can be tried."""
         if refused > 1 and isinstance(error, TooMany):
-            self.most = min(self.most, refused // 2)
+            self.max_items = min(self.max_items, refused // 2)
         if refused > 1 and isinstance(error, TooLarge):
-            self.most_bytes = min(self.most_bytes, size_bytes // 2)
+            self.max_bytes = min(self.max_bytes, size_bytes // 2)
         return refused > 1
 
 
-def asked_in_parts(ask: Callable[[Sequence[T]], R], items: Sequence[T], bound: Bound) -> list[R]:
-    """The answers for all items. Raises StoreRefused if the store refuses a single one, or not for being too much."""
+def read_in_parts(ask: Callable[[Sequence[T]], R], items: Sequence[T], limit: PartLimit) -> list[R]:
+    """The answers for all items. Raises StoreRefused if a single item is refused, or for another reason than size."""
     answers = []
-    rest = items
-    while rest:
-        part = bound.first(rest)
+    remaining = items
+    while remaining:
+        part = limit.take_first(remaining)
         try:
             answers.append(ask(part))
         except (TooMany, TooLarge):
             if len(part) == 1:
                 raise
-            # Of questions all are of a size, so their number stands for their bytes.
-            bound.most = len(part) // 2
+            # The items of a read are all of a size, so their number stands for their bytes.
+            limit.max_items = len(part) // 2
         else:
-            rest = rest[len(part) :]
+            remaining = remaining[len(part) :]
     return answers
 
 
-def asked_for_fewer(ask: Callable[[int], R], wanted: int, bound: Bound) -> R:
-    """The answer to a question for `wanted` things, or for as many as the store gives at once. Raises StoreRefused."""
+def read_fewer(ask: Callable[[int], R], wanted: int, limit: PartLimit) -> R:
+    """The answer to a read of `wanted` items, or of as many as the store gives at once. Raises StoreRefused."""
     while True:
-        limit = min(wanted, bound.most)
+        number = min(wanted, limit.max_items)
         try:
-            return ask(limit)
+            return ask(number)
         except (TooMany, TooLarge):
-            if limit == 1:
+            if number == 1:
                 raise
-            bound.most = limit // 2
+            limit.max_items = number // 2
 
 
-def sent_in_parts(
-    send: Callable[[Sequence[T]], None], items: Sequence[T], bound: Bound, size_of: Callable[[T], int]
+def write_in_parts(
+    send: Callable[[Sequence[T]], None], items: Sequence[T], limit: PartLimit, size_of: Callable[[T], int]
 ) -> list[tuple[T, StoreRefused]]:
     """Sends all items; returns those that the store refuses even alone, each with its error.
 
-    What is refused is halved until the culprit is alone, so the others of its batch are taken. Raises StoreRefused
-    if that is of no use: several were refused alone and nothing was taken.
+    A refused part is halved until the culprit is alone, so the rest of its batch is written. Raises StoreRefused
+    if that does not help: several were refused alone and none was accepted.
     """
     refused: list[tuple[T, StoreRefused]] = []
-    taken = False
+    accepted = False
     todo = [items] if items else []
     while todo:
         chunk = todo.pop()
-        part = bound.first(chunk, size_of)
+        part = limit.take_first(chunk, size_of)
         if len(part) < len(chunk):
             todo.append(chunk[len(part) :])
         try:
             send(part)
         except StoreRefused as error:
-            if bound.learn(len(part), sum(map(size_of, part)), error):
+            if limit.reduce(len(part), sum(map(size_of, part)), error):
                 middle = len(part) // 2
                 todo += [part[middle:], part[:middle]]
                 continue
             refused.append((part[0], error))
-            if not taken and len(refused) >= REFUSED_IN_VAIN:
+            if not accepted and len(refused) >= MAX_REFUSED_ALONE:
                 raise
         else:
-            taken = True
+            accepted = True
     return refused

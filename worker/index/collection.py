@@ -1,7 +1,7 @@
-"""The collection behind the alias: looked at, made, led to, dropped. worker/index/identity.py decides what to do.
+"""Reads, creates, promotes and drops the collection that the alias names. worker/index/identity.py decides which.
 
-A Qdrant server changes several aliases one after another and not all or none, so an alias is only ever changed by one
-operation in a request of its own.
+A Qdrant server does not change several aliases atomically, so an alias is only ever changed by one operation in a
+request of its own.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from worker.errors import StoreUnavailable
-from worker.index.identity import Identity, Plan, Seen, check, concrete_name, decide
+from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
 from worker.index.payload import INDEXED_FIELDS, VECTOR
 from worker.inference.providers import CPU
 
@@ -28,15 +28,15 @@ QDRANT_DISTANCES = {
     "euclid": QdrantDistance.EUCLID,
     "manhattan": QdrantDistance.MANHATTAN,
 }
-# Collections have metadata since then, which is where an index says whose it is.
+# The first version whose collections have metadata, in which an index records its library.
 FIRST_VERSION = (1, 16)
 FORBIDDEN = 403
 TESTED = "1.16.3 was tested, with qdrant-client 1.20"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The index as it stands: its collection's own name, what it was made for, and whether it was made just now."""
+class OpenCollection:
+    """The collection of the index: its own name, what it was made for, and whether it was created just now."""
 
     name: str
     identity: Identity
@@ -44,109 +44,111 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which index is asked for. `library_id` is None where nobody has told; then the index that is there tells."""
+class CollectionSpec:
+    """The index that is wanted. Where `library_id` is None, the index that exists tells the library."""
 
     system: str
     card: ModelCard
     distance: Distance
     library_id: str | None = None
     provider: str = CPU
-    # Ids of libraries that were ours before: their index may be dropped as well.
+    # Earlier ids of our library: their index may be dropped as well.
     former_ids: frozenset[str] = frozenset()
 
     def identity(self, library_id: str) -> Identity:
-        """What the index of this library has to record."""
+        """The identity that the index of this library must record."""
         return Identity(
             library_id, self.card.name, self.card.fingerprint, self.distance, self.card.precision, self.provider
         )
 
     def name(self, library_id: str) -> str:
         """The collection's own name for this library."""
-        return concrete_name(self.system, library_id, self.card, self.distance)
+        return collection_name(self.system, library_id, self.card, self.distance)
 
     @property
-    def ours(self) -> Collection[str]:
-        """Ids of the libraries whose index may be dropped: none, while nobody has told whose we are."""
+    def own_ids(self) -> Collection[str]:
+        """Ids of the libraries whose index may be dropped; only the former ones while our own is unknown."""
         return self.former_ids if self.library_id is None else {self.library_id, *self.former_ids}
 
 
-def ensure(client: QdrantClient, wish: Wish, *, rebuild: bool = False, new_id: str | None = None) -> Standing:
-    """Makes what is missing of collection and alias; with `rebuild` all of it anew. `new_id` if no library has an id.
+def ensure(
+    client: QdrantClient, spec: CollectionSpec, *, rebuild: bool = False, new_id: str | None = None
+) -> OpenCollection:
+    """Makes the missing parts of collection and alias; with `rebuild` all of them. `new_id` if no library has an id.
 
     Raises CollectionMismatch if what is there is not ours or was made for something else, Misconfigured for a store
     that cannot hold an index.
     """
-    plan, identity = plan_for(client, wish, rebuild=rebuild, new_id=new_id)
-    return carry_out(client, plan, wish, identity)
+    plan, identity = plan_changes(client, spec, rebuild=rebuild, new_id=new_id)
+    return apply_plan(client, plan, spec, identity)
 
 
-def plan_for(
-    client: QdrantClient, wish: Wish, *, rebuild: bool = False, new_id: str | None = None
+def plan_changes(
+    client: QdrantClient, spec: CollectionSpec, *, rebuild: bool = False, new_id: str | None = None
 ) -> tuple[Plan, Identity]:
-    """What is to be done, for an index of which identity. Changes nothing. Raises CollectionMismatch."""
+    """The plan, and the identity that it is for. Changes nothing. Raises CollectionMismatch."""
     try:
-        leads_to = _leads_to(client, wish.system)
+        target = _alias_target(client, spec.system)
     except (UnexpectedResponse, grpc.RpcError) as error:
         if not _is_forbidden(error) or rebuild:
             raise
-        return _plan_without_alias(client, wish)
-    there: dict[str, Identity | None] = {}
-    _see(client, leads_to, there)
-    behind = None if leads_to is None else there.get(leads_to)
-    known = wish.library_id or (None if behind is None else behind.library_id)
+        return _plan_without_alias(client, spec)
+    collections: dict[str, Identity | None] = {}
+    _read_identity(client, target, collections)
+    current = None if target is None else collections.get(target)
+    known = spec.library_id or (None if current is None else current.library_id)
     library_id = known or new_id or str(uuid4())
-    name = wish.name(library_id)
-    if leads_to is None:
-        _see(client, wish.system, there)
-    if leads_to not in there or rebuild:
-        _see(client, name, there)
-    identity = wish.identity(library_id)
-    seen = Seen(leads_to, there)
+    name = spec.name(library_id)
+    if target is None:
+        _read_identity(client, spec.system, collections)
+    if target not in collections or rebuild:
+        _read_identity(client, name, collections)
+    identity = spec.identity(library_id)
+    state = StoreState(target, collections)
     try:
-        return decide(wish.system, name, identity, seen, rebuild=rebuild, ours=wish.ours), identity
+        return make_plan(spec.system, name, identity, state, rebuild=rebuild, own_ids=spec.own_ids), identity
     except CollectionMismatch:
-        # An old server forgets what collections record.
-        need_version(client)
+        # An old server drops the metadata of collections.
+        require_version(client)
         raise
 
 
-def carry_out(client: QdrantClient, plan: Plan, wish: Wish, identity: Identity) -> Standing:
-    """Does what the plan says. Raises Misconfigured, CollectionMismatch, and StoreAway if somebody else was faster."""
+def apply_plan(client: QdrantClient, plan: Plan, spec: CollectionSpec, identity: Identity) -> OpenCollection:
+    """Carries out the plan. Raises Misconfigured, CollectionMismatch, StoreUnavailable if another worker was faster."""
     for name in plan.drop:
-        drop(client, name)
-    is_new = plan.create and create(client, plan.name, identity, wish.card.dimension)
-    found = check(wish.system, plan.name, _recorded(client, plan.name), identity, ours=wish.ours)
+        drop_collection(client, name)
+    is_new = plan.create and create_collection(client, plan.name, identity, spec.card.dimension)
+    found = check_identity(spec.system, plan.name, _recorded(client, plan.name), identity, own_ids=spec.own_ids)
     if plan.promote:
-        index_payload(client, plan.name)
-        # That took a while, and workers of another broker do not know our lock.
-        leads_to = _leads_to(client, wish.system)
-        if leads_to not in (None, plan.name) and client.collection_exists(leads_to):
+        create_payload_indexes(client, plan.name)
+        # Creating the indexes took a while, and workers of another broker do not see our lock.
+        target = _alias_target(client, spec.system)
+        if target not in (None, plan.name) and client.collection_exists(target):
             if is_new:
-                drop(client, plan.name)
-            raise StoreUnavailable(f"the alias was led to {leads_to!r} meanwhile")
-        promote(client, plan.name, wish.system)
-    return Standing(plan.name, found, is_new)
+                drop_collection(client, plan.name)
+            raise StoreUnavailable(f"the alias was led to {target!r} meanwhile")
+        promote_collection(client, plan.name, spec.system)
+    return OpenCollection(plan.name, found, is_new)
 
 
 def recorded_provider(client: QdrantClient, system: str) -> str | None:
-    """What the vectors of the index were computed with; None if there is no index yet, or none of ours."""
+    """The provider that computed the vectors of the index; None if there is no index yet, or none of ours."""
     try:
-        leads_to = _leads_to(client, system)
+        target = _alias_target(client, system)
     except (UnexpectedResponse, grpc.RpcError) as error:
         if not _is_forbidden(error):
             raise
-        # A key for one collection; what it was made with is compared when it is opened.
+        # A key for one collection; the provider is compared when the index is opened.
         return None
-    there: dict[str, Identity | None] = {}
-    _see(client, leads_to, there)
-    identity = None if leads_to is None else there.get(leads_to)
+    collections: dict[str, Identity | None] = {}
+    _read_identity(client, target, collections)
+    identity = None if target is None else collections.get(target)
     return None if identity is None else identity.provider
 
 
-def create(client: QdrantClient, name: str, identity: Identity, dimension: int) -> bool:
-    """Makes the collection; False if somebody was faster. Raises Misconfigured for a store that forgets metadata."""
-    need_version(client)
+def create_collection(client: QdrantClient, name: str, identity: Identity, dimension: int) -> bool:
+    """Creates the collection; False if another worker was faster. Raises Misconfigured if the store drops metadata."""
+    require_version(client)
     try:
         client.create_collection(
             name,
@@ -158,8 +160,8 @@ def create(client: QdrantClient, name: str, identity: Identity, dimension: int) 
             raise
         return False
     if _recorded(client, name) is None:
-        # Nobody could tell later whose it is. It is ours to drop: it was made in this moment.
-        drop(client, name)
+        # Its library could not be told later. Dropping it is safe: it was created a moment ago.
+        drop_collection(client, name)
         raise Misconfigured(
             "The store keeps no metadata of collections, by which an index says whose it is: if a proxy stands before "
             "QDRANT_URL let it pass requests on as they are, or name another store."
@@ -167,71 +169,70 @@ def create(client: QdrantClient, name: str, identity: Identity, dimension: int) 
     return True
 
 
-def index_payload(client: QdrantClient, name: str) -> None:
-    """Makes the payload indexes that are missing. Before the alias: whoever follows it finds the collection whole."""
+def create_payload_indexes(client: QdrantClient, name: str) -> None:
+    """Creates the missing payload indexes, before the alias: a reader of the alias finds the collection complete."""
     for field, schema in INDEXED_FIELDS.items():
         client.create_payload_index(name, field, schema, wait=True)
 
 
-def promote(client: QdrantClient, name: str, system: str) -> None:
-    """Leads the alias to a collection, away from one that is not there any more."""
+def promote_collection(client: QdrantClient, name: str, system: str) -> None:
+    """Points the alias to a collection; the former one does not exist any more."""
     alias = CreateAlias(collection_name=name, alias_name=system)
     client.update_collection_aliases(change_aliases_operations=[CreateAliasOperation(create_alias=alias)])
 
 
-def drop(client: QdrantClient, name: str) -> None:
-    """Drops a collection; the store lets go of its alias with it."""
+def drop_collection(client: QdrantClient, name: str) -> None:
+    """Drops a collection; the store removes its alias with it."""
     client.delete_collection(name)
 
 
-def need_version(client: QdrantClient) -> None:
-    """Raises Misconfigured for a server whose collections have no metadata. One that does not tell is believed."""
+def require_version(client: QdrantClient) -> None:
+    """Raises Misconfigured for a server whose collections have no metadata. A server that hides its version passes."""
     try:
-        said = client.info().version
+        version = client.info().version
     except (UnexpectedResponse, grpc.RpcError):
         return
-    numbers = said.removeprefix("v").split(".")[:2]
+    numbers = version.removeprefix("v").split(".")[:2]
     if all(number.isdigit() for number in numbers) and tuple(map(int, numbers)) < FIRST_VERSION:
         raise Misconfigured(
-            f"The Qdrant server at QDRANT_URL has version {said}, and what lookalike keeps there needs "
+            f"The Qdrant server at QDRANT_URL has version {version}, and what lookalike keeps there needs "
             f"{'.'.join(map(str, FIRST_VERSION))} or later ({TESTED}): upgrade it, or name another one."
         )
 
 
-def _plan_without_alias(client: QdrantClient, wish: Wish) -> tuple[Plan, Identity]:
-    """For a key that may not ask for aliases, as one for a single collection: an index that exists can be used."""
-    if wish.library_id is None:
+def _plan_without_alias(client: QdrantClient, spec: CollectionSpec) -> tuple[Plan, Identity]:
+    """The plan with a key that may not list aliases, as one for a single collection: an existing index can be used."""
+    if spec.library_id is None:
         raise Misconfigured(
             "QDRANT_API_KEY may not ask for aliases, so whose index to use is not known: "
             "set LOOKALIKE_LIBRARY_ID, or use a key for the whole store."
         )
-    name, identity = wish.name(wish.library_id), wish.identity(wish.library_id)
+    name, identity = spec.name(spec.library_id), spec.identity(spec.library_id)
     if not client.collection_exists(name):
         raise Misconfigured(
             f"QDRANT_API_KEY may not ask for aliases, and there is no collection {name!r} that it could be for: "
             "start once with a key for the whole store, which makes it."
         )
-    check(wish.system, name, _recorded(client, name), identity, ours=wish.ours)
+    check_identity(spec.system, name, _recorded(client, name), identity, own_ids=spec.own_ids)
     return Plan(name), identity
 
 
 def _is_forbidden(error: UnexpectedResponse | grpc.RpcError) -> bool:
     if isinstance(error, UnexpectedResponse):
         return error.status_code == FORBIDDEN
-    # What the channel raises is a Call too, which knows the code; the class itself does not say so.
+    # The errors of a channel are Calls too, which have the code; the type RpcError does not declare it.
     return isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-def _leads_to(client: QdrantClient, system: str) -> str | None:
+def _alias_target(client: QdrantClient, system: str) -> str | None:
     return next((alias.collection_name for alias in client.get_aliases().aliases if alias.alias_name == system), None)
 
 
-def _see(client: QdrantClient, name: str | None, there: dict[str, Identity | None]) -> None:
-    if name is not None and name not in there and client.collection_exists(name):
-        there[name] = _recorded(client, name)
+def _read_identity(client: QdrantClient, name: str | None, collections: dict[str, Identity | None]) -> None:
+    if name is not None and name not in collections and client.collection_exists(name):
+        collections[name] = _recorded(client, name)
 
 
 def _recorded(client: QdrantClient, name: str) -> Identity | None:
-    """What the collection says of itself; None if it says nothing that we know."""
-    metadata = client.get_collection(name).config.metadata or {}
-    return Identity.from_metadata(metadata)
+    """The identity in the collection's metadata; None if there is none that we know."""
+    return Identity.from_metadata(client.get_collection(name).config.metadata or {})

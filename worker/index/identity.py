@@ -1,6 +1,6 @@
-"""What an index was made for, and what to do with what lies at the store under our name. Pure.
+"""What an index was made for, and what to do with the collections at the store under our name. Pure.
 
-A collection is ours if its metadata names our library. Only such a one is written to, and only such a one is dropped.
+A collection is ours if its metadata names our library. Only ours are written to, and only ours are dropped.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ RECORDED_AS = {"provider": "backend"}
 
 @dataclass(frozen=True)
 class Identity:
-    """What an index was made for. Vectors of one identity compare with each other and with no others."""
+    """What an index was made for. Only vectors of one identity can be compared."""
 
     library_id: str
     model: str
@@ -53,27 +53,27 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is at the store: where our alias leads, and which of the collections that matter to us exist.
+class StoreState:
+    """The state of the store: the target of our alias, and the relevant collections that exist.
 
-    Of each of those the identity that it records, None if it records none.
+    Each of those has the identity that it records, None if it records none.
     """
 
-    leads_to: str | None
-    there: Mapping[str, Identity | None]
+    alias_target: str | None
+    collections: Mapping[str, Identity | None]
 
     @property
-    def behind(self) -> str | None:
-        """The collection behind the alias; None if there is no alias, or it leads nowhere."""
-        return self.leads_to if self.leads_to in self.there else None
+    def current(self) -> str | None:
+        """The collection that the alias names; None without an alias, or if the collection does not exist."""
+        return self.alias_target if self.alias_target in self.collections else None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, in this order: `drop` these, `create` the collection, `promote` it (lead the alias to it).
+    """The steps, in this order: `drop` these, `create` the collection, `promote` it (point the alias to it).
 
-    Whatever is cut off between two deeds leaves a state in which the next decision is the right one: the alias comes
-    last, and what it led to before is gone by then, so that no collection is left that nothing leads to.
+    A crash between two steps leaves a state from which the next plan is right: the alias comes last, and its former
+    target is dropped by then, so that no collection is left without an alias.
     """
 
     name: str
@@ -82,49 +82,53 @@ class Plan:
     promote: bool = False
 
     @property
-    def is_nothing(self) -> bool:
-        """Whether all is as it should be."""
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
         return not (self.drop or self.create or self.promote)
 
 
-def concrete_name(system: str, library_id: str, card: ModelCard, distance: Distance) -> str:
-    """Name of the collection: changes with whatever makes vectors incomparable, and with the library.
+def collection_name(system: str, library_id: str, card: ModelCard, distance: Distance) -> str:
+    """Name of the collection: it changes with all that makes vectors incomparable, and with the library.
 
-    So two libraries never write to one collection, and who still writes to one that was dropped is told so.
+    So two libraries never write to one collection, and a writer to a dropped collection gets an error.
     """
     library = hashlib.sha256(library_id.encode()).hexdigest()[:LIBRARY_CHARS]
     return f"{system}-{library}-{card.fingerprint[:FINGERPRINT_CHARS]}-{distance}"
 
 
-def decide(system: str, name: str, wanted: Identity, seen: Seen, *, rebuild: bool, ours: Collection[str]) -> Plan:
-    """What makes `system` lead to an index of this identity; with `rebuild` to a new one.
+def make_plan(
+    system: str, name: str, wanted: Identity, state: StoreState, *, rebuild: bool, own_ids: Collection[str]
+) -> Plan:
+    """The plan after which the alias `system` names an index of this identity; with `rebuild` a new one.
 
-    `ours` are the ids of the libraries whose index may be dropped. Raises CollectionMismatch for an index that is not
+    `own_ids`: the libraries whose index may be dropped. Raises CollectionMismatch for an index that is not
     ours, and without `rebuild` for one of ours that was made for something else.
     """
-    if system in seen.there:
+    if system in state.collections:
         raise CollectionMismatch(
             f"The store has a collection that is itself named {system!r}, so no alias can be: "
             "set another LOOKALIKE_NAME."
         )
     if rebuild:
-        doomed = tuple(dict.fromkeys(found for found in (seen.behind, name) if found in seen.there and found))
-        for found in doomed:
-            _check_ours(system, found, seen.there[found], ours)
-        return Plan(name, drop=doomed, create=True, promote=True)
-    current = seen.behind or (name if name in seen.there else None)
+        to_drop = tuple(dict.fromkeys(found for found in (state.current, name) if found in state.collections and found))
+        for found in to_drop:
+            _check_own(system, found, state.collections[found], own_ids)
+        return Plan(name, drop=to_drop, create=True, promote=True)
+    current = state.current or (name if name in state.collections else None)
     if current is None:
         return Plan(name, create=True, promote=True)
-    check(system, current, seen.there[current], wanted, ours=ours)
-    return Plan(current, promote=seen.leads_to != current)
+    check_identity(system, current, state.collections[current], wanted, own_ids=own_ids)
+    return Plan(current, promote=state.alias_target != current)
 
 
-def check(system: str, name: str, found: Identity | None, wanted: Identity, *, ours: Collection[str]) -> Identity:
-    """What the collection records, which is what is wanted. Raises CollectionMismatch."""
+def check_identity(
+    system: str, name: str, found: Identity | None, wanted: Identity, *, own_ids: Collection[str]
+) -> Identity:
+    """The identity that the collection records, if it is the wanted one. Raises CollectionMismatch."""
     if found is None:
         raise CollectionMismatch(_not_made_by_us(system, name))
     if found.library_id != wanted.library_id:
-        raise CollectionMismatch(_of_another(system, found.library_id, may_rebuild=found.library_id in ours))
+        raise CollectionMismatch(_of_another(system, found.library_id, may_rebuild=found.library_id in own_ids))
     for what, field in COMPARED:
         if getattr(found, field) != getattr(wanted, field):
             raise CollectionMismatch(
@@ -134,10 +138,10 @@ def check(system: str, name: str, found: Identity | None, wanted: Identity, *, o
     return found
 
 
-def _check_ours(system: str, name: str, found: Identity | None, ours: Collection[str]) -> None:
+def _check_own(system: str, name: str, found: Identity | None, own_ids: Collection[str]) -> None:
     if found is None:
         raise CollectionMismatch(_not_made_by_us(system, name))
-    if found.library_id not in ours:
+    if found.library_id not in own_ids:
         raise CollectionMismatch(_of_another(system, found.library_id, may_rebuild=False))
 
 

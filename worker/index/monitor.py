@@ -1,7 +1,7 @@
-"""Looks every few seconds whether the index is still there, so that one that was lost is made anew while nobody asks.
+"""Checks every few seconds that the index exists, so that a lost one is made again while no task runs.
 
 All worker processes of a system take turns, by a key that expires: it costs the store three requests in these seconds,
-however many there are.
+however many processes there are.
 """
 
 import logging
@@ -16,48 +16,48 @@ from worker.index.opener import IndexOpener
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 5.0
-# One look that failed may have been one that waited too long.
+CHECK_EVERY_S = 5.0
+# A single failed check may only have timed out.
 NOTABLE_S = 2.0
 
 
 class IndexMonitor:
-    """Opens the index again and again, and tells the producer when it may have lost something."""
+    """Opens the index repeatedly, and notifies the producer when the index may have lost something."""
 
     def __init__(self, opener: IndexOpener) -> None:
         self._opener = opener
 
     def start(self) -> None:
-        """Begins, in a thread that ends with the process."""
-        threading.Thread(target=self._run, name="minder", daemon=True).start()
+        """Starts a thread that ends with the process."""
+        threading.Thread(target=self._run, name="index-monitor", daemon=True).start()
 
-    def look(self) -> None:
-        """Looks once. Raises RedisError if the broker does not answer."""
-        notes = self._opener.notes
+    def check_index(self) -> None:
+        """Checks once. Raises RedisError if the broker does not answer."""
+        state = self._opener.state
         try:
             self._opener.open()
         except Unavailable as error:
             log.info(fields("index cannot be opened", why=str(error)))
-            notes.away()
+            state.away()
             return
         except LookalikeError as error:
             log.warning(fields("index may not be used", why=str(error)))
-            notes.trouble(str(error))
+            state.trouble(str(error))
             return
-        notes.trouble("")
-        if notes.is_back(NOTABLE_S):
-            # A store that comes back may be one of last week.
-            notes.changed("the store was away", anew=False)
+        state.trouble("")
+        if state.is_back(NOTABLE_S):
+            # The store may have come back with old data.
+            state.changed("the store was away", anew=False)
 
     def _run(self) -> None:
         pause = threading.Event()
-        while not pause.wait(LOOK_S / 2):
+        while not pause.wait(CHECK_EVERY_S / 2):
             try:
-                if self._opener.notes.take_turn(LOOK_S):
-                    self.look()
+                if self._opener.state.take_turn(CHECK_EVERY_S):
+                    self.check_index()
             except (RedisError, OSError):
-                # Whatever else needs the broker says so.
+                # The tasks report a broker that fails.
                 continue
             except Exception:
-                # A fault of ours must not leave the index alone for ever.
-                log.exception("looking at the index failed")
+                # A bug must not end the checks for good.
+                log.exception("the check of the index failed")

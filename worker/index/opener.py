@@ -1,4 +1,4 @@
-"""Opens the index: as it stands, or made by one of many workers while the others wait. Tells the producer of it."""
+"""Opens the index. A missing one is made by one of many workers while the others wait; the producer is notified."""
 
 import logging
 from dataclasses import replace
@@ -12,8 +12,8 @@ from lookalike.log import fields
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import Telemetry
 from worker.errors import Unavailable
-from worker.index.collection import Standing, Wish, carry_out, plan_for
-from worker.index.qdrant import answered
+from worker.index.collection import CollectionSpec, OpenCollection, apply_plan, plan_changes
+from worker.index.qdrant import call_store
 
 log = logging.getLogger(__name__)
 
@@ -21,46 +21,46 @@ MADE = "the index was made"
 
 
 class IndexOpener:
-    """Opens the index of one system. Remembers whose it is, in case that broker and store are emptied at once."""
+    """Opens the index of one system. Remembers its library, in case broker and store are emptied at once."""
 
-    def __init__(self, client: QdrantClient, redis: Redis, names: Keys, wish: Wish) -> None:
+    def __init__(self, client: QdrantClient, redis: Redis, names: Keys, spec: CollectionSpec) -> None:
         self._client = client
         self._telemetry = Telemetry(redis, names)
-        self.notes = IndexState(redis, names)
-        self._wish = wish
+        self.state = IndexState(redis, names)
+        self._spec = spec
         self._was_open = False
 
-    def open(self, *, rebuild: bool = False) -> Standing:
-        """The index, which exists and fits now. Raises StoreAway, Away, CollectionMismatch, Misconfigured."""
+    def open(self, *, rebuild: bool = False) -> OpenCollection:
+        """The collection, which exists and fits now. Raises Unavailable, CollectionMismatch, Misconfigured."""
         try:
-            standing = self._open(rebuild=rebuild)
+            collection = self._open(rebuild=rebuild)
         except (RedisError, OSError) as error:
             raise Unavailable(f"the broker does not answer ({error})") from error
-        self._wish = replace(self._wish, library_id=standing.identity.library_id)
+        self._spec = replace(self._spec, library_id=collection.identity.library_id)
         self._was_open = True
-        return standing
+        return collection
 
-    def _open(self, *, rebuild: bool) -> Standing:
-        noted, was_seen = self.notes.library()
-        wish = self._wish if self._wish.library_id is not None else replace(self._wish, library_id=noted)
-        plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
-        if plan.is_nothing:
-            if (noted, was_seen) != (identity.library_id, True):
-                self.notes.keep_library(identity.library_id, is_seen=True)
-            return Standing(plan.name, identity)
-        with self.notes.making() as is_ours:
-            if not is_ours:
+    def _open(self, *, rebuild: bool) -> OpenCollection:
+        known_id, was_seen = self.state.library()
+        spec = self._spec if self._spec.library_id is not None else replace(self._spec, library_id=known_id)
+        plan, identity = call_store(plan_changes, self._client, spec, rebuild=rebuild)
+        if plan.is_empty:
+            if (known_id, was_seen) != (identity.library_id, True):
+                self.state.keep_library(identity.library_id, is_seen=True)
+            return OpenCollection(plan.name, identity)
+        with self.state.making() as is_locked:
+            if not is_locked:
                 raise Unavailable("another process is making the index")
-            # That one may have done it by now.
-            plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
-            was_seen = self._was_open or (was_seen and noted == identity.library_id)
-            self.notes.keep_library(identity.library_id, is_seen=was_seen)
-            standing = answered(carry_out, self._client, plan, wish, identity)
-            self.notes.keep_library(identity.library_id, is_seen=True)
-            if standing.is_new:
-                log.warning(fields("index made", collection=standing.name, library=identity.library_id))
+            # Another process may have made the index by now.
+            plan, identity = call_store(plan_changes, self._client, spec, rebuild=rebuild)
+            was_seen = self._was_open or (was_seen and known_id == identity.library_id)
+            self.state.keep_library(identity.library_id, is_seen=was_seen)
+            collection = call_store(apply_plan, self._client, plan, spec, identity)
+            self.state.keep_library(identity.library_id, is_seen=True)
+            if collection.is_new:
+                log.warning(fields("index made", collection=collection.name, library=identity.library_id))
                 self._telemetry.forget_totals()
-                self.notes.changed(MADE, anew=was_seen and not rebuild)
+                self.state.changed(MADE, anew=was_seen and not rebuild)
             elif plan.promote:
-                log.warning(fields("alias made", alias=wish.system, collection=standing.name))
-        return standing
+                log.warning(fields("alias made", alias=spec.system, collection=collection.name))
+        return collection

@@ -1,4 +1,4 @@
-"""What a point of the index is: its id, its payload, and which payload fields are indexed. Pure."""
+"""A point of the index: its id, its payload, and which payload fields are indexed. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from qdrant_client.models import PayloadSchemaType
 from worker.library import Version
 
 VECTOR = "image"
-# Never to be changed: every id of every index is made from it.
+# Must never change: every id of every index is derived from it.
 NAMESPACE = UUID("5f0c9a4e-6d1b-5b0e-9d59-7a1f0e2b8c11")
 
 INDEXED_FIELDS: Mapping[str, PayloadSchemaType] = {
@@ -29,7 +29,7 @@ INDEXED_FIELDS: Mapping[str, PayloadSchemaType] = {
 
 @dataclass(frozen=True)
 class ImageMetadata:
-    """What is true of an image's bytes wherever they lie: copies share it."""
+    """Metadata of an image's bytes, shared by all copies of the file."""
 
     sha256: str
     format: str
@@ -43,15 +43,15 @@ def point_id(path: str) -> str:
     return str(uuid5(NAMESPACE, path))
 
 
-def indexed_payload(path: str, version: Version, facts: ImageMetadata, indexed_at: str) -> dict[str, Any]:
+def indexed_payload(path: str, version: Version, metadata: ImageMetadata, indexed_at: str) -> dict[str, Any]:
     """Payload of an image that was embedded; times are ISO 8601, mtime and ctime in nanoseconds."""
     return {
         **_file_payload(path, version, indexed_at),
-        "sha256": facts.sha256,
-        "format": facts.format,
-        "width_px": facts.width_px,
-        "height_px": facts.height_px,
-        "taken_at": facts.taken_at,
+        "sha256": metadata.sha256,
+        "format": metadata.format,
+        "width_px": metadata.width_px,
+        "height_px": metadata.height_px,
+        "taken_at": metadata.taken_at,
         "status": "indexed",
     }
 
@@ -62,7 +62,7 @@ def rejected_payload(path: str, version: Version, reason: str, indexed_at: str) 
 
 
 def metadata_of(payload: Mapping[str, Any]) -> ImageMetadata:
-    """The facts in the payload of an indexed image."""
+    """The metadata in the payload of an indexed image."""
     return ImageMetadata(
         sha256=payload["sha256"],
         format=payload["format"],
@@ -74,7 +74,7 @@ def metadata_of(payload: Mapping[str, Any]) -> ImageMetadata:
 
 def _file_payload(path: str, version: Version, indexed_at: str) -> dict[str, Any]:
     pure = PurePosixPath(path)
-    # The root itself ("." as the last parent) is every file's folder and tells nothing.
+    # Without the root ("." as the last parent), which is a folder of every file.
     folders = [str(folder) for folder in reversed(pure.parents) if str(folder) != "."]
     return {
         "path": path,

@@ -1,4 +1,4 @@
-"""The index in Qdrant, in our own words: known files, donors of vectors, upserts, neighbours. No Celery here."""
+"""The points of the index in Qdrant: known files, reusable vectors, upserts, neighbours. Independent of Celery."""
 
 import json
 import sys
@@ -24,23 +24,23 @@ from qdrant_client.models import (
 
 from lookalike.messages import FilesReply, KnownFile
 from worker.errors import StoreRefused
-from worker.index.chunking import Bound, asked_for_fewer, asked_in_parts, sent_in_parts
+from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
 from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
-from worker.index.store_errors import STORE_ERRORS, ours
-from worker.retry import Waits, at_once
+from worker.index.store_errors import STORE_ERRORS, translate_error
+from worker.retry import Waits, without_retry
 
 Vector = Sequence[float]
 P = ParamSpec("P")
 R = TypeVar("R")
 
 KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "mtime_ns", "ctime_ns", "reason"])
-# A content may lie in many places; asking for a few more points than contents finds each of them nearly
-# always, and one that is missed costs one inference and nothing else.
+# A content may lie in many places. A few more points than contents find each of them nearly always, and a
+# missed one costs a single inference.
 COPIES = 8
-# Of a vector as JSON: a number has 24 characters at most, "-1.2345678901234567e-05,", and most have 20 or 21. Counting
-# them exactly would cost as much as sending them.
+# Size of a vector as JSON: a number has 24 characters at most, "-1.2345678901234567e-05,", and most have 20 or 21.
+# Counting them exactly would cost as much as sending them.
 NUMBER_BYTES = 24
-# Id, vector's name and the words between.
+# The id, the vector's name and the syntax between.
 POINT_BYTES = 128
 
 
@@ -48,7 +48,7 @@ POINT_BYTES = 128
 class ReusableVector:
     """An indexed image whose vector serves for every copy of its bytes."""
 
-    facts: ImageMetadata
+    metadata: ImageMetadata
     vector: Vector
 
 
@@ -61,27 +61,27 @@ class PointWrite:
 
 
 class QdrantIndex:
-    """One concrete collection. Every method raises StoreAway if Qdrant does not answer, StoreRefused if it refuses.
+    """One collection. Every method raises StoreUnavailable if Qdrant does not answer, StoreRefused if it refuses.
 
-    What is too much for the store is asked for and written in smaller parts, and how small is remembered.
+    Requests that are too large for the store are split, and the size that it accepts is remembered.
     """
 
     def __init__(self, client: QdrantClient, collection: str, *, request_bytes: int = sys.maxsize) -> None:
         self._client = client
         self._collection = collection
-        self._pages, self._ids, self._contents = Bound(), Bound(), Bound()
-        self._writes = Bound(most_bytes=request_bytes)
+        self._pages, self._ids, self._contents = PartLimit(), PartLimit(), PartLimit()
+        self._writes = PartLimit(max_bytes=request_bytes)
 
     def get_files(self, paths: Sequence[str]) -> dict[str, KnownFile]:
-        """What is known of those of the paths that are in the index."""
+        """The entries of those paths that are in the index."""
 
         def ask(part: Sequence[str]) -> list[Record]:
             ids = [point_id(path) for path in part]
-            return answered(
+            return call_store(
                 self._client.retrieve, self._collection, ids=ids, with_payload=KNOWN_FIELDS, with_vectors=False
             )
 
-        files = [_known(record.payload) for records in asked_in_parts(ask, paths, self._ids) for record in records]
+        files = [_known(record.payload) for records in read_in_parts(ask, paths, self._ids) for record in records]
         return {file.path: file for file in files}
 
     def vectors_by_sha256(self, contents: Iterable[str]) -> dict[str, ReusableVector]:
@@ -90,21 +90,21 @@ class QdrantIndex:
         def ask(part: Sequence[str]) -> list[Record]:
             if len(part) > 1:
                 return self._indexed_with(part, len(part) * COPIES)
-            return asked_for_fewer(lambda limit: self._indexed_with(part, limit), COPIES, self._pages)
+            return read_fewer(lambda limit: self._indexed_with(part, limit), COPIES, self._pages)
 
-        donors = {}
-        for record in chain.from_iterable(asked_in_parts(ask, list(contents), self._contents)):
+        found = {}
+        for record in chain.from_iterable(read_in_parts(ask, list(contents), self._contents)):
             vector = _vector(record)
             if record.payload is not None and vector is not None:
-                donors[record.payload["sha256"]] = ReusableVector(metadata_of(record.payload), vector)
-        return donors
+                found[record.payload["sha256"]] = ReusableVector(metadata_of(record.payload), vector)
+        return found
 
     def write(
-        self, writes: Sequence[PointWrite], retry_while_unavailable: Waits = at_once
+        self, writes: Sequence[PointWrite], retry_while_unavailable: Waits = without_retry
     ) -> list[tuple[PointWrite, StoreRefused]]:
         """Upserts the batch; returns what the store refuses even alone. StoreRefused is raised if it refuses all.
 
-        `wait_out` is around each part: begun anew, a batch would not get through a limit below its size.
+        Each part is retried by itself: a batch that started over would never pass a rate limit below its size.
         """
         # Points with and without vectors do not fit into one columnar request.
         images = [write for write in writes if write.vector is not None]
@@ -112,26 +112,28 @@ class QdrantIndex:
         refused = []
         for send, some in ((self._upsert_images, images), (self._upsert_rejections, rejections)):
 
-            def patiently(part: Sequence[PointWrite], send: Callable[[Sequence[PointWrite]], None] = send) -> None:
+            def send_with_retry(
+                part: Sequence[PointWrite], send: Callable[[Sequence[PointWrite]], None] = send
+            ) -> None:
                 retry_while_unavailable(lambda: send(part))
 
-            refused += sent_in_parts(patiently, some, self._writes, _size_bytes)
+            refused += write_in_parts(send_with_retry, some, self._writes, _size_bytes)
         return refused
 
-    def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = at_once) -> None:
+    def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = without_retry) -> None:
         """Removes the points of these paths."""
 
         def ask(part: Sequence[str]) -> None:
             ids = PointIdsList(points=[point_id(path) for path in part])
             retry_while_unavailable(
-                lambda: answered(self._client.delete, self._collection, points_selector=ids, wait=True)
+                lambda: call_store(self._client.delete, self._collection, points_selector=ids, wait=True)
             )
 
-        asked_in_parts(ask, paths, self._ids)
+        read_in_parts(ask, paths, self._ids)
 
     def vector_of(self, path: str) -> Vector | None:
         """The vector of an indexed image; None if it has none."""
-        records = answered(
+        records = call_store(
             self._client.retrieve,
             self._collection,
             ids=[point_id(path)],
@@ -140,9 +142,9 @@ class QdrantIndex:
         )
         return _vector(records[0]) if records else None
 
-    def nearest(self, vector: Vector, limit: int) -> list[ScoredPoint]:
+    def find_nearest(self, vector: Vector, limit: int) -> list[ScoredPoint]:
         """The nearest images, best first, with their payloads."""
-        return answered(
+        return call_store(
             self._client.query_points,
             self._collection,
             query=list(vector),
@@ -153,7 +155,7 @@ class QdrantIndex:
 
     def count(self, status: Literal["indexed", "rejected"]) -> int:
         """How many files have this status."""
-        return answered(
+        return call_store(
             self._client.count, self._collection, count_filter=Filter(must=[_is("status", status)]), exact=True
         ).count
 
@@ -168,7 +170,7 @@ class QdrantIndex:
             must.append(_is("folders", under))
 
         def ask(limit: int) -> tuple[list[Record], Any]:
-            return answered(
+            return call_store(
                 self._client.scroll,
                 self._collection,
                 scroll_filter=Filter(must=must) if must else None,
@@ -178,7 +180,7 @@ class QdrantIndex:
                 with_vectors=False,
             )
 
-        records, cursor = asked_for_fewer(ask, limit, self._pages)
+        records, cursor = read_fewer(ask, limit, self._pages)
         files = [_known(record.payload) for record in records]
         return FilesReply(files=files, next=None if cursor is None else str(cursor))
 
@@ -187,7 +189,7 @@ class QdrantIndex:
         wanted = Filter(
             must=[FieldCondition(key="sha256", match=MatchAny(any=list(contents))), _is("status", "indexed")]
         )
-        records, _ = answered(
+        records, _ = call_store(
             self._client.scroll,
             self._collection,
             scroll_filter=wanted,
@@ -203,25 +205,25 @@ class QdrantIndex:
             vectors={VECTOR: [list(write.vector or ()) for write in writes]},
             payloads=[dict(write.payload) for write in writes],
         )
-        answered(self._client.upsert, self._collection, points=batch, wait=True)
+        call_store(self._client.upsert, self._collection, points=batch, wait=True)
 
     def _upsert_rejections(self, writes: Sequence[PointWrite]) -> None:
         points = [
             PointStruct(id=point_id(write.payload["path"]), vector={}, payload=dict(write.payload)) for write in writes
         ]
-        answered(self._client.upsert, self._collection, points=points, wait=True)
+        call_store(self._client.upsert, self._collection, points=points, wait=True)
 
 
-def answered(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What the call to Qdrant returns. Raises StoreAway if it does not answer or cannot now, StoreRefused."""
+def call_store(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The result of a call to Qdrant. Raises StoreUnavailable if it cannot serve now, StoreRefused if it refuses."""
     try:
         return call(*args, **kwargs)
     except STORE_ERRORS as error:
-        raise ours(error) from error
+        raise translate_error(error) from error
 
 
 def _size_bytes(write: PointWrite) -> int:
-    """What it takes in a request, or somewhat less."""
+    """The bytes that the point takes in a request, or somewhat less."""
     return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * len(write.vector or ())
 
 
@@ -231,7 +233,7 @@ def _is(field: str, value: str) -> FieldCondition:
 
 def _vector(record: Record) -> Vector | None:
     vector = record.vector.get(VECTOR) if isinstance(record.vector, dict) else None
-    # One vector per image: what else Qdrant's types allow here (sparse, several) is never written.
+    # One vector per image: the other kinds that Qdrant's types allow (sparse, several) are never written.
     return cast("Vector | None", vector)
 
 

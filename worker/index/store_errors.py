@@ -1,8 +1,8 @@
-"""What an answer of Qdrant that is no success means, over REST and over gRPC. Pure: waits for nothing, sends nothing.
+"""The meaning of Qdrant's error responses, over REST and over gRPC. Pure: waits for nothing, sends nothing.
 
 One table for statuses and one for codes. They follow what the server does: it answers 429 for its rate limits, 408 for
 a write that took too long, 503 for a shard without a living replica, 500 for a full disk, 400 for its strict mode and
-for a body that is too large, 403 for a missing right and while it is locked. The rest is what proxies say.
+for a body that is too large, 403 for a missing right and while it is locked. The rest are answers of proxies.
 """
 
 import json
@@ -18,40 +18,40 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
 
-# Whatever the client raises because of an answer, or because there is none.
+# All that the client raises for a response, or for a missing one.
 STORE_ERRORS = (ResponseHandlingException, UnexpectedResponse, QdrantException, grpc.RpcError)
 
 
 class Meaning(Enum):
-    """What to do about it."""
+    """What an error response means for the request."""
 
-    WAIT = "it cannot now, and the same request can be taken later"
-    MISSING = "it does not have our collection"
-    KEY = "it does not know our key, or the key lacks a right; another one can be given while we wait"
-    OURS = "it does not take what we sent"
-    TOO_MANY = "it takes fewer things at once"
-    TOO_LARGE = "it takes fewer bytes at once"
+    WAIT = "the store cannot serve now; the same request can succeed later"
+    MISSING = "the store does not have our collection"
+    KEY = "the store does not accept our key, or the key lacks a right; the operator can change that while we wait"
+    REFUSED = "the store does not accept this request"
+    TOO_MANY = "the store accepts fewer items at once"
+    TOO_LARGE = "the store accepts fewer bytes at once"
 
 
 STATUSES: Mapping[int, Meaning] = {
-    400: Meaning.OURS,
+    400: Meaning.REFUSED,
     401: Meaning.KEY,
     403: Meaning.KEY,
     404: Meaning.MISSING,
-    # Of a proxy that lets nobody write, wants a password, or leads to another server: no image is to blame.
+    # Of a proxy that forbids writing, wants a password, or leads to another server: no image is at fault.
     405: Meaning.WAIT,
     407: Meaning.WAIT,
     408: Meaning.WAIT,
     409: Meaning.WAIT,
     413: Meaning.TOO_LARGE,
-    414: Meaning.OURS,
-    415: Meaning.OURS,
+    414: Meaning.REFUSED,
+    415: Meaning.REFUSED,
     421: Meaning.WAIT,
-    422: Meaning.OURS,
+    422: Meaning.REFUSED,
     423: Meaning.WAIT,
     425: Meaning.WAIT,
     429: Meaning.WAIT,
-    431: Meaning.OURS,
+    431: Meaning.REFUSED,
     500: Meaning.WAIT,
     502: Meaning.WAIT,
     503: Meaning.WAIT,
@@ -62,7 +62,7 @@ STATUSES: Mapping[int, Meaning] = {
 CODES: Mapping[grpc.StatusCode, Meaning] = {
     grpc.StatusCode.CANCELLED: Meaning.WAIT,
     grpc.StatusCode.UNKNOWN: Meaning.WAIT,
-    grpc.StatusCode.INVALID_ARGUMENT: Meaning.OURS,
+    grpc.StatusCode.INVALID_ARGUMENT: Meaning.REFUSED,
     grpc.StatusCode.DEADLINE_EXCEEDED: Meaning.WAIT,
     grpc.StatusCode.NOT_FOUND: Meaning.MISSING,
     grpc.StatusCode.ALREADY_EXISTS: Meaning.WAIT,
@@ -71,44 +71,44 @@ CODES: Mapping[grpc.StatusCode, Meaning] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Meaning.WAIT,
     grpc.StatusCode.FAILED_PRECONDITION: Meaning.WAIT,
     grpc.StatusCode.ABORTED: Meaning.WAIT,
-    grpc.StatusCode.OUT_OF_RANGE: Meaning.OURS,
-    grpc.StatusCode.UNIMPLEMENTED: Meaning.OURS,
+    grpc.StatusCode.OUT_OF_RANGE: Meaning.REFUSED,
+    grpc.StatusCode.UNIMPLEMENTED: Meaning.REFUSED,
     grpc.StatusCode.INTERNAL: Meaning.WAIT,
     grpc.StatusCode.UNAVAILABLE: Meaning.WAIT,
     grpc.StatusCode.DATA_LOSS: Meaning.WAIT,
 }
 
-# What only the words tell: first match wins, of the rows that begin with what status or code mean.
+# What only the text tells: the first match wins, among the rows that start with the meaning of the status or code.
 _TOO_LARGE = r"larger than (allowed|max)|length too large|payload has exceeded limit"
 WORDS: tuple[tuple[Meaning, str, Meaning], ...] = (
-    (Meaning.OURS, _TOO_LARGE, Meaning.TOO_LARGE),
-    # gRPC's libraries have no code of their own for it; the last is what a proxy's 413 becomes.
+    (Meaning.REFUSED, _TOO_LARGE, Meaning.TOO_LARGE),
+    # gRPC has no code of its own for it; the last is how a proxy's 413 is reported.
     (Meaning.WAIT, _TOO_LARGE + r"|http2 header with status: 413", Meaning.TOO_LARGE),
-    # A rate limit that grants fewer points a minute than the request has: waiting is of no use.
+    # A rate limit that grants fewer points a minute than the request has: waiting does not help.
     (Meaning.WAIT, r"larger than rate limiter capacity", Meaning.TOO_MANY),
-    # Strict mode: the index is as large as the server's settings allow. That is no fault of the next image.
-    (Meaning.OURS, r"limit of .+ exceeded", Meaning.WAIT),
-    (Meaning.OURS, r"limit (exceeded|reached)", Meaning.TOO_MANY),
+    # Strict mode: the index is as large as the server's settings allow. The next image is not at fault.
+    (Meaning.REFUSED, r"limit of .+ exceeded", Meaning.WAIT),
+    (Meaning.REFUSED, r"limit (exceeded|reached)", Meaning.TOO_MANY),
 )
 _READ_ONLY = re.compile(r"\b(write|manage) access|read.?only", re.IGNORECASE)
-# A header that qdrant-client can make nothing of is told in these words (qdrant_client/common/client_exceptions.py).
+# How qdrant-client reports a header that it cannot parse (qdrant_client/common/client_exceptions.py).
 _UNREAD_RETRY_AFTER = re.compile(r"Retry-After header value is not a valid integer: (.*)", re.DOTALL)
 LONGEST_WORDS = 400
 
 
 def meaning_of_status(status: int, words: str = "") -> Meaning:
-    """What a status means; of those that the table lacks, 4xx is our fault and everything else passes."""
-    by_default = Meaning.OURS if status // 100 == 4 else Meaning.WAIT  # noqa: PLR2004
+    """The meaning of a status; of those that the table lacks, 4xx is a refusal and all others are temporary."""
+    by_default = Meaning.REFUSED if status // 100 == 4 else Meaning.WAIT  # noqa: PLR2004
     return _refined(STATUSES.get(status, by_default), words)
 
 
 def meaning_of_code(code: grpc.StatusCode, words: str = "") -> Meaning:
-    """What a gRPC code means."""
+    """The meaning of a gRPC code."""
     return _refined(CODES.get(code, Meaning.WAIT), words)
 
 
-def ours(error: Exception, *, now: datetime | None = None) -> StoreUnavailable | StoreRefused:
-    """What qdrant-client raised, in our words around the server's. `now` is for Retry-After as a date."""
+def translate_error(error: Exception, *, now: datetime | None = None) -> StoreUnavailable | StoreRefused:
+    """Our error for one of qdrant-client, with the server's text. `now` is for a Retry-After that is a date."""
     if isinstance(error, UnexpectedResponse):
         return _of_response(error, now or datetime.now(UTC))
     if isinstance(error, ResourceExhaustedResponse):
@@ -125,7 +125,7 @@ def ours(error: Exception, *, now: datetime | None = None) -> StoreUnavailable |
 
 
 def retry_after_s(header: str, now: datetime) -> float:
-    """Seconds to wait: the header says a number of them or a date (RFC 9110, 10.2.3). 0 if it says neither."""
+    """Seconds to wait: the header has their number or a date (RFC 9110, 10.2.3). 0 if it has neither."""
     try:
         seconds = float(header)
     except ValueError:
@@ -138,28 +138,28 @@ def retry_after_s(header: str, now: datetime) -> float:
 
 
 def words_of(body: bytes) -> str:
-    """The sentence in Qdrant's error body, or a short text of somebody else; empty if there is nothing to read."""
+    """The sentence in Qdrant's error body, or the short text of another server; empty if there is none."""
     try:
-        said = json.loads(body)["status"]["error"]
+        text = json.loads(body)["status"]["error"]
     except (ValueError, TypeError, KeyError):
         text = body.decode("utf-8", "replace").strip()
-        # Pages for browsers say in a kilobyte what the status says.
-        said = "" if text.startswith(("<", "{", "[")) else text
-    return " ".join(str(said).split())[:LONGEST_WORDS]
+        # Pages for browsers repeat the status in a kilobyte.
+        text = "" if text.startswith(("<", "{", "[")) else text
+    return " ".join(str(text).split())[:LONGEST_WORDS]
 
 
 def _of_response(error: UnexpectedResponse, now: datetime) -> StoreUnavailable | StoreRefused:
     status, words = error.status_code or 0, words_of(error.content)
     meaning = meaning_of_status(status, words)
-    if meaning is Meaning.MISSING and not _is_qdrants(error.content):
-        # A web server that knows no such page: there is no Qdrant at that address, or not now.
+    if meaning is Meaning.MISSING and not _is_of_qdrant(error.content):
+        # The 404 of a web server: there is no Qdrant at that address, or not now.
         meaning = Meaning.WAIT
     header = error.headers.get("retry-after", "") if error.headers else ""
     return _error(meaning, str(status), words or error.reason_phrase, retry_after_s(header, now))
 
 
 def _of_call(error: grpc.RpcError) -> StoreUnavailable | StoreRefused:
-    # What the channel raises is a Call too, which knows code and words; the class itself does not say so.
+    # The errors of a channel are Calls too, which have code and text; the type RpcError does not declare it.
     if not isinstance(error, grpc.Call):
         return StoreUnavailable(f"Qdrant does not answer over gRPC ({error})")
     code, words = error.code(), " ".join((error.details() or "").split())[:LONGEST_WORDS]
@@ -177,24 +177,24 @@ def _refined(meaning: Meaning, words: str) -> Meaning:
 
 
 def _error(meaning: Meaning, number: str, words: str, asked_s: float) -> StoreUnavailable | StoreRefused:
-    said = ": ".join(part for part in (number, words) if part)
+    cause = ": ".join(part for part in (number, words) if part)
     match meaning:
         case Meaning.WAIT:
-            return StoreUnavailable(f"Qdrant cannot serve now ({said})", retry_after_s=asked_s)
+            return StoreUnavailable(f"Qdrant cannot serve now ({cause})", retry_after_s=asked_s)
         case Meaning.MISSING:
-            return CollectionMissing(f"Qdrant does not have the collection ({said})", retry_after_s=asked_s)
+            return CollectionMissing(f"Qdrant does not have the collection ({cause})", retry_after_s=asked_s)
         case Meaning.KEY:
             lacks = "may read only and lookalike must write" if _READ_ONLY.search(words) else "is not accepted for this"
-            return StoreUnavailable(f"QDRANT_API_KEY {lacks}: Qdrant says {said}", retry_after_s=asked_s)
+            return StoreUnavailable(f"QDRANT_API_KEY {lacks}: Qdrant says {cause}", retry_after_s=asked_s)
         case Meaning.TOO_MANY:
-            return TooMany(f"Qdrant takes fewer at once ({said})")
+            return TooMany(f"Qdrant takes fewer at once ({cause})")
         case Meaning.TOO_LARGE:
-            return TooLarge(f"Qdrant takes fewer bytes in one request ({said})")
-        case Meaning.OURS:
-            return StoreRefused(f"Qdrant refuses what it was sent ({said})")
+            return TooLarge(f"Qdrant takes fewer bytes in one request ({cause})")
+        case Meaning.REFUSED:
+            return StoreRefused(f"Qdrant refuses what it was sent ({cause})")
 
 
-def _is_qdrants(body: bytes) -> bool:
+def _is_of_qdrant(body: bytes) -> bool:
     try:
         return "error" in json.loads(body)["status"]
     except (ValueError, TypeError, KeyError):

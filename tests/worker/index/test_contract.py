@@ -22,7 +22,7 @@ from lookalike.messages import ImageByPath, ReadCounts, ReadKnown, ReadMessage, 
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.recorder import Asked, recorded
-from worker.index.collection import Wish, ensure
+from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import INDEXED_FIELDS
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import DecodedImage
@@ -100,8 +100,8 @@ def test_all_that_a_worker_asks_is_in_the_document(
 ) -> None:
     client, asked = between
     card = embedder.card
-    ensure(client, Wish("contract", card, "dot", library_id="the-library"))
-    standing = ensure(client, Wish("contract", card, "cosine", library_id="the-library"), rebuild=True)
+    ensure(client, CollectionSpec("contract", card, "dot", library_id="the-library"))
+    standing = ensure(client, CollectionSpec("contract", card, "cosine", library_id="the-library"), rebuild=True)
     index = QdrantIndex(client, standing.name)
     sync = dataclasses.replace(sync, index=index)
     search = Search(index, embedder, opened, lambda _: None, "cosine", max_limit=50, max_query_bytes=100_000)

@@ -6,7 +6,7 @@ from lookalike.settings import Settings
 from tests.support.valkey import free_port
 from worker.context import qdrant_of
 from worker.errors import StoreUnavailable
-from worker.index.qdrant import QdrantIndex, answered
+from worker.index.qdrant import QdrantIndex, call_store
 
 
 def test_a_store_that_is_away_is_waited_for_over_grpc_too() -> None:
@@ -14,7 +14,7 @@ def test_a_store_that_is_away_is_waited_for_over_grpc_too() -> None:
     client = qdrant_of(settings)
 
     with pytest.raises(StoreUnavailable, match="UNAVAILABLE: failed to connect"):
-        answered(client.get_aliases)
+        call_store(client.get_aliases)
     with pytest.raises(StoreUnavailable):
-        QdrantIndex(client, "any").nearest([1.0, 0.0], 1)
+        QdrantIndex(client, "any").find_nearest([1.0, 0.0], 1)
     client.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from lookalike.errors import CollectionMismatch
-from worker.index.identity import Identity, Plan, Seen, decide
+from worker.index.identity import Identity, Plan, StoreState, make_plan
 
 MINE = Identity("mine", "tiny", "f" * 64, "cosine", "fp32")
 MINE_OTHERWISE = Identity("mine", "large", "e" * 64, "cosine", "fp32")
@@ -14,7 +14,7 @@ OURS = {"mine", "former"}
 
 
 def decided(leads_to: str | None, there: dict[str, Identity | None], *, rebuild: bool = False) -> Plan:
-    return decide("photos", NAME, MINE, Seen(leads_to, there), rebuild=rebuild, ours=OURS)
+    return make_plan("photos", NAME, MINE, StoreState(leads_to, there), rebuild=rebuild, own_ids=OURS)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_one_of_ours_for_another_model_is_refused_with_both_remedies() -> None:
 
 def test_nothing_is_dropped_while_nobody_knows_whose_we_are() -> None:
     with pytest.raises(CollectionMismatch, match="LOOKALIKE_LIBRARY_ID=mine if it is this library's"):
-        decide("photos", NAME, MINE, Seen(NAME, {NAME: MINE}), rebuild=True, ours=())
+        make_plan("photos", NAME, MINE, StoreState(NAME, {NAME: MINE}), rebuild=True, own_ids=())

@@ -17,7 +17,7 @@ from models.contract import ModelCard, read_card
 from tests.support.edge import EdgeProcess, client_of, edge_process
 from tests.support.valkey import valkey_process
 from worker.errors import Unavailable
-from worker.index.collection import Standing, Wish
+from worker.index.collection import CollectionSpec, OpenCollection
 from worker.index.monitor import IndexMonitor
 from worker.index.opener import IndexOpener
 from worker.index.payload import INDEXED_FIELDS
@@ -61,7 +61,7 @@ def card(model: Path) -> ModelCard:
 @pytest.fixture
 def opener(client: QdrantClient, redis: Redis, card: ModelCard) -> NewOpener:
     def new(**changes: Any) -> IndexOpener:
-        return IndexOpener(client, redis, NAMES, Wish("open", card, **{"distance": "cosine", **changes}))
+        return IndexOpener(client, redis, NAMES, CollectionSpec("open", card, **{"distance": "cosine", **changes}))
 
     return new
 
@@ -78,7 +78,7 @@ def collections(client: QdrantClient) -> list[str]:
 def test_one_of_many_makes_it_and_all_have_the_same(opener: NewOpener, client: QdrantClient) -> None:
     """Nobody has told an id, and each would make up another one."""
     openers = [opener() for _ in range(6)]
-    found: list[Standing] = []
+    found: list[OpenCollection] = []
     threads = [threading.Thread(target=lambda one=one: found.append(one.open())) for one in openers]
     for thread in threads:
         thread.start()
@@ -132,7 +132,7 @@ def test_an_alias_that_was_lost_leads_to_the_same_collection_again(
 
     again = opener().open()
 
-    assert again == Standing(first.name, first.identity, is_new=False)
+    assert again == OpenCollection(first.name, first.identity, is_new=False)
     assert client.get_collection("open").config.metadata == first.identity.metadata()
     assert notes.read().epoch == epoch
 
@@ -179,21 +179,21 @@ def test_whoever_looks_makes_what_was_lost_and_says_what_is_in_the_way(
     opener: NewOpener, client: QdrantClient, notes: IndexState
 ) -> None:
     index_monitor = IndexMonitor(opener(library_id="lib"))
-    index_monitor.look()
+    index_monitor.check_index()
     (name,) = collections(client)
     client.delete_collection(name)
-    index_monitor.look()
+    index_monitor.check_index()
     assert collections(client) == [name]
     assert notes.read().is_anew
 
     client.delete_collection(name)
     opener(library_id="other").open()
-    index_monitor.look()
+    index_monitor.check_index()
 
     assert "set another LOOKALIKE_NAME" in notes.read().trouble
     (other,) = collections(client)
     client.delete_collection(other)
-    index_monitor.look()
+    index_monitor.check_index()
     assert notes.read().trouble == ""
 
 
@@ -206,19 +206,19 @@ def test_a_store_that_was_away_may_be_an_older_one(
     with edge_process(tmp_path / "store") as first:
         port = int(first.url.rpartition(":")[2])
         with client_of(first) as client:
-            index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, Wish("open", card, "cosine")))
-            index_monitor.look()
+            index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, CollectionSpec("open", card, "cosine")))
+            index_monitor.check_index()
             before = notes.read()
             first.stop()
-            index_monitor.look()
-            index_monitor.look()
+            index_monitor.check_index()
+            index_monitor.check_index()
             assert notes.read() == before
             with edge_process(tmp_path / "store", port):
-                index_monitor.look()
+                index_monitor.check_index()
                 after = notes.read()
                 assert after == IndexReport(epoch=after.epoch, why="the store was away")
                 assert after.epoch != before.epoch
-                index_monitor.look()
+                index_monitor.check_index()
                 assert notes.read() == after
 
 
@@ -228,12 +228,12 @@ def test_a_store_that_was_away_and_came_back_empty_has_lost_the_index(
     monkeypatch.setattr("worker.index.monitor.NOTABLE_S", 0.0)
     redis.flushall()
     with edge_process(tmp_path / "store") as first, client_of(first) as client:
-        index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, Wish("open", card, "cosine")))
-        index_monitor.look()
+        index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, CollectionSpec("open", card, "cosine")))
+        index_monitor.check_index()
         first.stop()
-        index_monitor.look()
+        index_monitor.check_index()
         with edge_process(tmp_path / "empty", int(first.url.rpartition(":")[2])):
-            index_monitor.look()
+            index_monitor.check_index()
 
             assert IndexState(redis, NAMES).read().is_anew
             assert client.collection_exists("open")

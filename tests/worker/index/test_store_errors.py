@@ -12,14 +12,14 @@ from qdrant_client import QdrantClient
 from tests.support.misbehaving import Answer, Faults, misbehaving, refusal
 from tests.support.valkey import free_port
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
-from worker.index.qdrant import answered
+from worker.index.qdrant import call_store
 from worker.index.store_errors import CODES, STATUSES, Meaning, retry_after_s
 
 KINDS: dict[Meaning | str, type[Exception]] = {
     Meaning.WAIT: StoreUnavailable,
     Meaning.MISSING: CollectionMissing,
     Meaning.KEY: StoreUnavailable,
-    Meaning.OURS: StoreRefused,
+    Meaning.REFUSED: StoreRefused,
     Meaning.TOO_MANY: TooMany,
     Meaning.TOO_LARGE: TooLarge,
     "many": TooMany,
@@ -31,40 +31,40 @@ BEGINNINGS = {
     Meaning.WAIT: "Qdrant cannot serve now",
     Meaning.MISSING: "Qdrant does not have the collection",
     Meaning.KEY: "QDRANT_API_KEY",
-    Meaning.OURS: "Qdrant refuses what it was sent",
+    Meaning.REFUSED: "Qdrant refuses what it was sent",
     Meaning.TOO_MANY: "Qdrant takes fewer at once",
     Meaning.TOO_LARGE: "Qdrant takes fewer bytes in one request",
 }
 # By the server (1.16) or by what stands before it.
 STATUS_MEANS = {
-    400: Meaning.OURS,
+    400: Meaning.REFUSED,
     401: Meaning.KEY,
-    402: Meaning.OURS,
+    402: Meaning.REFUSED,
     403: Meaning.KEY,
     404: Meaning.MISSING,
     405: Meaning.WAIT,
-    406: Meaning.OURS,
+    406: Meaning.REFUSED,
     407: Meaning.WAIT,
     408: Meaning.WAIT,
     409: Meaning.WAIT,
-    410: Meaning.OURS,
-    411: Meaning.OURS,
-    412: Meaning.OURS,
+    410: Meaning.REFUSED,
+    411: Meaning.REFUSED,
+    412: Meaning.REFUSED,
     413: Meaning.TOO_LARGE,
-    414: Meaning.OURS,
-    415: Meaning.OURS,
-    416: Meaning.OURS,
-    417: Meaning.OURS,
+    414: Meaning.REFUSED,
+    415: Meaning.REFUSED,
+    416: Meaning.REFUSED,
+    417: Meaning.REFUSED,
     421: Meaning.WAIT,
-    422: Meaning.OURS,
+    422: Meaning.REFUSED,
     423: Meaning.WAIT,
-    424: Meaning.OURS,
+    424: Meaning.REFUSED,
     425: Meaning.WAIT,
-    426: Meaning.OURS,
-    428: Meaning.OURS,
+    426: Meaning.REFUSED,
+    428: Meaning.REFUSED,
     429: Meaning.WAIT,
-    431: Meaning.OURS,
-    451: Meaning.OURS,
+    431: Meaning.REFUSED,
+    451: Meaning.REFUSED,
     301: Meaning.WAIT,
     302: Meaning.WAIT,
     307: Meaning.WAIT,
@@ -74,7 +74,7 @@ STATUS_MEANS = {
 CODE_MEANS = {
     "CANCELLED": Meaning.WAIT,
     "UNKNOWN": Meaning.WAIT,
-    "INVALID_ARGUMENT": Meaning.OURS,
+    "INVALID_ARGUMENT": Meaning.REFUSED,
     "DEADLINE_EXCEEDED": Meaning.WAIT,
     "NOT_FOUND": Meaning.MISSING,
     "ALREADY_EXISTS": Meaning.WAIT,
@@ -82,8 +82,8 @@ CODE_MEANS = {
     "RESOURCE_EXHAUSTED": Meaning.WAIT,
     "FAILED_PRECONDITION": Meaning.WAIT,
     "ABORTED": Meaning.WAIT,
-    "OUT_OF_RANGE": Meaning.OURS,
-    "UNIMPLEMENTED": Meaning.OURS,
+    "OUT_OF_RANGE": Meaning.REFUSED,
+    "UNIMPLEMENTED": Meaning.REFUSED,
     "INTERNAL": Meaning.WAIT,
     "UNAVAILABLE": Meaning.WAIT,
     "DATA_LOSS": Meaning.WAIT,
@@ -126,7 +126,7 @@ def rest() -> Iterator[tuple[QdrantClient, Faults]]:
 
 def raised_by(ask: Ask) -> StoreUnavailable | StoreRefused:
     with pytest.raises((StoreUnavailable, StoreRefused)) as caught:
-        answered(ask)
+        call_store(ask)
     return caught.value  # type: ignore[return-value]
 
 

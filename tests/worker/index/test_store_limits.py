@@ -16,7 +16,7 @@ from tests.support.misbehaving import Answer, Faults, Request, misbehaving, refu
 from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
-from worker.index.collection import Wish, ensure
+from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex
 from worker.inference.decoder import decode_image
@@ -33,7 +33,7 @@ def between(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[t
     faults = Faults()
     with edge_process(tmp_path_factory.mktemp("store") / "data") as edge, misbehaving(edge.url, faults) as url:
         client = QdrantClient(url=url, check_compatibility=False)
-        name = ensure(client, Wish("tests", read_card(model), "cosine", library_id="the-library")).name
+        name = ensure(client, CollectionSpec("tests", read_card(model), "cosine", library_id="the-library")).name
         yield client, name, faults
         client.close()
 
@@ -110,7 +110,7 @@ def test_a_server_that_gives_fewer_than_a_search_wants_is_told_in_its_words(
     faults.rule = strict_mode(7)
 
     with pytest.raises(TooMany, match=r'400: Limit exceeded 50 > 7 for "limit"'):
-        strict_index.nearest([1.0] * 24, 50)
+        strict_index.find_nearest([1.0] * 24, 50)
 
 
 def test_a_server_that_gives_nothing_at_all_ends_it_in_its_words(strict_index: QdrantIndex, faults: Faults) -> None:
@@ -247,7 +247,7 @@ def write(path: str) -> PointWrite:
 def test_the_engines_own_limit_of_bytes_is_learned(tmp_path: Path, model: Path) -> None:
     with edge_process(tmp_path / "data", None, "--max-body-mib", "1") as edge:
         client = QdrantClient(url=edge.url, check_compatibility=False)
-        name = ensure(client, Wish("tests", read_card(model), "cosine", library_id="the-library")).name
+        name = ensure(client, CollectionSpec("tests", read_card(model), "cosine", library_id="the-library")).name
         writes = [PointWrite({**write(name).payload, "reason": "x" * 300_000}, [1.0] * 24) for name in NAMES[:8]]
 
         assert QdrantIndex(client, name).write(writes) == []

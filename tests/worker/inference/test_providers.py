@@ -11,7 +11,7 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
 from tests.support.workers import ROOT
-from worker.index.collection import Wish, ensure, recorded_provider
+from worker.index.collection import CollectionSpec, ensure, recorded_provider
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import (
     fastest,
@@ -86,7 +86,9 @@ def made_with(store: QdrantClient, model: Path) -> Callable[[str], str]:
     """Makes an index with a provider; gives the system's name."""
 
     def make(provider: str) -> str:
-        ensure(store, Wish("made", read_card(model), "cosine", library_id="l", provider=provider), rebuild=True)
+        ensure(
+            store, CollectionSpec("made", read_card(model), "cosine", library_id="l", provider=provider), rebuild=True
+        )
         return "made"
 
     return make
@@ -98,7 +100,7 @@ def test_a_worker_that_would_compute_otherwise_is_refused(
     name = made_with(PROVIDERS["openvino"])
 
     with pytest.raises(CollectionMismatch, match=r"provider 'onnxruntime-openvino' .* --rebuild"):
-        ensure(store, Wish(name, read_card(model), "cosine", library_id="l", provider=CPU))
+        ensure(store, CollectionSpec(name, read_card(model), "cosine", library_id="l", provider=CPU))
 
 
 def test_the_index_remembers_what_it_was_made_with(store: QdrantClient, made_with: Callable[[str], str]) -> None:
