@@ -1,4 +1,4 @@
-"""Answers questions about the index; changes nothing."""
+"""The read task: answers queries about the index; changes nothing."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ class ReadQueries:
     index: QdrantIndex
     identity: Identity
 
-    def run(self, message: ReadMessage) -> CountsReply | FilesReply:
-        """The answer. Raises StoreAway."""
-        ask = message.ask
-        if isinstance(ask, ReadCounts):
+    def answer(self, message: ReadMessage) -> CountsReply | FilesReply:
+        """The reply to a ReadMessage. Raises StoreUnavailable."""
+        query = message.ask
+        if isinstance(query, ReadCounts):
             return CountsReply(
                 indexed=self.index.count("indexed"),
                 rejected=self.index.count("rejected"),
@@ -29,6 +29,6 @@ class ReadQueries:
                 precision=self.identity.precision,
                 threads=THREADS,
             )
-        if isinstance(ask, ReadKnown):
-            return FilesReply(files=list(self.index.get_files(ask.paths).values()))
-        return self.index.page(after=ask.after, limit=ask.limit, status=ask.status, under=ask.under)
+        if isinstance(query, ReadKnown):
+            return FilesReply(files=list(self.index.get_files(query.paths).values()))
+        return self.index.page(after=query.after, limit=query.limit, status=query.status, under=query.under)

@@ -100,6 +100,6 @@ def sync(
         library_id="the-library",
         index=index,
         embedder=embedder,
-        open_image=opened,
-        count=counts.add,
+        decode=opened,
+        count_done=counts.add,
     )

@@ -27,7 +27,7 @@ from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
 from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
-from worker.retry import Waits, without_retry
+from worker.retry import Retrying, without_retry
 
 Vector = Sequence[float]
 P = ParamSpec("P")
@@ -100,7 +100,7 @@ class QdrantIndex:
         return found
 
     def write(
-        self, writes: Sequence[PointWrite], retry_while_unavailable: Waits = without_retry
+        self, writes: Sequence[PointWrite], retry_while_unavailable: Retrying = without_retry
     ) -> list[tuple[PointWrite, StoreRefused]]:
         """Upserts the batch; returns what the store refuses even alone. StoreRefused is raised if it refuses all.
 
@@ -120,7 +120,7 @@ class QdrantIndex:
             refused += write_in_parts(send_with_retry, some, self._writes, _size_bytes)
         return refused
 
-    def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = without_retry) -> None:
+    def delete(self, paths: Sequence[str], retry_while_unavailable: Retrying = without_retry) -> None:
         """Removes the points of these paths."""
 
         def ask(part: Sequence[str]) -> None:

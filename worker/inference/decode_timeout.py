@@ -1,7 +1,7 @@
-"""Ends this process if one image takes too long; whoever put it to work finds out and goes on.
+"""Ends this process if one image takes too long; the main process starts another one.
 
 Decoders that hang do so in C, where no exception reaches them and where some keep the interpreter's lock.
-faulthandler's watchdog is a thread of its own that needs neither, and it logs where it happened.
+faulthandler's timer is a thread that needs neither, and it logs the stack.
 """
 
 import faulthandler
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Arming starts a thread and waits for the one before: 1.6 ms on a busy machine, as much as decoding a small
-# photo (2 cores, 2026-11-21). So it is done anew only for images that come this long after the last time.
+# photo (2 cores, 2026-11-21). So it is renewed only for images that come this long after the last time.
 RENEW_AFTER_S = 1.0
 
 
 class DecodeTimeout:
-    """Watches one image after the other, each for `limit_s` seconds at most, give or take RENEW_AFTER_S."""
+    """Allows each image `limit_s` seconds, give or take RENEW_AFTER_S."""
 
     def __init__(self, limit_s: int, now_s: Callable[[], float] = time.monotonic) -> None:
         self._limit_s = limit_s
@@ -23,16 +23,16 @@ class DecodeTimeout:
         self._armed_at_s = 0.0
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watches while the block runs."""
+    def armed(self) -> Iterator[None]:
+        """Limits the time of each image while the block runs."""
         self._arm()
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def next_image(self) -> None:
-        """Begins the time of the next image, within the block."""
+    def restart(self) -> None:
+        """Starts the time of the next image, within the block."""
         if self._now_s() - self._armed_at_s > RENEW_AFTER_S:
             self._arm()
 

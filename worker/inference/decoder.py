@@ -1,4 +1,4 @@
-"""Opens image files: bytes in, model input out. Knows nothing of paths, queues or the index."""
+"""Decodes image files: bytes in, model input out. Independent of paths, queues and the index."""
 
 import io
 import warnings
@@ -16,15 +16,15 @@ from models.contract import ModelCard
 from models.preprocess import decode_size, prepare
 from worker.errors import Rejected
 
-# Content decides, and only among these: Pillow has more decoders, and one of them (EPS) starts a program.
+# Chosen by content, and only among these: Pillow has more decoders, and one of them (EPS) starts a program.
 FORMATS = (
     *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "DIB"),
     *("ICO", "TGA", "PCX", "PPM", "SGI", "PSD", "DDS", "JPEG2000", "QOI"),
 )
-# What simplejpeg decodes as Pillow does; CMYK and what neither knows are left to Pillow.
+# What simplejpeg decodes as Pillow does; CMYK and unknown kinds are left to Pillow.
 JPEG_FORMATS, JPEG_MODES = frozenset({"JPEG", "MPO"}), frozenset({"RGB", "L"})
-# It offers every eighth of the size, but 7/8 and 6/8 take longer than the whole, which libjpeg-turbo has in SIMD:
-# 2.7, 2.2 and 1.6 ms for 0.5 MP (AMD EPYC, 2026-11-21).
+# simplejpeg offers every eighth of the size, but 7/8 and 6/8 take longer than the whole, which libjpeg-turbo has in
+# SIMD: 2.7, 2.2 and 1.6 ms for 0.5 MP (AMD EPYC, 2026-11-21).
 LEAST_SHRINKING = 1.5
 RGB_WHITE = (255, 255, 255)
 # EXIF 2.32, tag 0x0112: what must be done to an image of that orientation to see it upright.
@@ -42,7 +42,7 @@ TURNS_ON_ITS_SIDE = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A decoded image: model input uint8 [H, W, 3], and what its payload says of it (size upright)."""
+    """A decoded image: model input uint8 [H, W, 3], and the metadata for its payload (size upright)."""
 
     pixels: npt.NDArray[np.uint8]
     format: str
@@ -52,7 +52,7 @@ class DecodedImage:
 
 
 def enable_formats() -> None:
-    """Registers HEIC with Pillow and leaves the size limit to `open_picture`, which knows the setting."""
+    """Registers HEIC with Pillow and leaves the size limit to `decode_image`, which gets the setting."""
     # Loads every decoder: naming formats that are not loaded yet raises KeyError for those found late.
     Image.init()
     pillow_heif.register_heif_opener(thumbnails=False)
@@ -74,10 +74,10 @@ def decode_image(blob: bytes, card: ModelCard, *, max_pixels: int) -> DecodedIma
     except UnidentifiedImageError:
         raise Rejected("it is not an image of a known format") from None
     except MemoryError:
-        # There may be more when others have ended.
+        # There may be more memory when other processes have ended.
         raise Rejected("it needs more memory than there is", may_pass=True) from None
     except Exception as error:
-        # Decoders meet broken bytes with whatever comes to their mind: struct.error, IndexError, ...
+        # Decoders raise anything on broken input: struct.error, IndexError, ...
         raise Rejected(_reason(error)) from error
 
 
@@ -92,13 +92,13 @@ def _open(blob: bytes, card: ModelCard, max_pixels: int) -> DecodedImage:
         if min(width, height) < 1:
             raise Rejected("it has no pixels")
         name = image.format or "unknown"
-        # Only JPEG can: decodes at a fraction of the size, never below what the model needs.
+        # Only for JPEG: decodes at a fraction of the size, never below what the model needs.
         least = decode_size(image.size, card)
         small = _small_jpeg(blob, least) if image.format in JPEG_FORMATS and image.mode in JPEG_MODES else None
         if small is None:
             image.draft(None, least)
             image.load()
-        # Asked after loading: a decoder that turned the image itself has reset the orientation by then.
+        # Read after loading: a decoder that turned the image itself has reset the orientation by then.
         exif = image.getexif()
         turn = UPRIGHT.get(exif.get(ExifTags.Base.Orientation, 1))
         taken_at = _taken_at(exif)
@@ -109,10 +109,11 @@ def _open(blob: bytes, card: ModelCard, max_pixels: int) -> DecodedImage:
 
 
 def _small_jpeg(blob: bytes, least: tuple[int, int]) -> Image.Image | None:
-    """The JPEG as RGB of at least this (width, height); None if there is anything wrong with it.
+    """The JPEG as RGB of at least this (width, height); None if anything is wrong with it.
 
-    Then Pillow, which forgives more, says what. With its sum of header and pixels it is 1.0 (12 MP) to 1.4 times
-    (1 MP at 224 px) as quick as Pillow's `draft`, for the same embedding (docs/decisions/0009-speed.md).
+    Then Pillow, which tolerates more, decodes it or reports the fault. Pillow's parsing of the header included, this
+    is 1.0 (12 MP) to 1.4 times (1 MP at 224 px) as quick as Pillow's `draft`, for the same embedding
+    (docs/decisions/0009-speed.md).
     """
     width, height = least
     try:
@@ -158,14 +159,14 @@ def _taken_at(exif: Image.Exif) -> str | None:
     """DateTimeOriginal in ISO 8601, without a zone as most cameras write it; None if absent or nonsense."""
     try:
         details: dict[int, Any] = exif.get_ifd(ExifTags.IFD.Exif)
-        said = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
-        return datetime.strptime(str(said).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()  # noqa: DTZ007
+        text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()  # noqa: DTZ007
     except Exception:  # noqa: BLE001 - EXIF of any kind of brokenness; a date is not worth an image
         return None
 
 
 def _reason(error: Exception) -> str:
-    said = str(error).strip() or type(error).__name__
-    if "truncated" in said.lower() or "unexpected end" in said.lower() or isinstance(error, EOFError):
+    text = str(error).strip() or type(error).__name__
+    if "truncated" in text.lower() or "unexpected end" in text.lower() or isinstance(error, EOFError):
         return "the file is incomplete: it ends before the image does"
-    return f"the image is broken ({said[:200]})"
+    return f"the image is broken ({text[:200]})"

@@ -112,14 +112,14 @@ def test_all_that_a_worker_asks_is_in_the_document(
     (root / "bad.png").write_bytes(b"nothing")
     (root / "copy.png").write_bytes((root / "folder" / "1.png").read_bytes())
     paths = [f"folder/{seed}.png" for seed in range(5)]
-    sync.run(SyncMessage(paths=[*paths, "bad.png"]))
-    sync.run(SyncMessage(paths=["copy.png"]))
+    sync.sync_paths(SyncMessage(paths=[*paths, "bad.png"]))
+    sync.sync_paths(SyncMessage(paths=["copy.png"]))
     (root / "folder" / "0.png").unlink()
-    sync.run(SyncMessage(gone=["folder/0.png"], library="the-library"))
-    found = search.run(SearchMessage(image=ImageByPath(path="folder/1.png"), limit=3))
-    counts = read_queries.run(ReadMessage(ask=ReadCounts()))
-    read_queries.run(ReadMessage(ask=ReadKnown(paths=paths)))
-    read_queries.run(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
+    sync.sync_paths(SyncMessage(gone=["folder/0.png"], library="the-library"))
+    found = search.find_neighbours(SearchMessage(image=ImageByPath(path="folder/1.png"), limit=3))
+    counts = read_queries.answer(ReadMessage(ask=ReadCounts()))
+    read_queries.answer(ReadMessage(ask=ReadKnown(paths=paths)))
+    read_queries.answer(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
 
     assert [fault for each in asked for fault in faults(each, known)] == []
     assert {each.status for each in asked} == {OK}

@@ -61,8 +61,8 @@ def strict_sync(strict_index: QdrantIndex, root: Path, embedder: Embedder, count
         library_id="the-library",
         index=strict_index,
         embedder=embedder,
-        open_image=lambda blob: decode_image(blob, embedder.card, max_pixels=10_000),
-        count=counts.add,
+        decode=lambda blob: decode_image(blob, embedder.card, max_pixels=10_000),
+        count_done=counts.add,
     )
 
 
@@ -89,8 +89,8 @@ def test_a_server_that_gives_fewer_at_once_is_asked_for_fewer(
         draw(root / name, number)
     faults.rule = strict_mode(7)
 
-    assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
-    assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(unchanged=20)
+    assert strict_sync.sync_paths(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
+    assert strict_sync.sync_paths(SyncMessage(paths=NAMES)) == SyncReply(unchanged=20)
     assert strict_index.get_files(NAMES).keys() == set(NAMES)
     found, after = set(), None
     while True:
@@ -101,7 +101,7 @@ def test_a_server_that_gives_fewer_at_once_is_asked_for_fewer(
     assert found == set(NAMES)
     for name in NAMES:
         (root / name).unlink()
-    assert strict_sync.run(SyncMessage(gone=NAMES, library="the-library")) == SyncReply(deleted=20)
+    assert strict_sync.sync_paths(SyncMessage(gone=NAMES, library="the-library")) == SyncReply(deleted=20)
 
 
 def test_a_server_that_gives_fewer_than_a_search_wants_is_told_in_its_words(
@@ -146,7 +146,7 @@ def test_a_point_that_is_too_large_alone_is_rejected_and_the_others_are_indexed(
         refusal(413, "larger than allowed") if b"image" in request.body and b"deep" in request.body else None
     )
 
-    assert strict_sync.run(SyncMessage(paths=paths)) == SyncReply(embedded=1, rejected=1)
+    assert strict_sync.sync_paths(SyncMessage(paths=paths)) == SyncReply(embedded=1, rejected=1)
     assert strict_index.get_files(paths)[paths[1]].reason == (
         "Qdrant takes fewer bytes in one request (413: larger than allowed)"
     )
@@ -161,7 +161,7 @@ def test_what_the_server_refuses_is_rejected_in_its_words_and_each_scan_tries_it
         refusal(422, "no such thing") if b"13.png" in request.body and b"batch" in request.body else None
     )
 
-    assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=19, rejected=1)
+    assert strict_sync.sync_paths(SyncMessage(paths=NAMES)) == SyncReply(embedded=19, rejected=1)
     # All were embedded once, whatever the parts that they were sent in.
     assert (counts.embedded, counts.finished) == (19, 20)
     file = strict_index.get_files(["13.png"])["13.png"]
@@ -169,7 +169,7 @@ def test_what_the_server_refuses_is_rejected_in_its_words_and_each_scan_tries_it
     assert file.reason == "Qdrant refuses what it was sent (422: no such thing)"
 
     faults.rule = lambda _: None
-    assert strict_sync.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=1, unchanged=19)
+    assert strict_sync.sync_paths(SyncMessage(paths=NAMES)) == SyncReply(embedded=1, unchanged=19)
 
 
 def test_a_store_that_refuses_everything_is_not_asked_for_each_and_nothing_is_rejected(
@@ -180,7 +180,7 @@ def test_a_store_that_refuses_everything_is_not_asked_for_each_and_nothing_is_re
     faults.rule = lambda request: refusal(400, "Wrong input: expected dim: 7") if request.is_write else None
 
     with pytest.raises(StoreRefused, match="expected dim: 7"):
-        strict_sync.run(SyncMessage(paths=NAMES))
+        strict_sync.sync_paths(SyncMessage(paths=NAMES))
     assert faults.answered < 12
     assert strict_index.get_files(NAMES) == {}
 
@@ -191,7 +191,7 @@ def test_nothing_is_written_in_parts_for_a_store_that_is_away(strict_sync: Sync,
     faults.rule = lambda request: refusal(429, "slower", retry_after="7") if request.is_write else None
 
     with pytest.raises(StoreUnavailable, match="429: slower") as caught:
-        strict_sync.run(SyncMessage(paths=NAMES))
+        strict_sync.sync_paths(SyncMessage(paths=NAMES))
     assert (caught.value.retry_after_s, faults.answered) == (7, 1)
 
 
@@ -225,12 +225,12 @@ def test_a_batch_gets_through_a_rate_limit_that_grants_less_than_it_at_once(
     patience = RetryBudget(0, asked_for_s=300, sleep=sleep)
     limited = dataclasses.replace(strict_sync, retry_while_unavailable=patience.retry_while_unavailable)
 
-    assert limited.run(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
+    assert limited.sync_paths(SyncMessage(paths=NAMES)) == SyncReply(embedded=20)
     # No point twice, and no image.
     assert (sent, waits, counts.embedded) == (20, 3, 20)
     for name in NAMES:
         (root / name).unlink()
-    assert limited.run(SyncMessage(gone=NAMES, library="the-library")) == SyncReply(deleted=20)
+    assert limited.sync_paths(SyncMessage(gone=NAMES, library="the-library")) == SyncReply(deleted=20)
     assert strict_index.get_files(NAMES) == {}
 
 
