@@ -1,4 +1,4 @@
-"""Decodes image files: bytes in, model input out. Independent of paths, queues and the index."""
+"""Opens image files: bytes in, model input out. Knows nothing of paths, queues or the index."""
 
 import io
 import warnings
@@ -16,15 +16,15 @@ from models.contract import ModelCard
 from models.preprocess import decode_size, prepare
 from worker.errors import Rejected
 
-# Chosen by content, and only among these: Pillow has more decoders, and one of them (EPS) starts a program.
+# Content decides, and only among these: Pillow has more decoders, and one of them (EPS) starts a program.
 FORMATS = (
     *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "DIB"),
     *("ICO", "TGA", "PCX", "PPM", "SGI", "PSD", "DDS", "JPEG2000", "QOI"),
 )
-# What simplejpeg decodes as Pillow does; CMYK and unknown kinds are left to Pillow.
+# What simplejpeg decodes as Pillow does; CMYK and what neither knows are left to Pillow.
 JPEG_FORMATS, JPEG_MODES = frozenset({"JPEG", "MPO"}), frozenset({"RGB", "L"})
-# simplejpeg offers every eighth of the size, but 7/8 and 6/8 take longer than the whole, which libjpeg-turbo has in
-# SIMD: 2.7, 2.2 and 1.6 ms for 0.5 MP (AMD EPYC, 2026-11-21).
+# It offers every eighth of the size, but 7/8 and 6/8 take longer than the whole, which libjpeg-turbo has in SIMD:
+# 2.7, 2.2 and 1.6 ms for 0.5 MP (AMD EPYC, 2026-11-21).
 LEAST_SHRINKING = 1.5
 RGB_WHITE = (255, 255, 255)
 # EXIF 2.32, tag 0x0112: what must be done to an image of that orientation to see it upright.
@@ -42,7 +42,7 @@ TURNS_ON_ITS_SIDE = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A decoded image: model input uint8 [H, W, 3], and the metadata for its payload (size upright)."""
+    """A decoded image: model input uint8 [H, W, 3], and what its payload says of it (size upright)."""
 
     pixels: npt.NDArray[np.uint8]
     format: str
@@ -52,7 +52,7 @@ class DecodedImage:
 
 
 def enable_formats() -> None:
-    """Registers HEIC with Pillow and leaves the size limit to `decode_image`, which gets the setting."""
+    """Registers HEIC with Pillow and leaves the size limit to `open_picture`, which knows the setting."""
     # Loads every decoder: naming formats that are not loaded yet raises KeyError for those found late.
     Image.init()
     pillow_heif.register_heif_opener(thumbnails=False)
@@ -92,13 +92,13 @@ def _open(blob: bytes, card: ModelCard, max_pixels: int) -> DecodedImage:
         if min(width, height) < 1:
             raise Rejected("it has no pixels")
         name = image.format or "unknown"
-        # Only for JPEG: decodes at a fraction of the size, never below what the model needs.
+        # Only JPEG can: decodes at a fraction of the size, never below what the model needs.
         least = decode_size(image.size, card)
         small = _small_jpeg(blob, least) if image.format in JPEG_FORMATS and image.mode in JPEG_MODES else None
         if small is None:
             image.draft(None, least)
             image.load()
-        # Read after loading: a decoder that turned the image itself has reset the orientation by then.
+        # Asked after loading: a decoder that turned the image itself has reset the orientation by then.
         exif = image.getexif()
         turn = UPRIGHT.get(exif.get(ExifTags.Base.Orientation, 1))
         taken_at = _taken_at(exif)
@@ -109,11 +109,10 @@ def _open(blob: bytes, card: ModelCard, max_pixels: int) -> DecodedImage:
 
 
 def _small_jpeg(blob: bytes, least: tuple[int, int]) -> Image.Image | None:
-    """The JPEG as RGB of at least this (width, height); None if anything is wrong with it.
+    """The JPEG as RGB of at least this (width, height); None if there is anything wrong with it.
 
-    Then Pillow, which tolerates more, decodes it or reports the fault. Pillow's parsing of the header included, this
-    is 1.0 (12 MP) to 1.4 times (1 MP at 224 px) as quick as Pillow's `draft`, for the same embedding
-    (docs/decisions/0009-speed.md).
+    Then Pillow, which forgives more, says what. With its sum of header and pixels it is 1.0 (12 MP) to 1.4 times
+    (1 MP at 224 px) as quick as Pillow's `draft`, for the same embedding (docs/decisions/0009-speed.md).
     """
     width, height = least
     try:
