@@ -24,9 +24,9 @@ FLUSH_EVERY_S = 0.1
 log = logging.getLogger(__name__)
 
 
-def transport_options(names: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
+def transport_options(keys: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
     """Options of Celery's Redis transport for a worker with keys of its own."""
-    key = names.unacked(holder)
+    key = keys.unacked(holder)
     return {
         "unacked_key": key,
         "unacked_index_key": f"{key}:index",

@@ -23,10 +23,10 @@ MADE = "the index was made"
 class IndexOpener:
     """Opens the index of one system. Remembers its library, in case broker and store are emptied at once."""
 
-    def __init__(self, client: QdrantClient, redis: Redis, names: Keys, spec: CollectionSpec) -> None:
+    def __init__(self, client: QdrantClient, redis: Redis, keys: Keys, spec: CollectionSpec) -> None:
         self._client = client
-        self._telemetry = Telemetry(redis, names)
-        self.state = IndexState(redis, names)
+        self._telemetry = Telemetry(redis, keys)
+        self.state = IndexState(redis, keys)
         self._spec = spec
         self._was_open = False
 
