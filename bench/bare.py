@@ -27,9 +27,9 @@ from qdrant_client.models import Batch
 
 from models.contract import ModelCard, read_card
 from models.preprocess import decode_size, prepare
-from worker.context import KEPT_ALIVE
+from worker.context import CONNECTION_LIMITS
+from worker.index.payload import ImageMetadata, indexed_payload, point_id
 from worker.library import Version
-from worker.payload import ImageMetadata, indexed_payload, point_id
 
 AT_ONCE = 8
 UPSERTED = 64
@@ -77,7 +77,7 @@ Take = Callable[[], range]
 
 def _index(model: Path, paths: Sequence[Path], store_url: str, collection: str) -> Callable[[Take], None]:
     card, network = read_card(model), session(model)
-    client = QdrantClient(url=store_url, check_compatibility=False, limits=KEPT_ALIVE)
+    client = QdrantClient(url=store_url, check_compatibility=False, limits=CONNECTION_LIMITS)
     network.run(None, {"image": np.stack([decode(paths[0].read_bytes(), card)] * AT_ONCE)})
 
     def work(take: Take) -> None:

@@ -12,11 +12,11 @@ from bench.photos import write_many
 from bench.results import Results
 from bench.servers import NEIGHBOURS, SETTLES_S, System, system, wait_for
 from bench.store import vectors
-from worker.decoder import decode_image, enable_formats
-from worker.embedder import Embedder
+from worker.index.payload import ImageMetadata, indexed_payload, point_id
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decoder import decode_image, enable_formats
+from worker.inference.embedder import Embedder
 from worker.library import Version
-from worker.payload import ImageMetadata, indexed_payload, point_id
-from worker.qdrant import QdrantIndex
 
 FILLED_AT_ONCE = 250
 SEARCHES = 120
@@ -76,7 +76,7 @@ class _Direct:
 
     def search(self, blob: bytes) -> object:
         picture = decode_image(blob, self._embedder.card, max_pixels=10**9)
-        return self._index.nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
+        return self._index.find_nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
 
 
 def _in_turn(running: System, direct: _Direct, queries: Sequence[bytes]) -> tuple[list[float], list[float]]:

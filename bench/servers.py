@@ -18,8 +18,8 @@ from lookalike.data_folder import DataFolder
 from lookalike.discovery import RunningSystem, running_on
 from lookalike.settings import read_settings
 from models.contract import read_card
-from worker.collection import Wish, ensure
 from worker.context import qdrant_of
+from worker.index.collection import CollectionSpec, ensure
 
 STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
@@ -126,7 +126,7 @@ def store(folder: Path) -> Iterator[str]:
 def make_collection(url: str, model: Path) -> str:
     """Makes the collection that the workers would make for this model, payload indexes included; its name."""
     client = QdrantClient(url=url, check_compatibility=False)
-    standing = ensure(client, Wish("bench", read_card(model), "cosine", library_id="bench"))
+    standing = ensure(client, CollectionSpec("bench", read_card(model), "cosine", library_id="bench"))
     client.close()
     return standing.name
 

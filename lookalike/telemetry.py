@@ -7,7 +7,7 @@
     <name>:unacked:<holder>    hash    messages that a worker holds (written by Celery's transport)
     <name>:allow-removals      string  "1", expires: the next scan may remove however many files are gone
     <name>:waits               string  what a worker waits for, in the store's words, expires soon after the wait
-    <name>:holders             set     the workers that may hold messages, see worker/leases.py
+    <name>:holders             set     the workers that may hold messages, see worker/delivery/leases.py
 
 Numbers are for people: nothing that must not be lost lives here.
 """

@@ -1,4 +1,4 @@
-"""Joins the parts into the program `celery -A worker worker`: app, tasks, and what happens at start and fork."""
+"""The program `celery --app worker worker`: the app, its tasks, and the handlers of start and fork."""
 
 import logging
 import os
@@ -18,43 +18,43 @@ from lookalike.log import FORMAT, fields, keep_to_the_point
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
-from worker.celery_overrides import bounded
 from worker.context import library_root
-from worker.embedder import card_at, model_path
+from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
+from worker.delivery.leases import Leases, holder
+from worker.delivery.takeover import RENEWALS
 from worker.errors import Unavailable
-from worker.leases import Leases, holder, transport_options
-from worker.prepare import make
-from worker.provider_selection import fixed_backend
-from worker.providers import THREADS
-from worker.takeover import RENEWALS, holding
-from worker.tasks import ChildProcess, define
+from worker.inference.embedder import card_at, model_path
+from worker.inference.provider_selection import fixed_provider
+from worker.inference.providers import THREADS
+from worker.prepare import prepare_index
+from worker.tasks import ChildProcess, define_tasks
 
 log = logging.getLogger(__name__)
 
 SOFT_SHUTDOWN_S = 3.0
 # Celery kills a child that is not ready after 4 s; loading a ResNet-50 on a busy machine takes longer.
-READY_WITHIN_S = 120.0
+CHILD_READY_WITHIN_S = 120.0
 
 main_pid = os.getpid()
 settings = read_settings()
-mine = holder()
+own_name = holder()
 app = celery_app(settings, name="worker")
 app.conf.update(
     broker_transport_options={
         **app.conf.broker_transport_options,
-        **transport_options(settings.names, mine, visibility_timeout_s=2 * settings.task_time_limit_s),
+        **transport_options(settings.names, own_name, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
     broker_connection_max_retries=None,
-    # Counted by worker/celery_overrides.py instead: Celery's count drifts.
+    # Bounded by worker/delivery/celery_overrides.py instead: Celery's count drifts.
     worker_prefetch_multiplier=0,
     worker_eta_task_limit=settings.max_queued_batches,
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
-    worker_proc_alive_timeout=READY_WITHIN_S,
+    worker_proc_alive_timeout=CHILD_READY_WITHIN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
-    worker_consumer="worker.celery_overrides:BufferedEventsConsumer",
+    worker_consumer="worker.delivery.celery_overrides:BufferedEventsConsumer",
     worker_log_format=FORMAT,
     worker_task_log_format=FORMAT,
     task_send_sent_event=True,
@@ -62,29 +62,29 @@ app.conf.update(
 )
 
 
-# For the heartbeat of the main process alone; it connects when it is first used, and children make their own.
+# Only for the heartbeat of the main process; it connects on first use, and children make their own.
 telemetry_redis = redis_of(settings)
 telemetry = Telemetry(telemetry_redis, settings.names)
-process = ChildProcess(settings, mine)
+process = ChildProcess(settings, own_name)
 # A connection that hangs must end long before the lease does.
-look_s = settings.lease_s / RENEWALS
-lease_redis = redis_of(settings, socket_connect_timeout=look_s, socket_timeout=look_s, retry=Retry(NoBackoff(), 1))
-leases = Leases(lease_redis, settings.names, mine, lease_s=settings.lease_s)
-app.steps["consumer"].add(holding(leases, lease_s=settings.lease_s))
-app.steps["consumer"].add(bounded(leases))
-define(app, settings, process)
+round_s = settings.lease_s / RENEWALS
+lease_redis = redis_of(settings, socket_connect_timeout=round_s, socket_timeout=round_s, retry=Retry(NoBackoff(), 1))
+leases = Leases(lease_redis, settings.names, own_name, lease_s=settings.lease_s)
+app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
+app.steps["consumer"].add(prefetch_step(leases))
+define_tasks(app, settings, process)
 
 
 @worker_init.connect
-def start(**_: Any) -> None:
-    """Before the pool: refuses what cannot work."""
+def check_settings(**_: Any) -> None:
+    """Before the pool starts: refuses settings that cannot work."""
     try:
         if settings.names.ingest in app.amqp.queues.consume_from:
             library_root(settings)
         card_at(model_path(settings))
-        if fixed_backend(settings) is None:
-            # Before any child computes something: whoever comes first measures, and makes the collection.
-            make(settings, rebuild=False, for_s=float("inf"))
+        if fixed_provider(settings) is None:
+            # Before any child computes a vector: the first worker measures, and makes the collection.
+            prepare_index(settings, rebuild=False, retry_for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
@@ -94,20 +94,20 @@ def start(**_: Any) -> None:
 
 @worker_process_init.connect
 def start_child(**_: Any) -> None:
-    """After fork: loads the model and asks the store something, so that the first task is as quick as the rest."""
+    """After fork: loads the model and connects to the store, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
     embedder = process.embedder
     embedder.warm_up()
-    log.info(fields("computing", backend=embedder.backend, precision=embedder.card.precision, threads=THREADS))
-    # A store that is away, or an index that does not fit: the first task says so.
+    log.info(fields("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS))
+    # If the store is unavailable or the index does not fit, the first task reports it.
     with suppress(Unavailable, LookalikeError):
         process.monitor_index()
         process.context.warm_up()
 
 
 @heartbeat_sent.connect
-def beat(sender: Any, **_: Any) -> None:
-    """Tells the board that this worker is alive; its part is the name before the `@`."""
+def send_heartbeat(sender: Any, **_: Any) -> None:
+    """Writes this worker's heartbeat; the name of its part stands before the `@`."""
     hostname = sender.eventer.hostname
     try:
         telemetry.heartbeat(hostname.partition("@")[0], hostname)

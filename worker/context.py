@@ -1,4 +1,4 @@
-"""What a worker process works with, put together from the settings. Made after fork, connects when first used."""
+"""Builds what a worker process needs from the settings. Made after fork, connects on first use."""
 
 import os
 import time
@@ -16,27 +16,28 @@ from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
-from worker.collection import Standing, Wish
-from worker.decode_timeout import DecodeTimeout
-from worker.decoder import DecodedImage, decode_image, enable_formats
-from worker.embedder import Embedder, model_path
+from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index_opener import IndexOpener
+from worker.index.collection import CollectionSpec, OpenCollection, recorded_provider
+from worker.index.opener import IndexOpener
+from worker.index.qdrant import QdrantIndex, call_store
+from worker.inference.decode_timeout import DecodeTimeout
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.embedder import Embedder, model_path
 from worker.library import Library
-from worker.poison import PoisonDetector
-from worker.qdrant import QdrantIndex
 from worker.read import ReadQueries
+from worker.retry import retry_while_unavailable
 from worker.search import Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
 
 STORE_TIMEOUT_S = 30
-# Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are given up
+# Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are closed
 # before servers close them, which mostly is after 5 s.
-KEPT_ALIVE = httpx.Limits(keepalive_expiry=4.0)
-# The watchdog is a second late at most; clocks of two machines differ.
+CONNECTION_LIMITS = httpx.Limits(keepalive_expiry=4.0)
+# The decode timeout is a second late at most; clocks of two machines differ.
 DECODE_GRACE_S = 5
-# A worker that writes looks this often whether the index is still the one that it opened: three requests.
+# A worker that writes checks this often that the index is still the one it opened: three requests.
 CONFIRM_S = 5.0
 
 R = TypeVar("R")
@@ -49,7 +50,7 @@ def qdrant_of(settings: Settings) -> QdrantClient:
     key = settings.qdrant_api_key
     access = store_access(settings.qdrant_url, os.environ)
     with warnings.catch_warnings():
-        # Of a key sent without TLS: on loopback nobody listens, elsewhere the URL is the operator's decision.
+        # It warns of a key sent without TLS: loopback is private, and elsewhere the URL is the operator's decision.
         warnings.simplefilter("ignore")
         return QdrantClient(
             url=access.url,
@@ -57,7 +58,7 @@ def qdrant_of(settings: Settings) -> QdrantClient:
             timeout=STORE_TIMEOUT_S,
             prefer_grpc=settings.qdrant_grpc,
             grpc_options=access.grpc_options() if settings.qdrant_grpc else None,
-            limits=KEPT_ALIVE,
+            limits=CONNECTION_LIMITS,
             check_compatibility=False,
             **access.http_arguments(),
         )
@@ -70,22 +71,30 @@ def library_root(settings: Settings) -> Path:
     return settings.library
 
 
-def load_embedder(settings: Settings, backend: str) -> Embedder:
+def load_embedder(settings: Settings, provider: str) -> Embedder:
     """The model, loaded and ready. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings), inference_batch=settings.inference_batch, backend=backend)
+    return Embedder(model_path(settings), inference_batch=settings.inference_batch, provider=provider)
+
+
+def provider_of_index(settings: Settings) -> str | None:
+    """The provider that the index was made with; None if there is no index. Waits for the store without end."""
+    client = qdrant_of(settings)
+    found = retry_while_unavailable(lambda: call_store(recorded_provider, client, settings.name), for_s=float("inf"))
+    client.close()
+    return found
 
 
 def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
-    """Opens the index that workers of these settings work with, through connections of its own."""
-    wish = Wish(
-        settings.name, embedder.card, settings.distance, library_id=settings.library_id, backend=embedder.backend
+    """The opener of the index of these settings, with connections of its own."""
+    spec = CollectionSpec(
+        settings.name, embedder.card, settings.distance, library_id=settings.library_id, provider=embedder.provider
     )
-    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, wish)
+    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, spec)
 
 
 class WorkerContext:
-    """The three tasks' logic over one store, one broker and one model. Opens the index when work needs it."""
+    """The logic of the three tasks over one store, one broker and one model. Opens the index when work needs it."""
 
     def __init__(
         self,
@@ -99,79 +108,79 @@ class WorkerContext:
         self._embedder = embedder
         self._client = qdrant_of(settings)
         self._opener = opener_of(settings, embedder)
-        self._standing: Standing | None = None
+        self._collection: OpenCollection | None = None
         self._confirmed_s = 0.0
         self._redis = redis_of(settings)
         self.poison = PoisonDetector(self._redis, settings.names, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
-        self.watchdog = DecodeTimeout(settings.decode_timeout_s)
+        self.decode_timeout = DecodeTimeout(settings.decode_timeout_s)
         self._search_priority = search_priority
         self._now_s = now_s
 
-    def at_work(self, work: Callable[["WorkerContext"], R], *, writes: bool = False) -> R:
-        """What the work returns, which is done with an index that is there. The next try opens one that was not.
+    def with_index(self, work: Callable[["WorkerContext"], R], *, writes: bool = False) -> R:
+        """The result of `work`, run with an open index. After a missing collection the next call opens it again.
 
-        Raises what `open` raises, and what the work does.
+        Raises what `open` raises, and what `work` raises.
         """
         self.open(writes=writes)
         try:
             return work(self)
         except CollectionMissing:
-            self._standing = None
+            self._collection = None
             raise
 
     def open(self, *, writes: bool) -> None:
         """Opens the index if it is not open; one to write to is confirmed every few seconds.
 
-        Raises Away; CollectionMismatch and Misconfigured for an index that may not be used, as IndexRefused to one
-        that writes: its message must wait until somebody has mended that.
+        Raises Unavailable; CollectionMismatch and Misconfigured for an index that may not be used, or IndexRefused if
+        `writes`: the message must wait until the operator has repaired that.
         """
         try:
-            if self._standing is None or (writes and self._now_s() - self._confirmed_s > CONFIRM_S):
+            if self._collection is None or (writes and self._now_s() - self._confirmed_s > CONFIRM_S):
                 self._open()
         except Misconfigured as error:
-            self._standing = None
+            self._collection = None
             if writes:
                 raise IndexRefused(str(error)) from error
             raise
 
     def warm_up(self) -> None:
-        """Asks the store what a search asks, so that the connection is open before the first one. Raises StoreAway."""
+        """Runs a search, so that the connection is open before the first real one. Raises StoreUnavailable."""
         nothing = [1.0] * self._embedder.card.dimension
-        self.at_work(lambda context: context.index.nearest(nothing, 1))
+        self.with_index(lambda context: context.index.find_nearest(nothing, 1))
 
     @property
-    def standing(self) -> Standing:
-        """The index that is open; ask for it at work."""
-        assert self._standing is not None, "only at work"  # noqa: S101
-        return self._standing
+    def collection(self) -> OpenCollection:
+        """The collection of the open index; only within `with_index`."""
+        assert self._collection is not None, "only within with_index"  # noqa: S101
+        return self._collection
 
     @cached_property
     def index(self) -> QdrantIndex:
-        """Its points."""
-        return QdrantIndex(self._client, self.standing.name, request_bytes=self._settings.store_request_bytes)
+        """The points of the open index."""
+        return QdrantIndex(self._client, self.collection.name, request_bytes=self._settings.store_request_bytes)
 
     @cached_property
     def sync(self) -> Sync:
-        """For workers that see the library. Raises Misconfigured on one that does not."""
+        """The sync task's logic, for workers with the library. Raises Misconfigured on one without."""
         telemetry = Telemetry(self._redis, self._settings.names)
         return Sync(
             library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
-            library_id=self.standing.identity.library_id,
+            library_id=self.collection.identity.library_id,
             index=self.index,
             embedder=self._embedder,
-            open_image=self._opened,
-            give_way=self._search_priority.yield_to_search,
-            count=lambda embedded, finished: telemetry.done(embedded=embedded, finished=finished),
+            decode=self._decode,
+            yield_to_search=self._search_priority.yield_to_search,
+            count_done=lambda embedded, finished: telemetry.done(embedded=embedded, finished=finished),
         )
 
     @cached_property
     def search(self) -> Search:
-        """For workers that answer; they need no library."""
+        """The search task's logic, which needs no library."""
         return Search(
             index=self.index,
             embedder=self._embedder,
-            open_image=self._opened_query,
-            take_query=self._take_query,
+            decode=self._decode_query,
+            read_query=self._read_query,
             distance=self._settings.distance,
             max_limit=self._settings.max_limit,
             max_query_bytes=self._settings.max_query_bytes,
@@ -179,24 +188,29 @@ class WorkerContext:
 
     @cached_property
     def read_queries(self) -> ReadQueries:
-        """For workers that answer."""
-        return ReadQueries(self.index, self.standing.identity)
+        """The read task's logic, which needs no library."""
+        return ReadQueries(self.index, self.collection.identity)
 
     def _open(self) -> None:
         found = self._opener.open()
-        if self._standing is None or (found.name, found.identity) != (self._standing.name, self._standing.identity):
-            for made_of_it in ("index", "sync", "search", "reads"):
-                self.__dict__.pop(made_of_it, None)
-        self._standing, self._confirmed_s = found, self._now_s()
+        if self._collection is None or (found.name, found.identity) != (
+            self._collection.name,
+            self._collection.identity,
+        ):
+            # All of them hold the former collection.
+            for name, member in vars(WorkerContext).items():
+                if isinstance(member, cached_property):
+                    self.__dict__.pop(name, None)
+        self._collection, self._confirmed_s = found, self._now_s()
 
-    def _opened(self, blob: bytes) -> DecodedImage:
-        self.watchdog.next_image()
+    def _decode(self, blob: bytes) -> DecodedImage:
+        self.decode_timeout.restart()
         return decode_image(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
 
-    def _opened_query(self, blob: bytes) -> DecodedImage:
-        with self.watchdog.watching():
-            return self._opened(blob)
+    def _decode_query(self, blob: bytes) -> DecodedImage:
+        with self.decode_timeout.armed():
+            return self._decode(blob)
 
-    def _take_query(self, key: str) -> bytes | None:
+    def _read_query(self, key: str) -> bytes | None:
         found: bytes | None = self._redis.get(self._settings.names.query(key))  # type: ignore[assignment]
         return found

@@ -1,19 +1,19 @@
-"""The ways in which work on an image can end badly, never confused with each other.
+"""The ways in which work on an image can fail, kept apart because each is handled differently.
 
-Rejected      the file is at fault: recorded with its reason, not tried again until it changes
-Unread        the disk fails over single files: they are tried again a few times, then at each scan
-StoreRefused  the store does not take what we sent: tried again a few times, then at each scan
-Away          the library, the store or the broker is: the task waits and runs again
-(any other exception: we are at fault)
+Rejected      the file is at fault: recorded with its reason, not retried until it changes
+ReadFailed    the disk cannot read these files (EIO, ESTALE): retried a few times, then at each scan
+StoreRefused  the store does not accept the request: retried a few times, then at each scan
+Unavailable   the library, the store or the broker: the task waits and is retried
+(any other exception: a bug of ours)
 """
 
 from collections.abc import Mapping
 
 
 class Rejected(Exception):
-    """This image cannot be embedded; `str(error)` is the reason, in words for the person who owns it.
+    """This image cannot be embedded; `str(error)` is the reason, in words for the owner of the file.
 
-    `may_pass`: trying again can help though the file itself does not change (a missing permission).
+    `may_pass`: a retry can help though the file itself does not change (a missing permission).
     """
 
     def __init__(self, reason: str, *, may_pass: bool = False) -> None:
@@ -22,7 +22,7 @@ class Rejected(Exception):
 
 
 class Unavailable(Exception):
-    """What the work needs is not there now; `str(error)` says what. Trying again after `retry_after_s` can help."""
+    """Something that the work needs is unavailable; `str(error)` names it. A retry after `retry_after_s` can help."""
 
     def __init__(self, what: str = "", *, retry_after_s: float = 0.0) -> None:
         super().__init__(what)
@@ -30,11 +30,11 @@ class Unavailable(Exception):
 
 
 class LibraryOffline(Unavailable):
-    """The library's folder is missing or unexpectedly empty: nothing it does not show counts as deleted."""
+    """The library's folder is missing or unexpectedly empty: no file may count as deleted."""
 
 
 class ReadFailed(Exception):
-    """The disk failed over these files, and only over these: path -> reason. Trying again can help."""
+    """The disk failed to read these files, and only these: path -> reason. A retry can help."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         path, reason = next(iter(reasons.items()))
@@ -43,7 +43,7 @@ class ReadFailed(Exception):
 
 
 class Unfit(Unavailable):
-    """This worker cannot work as it is set up: somebody changes a setting, or what the setting names."""
+    """This worker cannot work with its settings: the operator must change one, or the thing that it names."""
 
 
 class StoreUnavailable(Unavailable):
@@ -55,16 +55,16 @@ class CollectionMissing(StoreUnavailable):
 
 
 class IndexRefused(Unavailable):
-    """What lies at the store may not be written to; `str(error)` says what somebody has to do."""
+    """The index at the store may not be written to; `str(error)` has the remedy."""
 
 
 class StoreRefused(Exception):
-    """Qdrant does not take what we sent, whenever we send it; `str(error)` has its own words."""
+    """Qdrant does not accept the request, however often it is sent; `str(error)` has Qdrant's text."""
 
 
 class TooMany(StoreRefused):
-    """Qdrant takes fewer things at once."""
+    """Qdrant accepts fewer items at once."""
 
 
 class TooLarge(StoreRefused):
-    """Qdrant takes fewer bytes at once."""
+    """Qdrant accepts fewer bytes at once."""

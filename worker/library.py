@@ -1,4 +1,4 @@
-"""The library as this worker's disk shows it. Knows nothing of the index; never follows a path out of the root."""
+"""Reads files of the library. Independent of the index; never follows a path out of the root."""
 
 import errno
 import hashlib
@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from lookalike.library.paths import escape_path, is_shown, is_utf8, raw, validate_path
 from worker.errors import LibraryOffline, ReadFailed, Rejected
 
-# The disk's own trouble, not the file's: a failing cable, a share that went away and may come back, or ours.
-PASSING = frozenset(
+# Errors of the disk, the network share or this machine, not of the file: they may pass.
+TEMPORARY = frozenset(
     {
         *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.EBUSY, errno.EAGAIN),
         *(errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.ECONNRESET),
@@ -22,15 +22,15 @@ PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Version:
-    """What tells one state of a file from the next without reading it."""
+    """Tells one state of a file from the next without reading it."""
 
     size_bytes: int
     mtime_ns: int
-    # Tells what `cp -p` and renames over a file hide.
+    # Changes also with `cp -p` and with a rename over the file, which keep size and mtime.
     ctime_ns: int = 0
 
 
-# Of a file that is there and cannot be looked at, and of one that shall be tried again though it does not change.
+# For a file that exists and whose status cannot be read, and for one to be retried though it does not change.
 NO_VERSION = Version(size_bytes=0, mtime_ns=-1)
 
 
@@ -44,7 +44,7 @@ class Content:
 
 
 class Changing(Exception):
-    """The file changed while it was being read; its bytes are of no use."""
+    """The file changed while it was being read; its bytes are useless."""
 
 
 class Library:
@@ -54,10 +54,10 @@ class Library:
         self._root = Path(os.path.realpath(root))
         self._max_bytes = max_bytes
         # Device and inode of the root when it last held something.
-        self._seen_filled: tuple[int, int] | None = None
+        self._last_filled: tuple[int, int] | None = None
 
     def version(self, path: str) -> Version | None:
-        """The file's version, NO_VERSION if it cannot be told, None if there is no such file. Raises LibraryOffline."""
+        """The file's version, NO_VERSION if its status cannot be read, None if it is missing. Raises LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
             self._require_online()
@@ -68,13 +68,13 @@ class Library:
             self._require_online()
             return None
         except OSError as error:
-            _insist_on_disk(error, path)
+            _raise_if_temporary(error, path)
             return NO_VERSION
-        self._seen_filled = root
+        self._last_filled = root
         return _version_in(status) if stat.S_ISREG(status.st_mode) else None
 
     def read(self, path: str) -> Content | None:
-        """The file's content, None if it is gone by now. Raises Rejected, Changing, Unread, LibraryOffline."""
+        """The file's content, None if it is gone. Raises Rejected, Changing, ReadFailed, LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
             self._require_online()
@@ -82,24 +82,24 @@ class Library:
         if not is_utf8(str(found.relative_to(self._root))):
             raise Rejected("its name is not valid UTF-8; rename it")
         try:
-            # Not following a link that replaced the file since it was resolved; not waiting for a pipe.
+            # Does not follow a link that replaced the file since it was resolved, nor wait for a pipe.
             descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             self._require_online()
             return None
         except OSError as error:
-            raise _trouble(error, path) from error
-        self._seen_filled = root
+            raise _error_of(error, path) from error
+        self._last_filled = root
         with os.fdopen(descriptor, "rb") as file:
             try:
                 before = _version_of(descriptor)
                 if before.size_bytes > self._max_bytes:
                     raise Rejected(_too_large(before.size_bytes, self._max_bytes))
-                # One byte more than there should be shows a file that is being appended to.
+                # One byte more than expected shows a file that is being appended to.
                 blob = file.read(before.size_bytes + 1)
                 after = _version_of(descriptor)
             except OSError as error:
-                raise _trouble(error, path) from error
+                raise _error_of(error, path) from error
         if before != after or len(blob) != before.size_bytes:
             raise Changing(path)
         return Content(before, hashlib.sha256(blob).hexdigest(), blob)
@@ -120,7 +120,7 @@ class Library:
             except (FileNotFoundError, NotADirectoryError):
                 return True
             except OSError as error:
-                _insist_on_disk(error, path)
+                _raise_if_temporary(error, path)
                 return False
             folder /= raw(name)
         return self.version(path) is None
@@ -134,16 +134,16 @@ class Library:
             raise LibraryOffline(f"the library {self._root} cannot be read ({error.strerror})") from error
         identity = (status.st_dev, status.st_ino)
         if filled:
-            self._seen_filled = identity
-        elif self._seen_filled != identity:
+            self._last_filled = identity
+        elif self._last_filled != identity:
             # An unmounted disk leaves the empty folder it was mounted on, which is another inode; the
-            # same folder, now empty, was emptied by somebody.
+            # same folder, now empty, was really emptied.
             raise LibraryOffline(f"the library {self._root} is empty; is its disk mounted?")
 
     def _root_now(self) -> tuple[int, int] | None:
-        """Device and inode, asked for before a file is: one that is found shows that this root holds something.
+        """Device and inode of the root, read before a file is: a file that is found shows that this root is filled.
 
-        So only a file that is missing has the root listed, which takes 0.1 ms in a large one.
+        So the root is listed only for a missing file, which takes 0.1 ms in a large one.
         """
         try:
             status = self._root.stat()
@@ -173,13 +173,13 @@ def _too_large(size_bytes: int, max_bytes: int) -> str:
     return f"it has {size_bytes / 2**20:.0f} MiB, the limit is {max_bytes / 2**20:.0f} (LOOKALIKE_MAX_IMAGE_BYTES)"
 
 
-def _insist_on_disk(error: OSError, path: str) -> None:
-    if error.errno in PASSING:
+def _raise_if_temporary(error: OSError, path: str) -> None:
+    if error.errno in TEMPORARY:
         raise LibraryOffline(f"{path} cannot be looked at now ({error.strerror})") from error
 
 
-def _trouble(error: OSError, path: str) -> Exception:
-    if error.errno in PASSING:
+def _error_of(error: OSError, path: str) -> Exception:
+    if error.errno in TEMPORARY:
         return ReadFailed({path: f"the disk cannot read it ({error.strerror})"})
     if error.errno in (errno.EACCES, errno.EPERM):
         return Rejected("there is no permission to read it", may_pass=True)

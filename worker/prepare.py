@@ -1,72 +1,106 @@
 """`python -m worker.prepare [--rebuild]`: checks the model and makes or checks the collection, before anything starts.
 
-Exit code 1 and one sentence on stderr if the model, the store or the index does not fit.
+`python -m worker.prepare --check-model` only embeds one image with the model that is set, and prints how as one line of
+JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit.
 """
 
 import argparse
+import json
 import sys
+import time
 from collections.abc import Sequence
 
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import log_to_stderr
 from lookalike.settings import Settings, read_settings
-from worker.collection import Wish
-from worker.context import library_root, qdrant_of
-from worker.embedder import card_at, model_path
+from worker.context import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused, Unavailable
-from worker.index_opener import IndexOpener
-from worker.provider_selection import backend_to_make_with
-from worker.providers import CPU, open_session
+from worker.index.collection import CollectionSpec, recorded_provider
+from worker.index.opener import IndexOpener
+from worker.index.qdrant import call_store
+from worker.inference.embedder import card_at, model_path
+from worker.inference.provider_selection import select_for_new_index
+from worker.inference.providers import CPU, PROVIDERS, open_session
 from worker.retry import retry_while_unavailable
 
-# `up` has seen the store answer by now; a store on another machine gets a little patience.
-FOR_S = 5.0
+# `up` has seen the store answer by now; a store on another machine is retried for a moment.
+RETRY_FOR_S = 5.0
 
 
 def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()) -> str:
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
     try:
-        return make(settings, rebuild=rebuild, former_ids=former_ids, for_s=FOR_S)
+        return prepare_index(settings, rebuild=rebuild, former_ids=former_ids, retry_for_s=RETRY_FOR_S)
     except (Unavailable, StoreRefused) as error:
         raise Unreachable(f"The index cannot be prepared: {error}. Check QDRANT_URL and REDIS_URL.") from error
 
 
-def make(settings: Settings, *, rebuild: bool, for_s: float, former_ids: Sequence[str] = ()) -> str:
-    """Makes or checks the collection; its name. Raises Away after `for_s`, CollectionMismatch, Misconfigured."""
+def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, former_ids: Sequence[str] = ()) -> str:
+    """Makes or checks the collection and returns its name.
+
+    Raises Unavailable after `retry_for_s`, CollectionMismatch, Misconfigured.
+    """
     path = model_path(settings)
     card = card_at(path)
     client = qdrant_of(settings)
-    backend = retry_while_unavailable(lambda: backend_to_make_with(settings, client, rebuild=rebuild), for_s=for_s)
-    if backend != CPU:
+
+    def recorded() -> str | None:
+        return None if rebuild else call_store(recorded_provider, client, settings.name)
+
+    provider = retry_while_unavailable(lambda: select_for_new_index(settings, recorded), for_s=retry_for_s)
+    if provider != CPU:
         # Better refused here, in one sentence, than by workers that die as soon as they start.
-        open_session(path, backend)
-    wish = Wish(
+        open_session(path, provider)
+    spec = CollectionSpec(
         settings.name,
         card,
         settings.distance,
         library_id=settings.library_id,
-        backend=backend,
+        provider=provider,
         former_ids=frozenset(former_ids),
     )
-    opener = IndexOpener(client, redis_of(settings), settings.names, wish)
-    return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=for_s).name
+    opener = IndexOpener(client, redis_of(settings), settings.names, spec)
+    return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
+
+
+def check_model(settings: Settings) -> dict[str, str | int | float]:
+    """Embeds one image with the model that is set, and returns how. Raises Misconfigured."""
+    path = model_path(settings)
+    embedder = load_embedder(settings, PROVIDERS.get(settings.provider, CPU))
+    embedder.warm_up()
+    begun = time.perf_counter()
+    embedder.warm_up()
+    took_ms = (time.perf_counter() - begun) * 1000
+    card = embedder.card
+    return {
+        "name": card.name,
+        "file": str(path),
+        "precision": card.precision,
+        "dimension": card.dimension,
+        "backend": embedder.provider,
+        "took_ms": round(took_ms, 1),
+    }
 
 
 def main() -> int:
-    """Exit code."""
+    """Runs the program. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m worker.prepare", description="Makes or checks the collection.")
-    parser.add_argument("--rebuild", action="store_true", help="drop the index of this library and begin anew")
-    parser.add_argument("--former-id", action="append", default=[], help="a library that was ours before")
+    parser.add_argument("--rebuild", action="store_true", help="drop the index of this library and make a new one")
+    parser.add_argument("--former-id", action="append", default=[], help="an earlier id of this library")
+    parser.add_argument("--check-model", action="store_true", help="embed one image and leave the index alone")
     arguments = parser.parse_args()
-    log_to_stderr()
     try:
-        name = prepare(read_settings(), rebuild=arguments.rebuild, former_ids=arguments.former_id)
+        if arguments.check_model:
+            line = json.dumps(check_model(read_settings()))
+        else:
+            log_to_stderr()
+            line = prepare(read_settings(), rebuild=arguments.rebuild, former_ids=arguments.former_id)
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{name}\n")
+    sys.stdout.write(f"{line}\n")
     return 0
 
 

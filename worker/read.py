@@ -1,11 +1,11 @@
-"""Answers questions about the index; changes nothing."""
+"""The read task: answers queries about the index; changes nothing."""
 
 from dataclasses import dataclass
 
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
-from worker.identity import Identity
-from worker.providers import THREADS
-from worker.qdrant import QdrantIndex
+from worker.index.identity import Identity
+from worker.index.qdrant import QdrantIndex
+from worker.inference.providers import THREADS
 
 
 @dataclass(frozen=True)
@@ -15,20 +15,20 @@ class ReadQueries:
     index: QdrantIndex
     identity: Identity
 
-    def run(self, message: ReadMessage) -> CountsReply | FilesReply:
-        """The answer. Raises StoreAway."""
-        ask = message.ask
-        if isinstance(ask, ReadCounts):
+    def answer(self, message: ReadMessage) -> CountsReply | FilesReply:
+        """The reply to a ReadMessage. Raises StoreUnavailable."""
+        query = message.ask
+        if isinstance(query, ReadCounts):
             return CountsReply(
                 indexed=self.index.count("indexed"),
                 rejected=self.index.count("rejected"),
                 library=self.identity.library_id,
                 model=self.identity.model,
                 distance=self.identity.distance,
-                backend=self.identity.backend,
+                backend=self.identity.provider,
                 precision=self.identity.precision,
                 threads=THREADS,
             )
-        if isinstance(ask, ReadKnown):
-            return FilesReply(files=list(self.index.get_files(ask.paths).values()))
-        return self.index.page(after=ask.after, limit=ask.limit, status=ask.status, under=ask.under)
+        if isinstance(query, ReadKnown):
+            return FilesReply(files=list(self.index.get_files(query.paths).values()))
+        return self.index.page(after=query.after, limit=query.limit, status=query.status, under=query.under)

@@ -1,4 +1,4 @@
-"""How long to wait for what is away. Pure but for the sleep that is passed in."""
+"""When to retry what is unavailable, and for how long. Pure but for the sleep that is passed in."""
 
 import logging
 import time
@@ -13,12 +13,12 @@ R = TypeVar("R")
 
 FIRST_S = 0.25
 MOST_S = 5.0
-# A store that asks for more is asked again earlier: a message may not be away from the queue for longer.
+# The longest pause that a store can ask for: a message must not stay out of the queue for longer.
 LONGEST_ASKED_S = 300.0
 
 
 def backoff_s(attempt: int, asked_s: float = 0.0) -> float:
-    """Seconds before attempt 1, 2, ...: 0.25, 0.5, 1, 2, 4, then 5 for ever; or as many as were asked for, if more.
+    """Seconds before attempt 1, 2, ...: 0.25, 0.5, 1, 2, 4, then always 5; or as many as the store asked for, if more.
 
     No jitter: a machine has a handful of workers, and each waits from the moment of its own failure.
     """
@@ -26,11 +26,10 @@ def backoff_s(attempt: int, asked_s: float = 0.0) -> float:
 
 
 class RetryBudget:
-    """The seconds that one task may wait in place, whatever it waits for; `asked_for_s` more if it is asked to.
+    """The seconds that one task may wait in place, for all its retries; `asked_for_s` more if the store asks for them.
 
-    The process waits with its task in hand, so while the store is down nothing else is taken from the
-    queue, no message piles up anywhere, and the log says so once a try. `tell` is told why and for how long before
-    each wait, and None when the wait was of use.
+    The process keeps its task meanwhile, so while the store is down no other message is taken from the queue, and each
+    retry is logged. `report` gets the cause and the pause before each wait, and None after a retry that succeeded.
     """
 
     def __init__(
@@ -38,18 +37,18 @@ class RetryBudget:
         for_s: float,
         *,
         asked_for_s: float = 0.0,
-        tell: Callable[[Unavailable | None, float], None] = lambda _why, _for_s: None,
+        report: Callable[[Unavailable | None, float], None] = lambda _why, _for_s: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._left_s = for_s
         self._asked_left_s = asked_for_s
-        self._tell = tell
+        self._report = report
         self._sleep = sleep
 
     def retry_while_unavailable(self, work: Callable[[], R], *, unless: type[Unavailable] | tuple[()] = ()) -> R:
-        """Runs `work` until it is not Away any more; raises its last Away when there is no time left to wait.
+        """Runs `work` until it does not raise Unavailable; raises the last one when the budget is spent.
 
-        And at once one that is `unless`.
+        An error of the class `unless` is raised without a retry.
         """
         attempt = 0
         while True:
@@ -60,14 +59,14 @@ class RetryBudget:
                     raise
                 attempt += 1
                 next_s = backoff_s(attempt, error.retry_after_s)
-                self._tell(error, next_s)
+                self._report(error, next_s)
                 if not self._may_wait(next_s, is_asked=error.retry_after_s > 0):
                     raise
                 log.warning(fields("waiting", why=str(error), next_s=next_s))
                 self._sleep(next_s)
             else:
                 if attempt:
-                    self._tell(None, 0.0)
+                    self._report(None, 0.0)
                 return done
 
     def _may_wait(self, next_s: float, *, is_asked: bool) -> bool:
@@ -80,18 +79,18 @@ class RetryBudget:
         return True
 
 
-class Waits(Protocol):
-    """What runs something until it is not Away any more, or there is no time left for it."""
+class Retrying(Protocol):
+    """Runs a function until it does not raise Unavailable, or a budget is spent."""
 
     def __call__(self, work: Callable[[], R]) -> R:
-        """What `work` returns. Raises its last Away."""
+        """What `work` returns. Raises its last Unavailable."""
 
 
-def at_once(work: Callable[[], R]) -> R:
-    """Waits for nothing."""
+def without_retry(work: Callable[[], R]) -> R:
+    """Runs `work` once."""
     return work()
 
 
 def retry_while_unavailable(work: Callable[[], R], *, for_s: float, sleep: Callable[[float], None] = time.sleep) -> R:
-    """Runs `work` until it is not Away any more; raises its last Away after about `for_s` seconds of waiting."""
+    """Runs `work` until it does not raise Unavailable; raises the last one after about `for_s` seconds of waiting."""
     return RetryBudget(for_s, sleep=sleep).retry_while_unavailable(work)

@@ -1,4 +1,4 @@
-"""Answers a search: finds the query's vector, asks the index, says how near each neighbour is."""
+"""The search task: finds the vector of the query and its nearest neighbours in the index."""
 
 import base64
 import binascii
@@ -11,9 +11,9 @@ from lookalike.library.paths import validate_path
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, NeighbourReply, SearchMessage, SearchReply
 from lookalike.neighbour import similarity
 from lookalike.settings import Distance
-from worker.decoder import DecodedImage
 from worker.errors import Rejected
-from worker.qdrant import QdrantIndex, Vector
+from worker.index.qdrant import QdrantIndex, Vector
+from worker.inference.decoder import DecodedImage
 from worker.sync import Embeds
 
 
@@ -23,14 +23,14 @@ class Search:
 
     index: QdrantIndex
     embedder: Embeds
-    open_image: Callable[[bytes], DecodedImage]
-    take_query: Callable[[str], bytes | None]
+    decode: Callable[[bytes], DecodedImage]
+    read_query: Callable[[str], bytes | None]
     distance: Distance
     max_limit: int
     max_query_bytes: int
 
-    def run(self, message: SearchMessage) -> SearchReply:
-        """The neighbours of the query, best first. Raises Refused if the query is at fault, StoreAway."""
+    def find_neighbours(self, message: SearchMessage) -> SearchReply:
+        """The neighbours of the query, best first. Raises Refused if the query is at fault, StoreUnavailable."""
         begun = time.perf_counter()
         if message.limit > self.max_limit:
             raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
@@ -42,7 +42,7 @@ class Search:
                 similarity=similarity(point.score, self.distance, len(vector)),
                 payload=point.payload or {},
             )
-            for point in self.index.nearest(vector, message.limit)
+            for point in self.index.find_nearest(vector, message.limit)
         ]
         return SearchReply(neighbours=neighbours, took_ms=round((time.perf_counter() - begun) * 1000, 2))
 
@@ -56,10 +56,10 @@ class Search:
                 "(LOOKALIKE_MAX_QUERY_BYTES)."
             )
         try:
-            picture = self.open_image(blob)
+            decoded = self.decode(blob)
         except Rejected as error:
             raise Refused(f"The query cannot be searched with: {error}.") from error
-        return [float(value) for value in self.embedder.embed([picture.pixels])[0]]
+        return [float(value) for value in self.embedder.embed([decoded.pixels])[0]]
 
     def _vector_of_path(self, path: str) -> Vector:
         vector = self.index.vector_of(path)
@@ -76,7 +76,7 @@ class Search:
                 return base64.b64decode(image.base64, validate=True)
             except binascii.Error as error:
                 raise Refused(f"The query is not valid base64: {error}.") from error
-        blob = self.take_query(image.key)
+        blob = self.read_query(image.key)
         if blob is None:
             raise Refused("The query image is gone: it lives only as long as its job. Search again.")
         return blob

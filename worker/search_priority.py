@@ -1,8 +1,8 @@
 """Searches go first: while one is answered, the ingest processes of the same machine pause before their next image.
 
 Priority alone does not do it: what the other core computes takes caches and memory bandwidth whatever its priority, and
-beside ingest a search took 1.4 times as long (docs/decisions/0009-speed.md). A lock on a file says that a search is
-under way: the kernel takes it back from a process that dies, and asking costs two microseconds.
+during ingest a search took 1.4 times as long (docs/decisions/0009-speed.md). A lock on a file marks a running search:
+the kernel releases it when a process dies, and testing it costs two microseconds.
 """
 
 import fcntl
@@ -15,13 +15,13 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured
 
-LOOK_AGAIN_S = 0.001
-# From the worker that answers to the program that asked, which may ask the next thing at once.
-ON_ITS_WAY_S = 0.005
+POLL_EVERY_S = 0.001
+# The time for an answer to reach its client, which may send the next search at once.
+NEXT_SEARCH_WITHIN_S = 0.005
 
 
 class SearchPriority:
-    """Over one lock file, or over none: then nobody waits. Make it after fork: a lock is shared with children.
+    """Priority over one lock file; without a file no process waits. Make it after fork: children share a lock.
 
     Raises Misconfigured if the file cannot be opened or made.
     """
@@ -45,28 +45,28 @@ class SearchPriority:
         self._sleep_s = sleep_s
 
     def acquire(self) -> None:
-        """A search begins. Never waits for the lock itself: without it the search is a bit slower."""
+        """Marks the start of a search. Never waits for the lock: without it the search is only a bit slower."""
         if self._file is not None:
             with suppress(BlockingIOError):
                 fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def release(self) -> None:
-        """It has ended."""
+        """Marks the end of the search."""
         if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def yield_to_search(self) -> None:
-        """Waits while a search is under way, for `longest_s` at most, so that a stream of them stops nobody."""
+        """Waits while a search runs, for at most `longest_s`, so that a stream of searches cannot stop ingest."""
         if self._file is None:
             return
         until_s = self._now_s() + self._longest_s
         free_from_s = 0.0
         while (now_s := self._now_s()) < until_s:
             if not self._is_free(self._file):
-                free_from_s = now_s + ON_ITS_WAY_S
+                free_from_s = now_s + NEXT_SEARCH_WITHIN_S
             elif now_s >= free_from_s:
                 return
-            self._sleep_s(LOOK_AGAIN_S)
+            self._sleep_s(POLL_EVERY_S)
 
     @staticmethod
     def _is_free(file: int) -> bool:

@@ -1,11 +1,11 @@
-"""One run of a sync task: what is away waits, a path that breaks or kills it is singled out, no path is lost.
+"""One attempt of a sync task: it waits for what is unavailable, isolates a path that breaks it, and loses no path.
 
-the store, the broker, the library or this worker cannot now    Away: the task waits and runs again, without end
-the disk fails over some files                                  Unread: tried again, then rejected until a scan
-the store refuses it, or we are at fault                        tried again with longer and longer pauses, each path
-                                                                alone; then rejected until a scan
-it cannot even be rejected                                      Refused: told, and the index does not know the path,
-                                                                so the next scan finds it
+store, broker, library or worker cannot serve now    Unavailable: the task is retried without end
+the disk cannot read some files                      ReadFailed: retried, then rejected until a scan
+the store refuses, or lookalike has a bug            retried with growing pauses, each path alone; then rejected until
+                                                     a scan
+the rejection cannot be written either               Refused: reported, and the index does not have the path, so the
+                                                     next scan finds it
 """
 
 import dataclasses
@@ -23,136 +23,138 @@ from lookalike.log import fields
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from worker.context import WorkerContext
+from worker.delivery.leases import HeldMessage, TakenOver
+from worker.delivery.poison import DEATHS_TO_BLAME
 from worker.errors import CollectionMissing, ReadFailed, Rejected, StoreRefused, Unavailable, Unfit
-from worker.leases import Held, TakenOver
-from worker.poison import DEATHS_TO_BLAME
-from worker.retry import R, RetryBudget, Waits
+from worker.retry import R, RetryBudget, Retrying
 
 log = logging.getLogger(__name__)
 
-# A share that hiccups is back within so many tries; a bad sector is not.
-READS_AGAIN = 3
-# Of what may be nobody's fault: a store that is being upgraded, a lack of memory. Each pause is twice the last one.
-TRIES_AGAIN = 3
+# Enough for a network share that fails for a moment; a bad sector fails each time.
+READ_RETRIES = 3
+# For faults that may pass: a store that is being upgraded, a lack of memory. Each pause is twice the last one.
+FAILURE_RETRIES = 3
 
 
 class RetryLater(Exception):
-    """The task shall run again, as one of a few tries, for a reason that is nobody's fault that we know of."""
+    """The task is to be retried a few times: the cause may pass."""
 
 
-def run(
-    task: Task, context: Callable[[], WorkerContext], asked: SyncMessage, patience: RetryBudget, held: Held
+def attempt_sync(
+    task: Task, context: Callable[[], WorkerContext], message: SyncMessage, budget: RetryBudget, held: HeldMessage
 ) -> SyncReply:
-    """Runs the sync. Raises Away, Unread or TryAgain if it shall run again, Refused or TakenOver if it shall not."""
+    """Runs the sync. Raises Unavailable, ReadFailed or RetryLater for a retry, Refused or TakenOver for none."""
     try:
-        made = _made(context)
-        return made.at_work(lambda ready: _told_apart(task, ready, asked, patience, held), writes=True)
+        ready = _ready_context(context)
+        return ready.with_index(lambda ready: _isolate_failures(task, ready, message, budget, held), writes=True)
     except (RedisError, OperationalError) as error:
-        # The marks and counts are kept there; an image is not to blame for that.
+        # The crash marks and counts are at the broker; the images are not at fault.
         raise Unavailable(f"the broker does not answer ({error})") from error
     except (Unavailable, ReadFailed, RetryLater, TakenOver, LookalikeError):
         raise
     except Exception as error:
-        # Not as it came: Celery ends the whole worker over a MemoryError, and cannot carry every error to a client.
-        _log("failed", task, asked, error)
-        if task.request.retries < TRIES_AGAIN:
+        # Translated: Celery ends the whole worker on a MemoryError, and cannot carry every error to a client.
+        _log("failed", task, message, error)
+        if task.request.retries < FAILURE_RETRIES:
             raise RetryLater(_why(error)) from error
         raise Refused(f"{_why(error)}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
 
 
-def _made(context: Callable[[], WorkerContext]) -> WorkerContext:
-    """The equipment. Whatever keeps this worker from having one is no fault of the paths, so they wait."""
+def _ready_context(context: Callable[[], WorkerContext]) -> WorkerContext:
+    """The context with an open index. If it cannot be had, the paths are not at fault, so they wait."""
     try:
-        made = context()
-        made.open(writes=True)
-        # Made when it is first used, and this worker may lack a setting for it.
-        _ = made.sync
+        ready = context()
+        ready.open(writes=True)
+        # Built on first use, and this worker may lack a setting for it.
+        _ = ready.sync
     except (Unavailable, RedisError):
         raise
     except Exception as error:
         if not isinstance(error, LookalikeError | StoreRefused):
             log.exception("unfit")
         raise Unfit(f"this worker cannot work ({_name(error)})") from error
-    return made
+    return ready
 
 
-def _told_apart(task: Task, context: WorkerContext, asked: SyncMessage, patience: RetryBudget, held: Held) -> SyncReply:
-    """A path that kills or breaks the sync is singled out, so that the others are done."""
+def _isolate_failures(
+    task: Task, context: WorkerContext, message: SyncMessage, budget: RetryBudget, held: HeldMessage
+) -> SyncReply:
+    """Isolates a path that kills or breaks the sync, so that the others are done."""
     task_id = str(task.request.id)
-    alone = len(asked.paths) + len(asked.gone) == 1
-    # Then whoever held it before is dead, or was frozen for the time of a lease and stops when it finds out.
-    was_taken_over = held.insist()
+    alone = len(message.paths) + len(message.gone) == 1
+    # Then the earlier holder is dead, or was frozen for the time of a lease and stops when it finds out.
+    was_taken_over = held.check()
     marks = context.poison.crash_marks(task_id, alone=alone and not was_taken_over)
     if marks.living and not was_taken_over:
-        # Redis delivered it once more; what the other process does not finish is left to this one.
+        # Redis delivered the message twice; this process does what the other one does not finish.
         raise Unavailable("another process is at work on it")
     if marks.dead and not alone:
-        reply = _split(task, asked, "a process died over it")
+        reply = _split(task, message, "a process died over it")
         context.poison.clear(task_id)
         return reply
     sync = dataclasses.replace(
         context.sync,
-        poison=functools.partial(_guarded_against_poison, context, task_id),
-        retry_while_unavailable=_in_place(patience),
-        give_way=lambda: held.before(context.sync.give_way),
+        guard_poison=functools.partial(_guarded_against_poison, context, task_id),
+        retry_while_unavailable=_retry_in_place(budget),
+        yield_to_search=lambda: held.check_after(context.sync.yield_to_search),
     )
     if marks.dead >= DEATHS_TO_BLAME:
-        log.error(fields("blamed", path=[*asked.paths, *asked.gone][0], deaths=marks.dead))
+        log.error(fields("blamed", path=[*message.paths, *message.gone][0], deaths=marks.dead))
         reason = Rejected("the worker's process died or hung twice while opening it")
-        reply = sync.reject(dict.fromkeys(asked.paths, reason))
+        reply = sync.reject_paths(dict.fromkeys(message.paths, reason))
         context.poison.clear(task_id)
         return reply
     try:
-        reply = sync.run(asked)
+        reply = sync.sync_paths(message)
     except ReadFailed as error:
-        if task.request.retries < READS_AGAIN:
+        if task.request.retries < READ_RETRIES:
             raise
-        # Every scan tries it again; until then its reason is where people look for one.
-        return sync.reject({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
+        # Every scan retries them; until then the index shows the reason.
+        return sync.reject_paths({path: Rejected(why, may_pass=True) for path, why in error.reasons.items()})
     except (Unavailable, TakenOver, LookalikeError, RedisError, OperationalError):
         raise
     except Exception as error:
         if not alone and not isinstance(error, StoreRefused):
-            # A fault of ours: the rest of the batch must not be lost with it, nor the fault hidden.
-            _log("failed", task, asked, error)
-            return _split(task, asked, type(error).__name__)
-        if task.request.retries < TRIES_AGAIN:
+            # A bug of ours: the rest of the batch must not be lost with it, nor the bug hidden.
+            _log("failed", task, message, error)
+            return _split(task, message, type(error).__name__)
+        if task.request.retries < FAILURE_RETRIES:
             raise
-        _log("given up", task, asked, error)
-        return sync.reject(dict.fromkeys(asked.paths, Rejected(_why(error), may_pass=True)))
+        _log("given up", task, message, error)
+        return sync.reject_paths(dict.fromkeys(message.paths, Rejected(_why(error), may_pass=True)))
     context.poison.clear(task_id)
     return reply
 
 
-def _in_place(patience: RetryBudget) -> Waits:
-    """Waits within a try, but not for a collection that is missing: only another try opens the index again."""
+def _retry_in_place(budget: RetryBudget) -> Retrying:
+    """Retries within the attempt, except on a missing collection: only a new attempt opens the index again."""
 
     def retry_while_unavailable(work: Callable[[], R]) -> R:
-        return patience.retry_while_unavailable(work, unless=CollectionMissing)
+        return budget.retry_while_unavailable(work, unless=CollectionMissing)
 
     return retry_while_unavailable
 
 
 @contextmanager
 def _guarded_against_poison(context: WorkerContext, task_id: str) -> Iterator[None]:
-    with context.poison.guard(task_id), context.watchdog.watching():
+    with context.poison.guard(task_id), context.decode_timeout.armed():
         yield
 
 
-def _split(task: Task, asked: SyncMessage, why: str) -> SyncReply:
-    """Sends each path by itself to the queue that the message came from. Their jobs do the work."""
-    log.warning(fields("split", task=task.request.id, paths=len(asked.paths), why=why))
+def _split(task: Task, message: SyncMessage, why: str) -> SyncReply:
+    """Sends each path as a message of its own to the queue of this one. Those tasks do the work."""
+    log.warning(fields("split", task=task.request.id, paths=len(message.paths), why=why))
     queue = (task.request.delivery_info or {}).get("routing_key")
-    parts = [asked.model_copy(update={"paths": [path], "gone": []}) for path in asked.paths]
-    parts += [asked.model_copy(update={"paths": [], "gone": [path]}) for path in asked.gone]
+    parts = [message.model_copy(update={"paths": [path], "gone": []}) for path in message.paths]
+    parts += [message.model_copy(update={"paths": [], "gone": [path]}) for path in message.gone]
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()
 
 
-def _log(event: str, task: Task, asked: SyncMessage, error: Exception) -> None:
-    """With the way to where it happened if we are at fault; what a store says is one sentence."""
-    line = fields(event, task=task.request.id, paths=len(asked.paths), why=_name(error))
+def _log(event: str, task: Task, message: SyncMessage, error: Exception) -> None:
+    """Logs the error, with a traceback unless the store refused: its answer is one sentence."""
+    line = fields(event, task=task.request.id, paths=len(message.paths), why=_name(error))
     log.error(line, exc_info=None if isinstance(error, StoreRefused) else error)
 
 

@@ -29,7 +29,7 @@ def broker_program() -> CheckResult:
 def model(settings: Settings) -> CheckResult:
     """Whether the model that is set runs: it embeds one picture."""
     try:
-        tried = json.loads(_said(python_module("worker.trial"), settings))
+        tried = json.loads(_said(python_module("worker.prepare", "--check-model"), settings))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return broken("model", f"{settings.model} does not run", _reason(error))
     return ok(

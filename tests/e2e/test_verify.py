@@ -16,7 +16,7 @@ from tests.local.conftest import Machine, wait_until
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
-from worker.payload import point_id
+from worker.index.payload import point_id
 
 PICTURES = 12
 PATIENCE_S = 60.0

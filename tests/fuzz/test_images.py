@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from models.contract import ModelCard, read_card
 from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import SIDE_PX, tiny_model
-from worker.decoder import decode_image, enable_formats
 from worker.errors import Rejected
+from worker.inference.decoder import decode_image, enable_formats
 
 ROOT = Path(__file__).resolve().parents[2]
 ODD_PHOTOS = Path(os.environ.get("LOOKALIKE_ODD_PHOTOS") or ROOT.parent / "shared" / "data" / "odd")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from lookalike.errors import Refused
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
-from worker.messages import parsed
+from worker.tasks import parse_message
 
 KINDS: list[type[BaseModel]] = [SyncMessage, SearchMessage, ReadMessage]
 # Our own words, so that some of what comes up is nearly right.
@@ -52,14 +52,14 @@ NEARLY = {
 def check(kind: type[BaseModel], message: Any) -> None:
     said, found = "", None
     try:
-        found = parsed(kind, message)
+        found = parse_message(kind, message)
     except Refused as refused:
         said = str(refused)
     if found is None:
         assert said.startswith(f"This is no {kind.__name__}: ")
     else:
         # What was understood can be sent on, and means the same there.
-        assert parsed(kind, json.loads(found.model_dump_json())) == found
+        assert parse_message(kind, json.loads(found.model_dump_json())) == found
 
 
 @pytest.mark.parametrize("kind", KINDS)

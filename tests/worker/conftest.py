@@ -12,11 +12,11 @@ from qdrant_client.models import Filter
 from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
-from worker.collection import Wish, ensure
-from worker.decoder import DecodedImage, decode_image, enable_formats
-from worker.embedder import Embedder
+from worker.index.collection import CollectionSpec, ensure
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.embedder import Embedder
 from worker.library import Library
-from worker.qdrant import QdrantIndex
 from worker.sync import Sync
 
 MAX_PIXELS = 4_000_000
@@ -52,7 +52,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def collection(store: QdrantClient, model: Path) -> str:
-    return ensure(store, Wish("tests", read_card(model), "cosine", library_id="the-library")).name
+    return ensure(store, CollectionSpec("tests", read_card(model), "cosine", library_id="the-library")).name
 
 
 @pytest.fixture
@@ -100,6 +100,6 @@ def sync(
         library_id="the-library",
         index=index,
         embedder=embedder,
-        open_image=opened,
-        count=counts.add,
+        decode=opened,
+        count_done=counts.add,
     )

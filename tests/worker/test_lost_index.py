@@ -19,7 +19,7 @@ from tests.support.edge import client_of, edge_process
 from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
 from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
-from worker.collection import Wish, ensure
+from worker.index.collection import CollectionSpec, ensure
 
 # A worker looks every five seconds; one that is late shall not fail a test.
 WITHIN_S = 40.0
@@ -45,7 +45,7 @@ class System:
 
     def take_name(self) -> str:
         """Somebody leads the alias to the index of another library, whose name this is."""
-        other = ensure(self.store, Wish("elsewhere", self.card, "cosine", library_id="other")).name
+        other = ensure(self.store, CollectionSpec("elsewhere", self.card, "cosine", library_id="other")).name
         lead(self.store, "lookalike", other)
         self.log_begins = len(self.worker.said())
         return other

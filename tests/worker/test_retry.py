@@ -57,7 +57,7 @@ def test_each_reason_to_wait_is_told_and_its_end() -> None:
     told: list[tuple[str, float]] = []
 
     RetryBudget(
-        9, tell=lambda why, for_s: told.append((str(why), for_s)), sleep=lambda _: None
+        9, report=lambda why, for_s: told.append((str(why), for_s)), sleep=lambda _: None
     ).retry_while_unavailable(away(0, 7))
 
     assert told == [("slower", 0.25), ("slower", 7), ("None", 0)]

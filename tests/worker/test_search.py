@@ -12,10 +12,10 @@ from lookalike.errors import Refused
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
-from worker.collection import Wish, ensure
-from worker.decoder import DecodedImage
-from worker.embedder import Embedder
-from worker.qdrant import QdrantIndex
+from worker.index.collection import CollectionSpec, ensure
+from worker.index.qdrant import QdrantIndex
+from worker.inference.decoder import DecodedImage
+from worker.inference.embedder import Embedder
 from worker.search import Search
 from worker.sync import Sync
 
@@ -34,8 +34,8 @@ def search(
     return Search(
         index=index,
         embedder=embedder,
-        open_image=opened,
-        take_query=queries.get,
+        decode=opened,
+        read_query=queries.get,
         distance="cosine",
         max_limit=50,
         max_query_bytes=100_000,
@@ -46,13 +46,13 @@ def search(
 def _indexed(sync: Sync, root: Path) -> None:
     (root / "bad.png").write_bytes(b"nothing")
     names = [draw(root / f"{seed}.png", seed).name for seed in range(12)]
-    sync.run(SyncMessage(paths=[*names, "bad.png"]))
+    sync.sync_paths(SyncMessage(paths=[*names, "bad.png"]))
 
 
 @pytest.mark.usefixtures("_indexed")
 class TestQueries:
     def test_a_path_of_the_library(self, search: Search) -> None:
-        reply = search.run(SearchMessage(image=ImageByPath(path="3.png"), limit=5))
+        reply = search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"), limit=5))
 
         assert len(reply.neighbours) == 5
         assert reply.neighbours[0].path == "3.png"
@@ -64,15 +64,15 @@ class TestQueries:
     def test_bytes_beside_the_message(self, search: Search, queries: dict[str, bytes]) -> None:
         queries[KEY] = encoded(picture(3))
 
-        assert search.run(SearchMessage(image=ImageByKey(key=KEY))).neighbours[0].path == "3.png"
+        assert search.find_neighbours(SearchMessage(image=ImageByKey(key=KEY))).neighbours[0].path == "3.png"
 
     def test_bytes_in_the_message(self, search: Search) -> None:
         inline = base64.b64encode(encoded(picture(3))).decode()
 
-        assert search.run(SearchMessage(image=ImageInline(base64=inline))).neighbours[0].path == "3.png"
+        assert search.find_neighbours(SearchMessage(image=ImageInline(base64=inline))).neighbours[0].path == "3.png"
 
     def test_the_payload_tells_what_the_file_is(self, search: Search, root: Path) -> None:
-        payload = search.run(SearchMessage(image=ImageByPath(path="3.png"))).neighbours[0].payload
+        payload = search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"))).neighbours[0].payload
 
         assert payload["size_bytes"] == (root / "3.png").stat().st_size
         assert (payload["format"], payload["width_px"], payload["height_px"]) == ("PNG", 64, 48)
@@ -80,7 +80,7 @@ class TestQueries:
 
     @pytest.mark.parametrize("limit", [1, 12, 50])
     def test_rejected_files_are_never_found(self, search: Search, limit: int) -> None:
-        reply = search.run(SearchMessage(image=ImageByPath(path="3.png"), limit=limit))
+        reply = search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"), limit=limit))
 
         assert len(reply.neighbours) == min(limit, 12)
         assert "bad.png" not in {found.path for found in reply.neighbours}
@@ -99,15 +99,15 @@ class TestQueries:
         self, search: Search, image: ImageByPath | ImageByKey | ImageInline, said: str
     ) -> None:
         with pytest.raises(Refused, match=said):
-            search.run(SearchMessage(image=image))
+            search.find_neighbours(SearchMessage(image=image))
 
     def test_bounds_name_their_setting(self, search: Search, queries: dict[str, bytes]) -> None:
         queries[KEY] = bytes(100_001)
 
         with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
-            search.run(SearchMessage(image=ImageByKey(key=KEY)))
+            search.find_neighbours(SearchMessage(image=ImageByKey(key=KEY)))
         with pytest.raises(Refused, match="LOOKALIKE_MAX_LIMIT"):
-            search.run(SearchMessage(image=ImageByPath(path="3.png"), limit=51))
+            search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"), limit=51))
 
 
 @pytest.mark.parametrize("distance", ["cosine", "dot", "euclid", "manhattan"])
@@ -115,13 +115,14 @@ def test_every_metric_puts_the_best_first(
     store: QdrantClient, sync: Sync, search: Search, root: Path, distance: Distance, embedder: Embedder
 ) -> None:
     index = QdrantIndex(
-        store, ensure(store, Wish(f"m-{distance}", embedder.card, distance, library_id="l"), rebuild=True).name
+        store,
+        ensure(store, CollectionSpec(f"m-{distance}", embedder.card, distance, library_id="l"), rebuild=True).name,
     )
     names = [draw(root / f"{seed}.png", seed).name for seed in range(8)]
-    dataclasses.replace(sync, index=index).run(SyncMessage(paths=names))
+    dataclasses.replace(sync, index=index).sync_paths(SyncMessage(paths=names))
 
     ask = SearchMessage(image=ImageByPath(path="5.png"), limit=8)
-    found = dataclasses.replace(search, index=index, distance=distance).run(ask).neighbours
+    found = dataclasses.replace(search, index=index, distance=distance).find_neighbours(ask).neighbours
 
     scores, similarities = [it.score for it in found], [it.similarity for it in found]
     assert found[0].path == "5.png"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from worker.search_priority import LOOK_AGAIN_S, ON_ITS_WAY_S, SearchPriority
+from worker.search_priority import NEXT_SEARCH_WITHIN_S, POLL_EVERY_S, SearchPriority
 
 
 class Clock:
@@ -54,9 +54,9 @@ def test_ingest_waits_until_the_last_search_is_over_and_its_answer_is_there(tmp_
 
     SearchPriority(path, longest_s=0.05, now_s=lambda: clock.now_s, sleep_s=sleep).yield_to_search()
 
-    assert clock.now_s == pytest.approx(0.02 + ON_ITS_WAY_S, abs=2 * LOOK_AGAIN_S)
+    assert clock.now_s == pytest.approx(0.02 + NEXT_SEARCH_WITHIN_S, abs=2 * POLL_EVERY_S)
     ingest.yield_to_search()
-    assert clock.now_s == pytest.approx(0.02 + ON_ITS_WAY_S, abs=2 * LOOK_AGAIN_S)
+    assert clock.now_s == pytest.approx(0.02 + NEXT_SEARCH_WITHIN_S, abs=2 * POLL_EVERY_S)
 
 
 def test_one_search_after_the_other_holds_an_image_up_for_the_longest_pause_only(tmp_path: Path, clock: Clock) -> None:
@@ -65,7 +65,7 @@ def test_one_search_after_the_other_holds_an_image_up_for_the_longest_pause_only
     search.acquire()
     ingest.yield_to_search()
 
-    assert clock.now_s == pytest.approx(0.05, abs=2 * LOOK_AGAIN_S)
+    assert clock.now_s == pytest.approx(0.05, abs=2 * POLL_EVERY_S)
 
 
 def test_a_search_does_not_wait_for_whoever_has_the_lock(tmp_path: Path, clock: Clock) -> None:

@@ -13,18 +13,18 @@ import pytest
 from lookalike.messages import SyncMessage, SyncReply
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
-from worker.embedder import Embedder
 from worker.errors import LibraryOffline, ReadFailed, Rejected
+from worker.index.qdrant import QdrantIndex
+from worker.inference.embedder import Embedder
 from worker.library import Content, Library
-from worker.qdrant import QdrantIndex
-from worker.retry import Waits, at_once
+from worker.retry import Retrying, without_retry
 from worker.sync import StillChanging, Sync
 
 
 def test_new_images_are_embedded_and_found(sync: Sync, index: QdrantIndex, root: Path) -> None:
     names = [draw(root / f"{seed}.png", seed).name for seed in range(10)]
 
-    reply = sync.run(SyncMessage(paths=names))
+    reply = sync.sync_paths(SyncMessage(paths=names))
 
     assert reply == SyncReply(embedded=10)
     assert {path: file.status for path, file in index.get_files(names).items()} == dict.fromkeys(names, "indexed")
@@ -32,9 +32,9 @@ def test_new_images_are_embedded_and_found(sync: Sync, index: QdrantIndex, root:
 
 def test_the_same_message_twice_embeds_once(sync: Sync, root: Path, counts: Counts) -> None:
     draw(root / "a.png", 1)
-    sync.run(SyncMessage(paths=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png"]))
 
-    reply = sync.run(SyncMessage(paths=["a.png"]))
+    reply = sync.sync_paths(SyncMessage(paths=["a.png"]))
 
     assert reply == SyncReply(unchanged=1)
     assert (counts.embedded, counts.finished) == (1, 1)
@@ -43,17 +43,17 @@ def test_the_same_message_twice_embeds_once(sync: Sync, root: Path, counts: Coun
 def test_the_same_path_twice_in_one_message_leaves_one_point(sync: Sync, index: QdrantIndex, root: Path) -> None:
     draw(root / "a.png", 1)
 
-    sync.run(SyncMessage(paths=["a.png", "a.png"], gone=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png", "a.png"], gone=["a.png"]))
 
     assert index.count("indexed") == 1
 
 
 def test_a_copy_shares_the_vector(sync: Sync, index: QdrantIndex, root: Path, counts: Counts) -> None:
     draw(root / "a.png", 1)
-    sync.run(SyncMessage(paths=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png"]))
     shutil.copyfile(root / "a.png", root / "b.png")
 
-    reply = sync.run(SyncMessage(paths=["b.png"]))
+    reply = sync.sync_paths(SyncMessage(paths=["b.png"]))
 
     assert reply == SyncReply(copied=1)
     assert counts.embedded == 1
@@ -64,7 +64,7 @@ def test_copies_in_one_batch_are_embedded_once(sync: Sync, root: Path, counts: C
     for name in ("a.png", "b.png", "c.png"):
         draw(root / name, 1)
 
-    reply = sync.run(SyncMessage(paths=["a.png", "b.png", "c.png"]))
+    reply = sync.sync_paths(SyncMessage(paths=["a.png", "b.png", "c.png"]))
 
     assert reply == SyncReply(embedded=1, copied=2)
     assert counts.embedded == 1
@@ -74,11 +74,11 @@ def test_a_move_keeps_the_vector_and_removes_the_old_path(
     sync: Sync, index: QdrantIndex, root: Path, counts: Counts
 ) -> None:
     draw(root / "old" / "a.png", 1)
-    sync.run(SyncMessage(paths=["old/a.png"]))
+    sync.sync_paths(SyncMessage(paths=["old/a.png"]))
     vector = index.vector_of("old/a.png")
     (root / "old").rename(root / "new")
 
-    reply = sync.run(SyncMessage(paths=["new/a.png"], gone=["old/a.png"], library="the-library"))
+    reply = sync.sync_paths(SyncMessage(paths=["new/a.png"], gone=["old/a.png"], library="the-library"))
 
     assert reply == SyncReply(copied=1, deleted=1)
     assert counts.embedded == 1
@@ -88,22 +88,22 @@ def test_a_move_keeps_the_vector_and_removes_the_old_path(
 
 def test_a_touched_file_is_read_again_but_not_embedded(sync: Sync, root: Path, counts: Counts) -> None:
     draw(root / "a.png", 1)
-    sync.run(SyncMessage(paths=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png"]))
     os.utime(root / "a.png", (1, 1))
 
-    sync.run(SyncMessage(paths=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png"]))
 
     assert counts.embedded == 1
-    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
 
 
 def test_a_changed_file_gets_a_new_vector(sync: Sync, index: QdrantIndex, root: Path) -> None:
     draw(root / "a.png", 1)
-    sync.run(SyncMessage(paths=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png"]))
     before = index.vector_of("a.png")
     draw(root / "a.png", 2)
 
-    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
     assert index.vector_of("a.png") != before
 
 
@@ -115,7 +115,7 @@ def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(
     (root / "cut.png").write_bytes(encoded(picture(3))[:200])
     (root / "empty.png").write_bytes(b"")
 
-    reply = sync.run(SyncMessage(paths=["bad.png", "good.png", "cut.png", "empty.png"]))
+    reply = sync.sync_paths(SyncMessage(paths=["bad.png", "good.png", "cut.png", "empty.png"]))
 
     assert reply == SyncReply(embedded=1, rejected=3)
     reasons = {path: file.reason for path, file in index.get_files(["bad.png", "cut.png", "empty.png"]).items()}
@@ -129,28 +129,28 @@ def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(
 def test_a_rejected_file_is_not_tried_again_until_it_changes_or_is_asked_for(sync: Sync, root: Path) -> None:
     whole = encoded(picture(1))
     (root / "a.png").write_bytes(whole[:200])
-    sync.run(SyncMessage(paths=["a.png"]))
+    sync.sync_paths(SyncMessage(paths=["a.png"]))
 
-    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
-    assert sync.run(SyncMessage(paths=["a.png"], retry_rejected=True)) == SyncReply(rejected=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png"], retry_rejected=True)) == SyncReply(rejected=1)
     (root / "a.png").write_bytes(whole)
-    assert sync.run(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
 
 
 def test_a_file_above_the_byte_limit_is_rejected_unread(sync: Sync, index: QdrantIndex, root: Path) -> None:
     with (root / "huge.png").open("wb") as file:
         file.truncate(2_000_000)
 
-    assert sync.run(SyncMessage(paths=["huge.png"])) == SyncReply(rejected=1)
+    assert sync.sync_paths(SyncMessage(paths=["huge.png"])) == SyncReply(rejected=1)
     assert "LOOKALIKE_MAX_IMAGE_BYTES" in str(index.get_files(["huge.png"])["huge.png"].reason)
 
 
 def test_a_name_that_is_not_utf8_is_rejected_by_its_shown_name(sync: Sync, index: QdrantIndex, root: Path) -> None:
     draw(root / os.fsdecode(b"caf\xe9.png"), 1)
 
-    assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(rejected=1)
+    assert sync.sync_paths(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(rejected=1)
     assert "UTF-8" in str(index.get_files([r"caf\xe9.png"])[r"caf\xe9.png"].reason)
-    assert sync.run(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(unchanged=1)
+    assert sync.sync_paths(SyncMessage(paths=[r"caf\xe9.png"])) == SyncReply(unchanged=1)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -166,14 +166,14 @@ def test_where_the_disk_fails_over_one_file_the_others_are_indexed_and_it_is_whe
 
     failing = dataclasses.replace(sync, library=Failing(root, max_bytes=10**6))
     with pytest.raises(ReadFailed) as caught:
-        failing.run(SyncMessage(paths=names))
+        failing.sync_paths(SyncMessage(paths=names))
     assert index.get_files(names).keys() == set(names) - {"2.png"}
     assert list(caught.value.reasons.values()) == ["the disk cannot read it (Input/output error)"]
 
     if again:
-        sync.reject({"2.png": Rejected("the disk cannot read it", may_pass=True)})
+        sync.reject_paths({"2.png": Rejected("the disk cannot read it", may_pass=True)})
         assert index.get_files(["2.png"])["2.png"].reason == "the disk cannot read it"
-    assert sync.run(SyncMessage(paths=names)) == SyncReply(embedded=1, unchanged=3)
+    assert sync.sync_paths(SyncMessage(paths=names)) == SyncReply(embedded=1, unchanged=3)
 
 
 def test_content_that_changed_behind_its_size_and_mtime_is_seen(sync: Sync, index: QdrantIndex, root: Path) -> None:
@@ -182,25 +182,25 @@ def test_content_that_changed_behind_its_size_and_mtime_is_seen(sync: Sync, inde
     path = root / "a.bmp"
     path.write_bytes(one)
     os.utime(path, (1, 1))
-    sync.run(SyncMessage(paths=["a.bmp"]))
+    sync.sync_paths(SyncMessage(paths=["a.bmp"]))
     before = index.vector_of("a.bmp")
 
     path.write_bytes(other)
     os.utime(path, (1, 1))
 
-    assert sync.run(SyncMessage(paths=["a.bmp"])) == SyncReply(embedded=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.bmp"])) == SyncReply(embedded=1)
     assert index.vector_of("a.bmp") != before
 
 
 def test_another_permission_costs_a_look_and_no_inference(sync: Sync, root: Path, counts: Counts) -> None:
     (root / "bad.png").write_bytes(b"not an image")
-    sync.run(SyncMessage(paths=[draw(root / "a.png", 1).name, "bad.png"]))
+    sync.sync_paths(SyncMessage(paths=[draw(root / "a.png", 1).name, "bad.png"]))
 
     (root / "a.png").chmod(0o600)
     (root / "bad.png").chmod(0o600)
 
     # What was rejected is not opened again: it may be what kills processes.
-    assert sync.run(SyncMessage(paths=["a.png", "bad.png"])) == SyncReply(copied=1, unchanged=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png", "bad.png"])) == SyncReply(copied=1, unchanged=1)
     assert counts.embedded == 1
 
 
@@ -209,12 +209,12 @@ class TestDeletingNeedsTwoWitnesses:
     def _indexed(self, sync: Sync, root: Path) -> None:
         draw(root / "a.png", 1)
         draw(root / "b.png", 2)
-        sync.run(SyncMessage(paths=["a.png", "b.png"]))
+        sync.sync_paths(SyncMessage(paths=["a.png", "b.png"]))
 
     def test_both_agree(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         (root / "a.png").unlink()
 
-        assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(deleted=1)
+        assert sync.sync_paths(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(deleted=1)
         assert index.get_files(["a.png", "b.png"]).keys() == {"b.png"}
 
     def test_what_took_the_name_of_a_file_is_no_file(
@@ -226,17 +226,17 @@ class TestDeletingNeedsTwoWitnesses:
         (root / "b.png").unlink()
         (root / "b.png").mkdir()
 
-        assert sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library")) == SyncReply(deleted=2)
+        assert sync.sync_paths(SyncMessage(gone=["a.png", "b.png"], library="the-library")) == SyncReply(deleted=2)
         assert index.count("indexed") == 0
 
     def test_the_worker_alone_deletes_nothing(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         (root / "a.png").unlink()
 
-        assert sync.run(SyncMessage(paths=["a.png"], library="the-library")) == SyncReply(absent=1)
+        assert sync.sync_paths(SyncMessage(paths=["a.png"], library="the-library")) == SyncReply(absent=1)
         assert index.get_files(["a.png"])
 
     def test_the_producer_alone_deletes_nothing(self, sync: Sync, index: QdrantIndex) -> None:
-        assert sync.run(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(unchanged=1)
+        assert sync.sync_paths(SyncMessage(gone=["a.png"], library="the-library")) == SyncReply(unchanged=1)
         assert index.get_files(["a.png"])
 
     @pytest.mark.parametrize("library", [None, "another"])
@@ -245,7 +245,7 @@ class TestDeletingNeedsTwoWitnesses:
     ) -> None:
         (root / "a.png").unlink()
 
-        sync.run(SyncMessage(gone=["a.png"], library=library))
+        sync.sync_paths(SyncMessage(gone=["a.png"], library=library))
 
         assert index.get_files(["a.png"])
 
@@ -255,7 +255,7 @@ class TestDeletingNeedsTwoWitnesses:
         root.rename(root.with_name("elsewhere"))
 
         with pytest.raises(LibraryOffline):
-            sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
+            sync.sync_paths(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
         assert index.count("indexed") == 2
 
     def test_an_empty_mount_point_deletes_nothing_and_waits(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
@@ -263,14 +263,14 @@ class TestDeletingNeedsTwoWitnesses:
         root.mkdir()
 
         with pytest.raises(LibraryOffline):
-            sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
+            sync.sync_paths(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
         assert index.count("indexed") == 2
 
     def test_a_folder_that_somebody_emptied_is_believed(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         (root / "a.png").unlink()
         (root / "b.png").unlink()
 
-        sync.run(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
+        sync.sync_paths(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
 
         assert index.count("indexed") == 0
 
@@ -300,13 +300,13 @@ class TestRaces:
 
         def another_task_sees_the_new_content() -> None:
             draw(root / "a.png", 2)
-            sync.run(SyncMessage(paths=["a.png"]))
+            sync.sync_paths(SyncMessage(paths=["a.png"]))
 
         slow = self.interrupted(sync, embedder, another_task_sees_the_new_content)
-        slow.run(SyncMessage(paths=["a.png"]))
+        slow.sync_paths(SyncMessage(paths=["a.png"]))
 
         draw(root / "new.png", 2)
-        sync.run(SyncMessage(paths=["new.png"]))
+        sync.sync_paths(SyncMessage(paths=["new.png"]))
         assert index.vector_of("a.png") == pytest.approx(index.vector_of("new.png"))
 
     def test_a_write_after_a_delete_is_taken_back_at_once(
@@ -317,10 +317,10 @@ class TestRaces:
 
         def another_task_deletes() -> None:
             (root / "a.png").unlink()
-            sync.run(SyncMessage(gone=["a.png"], library="the-library"))
+            sync.sync_paths(SyncMessage(gone=["a.png"], library="the-library"))
 
         slow = self.interrupted(sync, embedder, another_task_deletes)
-        slow.run(SyncMessage(paths=["a.png"]))
+        slow.sync_paths(SyncMessage(paths=["a.png"]))
 
         assert index.get_files(["a.png"]) == {}
 
@@ -329,22 +329,22 @@ class TestRaces:
         changes = [lambda seed=seed: draw(root / "a.png", seed) for seed in range(1, 9)]
 
         with pytest.raises(StillChanging, match=r"a\.png"):
-            self.interrupted(sync, embedder, *changes).run(SyncMessage(paths=["a.png"]))
+            self.interrupted(sync, embedder, *changes).sync_paths(SyncMessage(paths=["a.png"]))
 
     def test_a_file_that_returns_while_it_is_deleted_stays(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
         draw(root / "a.png", 1)
         draw(root / "b.png", 2)
-        sync.run(SyncMessage(paths=["a.png", "b.png"]))
+        sync.sync_paths(SyncMessage(paths=["a.png", "b.png"]))
         (root / "a.png").unlink()
 
         class Returning(QdrantIndex):
-            def delete(self, paths: Sequence[str], retry_while_unavailable: Waits = at_once) -> None:
+            def delete(self, paths: Sequence[str], retry_while_unavailable: Retrying = without_retry) -> None:
                 super().delete(paths, retry_while_unavailable)
                 if paths:
                     draw(root / "a.png", 3)
 
         returning = dataclasses.replace(sync, index=Returning(index._client, index._collection))  # noqa: SLF001
-        reply = returning.run(SyncMessage(gone=["a.png"], library="the-library"))
+        reply = returning.sync_paths(SyncMessage(gone=["a.png"], library="the-library"))
 
         assert (reply.deleted, reply.embedded) == (1, 1)
         assert index.get_files(["a.png"])
@@ -359,16 +359,16 @@ class TestPathsStayInside:
         (root / "link.png").symlink_to(tmp_path / "secret.png")
         (root / "folder").symlink_to(tmp_path)
 
-        assert sync.run(SyncMessage(paths=["link.png", "folder/secret.png"])) == SyncReply(absent=2)
+        assert sync.sync_paths(SyncMessage(paths=["link.png", "folder/secret.png"])) == SyncReply(absent=2)
         assert index.count("indexed") == 0
 
     def test_a_link_within_the_library_is_a_file_like_any(self, sync: Sync, root: Path) -> None:
         draw(root / "a.png", 1)
         (root / "link.png").symlink_to(root / "a.png")
 
-        assert sync.run(SyncMessage(paths=["a.png", "link.png"])) == SyncReply(embedded=1, copied=1)
+        assert sync.sync_paths(SyncMessage(paths=["a.png", "link.png"])) == SyncReply(embedded=1, copied=1)
 
     def test_a_pipe_is_no_file(self, sync: Sync, root: Path) -> None:
         os.mkfifo(root / "pipe.png")
 
-        assert sync.run(SyncMessage(paths=["pipe.png"])) == SyncReply(absent=1)
+        assert sync.sync_paths(SyncMessage(paths=["pipe.png"])) == SyncReply(absent=1)

@@ -28,7 +28,7 @@ from tests.support.pictures import encoded, picture
 from tests.support.sending import closed_after
 from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
 from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
-from worker.poison import PoisonDetector
+from worker.delivery.poison import PoisonDetector
 
 # A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real
 # decoders did with files that are fixed by now.

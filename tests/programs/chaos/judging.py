@@ -11,10 +11,10 @@ from qdrant_client import QdrantClient
 
 from lookalike.library.paths import escape_path, is_utf8
 from tests.programs.chaos.writing import KINDS
-from worker.decoder import decode_image, enable_formats
-from worker.embedder import Embedder
 from worker.errors import Rejected
-from worker.payload import VECTOR
+from worker.index.payload import VECTOR
+from worker.inference.decoder import decode_image, enable_formats
+from worker.inference.embedder import Embedder
 
 MIN_COSINE = 0.9999
 PAGE = 1000

@@ -11,12 +11,12 @@ from tests.programs.chaos.judging import Verdict, files_of, judge, stamps_of
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
-from worker.collection import Wish, ensure
-from worker.decoder import decode_image, enable_formats
-from worker.embedder import Embedder
+from worker.index.collection import CollectionSpec, ensure
+from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
+from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.inference.decoder import decode_image, enable_formats
+from worker.inference.embedder import Embedder
 from worker.library import Version
-from worker.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.qdrant import PointWrite, QdrantIndex
 
 
 class Judged:
@@ -28,8 +28,8 @@ class Judged:
         self._store, self._model = store, model
         enable_formats()
         self._embedder = Embedder(model, inference_batch=1)
-        wish = Wish("judged", read_card(model), "cosine", library_id="an-id")
-        self._name = ensure(store, wish, rebuild=True).name
+        spec = CollectionSpec("judged", read_card(model), "cosine", library_id="an-id")
+        self._name = ensure(store, spec, rebuild=True).name
         self._index = QdrantIndex(store, self._name)
 
     def index(self, name: str, content_of: str | None = None) -> None:

@@ -1,0 +1,112 @@
+"""Who died in the decoders, who only works there, and who was somewhere else."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from lookalike.redis_keys import Keys
+from tests.support.valkey import valkey_process
+from tests.support.workers import ROOT, wait_until
+from worker.delivery.liveness import this_process
+from worker.delivery.poison import Marks, PoisonDetector
+
+LONGEST_S = 30.0
+# Enters the decoders with a task and stays there.
+ENTERS = """
+import sys, time
+from redis import Redis
+from lookalike.redis_keys import Keys
+from worker.delivery.poison import PoisonDetector
+with PoisonDetector(Redis.from_url(sys.argv[1]), Keys("test"), longest_s=30).guard(sys.argv[2]):
+    print("in", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with valkey_process(tmp_path_factory.mktemp("poison")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis(url: str) -> Iterator[Redis]:
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+def poison(redis: Redis) -> PoisonDetector:
+    return PoisonDetector(redis, Keys("test"), longest_s=LONGEST_S, unix_s=lambda: 1000.0)
+
+
+@contextmanager
+def inside(url: str, task: str) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-c", ENTERS, url, task], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"in\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_whoever_works_there_has_not_died_and_whoever_was_killed_there_has(poison: PoisonDetector, url: str) -> None:
+    with inside(url, "task") as one, inside(url, "task") as other, inside(url, "another task"):
+        assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=2)
+
+        one.kill()
+        # Nobody has asked how it ended: a zombie is as dead as it will be.
+        wait_until(lambda: _state(one.pid) == "Z")
+        assert poison.crash_marks("task", alone=True) == Marks(dead=1, living=1)
+        one.wait()
+        other.kill()
+        other.wait()
+        assert poison.crash_marks("task", alone=True) == Marks(dead=2, living=0)
+
+    poison.clear("task")
+    assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=0)
+
+
+def test_whoever_came_out_in_either_way_left_no_mark(poison: PoisonDetector) -> None:
+    with poison.guard("task"):
+        assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=1)
+    with pytest.raises(ZeroDivisionError), poison.guard("task"):
+        raise ZeroDivisionError
+
+    assert poison.crash_marks("task", alone=True) == Marks(dead=0, living=0)
+
+
+def test_a_process_whose_id_was_given_out_again_is_dead(poison: PoisonDetector, redis: Redis) -> None:
+    with poison.guard("task"):
+        host, pid, _ = this_process().split(":")
+        redis.hset("test:danger:task", f"{host}:{pid}:1", "1000")
+
+        assert poison.crash_marks("task", alone=True) == Marks(dead=1, living=1)
+
+
+@pytest.mark.parametrize(
+    ("entered_s", "alone", "marks"),
+    [
+        (990.0, True, Marks(dead=0, living=1)),
+        (969.0, True, Marks(dead=1, living=0)),
+        (990.0, False, Marks(dead=1, living=0)),
+    ],
+)
+def test_a_process_of_another_machine_counts_as_alive_until_its_decode_timeout(
+    poison: PoisonDetector, redis: Redis, *, entered_s: float, alone: bool, marks: Marks
+) -> None:
+    redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
+
+    assert poison.crash_marks("task", alone=alone) == marks
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -1,0 +1,443 @@
+"""Workers that die, freeze or lose their broker with messages in hand, and the others that take them over."""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from qdrant_client import QdrantClient
+from qdrant_client.http.exceptions import UnexpectedResponse
+from redis import Redis
+
+from lookalike.messages import SyncMessage
+from lookalike.redis_keys import SYNC, Keys
+from lookalike.settings import Settings, read_settings
+from lookalike.telemetry import Telemetry
+from tests.support.edge import client_of, edge_process
+from tests.support.pictures import encoded, picture
+from tests.support.sending import send
+from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
+from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from worker.delivery.leases import HeldMessage, Leases, TakenOver, died_here, holder
+from worker.delivery.takeover import Takeover
+
+LEASE_S = 2.0
+# A picture of this width waits in its decoder until the file `go` is in the library.
+SLOW_PX = 67
+SITE = f"""
+import os, time
+from PIL import ImageFile
+load = ImageFile.ImageFile.load
+def load_later(image):
+    while image.width == {SLOW_PX} and not os.path.exists(os.environ["GO"]):
+        time.sleep(0.02)
+    return load(image)
+ImageFile.ImageFile.load = load_later
+"""
+NUMBERS = itertools.count()
+UNSHARE = shutil.which("unshare")
+# As in a container: its processes are nobody's elsewhere, and die with its first one.
+CONTAINER = [str(UNSHARE), "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+@dataclass
+class Ground:
+    """Broker, store and library of two workers."""
+
+    root: Path
+    settings: Settings
+    environment: dict[str, str]
+    redis: Redis
+    store: QdrantClient
+    go: Path
+
+    @property
+    def names(self) -> Keys:
+        return self.settings.names
+
+    @property
+    def telemetry(self) -> Telemetry:
+        return Telemetry(self.redis, self.names)
+
+    def send(self, *names: str) -> None:
+        send(self.settings, SYNC, SyncMessage(paths=list(names)), queue=self.names.ingest)
+
+    def draw(self, seed: int, width: int = 64) -> str:
+        (self.root / f"{seed}.png").write_bytes(encoded(picture(seed, (width, 48))))
+        return f"{seed}.png"
+
+    def indexed(self) -> set[str]:
+        with contextlib.suppress(UnexpectedResponse):
+            points, _ = self.store.scroll(self.names.system, limit=100)
+            payloads = [point.payload or {} for point in points]
+            return {payload["path"] for payload in payloads if payload["status"] == "indexed"}
+        return set()
+
+    def in_decoder(self) -> bool:
+        return any(True for _ in self.redis.scan_iter(f"{self.names.system}:danger:*"))
+
+    def holders(self) -> int:
+        return int(self.redis.scard(self.names.holders))
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("takeover")
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(SITE)
+    with (
+        valkey_process(folder) as url,
+        edge_process(folder / "store") as edge,
+        client_of(edge) as store,
+        Redis.from_url(url) as redis,
+    ):
+        environment = worker_environment(
+            REDIS_URL=url,
+            QDRANT_URL=edge.url,
+            LOOKALIKE_LIBRARY_ID="the-library",
+            LOOKALIKE_MODEL=model,
+            LOOKALIKE_LEASE_S=str(LEASE_S),
+            PYTHONPATH=folder / "site",
+        )
+        settings = read_settings(redis_url=url, model=str(model))
+        yield Ground(folder, settings, environment, redis, store, folder / "go")
+
+
+@pytest.fixture
+def ground(servers: Ground, tmp_path: Path) -> Iterator[Ground]:
+    """A system of its own for each test, and a worker that answers reads."""
+    name, root = f"system-{next(NUMBERS)}", tmp_path / "library"
+    root.mkdir()
+    go = tmp_path / "go"
+    environment = servers.environment | {"LOOKALIKE_NAME": name, "LOOKALIKE_LIBRARY": str(root), "GO": str(go)}
+    settings = servers.settings.model_copy(update={"name": name, "library": root})
+    yield replace(servers, root=root, settings=settings, environment=environment, go=go)
+    go.touch()
+
+
+@contextmanager
+def worker_on(
+    ground: Ground, log: Path, *, name: str = "ingest", within: list[str] | None = None
+) -> Iterator[WorkerProcess]:
+    names = ground.names
+    queues = f"{names.ingest},{names.rescan}" if within is not None else f"{names.ingest},{names.rescan},{names.search}"
+    with worker_process(log, ground.environment, queues=queues, name=name, within=within or ()) as worker:
+        yield worker
+
+
+@pytest.fixture
+def container() -> list[str]:
+    if UNSHARE is None or subprocess.run([*CONTAINER, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespaces of processes here")
+    return CONTAINER
+
+
+def test_what_a_killed_container_held_is_taken_over_and_counted_in_photos_until_then(
+    ground: Ground, tmp_path: Path, container: list[str]
+) -> None:
+    names = [ground.draw(0, SLOW_PX), *(ground.draw(seed) for seed in range(1, 12))]
+    with worker_on(ground, tmp_path / "first.log", within=container) as first:
+        ground.send(*names)
+        wait_until(ground.in_decoder)
+        first.kill()
+    assert (ground.telemetry.waiting(), ground.telemetry.queued()) == (0, 12)
+
+    ground.go.touch()
+    with worker_on(ground, tmp_path / "second.log") as second:
+        wait_until(lambda: ground.indexed() == set(names), 60)
+        wait_until(lambda: ground.telemetry.queued() == 0)
+        assert "took_over" in second.said()
+        assert ground.holders() == 1
+
+
+def test_a_living_worker_takes_over_from_a_killed_container_a_single_photo_too(
+    ground: Ground, tmp_path: Path, container: list[str]
+) -> None:
+    """Nobody knows whether a process of another machine lives; what let its lease end does not."""
+    name = ground.draw(0, SLOW_PX)
+    with worker_on(ground, tmp_path / "first.log", within=container) as first:
+        ground.send(name)
+        wait_until(ground.in_decoder)
+        with worker_on(ground, tmp_path / "second.log"):
+            first.kill()
+            ground.go.touch()
+
+            wait_until(lambda: ground.indexed() == {name})
+            wait_until(lambda: (ground.holders(), ground.telemetry.queued()) == (1, 0))
+
+
+def test_a_frozen_worker_that_wakes_finds_its_photos_taken_over_and_leaves_them(
+    ground: Ground, tmp_path: Path, container: list[str]
+) -> None:
+    names = [ground.draw(0, SLOW_PX), *(ground.draw(seed) for seed in range(1, 5))]
+    with worker_on(ground, tmp_path / "first.log", within=container) as first:
+        ground.send(*names)
+        wait_until(ground.in_decoder)
+        ground.send(ground.draw(9))
+        with worker_on(ground, tmp_path / "second.log"):
+            frozen = _processes(first.process.pid)
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            ground.go.touch()
+
+            wait_until(lambda: ground.indexed() == {*names, "9.png"}, 30)
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+            wait_until(lambda: "another worker took it over" in first.said())
+            wait_until(lambda: (ground.holders(), ground.telemetry.queued()) == (2, 0))
+            assert ground.telemetry.embedded_total() == 6
+        # Awake again it works as any other.
+        ground.send(ground.draw(10))
+        wait_until(lambda: ground.telemetry.embedded_total() == 7)
+        first.kill()
+
+
+def test_a_broker_that_was_emptied_knows_its_workers_again_and_what_they_take_then(
+    ground: Ground, tmp_path: Path, container: list[str]
+) -> None:
+    first_name, second_name = ground.draw(0, SLOW_PX), ground.draw(1, SLOW_PX)
+    with worker_on(ground, tmp_path / "first.log", within=container) as first:
+        ground.send(first_name)
+        wait_until(ground.in_decoder)
+
+        ground.redis.flushall()
+        ground.go.touch()
+        wait_until(
+            lambda: "embedded': 1" in first.said() or "embedded=1" in first.said() or "succeeded" in first.said()
+        )
+        wait_until(lambda: ground.holders() == 1)
+        ground.go.unlink()
+        ground.send(second_name)
+        wait_until(ground.in_decoder)
+        first.kill()
+    ground.go.touch()
+    with worker_on(ground, tmp_path / "second.log"):
+        wait_until(lambda: ground.indexed() == {first_name, second_name})
+
+
+def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_end_the_worker(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """Nor is what is in hand done twice when the broker is back."""
+    port = free_port()
+    (tmp_path / "broker").mkdir()
+    settings = ground.settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
+    environment = ground.environment | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+    name, log = ground.draw(0, SLOW_PX), tmp_path / "worker.log"
+    server = start_valkey(tmp_path / "broker", port, appendonly="yes")
+    try:
+        with (
+            Redis(port=port) as redis,
+            worker_process(log, environment, queues=ground.names.ingest, processes=2) as worker,
+        ):
+            there = replace(ground, settings=settings, redis=redis)
+            there.send(name)
+            wait_until(there.in_decoder)
+            stop_valkey(server)
+            wait_until(lambda: "Connection to broker lost" in worker.said())
+            server = start_valkey(tmp_path / "broker", port, appendonly="yes")
+            wait_until(lambda: worker.said().count("Connected to") == 2)
+            redis.connection_pool.disconnect()
+
+            assert (there.telemetry.waiting(), there.telemetry.in_progress()) == (0, 1)
+            ground.go.touch()
+            wait_until(lambda: there.telemetry.queued() == 0)
+            assert there.telemetry.embedded_total() == 1
+            assert worker.said().count("received") == 1
+    finally:
+        stop_valkey(server)
+
+
+def test_what_a_worker_that_ends_in_order_cannot_finish_is_back_at_once(ground: Ground, tmp_path: Path) -> None:
+    with worker_on(ground, tmp_path / "worker.log"):
+        message = SyncMessage(paths=[ground.draw(0)])
+        send(ground.settings, SYNC, message, queue=ground.names.ingest, countdown=3600)
+        wait_until(lambda: ground.telemetry.in_progress() == 1)
+
+    assert (ground.telemetry.waiting(), ground.telemetry.in_progress()) == (1, 0)
+
+
+# Without processes: many holders, and what happens at one moment.
+
+
+NAMES = Keys("many")
+
+
+@pytest.fixture
+def redis(servers: Ground) -> Redis:
+    for key in servers.redis.scan_iter("many:*"):
+        servers.redis.delete(key)
+    return servers.redis
+
+
+def leases(redis: Redis, mine: str, lease_s: float = 60.0) -> Leases:
+    return Leases(redis, NAMES, mine, lease_s=lease_s)
+
+
+def hold(redis: Redis, who: str, *tags: str) -> None:
+    """As Celery's transport keeps what it delivered."""
+    for tag in tags:
+        message = {"body": tag, "headers": {}, "properties": {}}
+        redis.hset(NAMES.unacked(who), tag, json.dumps([message, "", NAMES.rescan]))
+        redis.zadd(f"{NAMES.unacked(who)}:index", {tag: 1.0})
+
+
+def waiting(redis: Redis) -> list[str]:
+    found: list[bytes] = redis.lrange(NAMES.rescan, 0, -1)  # type: ignore[assignment]
+    return sorted(json.loads(message)["body"] for message in found)
+
+
+def test_each_message_of_many_dead_holders_comes_back_once_however_many_take_over(redis: Redis) -> None:
+    dead = [f"elsewhere/dead:{at}:1" for at in range(60)]
+    for who in dead:
+        redis.sadd(NAMES.holders, who)
+        hold(redis, who, f"{who}-a", f"{who}-b")
+
+    def take(mine: str) -> None:
+        one = leases(redis, mine)
+        for other in one.expired(one.renew()):
+            one.take_over(other, is_dead=False)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(take, [f"elsewhere/living:{at}:1" for at in range(4)]))
+
+    assert waiting(redis) == sorted(f"{who}-{which}" for who in dead for which in "ab")
+    assert redis.scard(NAMES.holders) == 4
+    assert not list(redis.scan_iter("many:unacked:*"))
+
+
+def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(redis: Redis) -> None:
+    living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
+    redis.sadd(NAMES.holders, dead)
+
+    assert living.expired(living.renew()) == [dead]
+    assert living.take_over(dead, is_dead=False) == 0
+
+    assert {key.decode() for key in redis.scan_iter("many:*")} == {
+        NAMES.holders,
+        NAMES.lease("elsewhere/living:1:1"),
+    }
+    assert living.renew() == set()
+
+
+@pytest.mark.parametrize("strange", [b"no json", b"[]", b'["a", "", "b"]', b"7"])
+def test_what_is_no_message_does_not_hold_up_the_others(redis: Redis, strange: bytes) -> None:
+    living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
+    redis.sadd(NAMES.holders, dead)
+    redis.hset(NAMES.unacked(dead), "strange", strange)
+    hold(redis, dead, "a")
+
+    living.take_over(dead, is_dead=False)
+
+    assert waiting(redis) == ["a"]
+
+
+def test_a_lease_that_runs_is_nobody_elses(redis: Redis) -> None:
+    leases(redis, "elsewhere/living:1:1").renew()
+    hold(redis, "elsewhere/living:1:1", "a")
+
+    assert leases(redis, "elsewhere/other:2:2").expired(["elsewhere/living:1:1"]) == []
+    assert leases(redis, "elsewhere/other:2:2").take_over("elsewhere/living:1:1", is_dead=False) == 0
+    assert redis.hlen(NAMES.unacked("elsewhere/living:1:1")) == 1
+
+
+def test_a_process_of_this_machine_that_is_dead_is_not_waited_for(redis: Redis) -> None:
+    mine = holder()
+    machine, _, process = mine.rpartition("/")
+    host, pid, _ = process.rsplit(":", 2)
+    earlier = f"{machine}/{host}:{pid}:1"
+    leases(redis, earlier).renew()
+    hold(redis, earlier, "a")
+
+    assert (died_here(mine), died_here(earlier), died_here(f"elsewhere/{host}:{pid}:1")) == (False, True, False)
+    Takeover(leases(redis, mine), lease_s=60.0).run_round()
+
+    assert waiting(redis) == ["a"]
+
+
+def test_what_is_held_by_nobody_known_comes_back_after_a_lease(redis: Redis) -> None:
+    """A broker that was emptied and filled again, or the keys of an earlier version."""
+    hold(redis, "shared", "a")
+    looking, now_s = leases(redis, "elsewhere/living:1:1", lease_s=0.2), [100.0]
+    takeover = Takeover(looking, lease_s=0.2, now_s=lambda: now_s[0])
+    takeover.run_round()
+    assert waiting(redis) == []
+
+    wait_until(lambda: looking.expired(["shared"]) == ["shared"])
+    for _ in range(3):
+        now_s[0] += 0.06
+        takeover.run_round()
+
+    assert waiting(redis) == ["a"]
+
+
+def test_a_message_that_was_taken_over_is_left_unless_it_came_back(redis: Redis) -> None:
+    frozen, other = leases(redis, "elsewhere/frozen:1:1"), leases(redis, "elsewhere/other:2:2")
+    hold(redis, "elsewhere/frozen:1:1", "a")
+    redis.sadd(NAMES.holders, "elsewhere/frozen:1:1")
+    assert HeldMessage(frozen, "a").check() is False
+
+    other.take_over("elsewhere/frozen:1:1", is_dead=False)
+    with pytest.raises(TakenOver):
+        HeldMessage(frozen, "a").check()
+    hold(redis, "elsewhere/frozen:1:1", "a")
+    assert HeldMessage(frozen, "a").check() is True
+    # A broker that lost everything took nothing over.
+    redis.flushall()
+    assert HeldMessage(frozen, "a").check() is False
+
+
+def test_a_frozen_task_asks_before_it_goes_on(redis: Redis) -> None:
+    frozen, now_s = leases(redis, "elsewhere/frozen:1:1"), [100.0]
+    hold(redis, "elsewhere/frozen:1:1", "a")
+    redis.sadd(NAMES.holders, "elsewhere/frozen:1:1")
+    held = HeldMessage(frozen, "a", now_s=lambda: now_s[0])
+    held.check()
+    leases(redis, "elsewhere/other:2:2").take_over("elsewhere/frozen:1:1", is_dead=False)
+
+    held.check_after(lambda: None)
+    now_s[0] += 10.0
+    with pytest.raises(TakenOver):
+        held.check_after(lambda: None)
+
+
+@pytest.mark.parametrize("before", ["it has begun", "it was frozen itself"])
+def test_whoever_lives_renews_before_anybody_takes_over(redis: Redis, before: str) -> None:
+    """Leases end while a broker is away, or while a machine with all its workers is."""
+    living, now_s = "elsewhere/living:1:1", [100.0]
+    takeover = Takeover(leases(redis, "elsewhere/other:2:2", lease_s=10.0), lease_s=10.0, now_s=lambda: now_s[0])
+    if before == "it was frozen itself":
+        for _ in range(10):
+            takeover.run_round()
+            now_s[0] += 2.0
+        now_s[0] += 60.0
+    redis.sadd(NAMES.holders, living)
+    hold(redis, living, "a")
+
+    for _ in range(4):
+        takeover.run_round()
+        now_s[0] += 2.0
+    leases(redis, living).renew()
+    takeover.run_round()
+    assert waiting(redis) == []
+
+    redis.delete(NAMES.lease(living))
+    takeover.run_round()
+    assert waiting(redis) == ["a"]
+
+
+def _processes(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(below for child in children for below in _processes(int(child)))]

@@ -1,0 +1,165 @@
+"""Every kind of image that people keep embeds, upright; what cannot be opened gets a reason they understand."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pillow_heif
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from models.preprocess import prepare
+from models.tools.photos import open_rgb
+from tests.support.pictures import encoded, picture
+from worker.errors import Rejected
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.embedder import Embedder
+
+Opened = Callable[[bytes], DecodedImage]
+ORIENTATIONS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def off_by(one: DecodedImage, other: DecodedImage) -> float:
+    """Mean absolute difference of two model inputs, in grey levels."""
+    return float(np.abs(one.pixels.astype(int) - other.pixels.astype(int)).mean())
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "RGBA", "LA", "LAB", "I;16", "I", "F"])
+def test_every_mode_becomes_rgb(opened: Opened, mode: str) -> None:
+    grey = picture(1).convert("L")
+    deep = Image.fromarray(np.asarray(grey, dtype=np.uint16) * 257)
+    lab = Image.merge("LAB", (grey, Image.new("L", grey.size, 128), Image.new("L", grey.size, 128)))
+    image = {"I;16": deep, "LAB": lab, "I": grey.convert("I"), "F": grey.convert("F")}.get(mode) or (
+        picture(1).convert(mode)
+    )
+    seen = grey if mode in ("I;16", "LAB", "I", "F") else image
+
+    found = opened(encoded(image, "TIFF"))
+
+    assert found.pixels.shape == (32, 32, 3)
+    assert found.pixels.dtype == np.uint8
+    assert off_by(found, opened(encoded(seen.convert("RGB")))) <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_orientation_is_applied(opened: Opened, kind: str, orientation: int) -> None:
+    upright = picture(2, (96, 48))
+    turn = ORIENTATIONS[orientation]
+    stored = upright if turn is None else upright.transpose(turn)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
+
+    found = opened(encoded(stored, kind, exif=exif, **options))
+
+    assert (found.width_px, found.height_px) == (96, 48)
+    assert off_by(found, opened(encoded(upright))) < 4
+
+
+def test_transparency_lies_on_white(opened: Opened) -> None:
+    clear = Image.new("RGBA", (40, 40), (10, 20, 30, 0))
+
+    assert opened(encoded(clear)).pixels.min() == 255
+
+
+def test_of_an_animation_the_first_frame_counts(opened: Opened) -> None:
+    first, second = picture(1), picture(2)
+
+    for kind in ("GIF", "WEBP", "PNG"):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        moving = encoded(first, kind, save_all=True, append_images=[second], **options)
+        assert off_by(opened(moving), opened(encoded(first))) < 12
+
+
+def test_heic_embeds(opened: Opened) -> None:
+    out = io.BytesIO()
+    pillow_heif.from_pillow(picture(1, (128, 128))).save(out, quality=90)
+
+    found = opened(out.getvalue())
+
+    assert found.format == "HEIF"
+    assert off_by(found, opened(encoded(picture(1, (128, 128))))) < 6
+
+
+def test_the_content_decides_and_not_the_name(opened: Opened) -> None:
+    assert opened(encoded(picture(1), "BMP")).format == "BMP"
+
+
+def test_a_large_jpeg_is_decoded_small_without_changing_the_embedding(embedder: Embedder) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    large = Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC)
+    blob = encoded(large, "JPEG", quality=95)
+    enable_formats()
+
+    def embedding(source: bytes) -> npt.NDArray[np.float32]:
+        return embedder.embed([decode_image(source, embedder.card, max_pixels=10**7).pixels])
+
+    assert float(np.vdot(embedding(blob), embedding(encoded(large)))) > 0.995
+
+
+def test_the_date_is_that_of_the_exposure(opened: Opened) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2024:02:29 12:30:00"
+
+    assert opened(encoded(picture(1), "JPEG", exif=exif)).taken_at == "2024-02-29T12:30:00"
+    assert opened(encoded(picture(1), "JPEG")).taken_at is None
+
+
+@pytest.mark.parametrize(
+    ("blob", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"<html>not found</html>", "it is not an image of a known format"),
+        (encoded(picture(1), "JPEG")[:-200], "the file is incomplete: it ends before the image does"),
+        (encoded(picture(1), "PNG")[:-200], "the file is incomplete: it ends before the image does"),
+        (encoded(Image.new("1", (4000, 2000))), "it has 4000 x 2000 pixels, the limit is 4 million"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "it is not an image of a known format"),
+    ],
+)
+def test_what_cannot_be_opened_says_why(opened: Opened, blob: bytes, reason: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        opened(blob)
+
+    assert str(caught.value).startswith(reason)
+
+
+@given(
+    cut=st.integers(0, 2000), noise=st.binary(max_size=40), kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP"])
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_broken_bytes_are_rejected_or_open_and_nothing_else(
+    embedder: Embedder, cut: int, noise: bytes, kind: str
+) -> None:
+    blob = encoded(picture(1), kind)
+    broken = blob[: cut % len(blob)] + noise + blob[cut % len(blob) + len(noise) :]
+
+    try:
+        outcome: object = decode_image(broken, embedder.card, max_pixels=10**6).pixels.shape
+    except Rejected as rejected:
+        outcome = str(rejected)
+
+    assert outcome == (32, 32, 3) or (isinstance(outcome, str) and outcome)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_the_worker_embeds_what_the_evaluation_measures(embedder: Embedder, kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    blob = encoded(Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC), kind)
+    measured = prepare(open_rgb(blob, embedder.card), embedder.card)
+
+    used = decode_image(blob, embedder.card, max_pixels=10**7).pixels
+
+    assert np.vdot(embedder.embed([used]), embedder.embed([measured])) >= 0.9999

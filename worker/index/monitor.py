@@ -1,0 +1,63 @@
+"""Checks every few seconds that the index exists, so that a lost one is made again while no task runs.
+
+All worker processes of a system take turns, by a key that expires: it costs the store three requests in these seconds,
+however many processes there are.
+"""
+
+import logging
+import threading
+
+from redis.exceptions import RedisError
+
+from lookalike.errors import LookalikeError
+from lookalike.log import fields
+from worker.errors import Unavailable
+from worker.index.opener import IndexOpener
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_S = 5.0
+# A single failed check may only have timed out.
+NOTABLE_S = 2.0
+
+
+class IndexMonitor:
+    """Opens the index repeatedly, and notifies the producer when the index may have lost something."""
+
+    def __init__(self, opener: IndexOpener) -> None:
+        self._opener = opener
+
+    def start(self) -> None:
+        """Starts a thread that ends with the process."""
+        threading.Thread(target=self._run, name="index-monitor", daemon=True).start()
+
+    def check_index(self) -> None:
+        """Checks once. Raises RedisError if the broker does not answer."""
+        state = self._opener.state
+        try:
+            self._opener.open()
+        except Unavailable as error:
+            log.info(fields("index cannot be opened", why=str(error)))
+            state.away()
+            return
+        except LookalikeError as error:
+            log.warning(fields("index may not be used", why=str(error)))
+            state.trouble(str(error))
+            return
+        state.trouble("")
+        if state.is_back(NOTABLE_S):
+            # The store may have come back with old data.
+            state.changed("the store was away", anew=False)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(CHECK_EVERY_S / 2):
+            try:
+                if self._opener.state.take_turn(CHECK_EVERY_S):
+                    self.check_index()
+            except (RedisError, OSError):
+                # The tasks report a broker that fails.
+                continue
+            except Exception:
+                # A bug must not end the checks for good.
+                log.exception("the check of the index failed")

@@ -1,0 +1,62 @@
+"""Runs the model: model input in, embeddings out. Independent of files and of the index."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.errors import Misconfigured
+from lookalike.service_paths import services_dir
+from lookalike.settings import Settings
+from models.contract import ContractBroken, ModelCard, read_card
+from worker.inference.providers import CPU, open_session
+
+
+class Embedder:
+    """One model, loaded. Make it after fork: a session does not survive one. Raises Misconfigured."""
+
+    def __init__(self, path: Path, *, inference_batch: int, provider: str = CPU) -> None:
+        self.card = card_at(path)
+        # Recorded with the collection: the vectors of providers differ in the third decimal.
+        self.provider = provider
+        self._session = open_session(path, provider)
+        self._inference_batch = inference_batch
+
+    def embed(
+        self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
+    ) -> npt.NDArray[np.float32]:
+        """Embeds a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1. Runs take a sub-batch each."""
+        runs = []
+        for start in range(0, len(images), self._inference_batch):
+            before_run()
+            run = {"image": np.stack(images[start : start + self._inference_batch])}
+            runs.append(self._session.run(["embedding"], run)[0])
+        return np.concatenate(runs) if runs else np.empty((0, self.card.dimension), np.float32)
+
+    def warm_up(self) -> None:
+        """Runs the model once on a black image: the first run allocates, and should not delay a search."""
+        self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
+
+
+def model_path(settings: Settings) -> Path:
+    """The file of the model that is set: a path, or the name of one that ships or was fetched. Raises Misconfigured."""
+    model, shipped = settings.model, services_dir() / "models"
+    folders = [shipped] if settings.data is None else [shipped, settings.data / "models"]
+    named = [folder / name for folder in folders for name in (f"{model}.onnx", model)]
+    for path in (Path(model).expanduser(), *named):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.onnx"))) or "none"
+    raise Misconfigured(
+        f"There is no model {model!r}: set LOOKALIKE_MODEL to an ONNX file or to one of: {known}. "
+        "A ResNet-50 comes with `lookalike model fetch resnet50`."
+    )
+
+
+def card_at(path: Path) -> ModelCard:
+    """The card of a model file. Raises Misconfigured if it does not fit the contract."""
+    try:
+        return read_card(path)
+    except ContractBroken as error:
+        raise Misconfigured(str(error)) from error
