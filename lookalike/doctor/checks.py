@@ -1,4 +1,4 @@
-"""The order in which a machine is looked at: first what everything else needs. Joins the modules beside it."""
+"""The order of the checks: those first that the others depend on. Calls the modules of this folder."""
 
 import os
 from collections.abc import Iterator
@@ -8,19 +8,20 @@ from lookalike.discovery import find_running, with_running
 from lookalike.doctor.binaries import broker_program, model
 from lookalike.doctor.environment import certificates, limits, output, proxies, temporary
 from lookalike.doctor.host import processor, python, watching
-from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
+from lookalike.doctor.packages import extra, missing_packages, versions
 from lookalike.doctor.result import CheckResult, broken
 from lookalike.doctor.servers import broker, parts, store
 from lookalike.doctor.storage import data, disk, library, ports
 from lookalike.errors import Misconfigured
+from lookalike.parts import EXTRAS
 from lookalike.settings import Settings
 
 
-def examine(settings: Settings) -> Iterator[CheckResult]:
-    """Each finding as soon as it is there. Changes nothing on this machine; raises nothing that a person causes."""
+def check_machine(settings: Settings) -> Iterator[CheckResult]:
+    """Each result as soon as it is known. Changes nothing on this machine; a wrong setup is a result, not an error."""
     yield python()
     yield versions()
-    lacking = {name: lacks(name) for name in EXTRAS}
+    lacking = {name: missing_packages(name) for name in EXTRAS}
     yield from (extra(name, missing) for name, missing in lacking.items())
     yield processor()
     yield limits()

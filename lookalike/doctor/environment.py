@@ -1,4 +1,4 @@
-"""What surrounds the program and was set for others: proxies, certificates, limits, the terminal, TMPDIR."""
+"""The environment of the program: proxies, certificates, limits, the terminal, TMPDIR."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from lookalike.broker import without_secret
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
-from lookalike.local.process_limits import PROCESSES, files_limit, need_files, processes_limit
+from lookalike.local.machine_limits import PROCESSES, files_limit, need_files, processes_limit
 from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
@@ -76,7 +76,7 @@ def output() -> CheckResult:
 
 
 def temporary() -> CheckResult:
-    """Whether sockets and what must be seen by every `up` of this user can lie in TMPDIR."""
+    """Whether TMPDIR can hold sockets, and files for every `up` of this user."""
     try:
         folder = runtime_folder()
         with tempfile.TemporaryFile(dir=folder):

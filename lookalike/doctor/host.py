@@ -26,7 +26,7 @@ def python() -> CheckResult:
     found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}, {platform.platform()}"
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return ok("python", found)
-    return broken("python", found, "Install Python 3.11 to 3.14 and make the environment anew.")
+    return broken("python", found, "Install Python 3.11 to 3.14 and make the environment again.")
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
@@ -52,7 +52,7 @@ def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResul
     allowed = {name: _number(limits / "fs/inotify" / name) for name in LIMITS}
     found = "inotify " + ", ".join(f"{name.removeprefix('max_')} {value}" for name, value in allowed.items())
     folders = 1 if settings.library is None else _folders(settings.library, COUNTING_S)
-    refused = _refusal()
+    refused = _watch_error()
     if refused is not None:
         return warning(
             "watching", f"{found}; a watch is refused ({refused})",
@@ -69,7 +69,7 @@ def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResul
 
 
 def _features(cpuinfo: Path) -> set[str]:
-    """The processor's features; empty where the system does not tell."""
+    """The processor's features; empty where the system does not list them."""
     try:
         lines = cpuinfo.read_text("utf-8").splitlines()
     except OSError:
@@ -85,7 +85,7 @@ def _number(path: Path) -> int | None:
 
 
 def _folders(root: Path, most_s: float) -> int:
-    """Folders of the library, as far as one comes in that time."""
+    """Folders of the library, as many as are counted in that time."""
     until, count = time.monotonic() + most_s, 0
     for _ in os.walk(root):
         count += 1
@@ -94,8 +94,8 @@ def _folders(root: Path, most_s: float) -> int:
     return count
 
 
-def _refusal() -> str | None:
-    """What the kernel says against one more watch; None if it gives one."""
+def _watch_error() -> str | None:
+    """The kernel's error for one more watch; None if it gives one."""
     kernel = ctypes.CDLL(None, use_errno=True)
     events = kernel.inotify_init1(os.O_CLOEXEC)
     if events < 0:

@@ -13,15 +13,16 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from lookalike.data_folder import DataFolder, make
-from lookalike.doctor import packages
+from lookalike import parts as parts_list
+from lookalike.data_folder import DataFolder, make_data_folder
 from lookalike.doctor.binaries import broker_program, model
 from lookalike.doctor.environment import certificates, proxies
 from lookalike.doctor.host import processor, python, watching
-from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
+from lookalike.doctor.packages import extra, missing_packages, versions
 from lookalike.doctor.result import CheckResult
 from lookalike.doctor.servers import broker, parts, store
 from lookalike.doctor.storage import data, disk, library, ports
+from lookalike.parts import EXTRAS
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
@@ -91,9 +92,9 @@ def test_python_and_what_is_installed_are_told() -> None:
 
 
 def test_an_extra_that_is_not_installed_is_what_a_client_may_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "find_spec", lambda _: None)
+    monkeypatch.setattr(parts_list, "find_spec", lambda _: None)
 
-    found = extra("producer", lacks("producer"))
+    found = extra("producer", missing_packages("producer"))
 
     assert (found.state, found.found) == ("warning", "not installed: watchdog")
     assert "lookalike[producer]" in (found.remedy or "")
@@ -109,7 +110,7 @@ def test_a_package_that_is_there_and_cannot_be_imported_is_broken(
     (tmp_path / "watchdog.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    found = extra("producer", lacks("producer"))
+    found = extra("producer", missing_packages("producer"))
 
     assert found.state == "broken"
     assert said in found.found
@@ -117,7 +118,7 @@ def test_a_package_that_is_there_and_cannot_be_imported_is_broken(
 
 def test_every_extra_that_a_part_needs_is_looked_at() -> None:
     assert set(EXTRAS) == {"worker", "producer", "edge", "monitor"}
-    assert [lacks(name) for name in EXTRAS] == [[], [], [], []]
+    assert [missing_packages(name) for name in EXTRAS] == [[], [], [], []]
 
 
 def test_a_processor_without_vector_instructions_is_told(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_data_folder_that_is_made_later_is_well(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_others_can_read_is_told(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "data")
-    make(folder)
+    make_data_folder(folder)
     assert data(folder).state == "ok"
 
     folder.root.chmod(0o755)

@@ -20,8 +20,9 @@ import pytest
 from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of, without_secret
+from lookalike.discovery import find_running, with_running
 from lookalike.errors import Misconfigured, Unreachable
-from lookalike.local import down, find_running, up, with_running
+from lookalike.local import down, up
 from lookalike.local.library_identity import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
