@@ -1,6 +1,6 @@
 """The command line. Each command is thin: it calls the Client or `lookalike.local` and shows the answer.
 
-Exit codes: 0; 1 for an error, told in one sentence with its remedy; 2 for wrong usage; 130 after Ctrl-C.
+Exit codes: 0; 1 for an error, printed as one sentence with its remedy; 2 for wrong usage; 130 after Ctrl-C.
 """
 
 import logging

@@ -15,7 +15,7 @@ from lookalike.settings import Settings
 ANSWERS_WITHIN_S = 60.0
 
 
-def broker_program() -> CheckResult:
+def check_broker_program() -> CheckResult:
     """Whether the Valkey that `up` brings along runs on this machine."""
     remedy = "Name a broker in REDIS_URL: the one that ships needs glibc (Debian, Ubuntu, Fedora; not Alpine) or macOS."
     try:
@@ -26,7 +26,7 @@ def broker_program() -> CheckResult:
     return ok("broker program", version.split(" sha=")[0])
 
 
-def model(settings: Settings) -> CheckResult:
+def check_model(settings: Settings) -> CheckResult:
     """Whether the model that is set runs: it embeds one picture."""
     try:
         tried = json.loads(_output_of(python_module("worker.trial"), settings))

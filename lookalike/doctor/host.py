@@ -21,7 +21,7 @@ COUNTING_S = 3.0
 IN_CREATE = 0x100
 
 
-def python() -> CheckResult:
+def check_python() -> CheckResult:
     """Whether this Python is one that we support."""
     found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}, {platform.platform()}"
     if OLDEST <= sys.version_info[:2] <= NEWEST:
@@ -29,7 +29,7 @@ def python() -> CheckResult:
     return broken("python", found, "Install Python 3.11 to 3.14 and make the environment again.")
 
 
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
+def check_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
     """The cores that we may use, and which of the instructions that a model runs on they have."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     has = _features(cpuinfo)
@@ -43,8 +43,8 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
     return ok("processor", found)
 
 
-def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
-    """Whether the kernel tells us of changes in the library, and of how many folders."""
+def check_watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
+    """Whether the kernel reports changes in the library, and in how many folders."""
     if settings.polling:
         return ok("watching", f"polling every {settings.poll_s:g} s (LOOKALIKE_POLLING)")
     if not sys.platform.startswith("linux"):

@@ -24,7 +24,7 @@ for name in sys.argv[1:]:
 IMPORTS_WITHIN_S = 60.0
 
 
-def versions() -> CheckResult:
+def check_versions() -> CheckResult:
     """Our version and those of the client's own requirements."""
     mine = [name for name, marker in requirements() if "extra" not in marker]
     return ok("installed", ", ".join([f"lookalike {__version__}", *(f"{name} {_version(name)}" for name in mine)]))
@@ -35,7 +35,7 @@ def missing_packages(extra: str) -> list[str]:
     return [name for name in packages_of(extra) if not is_installed(name)]
 
 
-def extra(name: str, missing: list[str]) -> CheckResult:
+def check_extra(name: str, missing: list[str]) -> CheckResult:
     """Whether an extra can be used."""
     packages = packages_of(name)
     if missing:

@@ -17,7 +17,7 @@ from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 
 
-def data(folder: DataFolder) -> CheckResult:
+def check_data_folder(folder: DataFolder) -> CheckResult:
     """Whether `up` can write there, and other users can not read it."""
     there = _nearest(folder.root)
     try:
@@ -37,7 +37,7 @@ def data(folder: DataFolder) -> CheckResult:
     return ok("data folder", str(there))
 
 
-def disk(folder: DataFolder) -> CheckResult:
+def check_disk(folder: DataFolder) -> CheckResult:
     """Whether there is room to start."""
     free = free_mib(DataFolder(_nearest(folder.root)))
     if free < NEEDED_MIB:
@@ -47,7 +47,7 @@ def disk(folder: DataFolder) -> CheckResult:
     return ok("disk", f"{free * MIB / 1e9:.1f} GB free")
 
 
-def library(settings: Settings, folder: DataFolder) -> CheckResult:
+def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
     """Whether the images can be read."""
     if settings.library is None:
         return ok("library", "none is named; `lookalike up FOLDER` names it")
@@ -61,7 +61,7 @@ def library(settings: Settings, folder: DataFolder) -> CheckResult:
     return ok("library", str(settings.library))
 
 
-def ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckResult]:
+def check_ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckResult]:
     """The ports of the system that runs here, or those it would take."""
     if running is not None:
         yield ok("ports", f"in use by the system that runs here (pid {running.pid}), {running.flower_url}")

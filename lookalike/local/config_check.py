@@ -105,8 +105,8 @@ def _listens(address: str, port: int) -> bool:
         return False
 
 
-def _is_same_folder(told: str, ours: Path) -> bool:
+def _is_same_folder(reported: str, ours: Path) -> bool:
     try:
-        return Path(told).samefile(ours)
+        return Path(reported).samefile(ours)
     except OSError:
         return False

@@ -12,7 +12,7 @@ PASSWORD_BYTES = 24
 VALKEY_CONF_NAME = "run/valkey.conf"
 # Paths are relative to the data folder, in which all parts run.
 # `save ""`: the append-only file holds everything already, a second copy every few minutes would only write more.
-# `set-proc-title no`: its title would overwrite the environment in /proc, by which one sees whose process it is.
+# `set-proc-title no`: its title would overwrite the environment in /proc, which identifies the process.
 VALKEY_CONF = """\
 bind 127.0.0.1
 port {port}

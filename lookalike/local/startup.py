@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class OwnServer:
-    """A server that is started here: whether it answers, and whether it runs as it was told."""
+    """A server that is started here: whether it answers, and whether it runs with its configuration."""
 
     ask: Callable[[], None]
     confirm: Callable[[], None]
@@ -91,17 +91,17 @@ class RestartCheck:
                 self._confirmed[part] = known.started_at
 
 
-def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
-    """Whether all was started; False if a stop was requested. Tells what it waits for.
+def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[str], None]) -> bool:
+    """Whether all was started; False if a stop was requested. Reports what it waits for.
 
     Raises Misconfigured, Unreachable.
     """
-    tell("starting broker and store")
+    report("starting broker and store")
     supervisor.start()
     supervisor.start_stage("backing")
-    if not _await_backing(supervisor, plan, wait, tell):
+    if not _await_backing(supervisor, plan, wait, report):
         return False
-    tell("checking model and index")
+    report("checking model and index")
     if not _run_prepare(plan, wait):
         return False
     supervisor.start_stage("app")
@@ -114,7 +114,7 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-def _await_backing(supervisor: Supervisor, plan: Plan, wait: Wait, tell: Callable[[str], None]) -> bool:
+def _await_backing(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[str], None]) -> bool:
     starts: dict[str, set[int]] = {part: set() for part in plan.own_servers()}
     # The last start of each part with its damaged files.
     emptied: dict[str, int] = {}
@@ -130,7 +130,7 @@ def _await_backing(supervisor: Supervisor, plan: Plan, wait: Wait, tell: Callabl
                 if part in emptied or not _may_empty(part, last, plan):
                     raise Misconfigured(f"The {part} does not start: {last} (see `lookalike logs {part}`).")
                 set_aside(plan.folder, part)
-                tell(f"the files of the {part} were damaged and are set aside; a scan finds what they knew")
+                report(f"the files of the {part} were damaged and are set aside; a scan finds what they knew")
                 emptied[part] = state.started_at
                 starts[part].clear()
             if wait(POLL_S):

@@ -173,7 +173,7 @@ def supervisor_conf(folder: DataFolder, specs: Iterable[ProcessSpec]) -> str:
     Raises Misconfigured if the socket has to lie in a temporary folder whose name supervisord cannot parse.
     """
     specs = list(specs)
-    # Relative wherever possible: supervisord runs in the data folder, whose name may hold what it would expand.
+    # Relative wherever possible: supervisord runs in the data folder, whose name may contain what it expands.
     path = socket_of(folder)
     inside = str(path.relative_to(folder.root) if path.is_relative_to(folder.root) else path).replace("%", "%%")
     if not re.fullmatch(r"[^\s;#\udc80-\udcff]+", inside):

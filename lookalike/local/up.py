@@ -32,7 +32,7 @@ MakeSpecs = Callable[[Settings, Ports], Sequence[ProcessSpec]]
 
 
 def status_of(settings: Settings) -> Callable[[], Status]:
-    """What `lookalike status` asks."""
+    """Reads what `lookalike status` shows."""
     opened = Connections(settings)
     return lambda: read_status(settings, opened.telemetry, opened.transport)
 

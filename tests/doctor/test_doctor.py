@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lookalike.doctor.binaries import broker_program, model
+from lookalike.doctor.binaries import check_broker_program, check_model
 from lookalike.settings import Settings
 from tests.support.valkey import free_port
 from tests.support.workers import worker_environment
@@ -59,9 +59,9 @@ def test_wrong_settings_are_a_finding_too() -> None:
 
 
 def test_the_broker_that_ships_and_the_model_that_ships_run() -> None:
-    found = model(Settings())
+    found = check_model(Settings())
 
-    assert broker_program().state == "ok"
+    assert check_broker_program().state == "ok"
     assert (found.state, found.found.split()[0]) == ("ok", "resnet18")
 
 

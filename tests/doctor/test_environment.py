@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.doctor.environment import certificates, proxies
+from lookalike.doctor.environment import check_certificates, check_proxies
 from lookalike.settings import Settings
 
 
@@ -22,7 +22,7 @@ from lookalike.settings import Settings
 def test_proxies_are_told_with_what_they_mean_for_the_store(
     environment: dict[str, str], url: str | None, state: str, said: str
 ) -> None:
-    found = proxies(Settings(qdrant_url=url), environment)
+    found = check_proxies(Settings(qdrant_url=url), environment)
 
     assert found.state == state
     assert said in f"{found.found} {found.remedy}"
@@ -32,7 +32,7 @@ def test_proxies_are_told_with_what_they_mean_for_the_store(
 def test_certificates_that_are_not_there_are_told_by_their_variable(tmp_path: Path) -> None:
     there = {"SSL_CERT_DIR": f"{tmp_path / 'none'}{os.pathsep}{tmp_path}"}
 
-    assert certificates({}).state == "ok"
-    assert certificates(there).state == "ok"
-    missing = certificates(there | {"SSL_CERT_FILE": str(tmp_path / "none")})
+    assert check_certificates({}).state == "ok"
+    assert check_certificates(there).state == "ok"
+    missing = check_certificates(there | {"SSL_CERT_FILE": str(tmp_path / "none")})
     assert (missing.state, "unset SSL_CERT_FILE" in (missing.remedy or "")) == ("warning", True)

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from lookalike import parts as parts_list
-from lookalike.doctor.packages import extra, missing_packages
+from lookalike.doctor.packages import check_extra, missing_packages
 from lookalike.parts import EXTRAS
 
 
 def test_an_extra_that_is_not_installed_is_what_a_client_may_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts_list, "find_spec", lambda _: None)
 
-    found = extra("producer", missing_packages("producer"))
+    found = check_extra("producer", missing_packages("producer"))
 
     assert (found.state, found.found) == ("warning", "not installed: watchdog")
     assert "lookalike[producer]" in (found.remedy or "")
@@ -28,7 +28,7 @@ def test_a_package_that_is_there_and_cannot_be_imported_is_broken(
     (tmp_path / "watchdog.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    found = extra("producer", missing_packages("producer"))
+    found = check_extra("producer", missing_packages("producer"))
 
     assert found.state == "broken"
     assert said in found.found

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from lookalike.doctor.servers import broker, parts, store
+from lookalike.doctor.servers import check_broker, check_parts, check_store
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
@@ -22,13 +22,13 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_broker_answers_or_the_sentence_says_why_not(url: str) -> None:
-    assert broker(Settings(redis_url=SecretStr(url))).state == "ok"
+    assert check_broker(Settings(redis_url=SecretStr(url))).state == "ok"
     with Redis.from_url(url) as redis:
         redis.config_set("maxmemory", "100mb")
         redis.config_set("maxmemory-policy", "allkeys-lru")
-        forgetful = broker(Settings(redis_url=SecretStr(url)))
+        forgetful = check_broker(Settings(redis_url=SecretStr(url)))
         redis.config_set("requirepass", "secret")
-        locked = broker(Settings(redis_url=SecretStr(url)))
+        locked = check_broker(Settings(redis_url=SecretStr(url)))
 
     assert (forgetful.state, "noeviction" in (forgetful.remedy or "")) == ("warning", True)
     assert (locked.state, "password" in (locked.remedy or "")) == ("broken", True)
@@ -37,8 +37,8 @@ def test_a_broker_answers_or_the_sentence_says_why_not(url: str) -> None:
 def test_a_store_wants_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT__SERVICE__API_KEY", "right")
     with edge_process(tmp_path / "store") as edge:
-        right = store(Settings(qdrant_url=edge.url, qdrant_api_key=SecretStr("right")), None)
-        wrong = store(Settings(qdrant_url=edge.url, qdrant_api_key=SecretStr("wrong")), None)
+        right = check_store(Settings(qdrant_url=edge.url, qdrant_api_key=SecretStr("right")), None)
+        wrong = check_store(Settings(qdrant_url=edge.url, qdrant_api_key=SecretStr("wrong")), None)
 
     assert right.state == "ok"
     assert (wrong.state, "QDRANT_API_KEY" in (wrong.remedy or "")) == ("broken", True)
@@ -49,6 +49,6 @@ def test_parts_that_are_silent_are_named(url: str) -> None:
     with Redis.from_url(url) as redis:
         Telemetry(redis, Keys("lookalike")).heartbeat("producer", "1")
 
-    found = parts(settings)
+    found = check_parts(settings)
 
     assert (found.state, found.found) == ("broken", "silent: store, ingest, search")
