@@ -1,11 +1,11 @@
-"""The data folder: where `up` keeps everything on this machine, and what each name in it is.
+"""The data folder: where `up` keeps everything on this machine, and the meaning of each name in it.
 
 lock             held by the running `up`, which writes its pid into it
-parts.lock       held by every part while it lives, see guarded.py
-library.json     which library the index belongs to, see library.py
-running.json     addresses of the running system, secrets included, see running.py
+parts.lock       held by every part while it lives, see process_guard.py
+library.json     which library the index belongs to, see local/library_identity.py
+running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
-broker/ store/   what Valkey and the embedded engine keep
+broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 run/             configuration of this run
 """
@@ -90,10 +90,10 @@ class DataFolder:
 def data_folder(settings: Settings) -> DataFolder:
     """The folder that is set, else the user's own (`~/.local/share/lookalike` on Linux)."""
     root = platformdirs.user_data_path("lookalike") if settings.data is None else settings.data.expanduser()
-    return DataFolder(Path(os.path.abspath(root)))  # noqa: PTH100 (resolve() would follow links that people chose)
+    return DataFolder(Path(os.path.abspath(root)))  # noqa: PTH100 (resolve() would follow links that the user made)
 
 
-def make(folder: DataFolder) -> None:
+def make_data_folder(folder: DataFolder) -> None:
     """Makes the folder and what is in it, readable by its owner alone. Raises Misconfigured."""
     try:
         folder.root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def make(folder: DataFolder) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replaces a file in one step; nobody but its owner can read it at any moment."""
+    """Replaces a file atomically; only its owner can read it at any moment."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
@@ -125,7 +125,7 @@ def open_private(path: Path) -> IO[bytes]:
 
 
 def refuse_foreign(folder: DataFolder) -> None:
-    """A folder that holds somebody's files is not taken over: cleaning up must be safe. Raises Misconfigured."""
+    """Raises Misconfigured for a folder with other files: `up` must never delete them."""
     ours = folder.lock.exists() or folder.identity.exists()
     if not ours and any(not entry.name.startswith(".") and entry != folder.models for entry in folder.root.iterdir()):
         raise Misconfigured(f"The data folder {folder.root} holds other files. {REMEDY}")

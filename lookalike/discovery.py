@@ -1,4 +1,7 @@
-"""The running system of this machine: what `up` leaves for the other commands, and how they find it."""
+"""The running system of this machine: `up` publishes its addresses, the other commands and the client find them.
+
+Below the client: nothing here keeps processes, so that a client or a worker loads no process manager.
+"""
 
 import json
 import os
@@ -10,19 +13,19 @@ from pydantic import BaseModel, ConfigDict
 
 from lookalike.data_folder import DataFolder, data_folder, write_private
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import holder
+from lookalike.file_locks import lock_holder
 from lookalike.runtime_dir import pointer_of, pointers
 from lookalike.settings import Distance, Settings
 
-# What another command takes over from the running system unless it was set.
-TAKEN_OVER = (
+# Settings that another command inherits from the running system unless they were set.
+INHERITED = (
     *("name", "library", "library_id", "extensions", "ignore"),
     *("redis_url", "qdrant_url", "flower_url", "model", "distance"),
 )
 
 # So that `lookalike status --wait` may follow `lookalike up &` at once; a start takes seconds.
 STARTING_S = 60.0
-LOOK_AGAIN_S = 0.1
+POLL_S = 0.1
 
 
 class RunningSystem(BaseModel):
@@ -46,15 +49,15 @@ class RunningSystem(BaseModel):
 
 
 def publish(folder: DataFolder, running: RunningSystem) -> None:
-    """Lets the other commands find the system."""
-    # The pointer first: whoever sees the system by its data folder finds it without being told, too.
+    """Writes the addresses where the other commands look for them."""
+    # The pointer first: whatever finds the system by its data folder finds it without being told, too.
     write_private(pointer_of(folder), json.dumps(os.fspath(folder.root)))
     # Not by pydantic, which writes UTF-8: a name on disk need not be.
     write_private(folder.running, json.dumps(running.model_dump(), indent=1, default=os.fspath))
 
 
 def retract(folder: DataFolder) -> None:
-    """Takes that back; nothing happens if there is nothing to take back."""
+    """Removes what `publish` wrote, if anything."""
     folder.running.unlink(missing_ok=True)
     pointer_of(folder).unlink(missing_ok=True)
 
@@ -85,15 +88,15 @@ def running_on(folder: DataFolder) -> RunningSystem | None:
     """The system that runs on this data folder."""
     with suppress(OSError, ValueError):
         running = RunningSystem.model_validate(json.loads(folder.running.read_bytes()))
-        if running.pid == holder(folder.lock):
+        if running.pid == lock_holder(folder.lock):
             return running
     return None
 
 
 def with_running(settings: Settings) -> Settings:
-    """The settings with what the running system knows in place of what was not set; one that starts is waited for.
+    """The settings, with those of the running system where none was set; waits for a system that is starting.
 
-    Unchanged if nothing runs, or if a REDIS_URL is set that is no such system's: then another one is meant.
+    Unchanged if nothing runs, or if REDIS_URL names another broker than that of a system of this machine.
     """
     asked_for = settings.redis_url
     if asked_for is None:
@@ -105,21 +108,21 @@ def with_running(settings: Settings) -> Settings:
         return settings
     known = running.model_dump(mode="python")
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
-    values |= {name: known[name] for name in TAKEN_OVER if name not in settings.model_fields_set}
+    values |= {name: known[name] for name in INHERITED if name not in settings.model_fields_set}
     return Settings(**values)
 
 
 def _wait_for_start(folder: DataFolder) -> None:
-    """Returns when the `up` that holds the lock has announced its system or is gone, at the latest after STARTING_S."""
+    """Returns when the `up` that holds the lock has published its system or ended, at most STARTING_S."""
     until = time.monotonic() + STARTING_S
-    while holder(folder.lock) is not None and running_on(folder) is None and time.monotonic() < until:
-        time.sleep(LOOK_AGAIN_S)
+    while lock_holder(folder.lock) is not None and running_on(folder) is None and time.monotonic() < until:
+        time.sleep(POLL_S)
 
 
 def _running_elsewhere() -> list[RunningSystem]:
     found = []
     for pointer in pointers():
-        # Its system may be withdrawing it right now.
+        # Its system may be retracting it right now.
         with suppress(OSError, ValueError):
             found.append(running_on(DataFolder(Path(json.loads(pointer.read_text("ascii"))))))
     return [running for running in found if running is not None]

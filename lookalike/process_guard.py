@@ -1,6 +1,6 @@
-"""Runs a command that must not outlive its parent. Imports next to nothing, because it runs before every part.
+"""Runs a command that must not outlive its parent. Imports almost nothing, because it runs before every part.
 
-    python -I -S guarded.py SIGNAL LOCK STDIN COMMAND...
+    python -I -S process_guard.py SIGNAL LOCK STDIN COMMAND...
 
 If the parent dies, however it dies, the kernel sends SIGNAL (Linux; elsewhere only an orderly stop ends the parts).
 LOCK is a file on which a shared lock is held for as long as the command or a child that inherited the descriptor
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-# Pid of whoever runs the guarded command; set for the next guarded command by this one.
+# Pid of the parent of the guarded command; each guarded command sets it for the next.
 GUARDIAN = "LOOKALIKE_GUARDIAN"
 NONE = "-"
 # linux/prctl.h
@@ -20,9 +20,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(number: int, parent_pid: int | None = None) -> None:
-    """Asks the kernel to send this process a signal when its parent dies; does nothing where Linux is not.
+    """Asks the kernel to send this process a signal when its parent dies; does nothing on other systems than Linux.
 
-    With `parent_pid` the signal is sent at once if that parent is already gone. The kernel means the thread that
+    With `parent_pid` the signal is sent at once if that parent has already ended. The parent is the thread that
     forked: fork from one that lives as long as its process.
     """
     if sys.platform.startswith("linux"):
@@ -42,7 +42,7 @@ def guarded_command(
 
 
 def main(arguments: list[str]) -> None:
-    """Becomes the command."""
+    """Ties this process to its parent and executes the command."""
     number, lock, standard_input, *command = arguments
     die_with_parent(int(number), int(os.environ[GUARDIAN]))
     if lock != NONE:

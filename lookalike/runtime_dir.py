@@ -1,4 +1,4 @@
-"""What must have a short path or be seen by every `up` of this user: sockets, taken ports, running systems."""
+"""Files that need a short path or that every `up` of this user must see: sockets, reserved ports, running systems."""
 
 import hashlib
 import os

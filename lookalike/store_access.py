@@ -1,4 +1,4 @@
-"""How a store is reached: its address, and what of the environment's proxies and certificates is meant for it.
+"""How a store is reached: its address, and the proxy and certificates of the environment that apply to it.
 
 Our own store, and any on loopback, is reached directly whatever the environment says. For a store elsewhere the
 variables mean what they mean to curl: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (also in small letters),

@@ -1,6 +1,6 @@
-"""The command line. Each command is thin: it asks the Client or `lookalike.local` and shows the answer.
+"""The command line. Each command is thin: it calls the Client or `lookalike.local` and shows the answer.
 
-Exit codes: 0; 1 for an error, told in one sentence with its remedy; 2 for wrong usage; 130 after Ctrl-C.
+Exit codes: 0; 1 for an error, printed as one sentence with its remedy; 2 for wrong usage; 130 after Ctrl-C.
 """
 
 import logging
@@ -8,14 +8,14 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import asking, checking, index, models, system, verify
+from lookalike.cli import index, system, verify
 from lookalike.cli.app import app
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
-from lookalike.cli.verbosity import hoisted, is_verbose
+from lookalike.cli.verbosity import is_verbose, options_first
 from lookalike.errors import LookalikeError
 
-__all__ = ["app", "asking", "checking", "index", "main", "models", "system", "verify"]
+__all__ = ["app", "index", "main", "system", "verify"]
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
@@ -25,17 +25,17 @@ def main() -> None:
     """Runs the command and ends the program with its exit code."""
     set_streams()
     try:
-        code = app(hoisted(sys.argv[1:]), standalone_mode=False)
+        code = app(options_first(sys.argv[1:]), standalone_mode=False)
         sys.stdout.flush()
     except Abort:
-        # Standard input ended where an answer was wanted.
+        # Standard input ended at a prompt.
         sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except (LookalikeError, OSError, UnicodeError) as error:
         if is_verbose():
             logging.getLogger(__name__).exception("this is where it comes from")
-        say_error(sentence_of(error))
+        say_error(error_sentence(error))
         sys.exit(EXIT_ERROR)
     except TyperException as error:
         say_usage(error)
@@ -43,7 +43,7 @@ def main() -> None:
     sys.exit(code)
 
 
-def sentence_of(error: Exception) -> str:
+def error_sentence(error: Exception) -> str:
     """What went wrong and what helps, of our errors and of those that the machine causes."""
     if isinstance(error, Unwritable):
         return f"The output cannot be written ({error.strerror}): make room, or give standard output another place."

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lookalike import __version__
-from lookalike.cli.verbosity import set_manners
+from lookalike.cli.verbosity import set_verbosity
 
 app = typer.Typer(
     name="lookalike",
@@ -37,4 +37,4 @@ def options(
     ] = False,
 ) -> None:
     """Drop images into a folder and search them by example."""
-    set_manners(quiet=quiet, verbose=verbose)
+    set_verbosity(quiet=quiet, verbose=verbose)

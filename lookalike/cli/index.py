@@ -1,6 +1,7 @@
-"""Commands that ask for work: sync, retry."""
+"""Commands about the index: search, list, rejected, retry, sync."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +9,75 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.output import say, show_json
+from lookalike.cli.output import say, show_files, show_json, show_neighbours
 from lookalike.client import Client
 from lookalike.library.paths import raw
 from lookalike.library.rules import Candidates
 from lookalike.messages import SyncReply
+
+
+@app.command()
+def search(
+    image: Annotated[Path, typer.Argument(help="An image file here, or a path of the library.")],
+    limit: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many neighbours.")] = 10,
+    timeout_s: Annotated[float | None, typer.Option("--timeout", min=0.1, help="Seconds to wait.")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show the images that look most like this one."""
+    begun = time.perf_counter()
+    with Client(data=data) as client:
+        neighbours = client.search(image, limit, timeout_s=timeout_s).result()
+    if not json:
+        show_neighbours(neighbours)
+        return
+    show_json(
+        {
+            "query": str(image),
+            "neighbours": [
+                {"path": it.path, "score": it.score, "similarity": it.similarity, "payload": dict(it.payload)}
+                for it in neighbours
+            ],
+            "took_ms": round((time.perf_counter() - begun) * 1000, 1),
+        }
+    )
+
+
+@app.command(name="list")
+def list_(data: Data = None, json: Json = False) -> None:
+    """List every file in the index."""
+    with Client(data=data) as client:
+        rows = sorted((file.path, file.status) for file in client.list())
+    if json:
+        show_json([{"path": path, "status": status} for path, status in rows])
+    else:
+        show_files([(status, path) for path, status in rows])
+
+
+@app.command()
+def rejected(data: Data = None, json: Json = False) -> None:
+    """List the files that could not be indexed, each with its reason."""
+    with Client(data=data) as client:
+        rows = sorted((file.path, file.reason or "") for file in client.rejected())
+    if json:
+        show_json([{"path": path, "reason": reason} for path, reason in rows])
+    else:
+        show_files(rows)
+
+
+@app.command()
+def retry(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Rejected files; all of them if none are named.")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Try rejected files again although they have not changed."""
+    with Client(data=data) as client:
+        sent = client.retry([str(path) for path in paths or []])
+    if json:
+        show_json({"sent": sent})
+    else:
+        say(f"{sent} sent; `lookalike status --wait` tells when they are done.")
 
 
 @app.command()
@@ -32,7 +97,7 @@ def sync(
         if allow_removals:
             client.allow_removals()
         step = client.settings.batch_paths
-        wanted = [file for path in paths or [] for file in _files(client, path)]
+        wanted = [file for path in paths or [] for file in _expand_path(client, path)]
         jobs = [client.sync(wanted[start : start + step]) for start in range(0, len(wanted), step)]
         for job in jobs:
             reply = job.result()
@@ -45,26 +110,11 @@ def sync(
         say(", ".join(f"{count} {name}" for name, count in total.model_dump().items() if count) or "nothing to do")
 
 
-@app.command()
-def retry(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Rejected files; all of them if none are named.")] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Try rejected files again although they have not changed."""
-    with Client(data=data) as client:
-        sent = client.retry([str(path) for path in paths or []])
-    if json:
-        show_json({"sent": sent})
-    else:
-        say(f"{sent} sent; `lookalike status --wait` tells when they are done.")
-
-
-def _files(client: Client, path: Path) -> Iterator[Path]:
+def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
     root = client.settings.library
     places = (path, *([root / raw(str(path))] if root else []))
-    # Not Path.is_dir(), to which a name that is too long is an error.
+    # Not Path.is_dir(), which raises for a name that is too long.
     folder = next((found for found in places if os.path.isdir(found)), None)  # noqa: PTH112
     if folder is None or root is None:
         yield path

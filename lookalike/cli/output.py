@@ -6,15 +6,17 @@ from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 from typer import rich_utils
 from typer.exceptions import TyperException
 
 from lookalike.cli.streams import write_json
-from lookalike.cli.verbosity import is_quiet
+from lookalike.cli.verbosity import is_quiet, shows_progress
 from lookalike.doctor import CheckResult
 from lookalike.library.paths import escape_path
+from lookalike.local.console import format_duration
 from lookalike.neighbour import Neighbour
 from lookalike.status import Status
 from lookalike.terminal import escaped, escaped_name
@@ -25,15 +27,15 @@ COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
 
 
 def say_error(sentence: str) -> None:
-    """One error on stderr; nothing helps if that cannot be written either."""
+    """One error on stderr; ignored if stderr cannot be written either."""
     with suppress(OSError):
         Console(stderr=True).print(Text.assemble(("Error:", "red"), " ", escaped(sentence)), soft_wrap=True)
 
 
 def say_usage(error: TyperException) -> None:
-    """What was typed wrong, on stderr; it may quote what was typed."""
-    said = escaped(error.format_message())
-    error.format_message = lambda: said  # type: ignore[method-assign]
+    """A usage error on stderr, which may quote what was typed."""
+    message = escaped(error.format_message())
+    error.format_message = lambda: message  # type: ignore[method-assign]
     with suppress(OSError):
         rich_utils.rich_format_error(error)  # type: ignore[arg-type]
 
@@ -66,7 +68,7 @@ def show_files(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def show_status(status: Status) -> None:
-    """The status as a small table; what needs somebody's attention comes last."""
+    """The status as a small table; a warning comes last."""
     table = Table(box=None, show_header=False)
     table.add_column(style="dim")
     table.add_column()
@@ -79,7 +81,7 @@ def show_status(status: Status) -> None:
         ("ignored", status.ignored),
         ("queued", status.queued),
         ("rate", f"{status.rate_per_s:.1f}/s"),
-        ("ETA", eta_words(status.eta_s)),
+        ("ETA", format_duration(status.eta_s)),
         ("embedded", f"{status.embedded_total} since the index was made"),
         ("model", f"{status.model}, {status.distance}"),
         (
@@ -99,20 +101,20 @@ def show_status(status: Status) -> None:
         console.print(Text(escaped(status.warning), style="yellow"), soft_wrap=True)
 
 
-def show_finding(finding: CheckResult) -> None:
-    """One line of `doctor`, and its remedy below it; with --quiet only what is not well."""
-    if finding.state == "ok" and is_quiet():
+def show_check_result(result: CheckResult) -> None:
+    """One line of `doctor`, and its remedy below it; with --quiet only what is not ok."""
+    if result.state == "ok" and is_quiet():
         return
     console = Console(highlight=False)
-    state = (f"{finding.state:8}", COLOURS[finding.state])
-    console.print(Text.assemble(state, f"{finding.name:15} {escaped(finding.found)}"), soft_wrap=True)
-    if finding.remedy is not None:
-        console.print(Text(f"{'':8}{'':15} -> {escaped(finding.remedy)}"), soft_wrap=True)
+    state = (f"{result.state:8}", COLOURS[result.state])
+    console.print(Text.assemble(state, f"{result.name:15} {escaped(result.found)}"), soft_wrap=True)
+    if result.remedy is not None:
+        console.print(Text(f"{'':8}{'':15} -> {escaped(result.remedy)}"), soft_wrap=True)
 
 
 def show_comparison(found: Comparison, *, is_deep: bool) -> None:
-    """Numbers with some names; what it means comes last."""
-    # What was found on the disk has its names, the other kinds those of the index.
+    """Counts with some names, and what they mean."""
+    # Lost and stale files have their names on the disk, the other kinds their paths in the index.
     kinds = [
         ("lost", found.lost.count, [escape_path(path) for path in found.lost.paths[:MOST_EXAMPLES]]),
         ("ghosts", found.ghosts.count, found.ghosts.paths[:MOST_EXAMPLES]),
@@ -136,10 +138,14 @@ def show_comparison(found: Comparison, *, is_deep: bool) -> None:
         say("Library and index agree.")
 
 
-def eta_words(eta_s: float | None) -> str:
-    """8 -> "8 s", 130 -> "2 min", 7300 -> "2.0 h"; unknown without a rate."""
-    if eta_s is None:
-        return "unknown"
-    if eta_s < 100:  # noqa: PLR2004
-        return f"{eta_s:.0f} s"
-    return f"{eta_s / 60:.0f} min" if eta_s < 6000 else f"{eta_s / 3600:.1f} h"  # noqa: PLR2004
+def progress_bar(last: ProgressColumn) -> Progress:
+    """A bar on stderr: description, bar, count and one more column; disabled where it would not be seen."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        last,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not shows_progress(),
+    )

@@ -13,14 +13,14 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class Unwritable(OSError):
-    """Standard output takes nothing more: a full disk, or it was closed before we began."""
+    """Standard output cannot be written: a full disk, or it was closed before the program began."""
 
 
 class Output(io.FileIO):
-    """Standard output. Whoever closes a pipe has read enough (`lookalike list | head -1`): that ends the program."""
+    """Standard output. A reader that closes the pipe (`lookalike list | head -1`) ends the program."""
 
     def write(self, blob: Any, /) -> int:
-        """Raises Unwritable; nothing is tried again when the program ends."""
+        """Raises Unwritable once; nothing is written again when the program ends."""
         try:
             return super().write(blob)
         except BrokenPipeError:
@@ -37,7 +37,7 @@ def set_streams() -> None:
     A descriptor that is closed would be given to the next socket, and what is printed would go to the broker. A letter
     that the encoding lacks is escaped, not an error.
     """
-    # Output to be read only, so that writing fails: somebody asked for an answer that nobody gets.
+    # Standard output is opened for reading, so that writing fails: a lost answer must be an error.
     for descriptor, flags in ((STDIN, os.O_RDONLY), (STDOUT, os.O_RDONLY), (STDERR, os.O_WRONLY)):
         if not _is_open(descriptor):
             _put_null(descriptor, flags)
@@ -62,11 +62,11 @@ def write_json(document: Any, stream: TextIO | None = None) -> None:
     except UnicodeEncodeError:
         text = json.dumps(document)
     if escaped(text) != text:
-        text = re.sub(r"[^ -~]", lambda found: _harmless(found[0]), text)
+        text = re.sub(r"[^ -~]", lambda found: _escape_char(found[0]), text)
     out.write(text + "\n")
 
 
-def _harmless(char: str) -> str:
+def _escape_char(char: str) -> str:
     return char if escaped(char) == char else json.dumps(char)[1:-1]
 
 

@@ -1,19 +1,41 @@
-"""Commands that start, stop and look after the system on this machine: up, down, logs."""
+"""Commands about the system on this machine: up, down, logs, status, doctor, model."""
 
+import dataclasses
+import subprocess
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import TextColumn
 
 from lookalike import local
-from lookalike.cli.app import Data, app
+from lookalike.cli.app import Data, Json, app
+from lookalike.cli.output import progress_bar, show_check_result, show_json, show_status
 from lookalike.cli.verbosity import is_quiet
+from lookalike.client import Client
+from lookalike.data_folder import data_folder
+from lookalike.doctor import CheckResult, check_machine
+from lookalike.errors import Misconfigured, NotRunning
+from lookalike.local.console import format_duration
 from lookalike.local.logs import ALSO
-from lookalike.local.processes import PARTS
+from lookalike.parts import PART_NAMES
+from lookalike.service_paths import python_module, service_environment
 from lookalike.settings import read_settings
+from lookalike.status import Status
 from lookalike.terminal import escaped
+
+POLL_S = 0.25
+# The producer reports once a second: only a state that lasts longer than that is certain.
+CALM_S = 1.5
+# How long an `up` may take until its lock can be seen: it imports for a second or two on a busy machine.
+UNSEEN_S = 5.0
+
+model = typer.Typer(help="Get other models than the one that ships.", no_args_is_help=True)
+app.add_typer(model, name="model")
 
 
 @app.command()
@@ -41,15 +63,108 @@ def down(data: Data = None) -> None:
 def logs(
     part: Annotated[
         str | None,
-        typer.Argument(help="One part; all of them if none is named.", autocompletion=lambda: [*PARTS, *ALSO]),
+        typer.Argument(help="One part; all of them if none is named.", autocompletion=lambda: [*PART_NAMES, *ALSO]),
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what is said.")] = False,
     data: Data = None,
 ) -> None:
     """Show what the parts said."""
-    # Its lines have names of files in them.
+    # The lines contain names of files.
     local.logs(read_settings(data=data), part, follow=follow, say=_say_line)
+
+
+@app.command()
+def status(
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing is left to do.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show what is discovered, indexed, rejected and queued, and which parts run."""
+    with _client_of_starting(data) if wait else Client(data=data) as client:
+        now = _wait_until_done(client) if wait else client.status()
+    if json:
+        show_json(now.model_dump())
+    else:
+        show_status(now)
+
+
+@app.command()
+def doctor(data: Data = None, json: Json = False) -> None:
+    """Look at everything that lookalike needs here, and tell what helps; exit code 1 if something is broken."""
+    try:
+        settings = read_settings(data=data)
+    except Misconfigured as error:
+        results: Iterable[CheckResult] = [CheckResult("settings", "broken", "cannot be read", str(error))]
+    else:
+        results = check_machine(settings)
+    done = list(results if json else _shown(results))
+    is_well = all(result.state != "broken" for result in done)
+    if json:
+        show_json({"ok": is_well, "findings": [dataclasses.asdict(result) for result in done]})
+    if not is_well:
+        raise typer.Exit(1)
+
+
+@model.callback()
+def about() -> None:
+    """Get other models than the one that ships."""
+
+
+@model.command()
+def fetch(name: Annotated[str, typer.Argument(help="Name of a published model: resnet50.")], data: Data = None) -> None:
+    """Download a published model and make it fit; LOOKALIKE_MODEL takes its name then."""
+    into = data_folder(read_settings(data=data)).models
+    into.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A program like the services: it needs packages that the client alone does not install.
+    done = subprocess.run(
+        python_module("models.fetch", name, "--into", str(into)), env=service_environment(), check=False
+    )
+    raise typer.Exit(done.returncode)
 
 
 def _say_line(line: str) -> None:
     sys.stdout.write(escaped(line) + "\n")
+
+
+def _shown(results: Iterable[CheckResult]) -> Iterator[CheckResult]:
+    """Shows each result at once, because all checks together take seconds."""
+    for result in results:
+        show_check_result(result)
+        yield result
+
+
+def _client_of_starting(data: Path | None) -> Client:
+    """A client, also of a system whose `up` was started a moment ago and is not published yet."""
+    until_s = time.monotonic() + UNSEEN_S
+    while True:
+        try:
+            return Client(data=data)
+        except NotRunning:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(POLL_S)
+
+
+def _wait_until_done(client: Client) -> Status:
+    """Waits, with a progress bar, until nothing is left to do."""
+    progress = progress_bar(TextColumn("{task.fields[eta]}"))
+    calm_since: float | None = None
+    with progress:
+        bar = progress.add_task("waiting", total=None, eta="")
+        while True:
+            now = client.status()
+            finished = (now.indexed or 0) + (now.rejected or 0)
+            progress.update(
+                bar,
+                description=escaped(now.state),
+                completed=finished,
+                total=now.discovered,
+                eta=f"ETA {format_duration(now.eta_s)}",
+            )
+            if not now.is_done:
+                calm_since = None
+            elif calm_since is None:
+                calm_since = time.monotonic()
+            elif time.monotonic() - calm_since >= CALM_S:
+                return now
+            time.sleep(POLL_S)

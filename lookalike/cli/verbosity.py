@@ -1,7 +1,7 @@
 """How much a command says. `--quiet` and `--verbose` may stand anywhere in what was typed.
 
-Both are levels of the log: WARNING keeps what a command would tell a person to itself, DEBUG adds a line on stderr for
-each thing that the client does. What was asked for (neighbours, JSON, errors) is always said.
+Both are levels of the log: at WARNING a command prints no sentences for people, at DEBUG the client logs each of its
+actions on stderr. Results and errors (neighbours, JSON, errors) are always printed.
 """
 
 import logging
@@ -14,18 +14,18 @@ from lookalike.log import log_to_stderr
 
 log = logging.getLogger("lookalike")
 
-WORDS = ("--quiet", "-q", "--verbose", "-v")
+OPTIONS = ("--quiet", "-q", "--verbose", "-v")
 
 
-def hoisted(words: Sequence[str]) -> list[str]:
-    """The words with those of this module first, where the program expects them; `--` ends the search."""
+def options_first(words: Sequence[str]) -> list[str]:
+    """Moves this module's options to the front, where typer expects them; `--` ends the search."""
     end = words.index("--") if "--" in words else len(words)
-    mine = [word for word in words[:end] if word in WORDS]
-    return [*mine, *(word for word in words[:end] if word not in WORDS), *words[end:]]
+    mine = [word for word in words[:end] if word in OPTIONS]
+    return [*mine, *(word for word in words[:end] if word not in OPTIONS), *words[end:]]
 
 
-def set_manners(*, quiet: bool, verbose: bool) -> None:
-    """Sets the level; verbose wins, because whoever asks for both looks for a fault."""
+def set_verbosity(*, quiet: bool, verbose: bool) -> None:
+    """Sets the level; verbose wins, because a user who gives both looks for a fault."""
     if verbose:
         log_to_stderr(logging.WARNING)
         log.setLevel(logging.DEBUG)
@@ -34,15 +34,15 @@ def set_manners(*, quiet: bool, verbose: bool) -> None:
 
 
 def is_quiet() -> bool:
-    """Whether only what was asked for is to be said."""
+    """Whether only results and errors are printed."""
     return not log.isEnabledFor(logging.INFO)
 
 
 def is_verbose() -> bool:
-    """Whether a fault may be told at length."""
+    """Whether an error is printed with its traceback."""
     return log.isEnabledFor(logging.DEBUG)
 
 
 def shows_progress() -> bool:
-    """Whether somebody looks on: bars are drawn on stderr, and only if stdout is a terminal as well."""
+    """Whether a bar would be seen: bars are drawn on stderr, and only if stdout is a terminal as well."""
     return sys.stdout.isatty() and Console(stderr=True).is_terminal and not is_quiet()

@@ -1,14 +1,12 @@
-"""The command that checks the promise: verify."""
+"""The command that compares library and index: verify."""
 
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.output import show_comparison, show_json
-from lookalike.cli.verbosity import shows_progress
+from lookalike.cli.output import progress_bar, show_comparison, show_json
 from lookalike.client import Client
 from lookalike.errors import Misconfigured
 from lookalike.library.folder import FolderLibrary
@@ -30,7 +28,7 @@ def verify(
 ) -> None:
     """Compare the library with the index; exit code 1 if they differ and nothing is left to do."""
     with Client(data=data) as client:
-        found = _verified(client, _disk_of(client), deep)
+        found = _compare(client, _library_of(client), deep)
     if json:
         embedded = {"checked": found.checked, "wrong": found.wrong.count} if deep else {}
         show_json({**found.numbers(), **embedded})
@@ -40,8 +38,8 @@ def verify(
         raise typer.Exit(1)
 
 
-class _Asked:
-    """The index, asked through a client."""
+class _ClientIndex:
+    """The index of a running system, read through a client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -56,7 +54,7 @@ class _Asked:
         return self._client.search(blob, limit, scaled=False).result()
 
 
-def _disk_of(client: Client) -> FolderLibrary:
+def _library_of(client: Client) -> FolderLibrary:
     settings = client.settings
     root = None if settings.library is None else settings.library.expanduser().resolve()
     if root is None or not root.is_dir():
@@ -66,24 +64,16 @@ def _disk_of(client: Client) -> FolderLibrary:
     return FolderLibrary(root, Candidates(settings.extensions, settings.ignore))
 
 
-def _verified(client: Client, disk: FolderLibrary, deep: int) -> Comparison:
-    """Compares, with a bar on stderr if somebody looks on."""
-    progress = Progress(
-        TextColumn("comparing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not shows_progress(),
-    )
+def _compare(client: Client, disk: FolderLibrary, deep: int) -> Comparison:
+    """Compares, with a progress bar."""
+    progress = progress_bar(TimeRemainingColumn())
     with progress:
         status = client.status()
         indexed = (status.indexed or 0) + (status.rejected or 0)
-        bar = progress.add_task("", total=indexed + status.discovered + min(deep, indexed))
+        bar = progress.add_task("comparing", total=indexed + status.discovered + min(deep, indexed))
         verification = Verification(
             disk,
-            _Asked(client),
+            _ClientIndex(client),
             deep=deep,
             max_query_bytes=client.settings.max_query_bytes,
             advance=lambda files: progress.advance(bar, files),

@@ -1,6 +1,6 @@
-"""`lookalike doctor`: looks at everything that this machine needs, and says of each thing how it is and what helps."""
+"""`lookalike doctor`: checks what lookalike needs on this machine; each result has a state and a remedy."""
 
-from lookalike.doctor.checks import examine
+from lookalike.doctor.checks import check_machine
 from lookalike.doctor.result import CheckResult
 
-__all__ = ["CheckResult", "examine"]
+__all__ = ["CheckResult", "check_machine"]

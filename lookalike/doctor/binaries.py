@@ -1,4 +1,4 @@
-"""Programs that are started as others than us: the broker that ships, and the model in a worker's own code."""
+"""Programs that run in processes of their own: the broker that ships, and the model in a worker's code."""
 
 import json
 import os
@@ -8,28 +8,28 @@ from pathlib import Path
 from lookalike.doctor.result import CheckResult, broken, ok
 from lookalike.errors import LookalikeError
 from lookalike.local.embedded import valkey_server
-from lookalike.local.environment import environment_of
+from lookalike.local.processes import process_environment
 from lookalike.service_paths import python_module
 from lookalike.settings import Settings
 
 ANSWERS_WITHIN_S = 60.0
 
 
-def broker_program() -> CheckResult:
+def check_broker_program() -> CheckResult:
     """Whether the Valkey that `up` brings along runs on this machine."""
     remedy = "Name a broker in REDIS_URL: the one that ships needs glibc (Debian, Ubuntu, Fedora; not Alpine) or macOS."
     try:
         program = valkey_server()
-        said = _said([str(program), "--version"])
+        version = _output_of([str(program), "--version"])
     except (LookalikeError, OSError, subprocess.SubprocessError) as error:
         return broken("broker program", _reason(error), remedy)
-    return ok("broker program", said.split(" sha=")[0])
+    return ok("broker program", version.split(" sha=")[0])
 
 
-def model(settings: Settings) -> CheckResult:
+def check_model(settings: Settings) -> CheckResult:
     """Whether the model that is set runs: it embeds one picture."""
     try:
-        tried = json.loads(_said(python_module("worker.prepare", "--check-model"), settings))
+        tried = json.loads(_output_of(python_module("worker.prepare", "--check-model"), settings))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return broken("model", f"{settings.model} does not run", _reason(error))
     return ok(
@@ -39,10 +39,10 @@ def model(settings: Settings) -> CheckResult:
     )
 
 
-def _said(command: list[str], settings: Settings | None = None) -> str:
+def _output_of(command: list[str], settings: Settings | None = None) -> str:
     done = subprocess.run(
         command,
-        env=None if settings is None else environment_of(settings, os.environ),
+        env=None if settings is None else process_environment(settings, os.environ),
         capture_output=True,
         text=True,
         timeout=ANSWERS_WITHIN_S,
@@ -52,7 +52,7 @@ def _said(command: list[str], settings: Settings | None = None) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What the program said last, or why it could not even be asked."""
+    """The last line of the program, or why it could not be run."""
     if isinstance(error, subprocess.CalledProcessError):
         lines = [line for line in f"{error.stderr}".splitlines() if line.strip()]
         return lines[-1].strip() if lines else f"it ended with exit code {error.returncode}"

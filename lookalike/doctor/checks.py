@@ -1,32 +1,39 @@
-"""The order in which a machine is looked at: first what everything else needs. Joins the modules beside it."""
+"""The order of the checks: those first that the others depend on. Calls the modules of this folder."""
 
 import os
 from collections.abc import Iterator
 
 from lookalike.data_folder import DataFolder, data_folder
 from lookalike.discovery import find_running, with_running
-from lookalike.doctor.binaries import broker_program, model
-from lookalike.doctor.environment import certificates, limits, output, proxies, temporary
-from lookalike.doctor.host import processor, python, watching
-from lookalike.doctor.packages import EXTRAS, extra, lacks, versions
+from lookalike.doctor.binaries import check_broker_program, check_model
+from lookalike.doctor.environment import (
+    check_certificates,
+    check_limits,
+    check_output,
+    check_proxies,
+    check_temporary_folder,
+)
+from lookalike.doctor.host import check_processor, check_python, check_watching
+from lookalike.doctor.packages import check_extra, check_versions, missing_packages
 from lookalike.doctor.result import CheckResult, broken
-from lookalike.doctor.servers import broker, parts, store
-from lookalike.doctor.storage import data, disk, library, ports
+from lookalike.doctor.servers import check_broker, check_parts, check_store
+from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports
 from lookalike.errors import Misconfigured
+from lookalike.parts import EXTRAS
 from lookalike.settings import Settings
 
 
-def examine(settings: Settings) -> Iterator[CheckResult]:
-    """Each finding as soon as it is there. Changes nothing on this machine; raises nothing that a person causes."""
-    yield python()
-    yield versions()
-    lacking = {name: lacks(name) for name in EXTRAS}
-    yield from (extra(name, missing) for name, missing in lacking.items())
-    yield processor()
-    yield limits()
-    yield output()
-    yield temporary()
-    yield certificates(os.environ)
+def check_machine(settings: Settings) -> Iterator[CheckResult]:
+    """Each result as soon as it is known. Changes nothing on this machine; a wrong setup is a result, not an error."""
+    yield check_python()
+    yield check_versions()
+    lacking = {name: missing_packages(name) for name in EXTRAS}
+    yield from (check_extra(name, missing) for name, missing in lacking.items())
+    yield check_processor()
+    yield check_limits()
+    yield check_output()
+    yield check_temporary_folder()
+    yield check_certificates(os.environ)
     try:
         running = find_running(settings)
         whole = with_running(settings) if running is not None else settings
@@ -34,18 +41,18 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
         yield broken("system", "more than one runs here", str(error))
         return
     folder = data_folder(settings) if running is None else DataFolder(running.data)
-    yield proxies(whole, os.environ)
-    yield data(folder)
-    yield disk(folder)
-    yield library(whole, folder)
-    yield watching(whole)
-    yield from ports(whole, running)
+    yield check_proxies(whole, os.environ)
+    yield check_data_folder(folder)
+    yield check_disk(folder)
+    yield check_library(whole, folder)
+    yield check_watching(whole)
+    yield from check_ports(whole, running)
     if not lacking["edge"] and whole.redis_url is None:
-        yield broker_program()
+        yield check_broker_program()
     if not lacking["worker"]:
-        yield model(whole)
-    reached = broker(whole)
+        yield check_model(whole)
+    reached = check_broker(whole)
     yield reached
-    yield store(whole, running)
+    yield check_store(whole, running)
     if whole.redis_url is not None and reached.state != "broken":
-        yield parts(whole)
+        yield check_parts(whole)

@@ -1,4 +1,4 @@
-"""What surrounds the program and was set for others: proxies, certificates, limits, the terminal, TMPDIR."""
+"""The environment of the program: proxies, certificates, limits, the terminal, TMPDIR."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from lookalike.broker import without_secret
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
-from lookalike.local.process_limits import PROCESSES, files_limit, need_files, processes_limit
+from lookalike.local.machine_limits import PROCESSES, files_limit, need_files, processes_limit
 from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
@@ -17,7 +17,7 @@ from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_acce
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-def proxies(settings: Settings, environment: Mapping[str, str]) -> CheckResult:
+def check_proxies(settings: Settings, environment: Mapping[str, str]) -> CheckResult:
     """Which proxies are named, and whether one of them is on the way to the store."""
     named = [name for name in (*PROXIES, *map(str.lower, PROXIES)) if environment.get(name)]
     if not named:
@@ -34,7 +34,7 @@ def proxies(settings: Settings, environment: Mapping[str, str]) -> CheckResult:
     return ok("proxies", f"{found}; the store at {access.host} is reached {way}")
 
 
-def certificates(environment: Mapping[str, str]) -> CheckResult:
+def check_certificates(environment: Mapping[str, str]) -> CheckResult:
     """Whether the files of certificates that the environment names are there."""
     named = {name: environment[name] for name in (*CERTIFICATES, CERTIFICATE_FOLDERS) if environment.get(name)}
     if not named:
@@ -50,7 +50,7 @@ def certificates(environment: Mapping[str, str]) -> CheckResult:
     return ok("certificates", found)
 
 
-def limits() -> CheckResult:
+def check_limits() -> CheckResult:
     """Whether a process may open as many files, and this user start as many processes, as a system needs."""
     if sys.platform == "win32":
         return ok("limits", "those of Windows")
@@ -65,7 +65,7 @@ def limits() -> CheckResult:
     return ok("limits", found)
 
 
-def output() -> CheckResult:
+def check_output() -> CheckResult:
     """Whether every name of a file can be shown here."""
     encoding = sys.stdout.encoding if sys.stdout is not None else "closed"
     if encoding.lower().replace("-", "") in ("utf8", "utf16", "utf8sig"):
@@ -75,8 +75,8 @@ def output() -> CheckResult:
     )
 
 
-def temporary() -> CheckResult:
-    """Whether sockets and what must be seen by every `up` of this user can lie in TMPDIR."""
+def check_temporary_folder() -> CheckResult:
+    """Whether TMPDIR can hold sockets, and files for every `up` of this user."""
     try:
         folder = runtime_folder()
         with tempfile.TemporaryFile(dir=folder):

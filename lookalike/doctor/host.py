@@ -21,15 +21,15 @@ COUNTING_S = 3.0
 IN_CREATE = 0x100
 
 
-def python() -> CheckResult:
+def check_python() -> CheckResult:
     """Whether this Python is one that we support."""
     found = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}, {platform.platform()}"
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return ok("python", found)
-    return broken("python", found, "Install Python 3.11 to 3.14 and make the environment anew.")
+    return broken("python", found, "Install Python 3.11 to 3.14 and make the environment again.")
 
 
-def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
+def check_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
     """The cores that we may use, and which of the instructions that a model runs on they have."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     has = _features(cpuinfo)
@@ -43,8 +43,8 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
     return ok("processor", found)
 
 
-def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
-    """Whether the kernel tells us of changes in the library, and of how many folders."""
+def check_watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
+    """Whether the kernel reports changes in the library, and in how many folders."""
     if settings.polling:
         return ok("watching", f"polling every {settings.poll_s:g} s (LOOKALIKE_POLLING)")
     if not sys.platform.startswith("linux"):
@@ -52,7 +52,7 @@ def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResul
     allowed = {name: _number(limits / "fs/inotify" / name) for name in LIMITS}
     found = "inotify " + ", ".join(f"{name.removeprefix('max_')} {value}" for name, value in allowed.items())
     folders = 1 if settings.library is None else _folders(settings.library, COUNTING_S)
-    refused = _refusal()
+    refused = _watch_error()
     if refused is not None:
         return warning(
             "watching", f"{found}; a watch is refused ({refused})",
@@ -69,7 +69,7 @@ def watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResul
 
 
 def _features(cpuinfo: Path) -> set[str]:
-    """The processor's features; empty where the system does not tell."""
+    """The processor's features; empty where the system does not list them."""
     try:
         lines = cpuinfo.read_text("utf-8").splitlines()
     except OSError:
@@ -85,7 +85,7 @@ def _number(path: Path) -> int | None:
 
 
 def _folders(root: Path, most_s: float) -> int:
-    """Folders of the library, as far as one comes in that time."""
+    """Folders of the library, as many as are counted in that time."""
     until, count = time.monotonic() + most_s, 0
     for _ in os.walk(root):
         count += 1
@@ -94,8 +94,8 @@ def _folders(root: Path, most_s: float) -> int:
     return count
 
 
-def _refusal() -> str | None:
-    """What the kernel says against one more watch; None if it gives one."""
+def _watch_error() -> str | None:
+    """The kernel's error for one more watch; None if it gives one."""
     kernel = ctypes.CDLL(None, use_errno=True)
     events = kernel.inotify_init1(os.O_CLOEXEC)
     if events < 0:

@@ -1,15 +1,15 @@
-"""What an examination finds: one thing, how it is, and what to do about it."""
+"""The result of one check: its subject, its state, and what to do about it."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 State = Literal["ok", "warning", "broken"]
-"""A warning makes things slow or small; what is broken keeps them from working."""
+"""With a warning things are slow or small; with broken they do not work."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing of this machine; `remedy` is a sentence unless the state is ok."""
+    """One checked thing of this machine; `remedy` is a sentence unless the state is ok."""
 
     name: str
     state: State
@@ -28,5 +28,5 @@ def warning(name: str, found: str, remedy: str) -> CheckResult:
 
 
 def broken(name: str, found: str, remedy: str) -> CheckResult:
-    """It does not work until somebody does something."""
+    """It does not work without the remedy."""
     return CheckResult(name, "broken", found, remedy)

@@ -16,7 +16,7 @@ from lookalike.settings import Settings
 NOT_YET = "none runs; `lookalike up FOLDER` starts one"
 
 
-def broker(settings: Settings) -> CheckResult:
+def check_broker(settings: Settings) -> CheckResult:
     """Whether the broker answers, takes our password, and never throws messages away."""
     if settings.redis_url is None:
         return ok("broker", NOT_YET)
@@ -41,7 +41,7 @@ def broker(settings: Settings) -> CheckResult:
     return ok("broker", found)
 
 
-def store(settings: Settings, running: RunningSystem | None) -> CheckResult:
+def check_store(settings: Settings, running: RunningSystem | None) -> CheckResult:
     """Whether the store answers and takes our key."""
     if settings.qdrant_url is None:
         return ok(
@@ -59,7 +59,7 @@ def store(settings: Settings, running: RunningSystem | None) -> CheckResult:
     return ok("store", without_secret(settings.qdrant_url))
 
 
-def parts(settings: Settings) -> CheckResult:
+def check_parts(settings: Settings) -> CheckResult:
     """Which parts of the system are alive."""
     try:
         status = Client(settings).status()

@@ -1,4 +1,4 @@
-"""The data folder, its disk, the library and the ports: what `lookalike up` would stand on."""
+"""The data folder, its disk, the library and the ports that `lookalike up` would use."""
 
 import os
 import stat
@@ -10,16 +10,15 @@ from lookalike.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_for
 from lookalike.discovery import RunningSystem
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
-from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
-from lookalike.local.disk_space import MIB, NEEDED_MIB, free_mib
+from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT, LOOPBACK, reserved_ports
 from lookalike.local.library_identity import usable_library
-from lookalike.local.ports import LOOPBACK, reserved_ports
+from lookalike.local.machine_limits import MIB, NEEDED_MIB, free_mib
 from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 
 
-def data(folder: DataFolder) -> CheckResult:
-    """Whether `up` can keep its files there, and nobody else can read them."""
+def check_data_folder(folder: DataFolder) -> CheckResult:
+    """Whether `up` can write there, and other users can not read it."""
     there = _nearest(folder.root)
     try:
         if there == folder.root:
@@ -38,7 +37,7 @@ def data(folder: DataFolder) -> CheckResult:
     return ok("data folder", str(there))
 
 
-def disk(folder: DataFolder) -> CheckResult:
+def check_disk(folder: DataFolder) -> CheckResult:
     """Whether there is room to start."""
     free = free_mib(DataFolder(_nearest(folder.root)))
     if free < NEEDED_MIB:
@@ -48,7 +47,7 @@ def disk(folder: DataFolder) -> CheckResult:
     return ok("disk", f"{free * MIB / 1e9:.1f} GB free")
 
 
-def library(settings: Settings, folder: DataFolder) -> CheckResult:
+def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
     """Whether the images can be read."""
     if settings.library is None:
         return ok("library", "none is named; `lookalike up FOLDER` names it")
@@ -62,8 +61,8 @@ def library(settings: Settings, folder: DataFolder) -> CheckResult:
     return ok("library", str(settings.library))
 
 
-def ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckResult]:
-    """Where a system listens that runs here, or would."""
+def check_ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckResult]:
+    """The ports of the system that runs here, or those it would take."""
     if running is not None:
         yield ok("ports", f"in use by the system that runs here (pid {running.pid}), {running.flower_url}")
         return
@@ -72,10 +71,10 @@ def ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckRe
         wanted.append(("broker", FIRST_BROKER_PORT, LOOPBACK))
     if settings.qdrant_url is None:
         wanted.append(("store", FIRST_STORE_PORT, LOOPBACK))
-    with reserved_ports(runtime_folder()) as choose:
+    with reserved_ports(runtime_folder()) as choose_port:
         for part, first, host in wanted:
             try:
-                port = choose(first, host)
+                port = choose_port(first, host)
             except LookalikeError as error:
                 yield broken(f"port of {part}", f"none from {first} up", str(error))
             else:

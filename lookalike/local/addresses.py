@@ -1,24 +1,36 @@
-"""Where the servers of one machine are: those that are given, and free ports for those that `up` brings along."""
+"""Where the servers of one machine listen: given URLs, and free ports for the servers that `up` starts.
 
+A port is reserved from the moment it is chosen, so that two `up`s that start at once never share one.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import SecretStr
 
 from lookalike.data_folder import DataFolder
+from lookalike.errors import Misconfigured
+from lookalike.file_locks import try_lock
 from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
-from lookalike.local.ports import LOOPBACK, Choose
 from lookalike.local.processes import Ports
 from lookalike.settings import Settings
 
-# The ports that everybody knows for Redis and Qdrant, or the next free ones.
+# The well-known ports of Redis and Qdrant; a later one is taken if they are in use.
 FIRST_BROKER_PORT = 6379
 FIRST_STORE_PORT = 6333
+# More taken ports in a row than this have another cause than other programs.
+MAX_TRIES = 200
+LAST_PORT = 65535
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """URLs with their passwords, and the ports among them that are ours."""
+    """URLs with their passwords, and the ports of the servers that are started here."""
 
     redis_url: str
     qdrant_url: str
@@ -26,28 +38,37 @@ class Addresses:
     ports: Ports
 
 
-def choose_addresses(settings: Settings, folder: DataFolder, choose: Choose) -> Addresses:
+class ChoosePort(Protocol):
+    """From a port to the next free one on an address of this machine."""
+
+    def __call__(self, first: int, host: str = LOOPBACK) -> int:
+        """Raises Misconfigured if there is none."""
+
+
+def choose_addresses(settings: Settings, folder: DataFolder, choose_port: ChoosePort) -> Addresses:
     """Takes the servers that are set and chooses ports for the rest."""
     broker, redis_url = None, settings.redis_url
     if redis_url is None:
-        broker = choose(FIRST_BROKER_PORT)
+        broker = choose_port(FIRST_BROKER_PORT)
         redis_url = SecretStr(broker_url_at(folder, broker))
         write_valkey_conf(folder, broker)
     store, qdrant_url = None, settings.qdrant_url
     if qdrant_url is None:
-        store = choose(FIRST_STORE_PORT)
+        store = choose_port(FIRST_STORE_PORT)
         qdrant_url = store_url_at(store)
-    flower = choose(settings.flower_port, settings.flower_host)
+    flower = choose_port(settings.flower_port, settings.flower_host)
     return Addresses(
         redis_url=redis_url.get_secret_value(),
         qdrant_url=qdrant_url,
-        flower_url=f"http://{_visited(settings.flower_host)}:{flower}",
+        flower_url=f"http://{_host_to_visit(settings.flower_host)}:{flower}",
         ports=Ports(broker=broker, store=store, flower=flower),
     )
 
 
-def completed(settings: Settings, folder: DataFolder, addresses: Addresses, library: Path, library_id: str) -> Settings:
-    """The settings as every part gets them: nothing is left to be found or to depend on the working folder."""
+def resolve_settings(
+    settings: Settings, folder: DataFolder, addresses: Addresses, library: Path, library_id: str
+) -> Settings:
+    """The settings as every process gets them: nothing is left to discover or depends on the working folder."""
     ours = {} if addresses.ports.store is None else {"qdrant_api_key": SecretStr(embedded_password(folder))}
     return settings.model_copy(
         update={
@@ -57,20 +78,54 @@ def completed(settings: Settings, folder: DataFolder, addresses: Addresses, libr
             "redis_url": SecretStr(addresses.redis_url),
             "qdrant_url": addresses.qdrant_url,
             "flower_url": addresses.flower_url,
-            "model": _findable(settings.model),
+            "model": _absolute_model(settings.model),
             **ours,
         }
     )
 
 
-def _visited(host: str) -> str:
-    """What a browser on this machine asks for; a server that listens everywhere is found on loopback."""
+@contextmanager
+def reserved_ports(runtime: Path) -> Iterator[ChoosePort]:
+    """Gives a function from a port to the next free one, which stays reserved until the block ends.
+
+    A lock file per port tells other `up`s of this user that it is chosen although nothing listens yet.
+    """
+    with ExitStack() as reserved:
+
+        def choose_port(first: int, host: str = LOOPBACK) -> int:
+            for port in range(first, min(first + MAX_TRIES, LAST_PORT + 1)):
+                with ExitStack() as tried:
+                    lock = tried.enter_context((runtime / f"port-{port}").open("w"))
+                    if try_lock(lock) and _is_port_free(host, port):
+                        reserved.enter_context(tried.pop_all())
+                        return port
+            raise Misconfigured(
+                f"No port from {first} up is free on {host}: end what listens there, or name another address."
+            )
+
+        yield choose_port
+
+
+def _host_to_visit(host: str) -> str:
+    """The host for a browser on this machine; a server that listens on all addresses is reached on loopback."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
         return LOOPBACK
     return f"[{host}]" if ":" in host else host
 
 
-def _findable(model: str) -> str:
+def _absolute_model(model: str) -> str:
     """A model file by its absolute path; the name of a model that ships stays as it is."""
     path = Path(model).expanduser()
     return str(path.absolute()) if path.suffix == ".onnx" or path.parent != Path() else model
+
+
+def _is_port_free(host: str, port: int) -> bool:
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as probe:
+            # As servers do: a port on which only closed connections linger is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError:
+        return False
+    return True

@@ -1,7 +1,7 @@
-"""Whether broker and store run as they were told to. Asked after every start, because one that runs otherwise works.
+"""Whether broker and store run with the configuration that `up` wrote. Checked after every start.
 
-A broker that missed its configuration asks for no password, listens everywhere and keeps nothing, and all the same
-every job gets its answer. Nothing that was written for a server is taken for what the server does.
+A broker that missed its configuration asks for no password, listens on every address and persists nothing, and still
+answers every job. So the server is asked; the file that was written for it proves nothing.
 """
 
 import socket
@@ -17,14 +17,14 @@ from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local.reachable import ANSWER_S
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "-::1"})
-ASKED = ("bind", "appendonly", "maxmemory-policy", "dir")
-# Another name of this machine for itself: who listens on 127.0.0.1 alone is not there, who listens on every
-# address is. (macOS knows only the second.)
-ELSEWHERE = ("127.0.0.2", "::1")
+CHECKED = ("bind", "appendonly", "maxmemory-policy", "dir")
+# Other addresses of this machine: a server that listens on 127.0.0.1 alone does not answer there, one that listens on
+# every address does. (macOS has only the second.)
+OTHER_ADDRESSES = ("127.0.0.2", "::1")
 
 
 def confirm_broker(url: str, folder: DataFolder) -> None:
-    """Asks our own broker what is in force. Raises Misconfigured if it is not what we told it, Unreachable."""
+    """Reads the configuration of our own broker. Raises Misconfigured if it is not the written one, Unreachable."""
     try:
         with Redis.from_url(
             url,
@@ -34,7 +34,7 @@ def confirm_broker(url: str, folder: DataFolder) -> None:
             # The name of a folder need not be UTF-8.
             encoding_errors="surrogateescape",
         ) as redis:
-            found = redis.config_get(*ASKED)
+            found = redis.config_get(*CHECKED)
     except (RedisError, OSError) as error:
         raise Unreachable(f"The broker does not tell how it runs ({error}).") from error
     faults = []
@@ -52,14 +52,14 @@ def confirm_broker(url: str, folder: DataFolder) -> None:
 
 
 def confirm_store(url: str, key: str) -> None:
-    """Whether our own store is on loopback alone, and closed to who has no key. Raises Misconfigured, Unreachable."""
+    """Checks that our own store listens on loopback alone and asks for its key. Raises Misconfigured, Unreachable."""
     faults = []
-    if _lets_in(url, None):
+    if _accepts(url, None):
         faults.append("it asks for no key")
     host, port = urlsplit(url).hostname, urlsplit(url).port
-    for address in ELSEWHERE:
+    for address in OTHER_ADDRESSES:
         shown = f"[{address}]" if ":" in address else address
-        if address != host and _listens(address, port or 0) and _lets_in(f"http://{shown}:{port}", key):
+        if address != host and _listens(address, port or 0) and _accepts(f"http://{shown}:{port}", key):
             faults.append(f"it listens on {address} too")
     _refuse("store", faults)
 
@@ -85,10 +85,10 @@ def _asks_for_password(url: str) -> bool:
     return False
 
 
-def _lets_in(url: str, key: str | None) -> bool:
+def _accepts(url: str, key: str | None) -> bool:
     import httpx  # noqa: PLC0415 (of an extra)
 
-    # By the name that it answers to, whatever the address.
+    # The store refuses other host names.
     headers = {"host": "127.0.0.1"} | ({} if key is None else {"api-key": key})
     try:
         with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
@@ -105,8 +105,8 @@ def _listens(address: str, port: int) -> bool:
         return False
 
 
-def _is_same_folder(told: str, ours: Path) -> bool:
+def _is_same_folder(reported: str, ours: Path) -> bool:
     try:
-        return Path(told).samefile(ours)
+        return Path(reported).samefile(ours)
     except OSError:
         return False

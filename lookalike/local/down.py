@@ -1,4 +1,4 @@
-"""`lookalike down`: asks the running `up` to stop and waits until nothing of it is left."""
+"""`lookalike down`: signals the running `up` to stop and waits until none of its processes is left."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from contextlib import suppress
 from lookalike.data_folder import DataFolder, data_folder
 from lookalike.discovery import find_running
 from lookalike.errors import NotRunning, TimedOut
-from lookalike.file_locks import holder, is_free, wait_free
+from lookalike.file_locks import is_unlocked, lock_holder, wait_unlocked
 from lookalike.settings import Settings
 
 PATIENCE_S = 15.0
@@ -17,12 +17,12 @@ def down(settings: Settings) -> None:
     """Returns when all has stopped. Raises NotRunning, TimedOut if something is still there after PATIENCE_S."""
     running = find_running(settings)
     folder = data_folder(settings) if running is None else DataFolder(running.data)
-    pid = holder(folder.lock)
-    if pid is None and is_free(folder.parts_lock):
+    pid = lock_holder(folder.lock)
+    if pid is None and is_unlocked(folder.parts_lock):
         raise NotRunning(f"Nothing is running on {folder.root}.")
     if pid is not None:
-        # Ours for sure: whoever holds the lock wrote this pid and is alive.
+        # The pid is right: the process that holds the lock wrote it and is alive.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    if not (wait_free(folder.lock, PATIENCE_S) and wait_free(folder.parts_lock, PATIENCE_S)):
+    if not (wait_unlocked(folder.lock, PATIENCE_S) and wait_unlocked(folder.parts_lock, PATIENCE_S)):
         raise TimedOut(f"Not stopped after {PATIENCE_S:g} s: `kill -9 {pid}` ends it, and `lookalike logs` says why.")

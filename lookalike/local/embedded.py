@@ -1,4 +1,4 @@
-"""The two servers that `up` brings along if none is named: where they listen and what Valkey is told."""
+"""The two servers that `up` starts if none is given: their URLs, and the configuration of Valkey."""
 
 import secrets
 import shutil
@@ -12,7 +12,7 @@ PASSWORD_BYTES = 24
 VALKEY_CONF_NAME = "run/valkey.conf"
 # Paths are relative to the data folder, in which all parts run.
 # `save ""`: the append-only file holds everything already, a second copy every few minutes would only write more.
-# `set-proc-title no`: its title would overwrite the environment in /proc, by which people tell whose process it is.
+# `set-proc-title no`: its title would overwrite the environment in /proc, which identifies the process.
 VALKEY_CONF = """\
 bind 127.0.0.1
 port {port}
@@ -24,8 +24,8 @@ save ""
 maxmemory-policy noeviction
 set-proc-title no
 """
-# Valkey's words, and those of edge/store.py.
-SAID_OF_DAMAGE = {
+# Parts of the messages of Valkey and of edge/store.py.
+DAMAGE_MESSAGES = {
     "broker": ("AOF", "append only file"),
     "store": ("cannot be opened", "cannot use the catalogue", "is missing, although there are shards"),
 }
@@ -43,7 +43,7 @@ def valkey_server() -> Path:
 def embedded_password(folder: DataFolder) -> str:
     """The password of the embedded broker and the key of the embedded store, made once.
 
-    The key keeps strangers out, and systems apart whose stores come back on each other's ports.
+    The key keeps other users out, and separates systems whose stores come back on each other's ports.
     """
     if not folder.password.exists():
         write_private(folder.password, secrets.token_hex(PASSWORD_BYTES))
@@ -51,19 +51,19 @@ def embedded_password(folder: DataFolder) -> str:
 
 
 def write_valkey_conf(folder: DataFolder, port: int) -> Path:
-    """Writes what Valkey reads when it starts, its password included."""
+    """Writes the configuration of Valkey, its password included."""
     conf = folder.root / VALKEY_CONF_NAME
     write_private(conf, VALKEY_CONF.format(port=port, password=embedded_password(folder)))
     return conf
 
 
-def is_damaged(part: str, said: str) -> bool:
-    """Whether what broker or store said last is that it cannot read its own files."""
-    return any(words in said for words in SAID_OF_DAMAGE[part])
+def is_damaged(part: str, message: str) -> bool:
+    """Whether a last message of broker or store means that it cannot read its own files."""
+    return any(words in message for words in DAMAGE_MESSAGES[part])
 
 
 def set_aside(folder: DataFolder, part: str) -> None:
-    """Gives broker or store an empty folder. The one it had stays beside it, as PART.damaged, until the next."""
+    """Gives broker or store an empty folder. The old one is kept as PART.damaged until the next."""
     kept = folder.root / part
     aside = kept.with_name(f"{part}.damaged")
     shutil.rmtree(aside, ignore_errors=True)

@@ -34,8 +34,8 @@ class Owned:
     """What a data folder knows of libraries: `root` and `id` of the one it belongs to, none before its first start.
 
     `ids` are all ids that it ever gave to a library, with that library: an index that names one of them is this data
-    folder's own, so that a rebuild may drop it. An id is kept before the store hears of it. So a start that was cut off
-    leaves no index that nobody owns.
+    folder's own, so that a rebuild may drop it. An id is saved before the store gets it. So a start that was cut off
+    leaves no index without an owner.
     """
 
     root: str | None = None
@@ -49,15 +49,15 @@ def owned_by(folder: DataFolder) -> Owned:
         return Owned()
     known = json.loads(folder.identity.read_text("utf-8"))
     root, library_id = known["root"], known["id"]
-    # One that an earlier version wrote knows no others.
+    # A file of an earlier version has no other ids.
     return Owned(root, library_id, known.get("ids", {library_id: root}))
 
 
 def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str | None = None) -> str:
     """The id of this library on this data folder, new if it has none. Raises CollectionMismatch for another.
 
-    With `rebuild` another library is welcome. `given` is an id that somebody names (LOOKALIKE_LIBRARY_ID). It is kept,
-    but does not bind the data folder yet, see `keep_identity`.
+    With `rebuild` another library is allowed. `given` is LOOKALIKE_LIBRARY_ID. The id is saved, but does not bind the
+    data folder yet, see `keep_identity`.
     """
     known = owned_by(folder)
     if known.root is not None and known.root != str(library) and not rebuild:
@@ -74,7 +74,7 @@ def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str 
 
 
 def keep_identity(library: Path, library_id: str, folder: DataFolder) -> None:
-    """Ties the data folder to this library. Once there is an index: a start that failed must not bind anybody."""
+    """Ties the data folder to this library. Once there is an index: a start that failed must bind nothing."""
     _write(folder, Owned(str(library), library_id, {**owned_by(folder).ids, library_id: str(library)}))
 
 
@@ -83,7 +83,7 @@ def _write(folder: DataFolder, owned: Owned) -> None:
 
 
 def _refuse_data_inside(library: Path, data: Path) -> None:
-    """A hidden folder is never walked; any other data folder inside would index and wake itself."""
+    """A hidden folder is never walked; any other data folder inside the library would be indexed and watched."""
     if data == library or (
         data.is_relative_to(library) and not any(part.startswith(".") for part in data.relative_to(library).parts)
     ):

@@ -1,4 +1,4 @@
-"""`lookalike logs`: prints what the parts said, and follows it through rotation."""
+"""`lookalike logs`: prints the logs of the parts, and follows them through rotation."""
 
 import os
 import time
@@ -10,23 +10,23 @@ from typing import IO
 from lookalike.data_folder import DataFolder, data_folder
 from lookalike.discovery import find_running
 from lookalike.errors import Misconfigured, NotRunning
-from lookalike.local.processes import PARTS
+from lookalike.parts import PART_NAMES
 from lookalike.settings import Settings
 
 LAST_LINES = 100
 FOLLOW_EVERY_S = 0.25
-# What has a log besides the parts: the check before they start, and supervisord.
+# Logs of other programs: the check before the application starts, and supervisord.
 ALSO = ("prepare", "supervisor")
 
 
 def logs(
     settings: Settings, part: str | None = None, *, follow: bool = False, say: Callable[[str], object] = print
 ) -> None:
-    """Says the last lines of one part or all; with `follow`, until Ctrl-C, what comes after them as well.
+    """Prints the last lines of one part or all; with `follow`, new lines as well until Ctrl-C.
 
-    Raises Misconfigured for a part that does not exist, NotRunning if nothing ever ran on the data folder.
+    Raises Misconfigured for a part that does not exist, NotRunning if there is no log.
     """
-    names = (*PARTS, *ALSO)
+    names = (*PART_NAMES, *ALSO)
     if part is not None and part not in names:
         raise Misconfigured(f"There is no part {part!r}: choose one of {', '.join(names)}.")
     running = find_running(settings)
@@ -36,17 +36,17 @@ def logs(
         raise NotRunning(f"There are no logs in {folder.logs}: nothing ran yet. Start with `lookalike up FOLDER`.")
     width = max(len(name) for name in tails)
 
-    def tell(name: str, lines: Iterable[str]) -> None:
+    def say_lines(name: str, lines: Iterable[str]) -> None:
         for line in lines:
             say(line if part is not None else f"{name:{width}} | {line}")
 
     try:
         for name, tail in tails.items():
-            tell(name, tail.last(LAST_LINES))
+            say_lines(name, tail.last(LAST_LINES))
         while follow:
             time.sleep(FOLLOW_EVERY_S)
             for name, tail in tails.items():
-                tell(name, tail.news())
+                say_lines(name, tail.read_new())
     except KeyboardInterrupt:
         return
     finally:
@@ -63,23 +63,23 @@ class Tail:
         self._begun = ""
 
     def last(self, count: int) -> list[str]:
-        """The last lines that are there now."""
-        return list(deque(self.news(), maxlen=count))
+        """The last lines."""
+        return list(deque(self.read_new(), maxlen=count))
 
-    def news(self) -> Iterator[str]:
-        """The whole lines that came since the last look."""
+    def read_new(self) -> Iterator[str]:
+        """The whole lines since the last call."""
         while True:
             if self._stream is None and not self._open():
                 return
             yield from self._lines()
             if not self._was_rotated():
                 return
-            # What came between the last look and the renaming.
+            # Lines that were written between the last read and the renaming.
             yield from self._lines()
             self.close()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -104,5 +104,5 @@ class Tail:
         try:
             return os.stat(self.path).st_ino != os.fstat(self._stream.fileno()).st_ino  # noqa: PTH116
         except FileNotFoundError:
-            # Between renaming and the new file: what we have stays open.
+            # Between renaming and the new file: the old one stays open.
             return False

@@ -1,22 +1,23 @@
-"""What must hold before anything is started: extras, servers that are given, and nobody else on the data folder."""
+"""What must hold before anything is started: extras, the given servers, and no other `up` on the data folder."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import chain
 
 from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import Held, hold, holder, is_free
+from lookalike.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder
 from lookalike.local.reachable import require_broker, require_store
-from lookalike.local.supervisor import answers
+from lookalike.local.supervisor import is_listening
+from lookalike.parts import EXTRAS, OPTIONAL, is_installed, packages_of
 from lookalike.settings import Settings
 
-# Of a broker or store that somebody else runs, and may be starting.
+# For a broker or store that is given and may be starting.
 PATIENCE_S = 4.0
 LEFTOVERS_S = 15.0
-LOOK_AGAIN_S = 0.1
-NEEDED = ("supervisor", "flower", "watchdog", "onnxruntime", "qdrant_client", "qdrant_edge", "uvicorn")
+POLL_S = 0.1
 
 
 def need_locks() -> None:
@@ -28,9 +29,15 @@ def need_locks() -> None:
         )
 
 
-def need_extras(needed: tuple[str, ...] = NEEDED) -> None:
-    """Raises Misconfigured if a part could not even be started."""
-    missing = [name for name in needed if find_spec(name) is None]
+def needed_packages() -> list[str]:
+    """The packages of all extras that a part needs, each once."""
+    every = dict.fromkeys(chain.from_iterable(map(packages_of, EXTRAS)))
+    return [package for package in every if package not in OPTIONAL]
+
+
+def need_extras(packages: Iterable[str] | None = None) -> None:
+    """Raises Misconfigured if a package that a part needs is not installed."""
+    missing = [name for name in (needed_packages() if packages is None else packages) if not is_installed(name)]
     if missing:
         raise Misconfigured(f"Not installed: {', '.join(missing)}. Run pip install 'lookalike[all]'.")
 
@@ -45,27 +52,27 @@ def need_given_servers(settings: Settings) -> None:
 
 
 @contextmanager
-def alone(folder: DataFolder) -> Iterator[None]:
-    """Nobody else may start on this data folder until the block ends. Raises Misconfigured if somebody did."""
+def only_up_on(folder: DataFolder) -> Iterator[None]:
+    """Holds the lock of the data folder until the block ends. Raises Misconfigured if another `up` holds it."""
     try:
-        with hold(folder.lock):
+        with hold_lock(folder.lock):
             yield
-    except Held:
+    except LockHeld:
         raise Misconfigured(
-            f"lookalike already runs on {folder.root} (pid {holder(folder.lock)}): "
+            f"lookalike already runs on {folder.root} (pid {lock_holder(folder.lock)}): "
             "stop it with `lookalike down`, or name another folder with --data."
         ) from None
 
 
 def wait_for_leftovers(folder: DataFolder, wait: Callable[[float], bool]) -> bool:
-    """Waits until nothing of an earlier `up` is left; False if `wait` said that somebody asks to stop.
+    """Waits until nothing of an earlier `up` is left; False if `wait` reports a stop request.
 
     After kill -9 of an `up` its parts take a moment to end, and two brokers must never share a folder.
     Raises Misconfigured if they do not end.
     """
     until = time.monotonic() + LEFTOVERS_S
-    while not is_free(folder.parts_lock) or answers(folder):
-        if wait(LOOK_AGAIN_S):
+    while not is_unlocked(folder.parts_lock) or is_listening(folder):
+        if wait(POLL_S):
             return False
         if time.monotonic() > until:
             raise Misconfigured(

@@ -1,20 +1,46 @@
-"""The parts of one machine: which programs run, with what, and in which order they stop. Starts nothing itself."""
+"""The processes of one machine: which programs run, with which arguments and environment. Starts nothing itself."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import SecretStr
 
 from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
-from lookalike.service_paths import python_module
+from lookalike.process_guard import GUARDIAN
+from lookalike.service_paths import python_module, service_environment
 from lookalike.settings import Settings, variable_of
 
-# Broker and store are the ground that the others stand on: first to start, last to stop.
-Stage = Literal["ground", "work"]
-PARTS = ("broker", "store", "ingest", "search", "producer", "flower")
-# Left alone, Flower saves only when it is stopped, and 100,000 tasks. Saving 10,000 takes 0.7 s, during which its
+# The backing services, broker and store, are first to start and last to stop.
+Stage = Literal["backing", "app"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+# By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
+# Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.
+MISLEADING = (
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_READ_URL",
+    "CELERY_BROKER_WRITE_URL",
+    "CELERY_RESULT_BACKEND",
+    "FLOWER_BASIC_AUTH",
+    "FLOWER_UNAUTHENTICATED_API",
+)
+# Set for another program: each can end a process at its first warning, hold it at a prompt, or fill its log.
+OTHERS_PYTHON = (
+    "PYTHONDEVMODE",
+    "PYTHONINSPECT",
+    "PYTHONIOENCODING",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONSTARTUP",
+    "PYTHONTRACEMALLOC",
+    "PYTHONVERBOSE",
+    "PYTHONWARNINGS",
+)
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -25,50 +51,75 @@ class ProcessSpec:
     stage: Stage
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    # File in the data folder that it reads as its standard input.
+    # File in the data folder that becomes its standard input.
     standard_input: str | None = None
-    # False where the program's main process ends its children itself, and they must not hear the signal.
-    tell_children: bool = True
+    # False where the main process ends its children itself, and they must not get the signal.
+    signals_children: bool = True
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the parts listen on this machine; None for a server that somebody else runs."""
+    """Where the servers of this machine listen; None for one that runs elsewhere."""
 
     broker: int | None
     store: int | None
     flower: int
 
 
-def parts_of(settings: Settings, ports: Ports) -> list[ProcessSpec]:
-    """All parts. Raises Misconfigured if the broker's program is not installed."""
-    parts = []
+def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
+    """All processes, in the order of `lookalike.parts`. Raises Misconfigured if the broker is not installed."""
+    specs = []
     if ports.broker is not None:
-        # By standard input: Valkey takes the name of a file for a pattern, that of the data folder included, and runs
-        # on its defaults (no password, every address, nothing kept) if the pattern finds nothing.
-        parts.append(ProcessSpec("broker", "ground", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
+        # By standard input: Valkey takes a file name for a pattern, that of the data folder included, and runs on its
+        # defaults (no password, every address, no persistence) if the pattern matches nothing.
+        specs.append(ProcessSpec("broker", "backing", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
         store = python_module("edge", "--data", "store", *address, "--hnsw-threshold", str(settings.hnsw_threshold))
-        parts.append(ProcessSpec("store", "ground", store))
+        specs.append(ProcessSpec("store", "backing", store))
     names = settings.names
     return [
-        *parts,
+        *specs,
         _worker("ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.processes),
         _worker("search", settings, names.search, processes=1),
-        ProcessSpec("producer", "work", python_module("producer")),
-        ProcessSpec("flower", "work", _flower(settings, ports.flower)),
+        ProcessSpec("producer", "app", python_module("producer")),
+        ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
     ]
 
 
 def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = ()) -> list[str]:
     """Checks the model and makes or checks the collection, once broker and store answer.
 
-    `former_ids` are those of libraries whose index a rebuild may drop besides this one's.
+    `former_ids` are those of other libraries whose index a rebuild may drop.
     """
-    # One word: an id that somebody named may begin with a dash.
+    # One word each: an id that a user chose may begin with a dash.
     former = (f"--former-id={library_id}" for library_id in former_ids)
     return python_module("worker.prepare", *(["--rebuild"] if rebuild else []), *former)
+
+
+def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of all processes: every setting as `up` read it, without variables that would mislead them.
+
+    Secrets are passed here and never in argv, which every user of the machine can read.
+    """
+    kept = {name: value for name, value in inherited.items() if name not in (*MISLEADING, *OTHERS_PYTHON)}
+    return {
+        **service_environment(kept),
+        **_settings_variables(settings),
+        **_flower_variables(settings),
+        **_store_variables(settings),
+        GUARDIAN: str(os.getpid()),
+        # One process per core computes already; threads of its libraries would compete for the cores.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        # HTTP_PROXY must not apply to requests within this machine.
+        "NO_PROXY": _with_loopback(kept.get("NO_PROXY", "")),
+        "no_proxy": _with_loopback(kept.get("no_proxy", "")),
+        "PYTHONUNBUFFERED": "1",
+        # Nothing is imported from the working folder, which is the data folder.
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUTF8": "1",
+    }
 
 
 def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> ProcessSpec:
@@ -78,18 +129,49 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pr
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    # Ingest takes every core, so it steps back for searches: a tenth of their weight where both want one, and a pause
-    # where they would share one (worker/search_priority.py). Paths are relative, parts run in the data folder.
-    first = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
+    # Ingest takes every core, so it yields to searches: a tenth of their weight where both want a core, and a pause
+    # where they would share one (worker/search_priority.py). Paths are relative to the data folder.
+    lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     command = ["nice", "-n", "10", *celery] if slot == "ingest" else celery
-    # SIGTERM finishes what is in work, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. What
-    # takes longer is killed, and done when it runs again.
-    return ProcessSpec(slot, "work", command, first, tell_children=False)
+    # SIGTERM lets the running task finish, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. A task
+    # that takes longer is killed, and redelivered after the next start.
+    return ProcessSpec(slot, "app", command, lock, signals_children=False)
 
 
-def _flower(settings: Settings, port: int) -> list[str]:
+def _flower_command(settings: Settings, port: int) -> list[str]:
     return python_module(
         *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
     )
+
+
+def _settings_variables(settings: Settings) -> dict[str, str]:
+    values = {variable_of(name): getattr(settings, name) for name in type(settings).model_fields}
+    return {variable: _as_text(value) for variable, value in values.items() if value is not None}
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return ",".join(value)
+        case Path():
+            return os.fspath(value)
+        case _:
+            return str(value)
+
+
+def _flower_variables(settings: Settings) -> dict[str, str]:
+    return {} if settings.flower_auth is None else {"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()}
+
+
+def _store_variables(settings: Settings) -> dict[str, str]:
+    """The key under the name that Qdrant reads."""
+    key = settings.qdrant_api_key
+    return {} if key is None else {"QDRANT__SERVICE__API_KEY": key.get_secret_value()}
+
+
+def _with_loopback(known: str) -> str:
+    return ",".join(filter(None, (known, *LOOPBACK_NAMES)))

@@ -1,4 +1,4 @@
-"""Whether a broker or a store answers at a URL, asked once or with patience. Changes nothing there."""
+"""Whether a broker or a store answers at a URL, asked once or until it does. Changes nothing there."""
 
 import os
 import time
@@ -13,17 +13,17 @@ from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.store_access import store_access
 
 ANSWER_S = 2.0
-LOOK_AGAIN_S = 0.1
+POLL_S = 0.1
 
 
 def require_broker(url: str, *, patience_s: float) -> None:
     """Returns when the broker answers. Raises Unreachable after `patience_s`, Misconfigured if waiting cannot help."""
-    _insist(lambda: ask_broker(url), patience_s)
+    _retry(lambda: ask_broker(url), patience_s)
 
 
 def require_store(url: str, key: str | None, *, patience_s: float) -> None:
     """Returns when the store answers. Raises Unreachable after `patience_s`, Misconfigured if waiting cannot help."""
-    _insist(lambda: ask_store(url, key), patience_s)
+    _retry(lambda: ask_store(url, key), patience_s)
 
 
 def ask_broker(url: str) -> None:
@@ -39,15 +39,15 @@ def ask_broker(url: str) -> None:
         raise Misconfigured(f"The broker at {shown} refuses the password ({error}): correct REDIS_URL.") from error
     except (RedisError, OSError) as error:
         raise Unreachable(
-            f"The broker at {shown} does not answer ({_short(error)}): start it, or unset REDIS_URL to get one here."
+            f"The broker at {shown} does not answer ({_reason(error)}): start it, or unset REDIS_URL to get one here."
         ) from error
     finally:
         redis.close()
 
 
 def ask_store(url: str, key: str | None) -> None:
-    """Asks the store once, for something that needs the key if it wants one. Raises Unreachable, Misconfigured."""
-    # Of qdrant-client; a client that only searches has neither and asks no store.
+    """Sends the store one request that needs its key, if it has one. Raises Unreachable, Misconfigured."""
+    # Of an extra; a client alone has no httpx and sends the store nothing.
     import httpx  # noqa: PLC0415
 
     access = store_access(url, os.environ)
@@ -56,7 +56,7 @@ def ask_store(url: str, key: str | None) -> None:
         with httpx.Client(timeout=ANSWER_S, **access.http_arguments()) as client:
             answer = client.get(access.url + "/collections", headers={} if key is None else {"api-key": key})
     except (httpx.HTTPError, OSError, ValueError) as error:
-        reason = _short(error)
+        reason = _reason(error)
         if access.proxy is not None:
             reason += f", through the proxy {without_secret(access.proxy)} that the environment names"
     else:
@@ -71,9 +71,9 @@ def ask_store(url: str, key: str | None) -> None:
 
 
 def ask_own_store(url: str, key: str) -> None:
-    """Asks a store that was started here. Raises Unreachable, and Misconfigured if somebody else's answers there.
+    """Asks a store that was started here. Raises Unreachable, and Misconfigured if another server answers there.
 
-    Ours takes its key and nothing else; a store without one would take any.
+    Our store accepts its own key only; a store without a key would accept any.
     """
     ask_store(url, key)
     try:
@@ -83,7 +83,7 @@ def ask_own_store(url: str, key: str) -> None:
     raise Misconfigured(f"The store at {url} is not ours: it asks for no key.")
 
 
-def _insist(ask: Callable[[], None], patience_s: float) -> None:
+def _retry(ask: Callable[[], None], patience_s: float) -> None:
     until = time.monotonic() + patience_s
     while True:
         try:
@@ -93,13 +93,13 @@ def _insist(ask: Callable[[], None], patience_s: float) -> None:
         except LookalikeError:
             if time.monotonic() > until:
                 raise
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(POLL_S)
         else:
             return
 
 
-def _short(error: BaseException) -> str:
-    """What the system said: libraries wrap it in sentences with numbers and the address once more."""
+def _reason(error: BaseException) -> str:
+    """The message of the operating system, without the sentences that libraries wrap it in."""
     reason: BaseException = error
     while not (isinstance(reason, OSError) and reason.strerror) and (inner := reason.__cause__ or reason.__context__):
         reason = inner

@@ -1,6 +1,7 @@
-"""The keeper: one supervisord per data folder, which keeps the parts alive and stops them in order."""
+"""Runs one supervisord per data folder: it restarts processes that end and stops all of them in order."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,47 +15,94 @@ from xmlrpc.client import Fault, ServerProxy
 
 from lookalike.data_folder import DataFolder, open_private, write_private
 from lookalike.errors import Misconfigured
-from lookalike.local.processes import ProcessSpec
-from lookalike.local.supervisor_conf import supervisor_conf
-from lookalike.process_guard import guarded_command
+from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
+from lookalike.local.processes import STAGES, ProcessSpec, Stage
+from lookalike.process_guard import NONE, guarded_command
 from lookalike.runtime_dir import socket_of
 from lookalike.service_paths import python_module
 
-# This ends it all, whatever supervisord is waiting for.
+# The time for an orderly stop of everything, supervisord included; afterwards it is killed.
 STOP_S = 9.0
 STARTED_S = 10.0
-LOOK_AGAIN_S = 0.05
+POLL_S = 0.05
+# Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Together these two stay below STOP_S.
+STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5}
 # States in supervisord's documentation.
 HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
 
+CONF = """\
+[supervisord]
+nodaemon=true
+silent=true
+logfile=logs/supervisor.log
+logfile_maxbytes=5MB
+logfile_backups=3
+pidfile=run/supervisor.pid
+minfds={files}
+minprocs={processes}
+
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+# The group with the highest number stops first.
+[group:backing]
+programs={backing}
+priority=10
+
+[group:app]
+programs={app}
+priority=20
+"""
+# startretries: supervisord never gives up; it waits one second longer after each failed start.
+PROGRAM = """
+[program:{name}]
+command={command}
+environment={environment}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000000000
+stopasgroup={signals_children}
+killasgroup=true
+stopwaitsecs={stop_s}
+redirect_stderr=true
+stdout_logfile=logs/{name}.log
+stdout_logfile_maxbytes=5MB
+stdout_logfile_backups=3
+"""
+
 
 class ProcessState(NamedTuple):
-    """A part: the Unix time of its last start, 0 before the first, and whether what was started then has ended."""
+    """A process: the Unix time of its last start (0 before the first), and whether that run has ended."""
 
     started_at: int
     has_ended: bool
 
 
 class Supervisor:
-    """A supervisord that was started by us and ends with us."""
+    """A supervisord that is started here and ends with its starter."""
 
-    def __init__(self, folder: DataFolder, parts: Iterable[ProcessSpec], environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: DataFolder, specs: Iterable[ProcessSpec], environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._socket = socket_of(folder)
-        self._parts = list(parts)
+        self._specs = list(specs)
         self._environment = environment
         self._server = _server_at(self._socket)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts supervisord, anew if it ended; it starts no part yet. Raises Misconfigured if it does not come up."""
-        # It keeps its connection, which was one to the supervisord before.
+        """Starts supervisord, again if it ended; it starts no process yet. Raises Misconfigured if it fails."""
+        # The proxy keeps its connection, which may lead to the supervisord that ended.
         self._server("close")()
-        said = self._folder.run / "supervisord.out"
-        write_private(self._folder.run / "supervisord.conf", supervisor_conf(self._folder, self._parts))
+        log = self._folder.run / "supervisord.out"
+        write_private(self._folder.run / "supervisord.conf", supervisor_conf(self._folder, self._specs))
         program = python_module("supervisor.supervisord", "--nodaemon", "--configuration", "run/supervisord.conf")
-        with open_private(said) as output:
-            # A session of its own: Ctrl-C in the terminal is for `up`, which stops the parts in their order.
+        with open_private(log) as output:
+            # A session of its own: Ctrl-C in the terminal is for `up`, which stops the processes in their order.
             self._process = subprocess.Popen(
                 guarded_command(signal.SIGTERM, program),
                 cwd=self._folder.root,
@@ -66,25 +114,25 @@ class Supervisor:
                 umask=0o077,
             )
         until = time.monotonic() + STARTED_S
-        while not answers(self._folder):
+        while not is_listening(self._folder):
             if self._process.poll() is not None or time.monotonic() > until:
-                lines = said.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+                lines = log.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
                 raise Misconfigured(f"The supervisor does not start: {lines[-1]} (see {self._folder.logs}).")
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(POLL_S)
 
-    def start_parts(self, stage: str) -> None:
-        """Starts the parts of a stage, without waiting for them. Raises Misconfigured if the supervisor has ended."""
+    def start_stage(self, stage: Stage) -> None:
+        """Starts the processes of a stage without waiting for them. Raises Misconfigured if supervisord has ended."""
         try:
-            for part in self._parts:
-                if part.stage == stage:
-                    _calls(self._server).startProcess(f"{stage}:{part.name}", False)
+            for spec in self._specs:
+                if spec.stage == stage:
+                    _calls(self._server).startProcess(f"{stage}:{spec.name}", False)
         except (OSError, HTTPException) as error:
             raise Misconfigured(
                 f"The supervisor ended while it started the parts ({error}): see `lookalike logs supervisor`."
             ) from error
 
-    def seen(self) -> dict[str, ProcessState]:
-        """Each part as supervisord sees it; empty when supervisord does not answer."""
+    def process_states(self) -> dict[str, ProcessState]:
+        """The state of each process, by its name; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
             every = _calls(self._server).getAllProcessInfo()
             return {known["name"]: ProcessState(known["start"], known["statename"] in HAS_ENDED) for known in every}
@@ -95,21 +143,21 @@ class Supervisor:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Stops work, then ground, then supervisord: asked first, killed after STOP_S."""
+        """Stops the application, then its backing services, then supervisord; kills supervisord after STOP_S."""
         if self._process is None:
             return
         self._process.terminate()
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            # The kernel kills the parts when supervisord dies.
+            # The kernel kills the processes when supervisord dies.
             self._process.kill()
             self._process.wait()
         self._server("close")()
         self._socket.unlink(missing_ok=True)
 
 
-def answers(folder: DataFolder) -> bool:
+def is_listening(folder: DataFolder) -> bool:
     """Whether a supervisord of this data folder listens."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
@@ -119,8 +167,45 @@ def answers(folder: DataFolder) -> bool:
     return True
 
 
+def supervisor_conf(folder: DataFolder, specs: Iterable[ProcessSpec]) -> str:
+    """The configuration of supervisord, without secrets.
+
+    Raises Misconfigured if the socket has to lie in a temporary folder whose name supervisord cannot parse.
+    """
+    specs = list(specs)
+    # Relative wherever possible: supervisord runs in the data folder, whose name may contain what it expands.
+    path = socket_of(folder)
+    inside = str(path.relative_to(folder.root) if path.is_relative_to(folder.root) else path).replace("%", "%%")
+    if not re.fullmatch(r"[^\s;#\udc80-\udcff]+", inside):
+        raise Misconfigured(
+            f"The name of {path.parent} cannot be told to supervisord: set TMPDIR to a folder whose name has neither "
+            "blanks nor # nor ;, or name a data folder with a shorter path."
+        )
+    stages = {stage: ",".join(spec.name for spec in specs if spec.stage == stage) for stage in STAGES}
+    limits = {"files": at_most(FILES, files_limit()), "processes": at_most(PROCESSES, processes_limit())}
+    return CONF.format(socket=inside, **limits, **stages) + "".join(map(_program, specs))
+
+
+def _program(spec: ProcessSpec) -> str:
+    guarded = guarded_command(
+        signal.SIGKILL, spec.command, lock="parts.lock", standard_input=spec.standard_input or NONE
+    )
+    return PROGRAM.format(
+        name=spec.name,
+        command=" ".join(_escape_word(word) for word in guarded),
+        environment=",".join(f'{name}="{value}"' for name, value in spec.environment.items()),
+        signals_children=str(spec.signals_children).lower(),
+        stop_s=STOP_STAGE_S[spec.stage],
+    )
+
+
+def _escape_word(word: str) -> str:
+    """A word of a command: supervisord splits like a shell, expands % and takes " ;" and " #" for comments."""
+    return re.sub(r"([^\w@+=:,./-])", r"\\\1", word).replace("%", "%%")
+
+
 class _Calls(Protocol):
-    """What we call over supervisord's XML-RPC; its documentation has the meanings."""
+    """The calls of supervisord's XML-RPC interface that are used here; its documentation has the meanings."""
 
     def startProcess(self, name: str, wait: bool) -> bool: ...  # noqa: FBT001, N802
     def getAllProcessInfo(self) -> list[dict[str, Any]]: ...  # noqa: N802

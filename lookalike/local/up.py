@@ -1,4 +1,4 @@
-"""`lookalike up`: checks, starts, shows and stops everything on this machine. Joins the modules beside it."""
+"""`lookalike up`: checks, starts, shows and stops everything on this machine. Wires this folder's modules."""
 
 import os
 import time
@@ -9,34 +9,30 @@ from pathlib import Path
 from rich.console import Console
 
 from lookalike.connections import Connections
-from lookalike.data_folder import data_folder, make
+from lookalike.data_folder import data_folder, make_data_folder
 from lookalike.discovery import RunningSystem, publish, retract
-from lookalike.local.addresses import choose_addresses, completed
-from lookalike.local.console import LiveConsole, RestartCounter, Status, live_line
-from lookalike.local.disk_space import CrashLimit, need_space
-from lookalike.local.environment import environment_of
+from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
+from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
-from lookalike.local.ports import reserved_ports
-from lookalike.local.preflight import alone, need_extras, need_given_servers, need_locks, wait_for_leftovers
-from lookalike.local.process_limits import files_limit, need_files
-from lookalike.local.processes import Ports, ProcessSpec, parts_of, prepare_command
+from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
+from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
+from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
 from lookalike.local.startup import Plan, RestartCheck, start_all
-from lookalike.local.status_poller import polled
 from lookalike.local.stop_signals import StopRequest, stop_on_signals
 from lookalike.local.supervisor import Supervisor
 from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
-from lookalike.status import read_status
+from lookalike.status import Status, read_status
 
 SHOW_EVERY_S = 0.5
 
 AskStatus = Callable[[Settings], Callable[[], Status]]
-"""From the settings to the question that is asked again and again; a LookalikeError means "not now"."""
-MakeParts = Callable[[Settings, Ports], Sequence[ProcessSpec]]
+"""From the settings to the function that is polled; a LookalikeError means "not now"."""
+MakeSpecs = Callable[[Settings, Ports], Sequence[ProcessSpec]]
 
 
 def status_of(settings: Settings) -> Callable[[], Status]:
-    """What `lookalike status` asks."""
+    """Reads what `lookalike status` shows."""
     opened = Connections(settings)
     return lambda: read_status(settings, opened.telemetry, opened.transport)
 
@@ -48,13 +44,13 @@ def up(
     rebuild: bool = False,
     console: Console | None = None,
     ask_status: AskStatus = status_of,
-    make_parts: MakeParts = parts_of,
+    make_specs: MakeSpecs = process_specs,
     prepare: Sequence[str] | None = None,
 ) -> None:
     """Runs everything until Ctrl-C, SIGTERM, SIGHUP or `lookalike down`; returns when nothing is left.
 
-    `ask_status` feeds the live line; `make_parts` and `prepare` say which programs run. Call it in the main thread:
-    it takes those signals over, and the kernel ends the parts when the thread that started them ends.
+    `ask_status` feeds the live line; `make_specs` and `prepare` choose the programs. Call it in the main thread:
+    it handles those signals, and the kernel ends the processes when the thread that started them ends.
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
     need_locks()
@@ -62,18 +58,18 @@ def up(
     need_files(files_limit())
     folder = data_folder(settings)
     root = usable_library(library, folder)
-    make(folder)
+    make_data_folder(folder)
     need_space(folder)
-    with stop_on_signals() as stop, alone(folder):
+    with stop_on_signals() as stop, only_up_on(folder):
         if not wait_for_leftovers(folder, stop.wait):
             return
         retract(folder)
         need_given_servers(settings)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
-        with reserved_ports(runtime_folder()) as choose:
-            addresses = choose_addresses(settings, folder, choose)
-            whole = completed(settings, folder, addresses, root, identity)
+        with reserved_ports(runtime_folder()) as choose_port:
+            addresses = choose_addresses(settings, folder, choose_port)
+            whole = resolve_settings(settings, folder, addresses, root, identity)
             running = RunningSystem(
                 pid=os.getpid(),
                 data=folder.root,
@@ -89,33 +85,33 @@ def up(
                 extensions=whole.extensions,
                 ignore=whole.ignore,
             )
-            again = prepare_command(rebuild=False, former_ids=former_ids) if prepare is None else prepare
-            anew = prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare
+            later = prepare_command(rebuild=False, former_ids=former_ids) if prepare is None else prepare
+            first = prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare
             plan = Plan(
                 folder,
                 addresses,
-                parts=make_parts(whole, addresses.ports),
-                prepare=anew,
-                environment=environment_of(whole, os.environ),
+                specs=make_specs(whole, addresses.ports),
+                prepare=first,
+                environment=process_environment(whole, os.environ),
                 rebuild=rebuild,
             )
-            supervisor = Supervisor(folder, plan.parts, plan.environment)
-            ends = CrashLimit()
+            supervisor = Supervisor(folder, plan.specs, plan.environment)
+            crashes = CrashLimit()
             try:
                 with LiveConsole(console or Console()) as screen:
                     while start_all(supervisor, plan, stop.wait, screen.show):
                         keep_identity(root, identity, folder)
                         publish(folder, running)
-                        restarts = RestartCheck(plan.own_servers(), supervisor.seen())
+                        restarts = RestartCheck(plan.own_servers(), supervisor.process_states())
                         _show(supervisor, screen, running, ask_status(whole), stop, restarts=restarts)
-                        if stop.asked:
+                        if stop.requested:
                             break
-                        # Killed, most likely; the kernel ended all parts with it.
-                        ends.add(time.monotonic(), folder)
+                        # It was killed, most likely; the kernel ended all parts with it.
+                        crashes.record_crash(time.monotonic(), folder)
                         screen.say("The supervisor ended, and is started again with all parts.")
                         if not wait_for_leftovers(folder, stop.wait):
                             break
-                        plan = replace(plan, prepare=again, rebuild=False)
+                        plan = replace(plan, prepare=later, rebuild=False)
             finally:
                 supervisor.stop()
                 retract(folder)
@@ -130,7 +126,7 @@ def _show(
     *,
     restarts: RestartCheck,
 ) -> None:
-    """Returns when somebody asks to stop, or when the supervisor has ended. Raises Misconfigured, see Restarts."""
+    """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")
@@ -140,8 +136,8 @@ def _show(
         while not stop.wait(SHOW_EVERY_S):
             if not supervisor.is_alive():
                 return
-            every = supervisor.seen()
-            for part, seen in every.items():
-                starts.saw(part, seen.started_at)
-            restarts.look(every)
+            states = supervisor.process_states()
+            for part, state in states.items():
+                starts.record_start(part, state.started_at)
+            restarts.check(states)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.data_folder import DataFolder, make
+from lookalike.data_folder import DataFolder, make_data_folder
 from lookalike.discovery import RunningSystem, running_on
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,5 +126,5 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
     folder = DataFolder(tmp_path / "data")
-    make(folder)
+    make_data_folder(folder)
     return folder

@@ -1,6 +1,6 @@
 """What stands in for a service: `child` has a child, `stubborn` ignores SIGTERM, `dying` ends at once.
 
-`store PORT` answers whoever brings the key, as a store does; `store PORT open` answers everybody.
+`store PORT` answers requests that have the key, as a store does; `store PORT open` answers all.
 
 The child ties itself to its parent, as the children of the workers do.
 """
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 # By its path: the package around it would take a second to import.
-GUARDED = Path(__file__).parents[2] / "lookalike" / "local" / "guarded.py"
+GUARDED = Path(__file__).parents[2] / "lookalike" / "process_guard.py"
 
 kind = sys.argv[1]
 if kind == "child":

@@ -7,38 +7,28 @@ See small_program.py for the stand-ins.
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.errors import LookalikeError
-from lookalike.local.processes import Ports, ProcessSpec, parts_of
+from lookalike.local.processes import Ports, ProcessSpec, process_specs
 from lookalike.local.up import up
 from lookalike.settings import Settings, read_settings
+from tests.support.status import a_status
 
 PROGRAM = str(Path(__file__).with_name("small_program.py"))
 
 
-@dataclass(frozen=True)
-class Numbers:
-    discovered: int = 3
-    indexed: int | None = 2
-    rejected: int | None = 1
-    rate_per_s: float = 85.0
-    eta_s: float | None = 1.0
-    warning: str | None = None
-
-
-def small_parts(
+def small_specs(
     settings: Settings, ports: Ports, real: set[str], kind_of_search: str, store: list[str]
 ) -> list[ProcessSpec]:
-    parts = [part for part in parts_of(settings, ports) if part.name in real]
+    specs = [spec for spec in process_specs(settings, ports) if spec.name in real]
     if ports.store is not None:
-        parts.append(ProcessSpec("store", "ground", [sys.executable, PROGRAM, "store", str(ports.store), *store]))
-    return [*parts, small_part("ingest", "child"), small_part("search", kind_of_search)]
+        specs.append(ProcessSpec("store", "backing", [sys.executable, PROGRAM, "store", str(ports.store), *store]))
+    return [*specs, small_spec("ingest", "child"), small_spec("search", kind_of_search)]
 
 
-def small_part(name: str, kind: str) -> ProcessSpec:
-    return ProcessSpec(name, "work", [sys.executable, PROGRAM, kind])
+def small_spec(name: str, kind: str) -> ProcessSpec:
+    return ProcessSpec(name, "app", [sys.executable, PROGRAM, kind])
 
 
 def main() -> int:
@@ -49,15 +39,15 @@ def main() -> int:
     parser.add_argument("--prepare", default="pass")
     parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
     parser.add_argument("--search", default="sleeper", help="which small program is the part `search`")
-    parser.add_argument("--store", action="append", default=[], help="`open` if it shall ask for no key")
+    parser.add_argument("--store", action="append", default=[], help="`open` if it is to ask for no key")
     given = parser.parse_args()
     try:
         up(
             read_settings(data=given.data),
             given.library,
             rebuild=given.rebuild,
-            ask_status=lambda _: Numbers,
-            make_parts=lambda settings, ports: small_parts(
+            ask_status=lambda _: lambda: a_status(discovered=3, indexed=2, rejected=1, rate_per_s=85.0, eta_s=1.0),
+            make_specs=lambda settings, ports: small_specs(
                 settings, ports, {"broker", *given.also}, given.search, given.store
             ),
             prepare=[sys.executable, "-c", given.prepare],

@@ -1,67 +1,69 @@
 """The live line: what it says, and when it is said again."""
 
 import io
-from dataclasses import dataclass, replace
+import threading
 
 import pytest
 from rich.console import Console
 
-from lookalike.local.console import LiveConsole, RestartCounter, duration, live_line
+from lookalike.errors import TimedOut
+from lookalike.local.console import LiveConsole, RestartCounter, format_duration, live_line, next_pause_s, polled
+from tests.local.conftest import wait_until
+from tests.support.status import a_status
 
 FLOWER = "http://127.0.0.1:5555"
 
 
-@dataclass(frozen=True)
-class Numbers:
-    discovered: int = 713
-    indexed: int | None = 640
-    rejected: int | None = 0
-    rate_per_s: float = 85.04
-    eta_s: float | None = 0.9
-    warning: str | None = None
-
-
 def test_the_line_has_counts_rate_eta_and_flower() -> None:
-    assert live_line(Numbers(), FLOWER, []) == (
+    assert live_line(a_status(), FLOWER, []) == (
         "discovered 713 · indexed 640 · rejected 0 · 85/s · ETA 1 s · Flower http://127.0.0.1:5555"
     )
 
 
 def test_with_nothing_left_there_is_no_rate_to_watch() -> None:
-    done = replace(Numbers(), indexed=713, eta_s=0.0)
+    done = a_status(indexed=713, eta_s=0.0)
 
     assert live_line(done, FLOWER, []) == f"discovered 713 · indexed 713 · rejected 0 · Flower {FLOWER}"
 
 
 def test_before_the_first_answer_it_says_that_things_start() -> None:
     assert live_line(None, FLOWER, []) == f"starting · Flower {FLOWER}"
-    assert live_line(replace(Numbers(), indexed=None), FLOWER, []) == f"starting · Flower {FLOWER}"
+    assert live_line(a_status(indexed=None), FLOWER, []) == f"starting · Flower {FLOWER}"
 
 
-def test_what_needs_somebody_is_said() -> None:
-    offline = replace(Numbers(), warning="The library is missing; nothing is removed.")
+def test_a_warning_is_shown() -> None:
+    offline = a_status(warning="The library is missing; nothing is removed.")
 
     assert live_line(offline, FLOWER, []).endswith("The library is missing; nothing is removed.")
 
 
 def test_a_part_in_trouble_is_named_with_the_way_to_its_log() -> None:
-    assert live_line(Numbers(), FLOWER, ["ingest"]).endswith("ingest keeps dying: lookalike logs ingest")
+    assert live_line(a_status(), FLOWER, ["ingest"]).endswith("ingest keeps dying: lookalike logs ingest")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.2, "1 s"), (59.6, "60 s"), (150, "2 min"), (3700, "1 h 2 min"), (90_000, "25 h 0 min")]
+    ("seconds", "said"),
+    [
+        (None, "unknown"),
+        (0.0, "0 s"),
+        (0.2, "1 s"),
+        (59.6, "60 s"),
+        (150, "2 min"),
+        (3700, "1 h 2 min"),
+        (90_000, "25 h 0 min"),
+    ],
 )
-def test_durations_are_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+def test_durations_are_said_in_the_unit_that_fits(seconds: float | None, said: str) -> None:
+    assert format_duration(seconds) == said
 
 
 def test_a_part_keeps_dying_when_it_was_started_three_times_within_a_minute() -> None:
     starts = RestartCounter()
     for at in (100, 100, 110):
-        starts.saw("ingest", at)
+        starts.record_start("ingest", at)
     assert starts.keep_dying(now=125) == []
 
-    starts.saw("ingest", 130)
+    starts.record_start("ingest", 130)
 
     assert starts.keep_dying(now=135) == ["ingest"]
     assert starts.keep_dying(now=161) == []
@@ -70,7 +72,7 @@ def test_a_part_keeps_dying_when_it_was_started_three_times_within_a_minute() ->
 def test_a_part_that_was_not_started_yet_is_not_dying() -> None:
     starts = RestartCounter()
     for _ in range(5):
-        starts.saw("ingest", 0)
+        starts.record_start("ingest", 0)
 
     assert starts.keep_dying(now=1) == []
 
@@ -103,3 +105,34 @@ def test_on_a_terminal_the_line_is_redrawn_and_no_color_is_honoured() -> None:
     assert "one" in out.getvalue()
     assert "two" in out.getvalue()
     assert "\x1b[2K" in out.getvalue()
+
+
+def test_pauses_grow_while_nothing_changes_and_are_short_again_after_a_change() -> None:
+    pauses = [1.0]
+    for changed in (False, False, False, False, False, True):
+        pauses.append(next_pause_s(pauses[-1], changed))
+
+    assert pauses == [1, 2, 4, 8, 10, 10, 1]
+
+
+def test_an_answer_that_cannot_be_had_leaves_the_last_one_in_place() -> None:
+    answers = iter([1])
+    refused = threading.Event()
+
+    def ask() -> int:
+        for answer in answers:
+            return answer
+        refused.set()
+        raise TimedOut("not now")
+
+    with polled(ask) as latest:
+        wait_until(refused.is_set, 10)
+        assert latest.answer == 1
+
+
+def test_a_question_that_is_never_answered_holds_up_nothing() -> None:
+    never = threading.Event()
+
+    with polled(never.wait) as latest:
+        assert latest.answer is None
+    never.set()

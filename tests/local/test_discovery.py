@@ -8,10 +8,10 @@ from threading import Timer
 
 import pytest
 
-from lookalike.data_folder import DataFolder, make
+from lookalike.data_folder import DataFolder, make_data_folder
 from lookalike.discovery import RunningSystem, find_running, publish, retract, with_running
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import hold
+from lookalike.file_locks import hold_lock
 from lookalike.settings import read_settings
 
 
@@ -50,20 +50,20 @@ def test_a_state_file_counts_while_its_up_holds_the_lock(folder: DataFolder) -> 
     publish(folder, running(folder))
     settings = read_settings(data=folder.root)
 
-    with hold(folder.lock):
+    with hold_lock(folder.lock):
         assert find_running(settings) == running(folder)
     assert find_running(settings) is None
 
 
 def test_a_state_file_of_another_process_than_the_holder_is_stale(folder: DataFolder, held: ExitStack) -> None:
-    held.enter_context(hold(folder.lock))
+    held.enter_context(hold_lock(folder.lock))
     publish(folder, running(folder, pid=1))
 
     assert find_running(read_settings(data=folder.root)) is None
 
 
 def test_what_was_not_set_is_taken_over_and_what_was_set_stays(folder: DataFolder, held: ExitStack) -> None:
-    held.enter_context(hold(folder.lock))
+    held.enter_context(hold_lock(folder.lock))
     publish(folder, running(folder))
 
     found = with_running(read_settings(data=folder.root, distance="cosine"))
@@ -76,7 +76,7 @@ def test_what_was_not_set_is_taken_over_and_what_was_set_stays(folder: DataFolde
 def test_a_broker_that_is_named_and_not_the_running_one_means_another_system(
     folder: DataFolder, held: ExitStack
 ) -> None:
-    held.enter_context(hold(folder.lock))
+    held.enter_context(hold_lock(folder.lock))
     publish(folder, running(folder))
     settings = read_settings(data=folder.root, redis_url="redis://elsewhere:6379/0")
 
@@ -84,7 +84,7 @@ def test_a_broker_that_is_named_and_not_the_running_one_means_another_system(
 
 
 def test_a_system_that_is_still_starting_is_waited_for(folder: DataFolder, held: ExitStack) -> None:
-    held.enter_context(hold(folder.lock))
+    held.enter_context(hold_lock(folder.lock))
     soon = Timer(0.3, lambda: publish(folder, running(folder)))
     soon.start()
 
@@ -99,8 +99,8 @@ def test_of_several_systems_one_must_be_chosen_and_a_withdrawn_one_does_not_coun
 ) -> None:
     folders = [DataFolder(tmp_path / name) for name in ("one", "two")]
     for folder in folders:
-        make(folder)
-        held.enter_context(hold(folder.lock))
+        make_data_folder(folder)
+        held.enter_context(hold_lock(folder.lock))
         publish(folder, running(folder))
 
     with pytest.raises(Misconfigured, match="choose one with --data"):

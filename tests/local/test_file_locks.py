@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.file_locks import Held, hold, holder, is_free, wait_free
+from lookalike.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder, wait_unlocked
 from lookalike.process_guard import GUARDIAN, guarded_command
 from tests.local.conftest import wait_until
 
@@ -21,32 +21,32 @@ def lock(tmp_path: Path) -> Path:
 
 
 def test_a_held_lock_names_its_holder_and_is_refused_to_others(lock: Path) -> None:
-    with hold(lock):
-        assert holder(lock) == os.getpid()
-        assert not is_free(lock)
-        with pytest.raises(Held), hold(lock):
+    with hold_lock(lock):
+        assert lock_holder(lock) == os.getpid()
+        assert not is_unlocked(lock)
+        with pytest.raises(LockHeld), hold_lock(lock):
             pass
 
 
 def test_a_lock_that_was_let_go_names_nobody(lock: Path) -> None:
-    with hold(lock):
+    with hold_lock(lock):
         pass
 
-    assert holder(lock) is None
-    assert is_free(lock)
+    assert lock_holder(lock) is None
+    assert is_unlocked(lock)
 
 
 def test_a_lock_that_does_not_exist_is_free(tmp_path: Path) -> None:
-    assert is_free(tmp_path / "nothing")
-    assert holder(tmp_path / "nothing") is None
+    assert is_unlocked(tmp_path / "nothing")
+    assert lock_holder(tmp_path / "nothing") is None
 
 
 def test_a_guarded_command_holds_its_lock_until_it_is_dead(lock: Path) -> None:
     command = guarded_command(signal.SIGKILL, ["sleep", "60"], lock=str(lock))
     with subprocess.Popen(command, env={**os.environ, GUARDIAN: str(os.getpid())}) as sleeping:
-        wait_until(lambda: not is_free(lock), 10)
+        wait_until(lambda: not is_unlocked(lock), 10)
         sleeping.kill()
-    assert wait_free(lock, 5)
+    assert wait_unlocked(lock, 5)
 
 
 def test_a_guarded_command_whose_guardian_is_gone_does_not_begin(tmp_path: Path) -> None:
@@ -67,12 +67,12 @@ def test_a_guarded_command_dies_with_its_guardian(tmp_path: Path) -> None:
     )
     guardian = subprocess.Popen([sys.executable, "-c", line], env={**os.environ, "PYTHONPATH": os.getcwd()})  # noqa: PTH109
     try:
-        wait_until(lambda: not is_free(tmp_path / "lock"), 20)
+        wait_until(lambda: not is_unlocked(tmp_path / "lock"), 20)
     finally:
         guardian.kill()
         guardian.wait()
 
-    assert wait_free(tmp_path / "lock", 5)
+    assert wait_unlocked(tmp_path / "lock", 5)
 
 
 def test_a_command_that_does_not_exist_is_told_in_one_line(tmp_path: Path) -> None:

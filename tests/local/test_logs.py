@@ -42,9 +42,9 @@ def test_a_log_is_followed_through_rotation_with_nothing_lost_or_told_twice(tmp_
     log.rename(tmp_path / "store.log.1")
     say_into(log, "after")
 
-    assert list(tail.news()) == ["before", "after"]
+    assert list(tail.read_new()) == ["before", "after"]
     say_into(log, "later")
-    assert list(tail.news()) == ["later"]
+    assert list(tail.read_new()) == ["later"]
     tail.close()
 
 
@@ -52,20 +52,20 @@ def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
     log = tmp_path / "store.log"
     log.write_text("whole\nha", "utf-8")
     tail = Tail(log)
-    assert list(tail.news()) == ["whole"]
+    assert list(tail.read_new()) == ["whole"]
 
     with log.open("a", encoding="utf-8") as more:
         more.write("lf\n")
 
-    assert list(tail.news()) == ["half"]
+    assert list(tail.read_new()) == ["half"]
     tail.close()
 
 
 def test_a_log_that_does_not_exist_yet_is_followed_from_its_first_line(tmp_path: Path) -> None:
     tail = Tail(tmp_path / "store.log")
-    assert list(tail.news()) == []
+    assert list(tail.read_new()) == []
 
     say_into(tmp_path / "store.log", "first")
 
-    assert list(tail.news()) == ["first"]
+    assert list(tail.read_new()) == ["first"]
     tail.close()

@@ -1,4 +1,4 @@
-"""Which programs run, with which environment, and how supervisord is told."""
+"""Which programs run, with which environment, and the configuration of supervisord."""
 
 import shlex
 from configparser import RawConfigParser
@@ -8,13 +8,12 @@ import pytest
 
 from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
-from lookalike.local.addresses import choose_addresses, completed
+from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.embedded import embedded_password
-from lookalike.local.environment import environment_of
 from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
-from lookalike.local.ports import reserved_ports
-from lookalike.local.processes import PARTS, Ports, ProcessSpec, parts_of, prepare_command
-from lookalike.local.supervisor_conf import supervisor_conf
+from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
+from lookalike.local.supervisor import supervisor_conf
+from lookalike.parts import PART_NAMES
 from lookalike.runtime_dir import MAX_SOCKET_BYTES, socket_of
 from lookalike.settings import read_settings
 from tests.support.valkey import free_port
@@ -29,15 +28,15 @@ def first_choice(first: int, host: str = "") -> int:
 
 
 def test_all_parts_run_unless_servers_are_given() -> None:
-    names = [part.name for part in parts_of(read_settings(), ALL)]
-    with_servers = [part.name for part in parts_of(read_settings(), Ports(broker=None, store=None, flower=3))]
+    names = [part.name for part in process_specs(read_settings(), ALL)]
+    with_servers = [part.name for part in process_specs(read_settings(), Ports(broker=None, store=None, flower=3))]
 
-    assert tuple(names) == PARTS
+    assert tuple(names) == PART_NAMES
     assert with_servers == ["ingest", "search", "producer", "flower"]
 
 
 def test_the_store_is_told_when_to_build_an_index() -> None:
-    store = next(part for part in parts_of(read_settings(hnsw_threshold=7), ALL) if part.name == "store")
+    store = next(part for part in process_specs(read_settings(hnsw_threshold=7), ALL) if part.name == "store")
 
     assert store.command[-2:] == ["--hnsw-threshold", "7"]
 
@@ -45,7 +44,7 @@ def test_the_store_is_told_when_to_build_an_index() -> None:
 def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_searches() -> None:
     ingest, search = (
         part
-        for part in parts_of(read_settings(ingest_processes=7, name="mine"), ALL)
+        for part in process_specs(read_settings(ingest_processes=7, name="mine"), ALL)
         if part.name.endswith(("st", "ch"))
     )
 
@@ -54,21 +53,21 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_search
     assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
 
 
-def test_work_stops_before_the_ground_it_stands_on(folder: DataFolder) -> None:
+def test_the_application_stops_before_its_backing_services(folder: DataFolder) -> None:
     conf = RawConfigParser()
-    conf.read_string(supervisor_conf(folder, parts_of(read_settings(), ALL)))
+    conf.read_string(supervisor_conf(folder, process_specs(read_settings(), ALL)))
 
-    assert conf["group:ground"]["programs"] == "broker,store"
-    assert conf["group:work"]["programs"] == "ingest,search,producer,flower"
+    assert conf["group:backing"]["programs"] == "broker,store"
+    assert conf["group:app"]["programs"] == "ingest,search,producer,flower"
     # supervisord stops the highest priority first.
-    assert conf.getint("group:work", "priority") > conf.getint("group:ground", "priority")
+    assert conf.getint("group:app", "priority") > conf.getint("group:backing", "priority")
 
 
 def test_a_command_reaches_its_program_word_for_word(folder: DataFolder) -> None:
     words = ["/a b/c", "#1 ; %x", 'it\'s "é" \\ $HOME']
     conf = RawConfigParser(inline_comment_prefixes=(";", "#"))
 
-    conf.read_string(supervisor_conf(folder, [ProcessSpec("store", "ground", words)]))
+    conf.read_string(supervisor_conf(folder, [ProcessSpec("store", "backing", words)]))
 
     assert shlex.split(conf["program:store"]["command"] % {})[-3:] == words
 
@@ -76,7 +75,7 @@ def test_a_command_reaches_its_program_word_for_word(folder: DataFolder) -> None
 def test_every_setting_reaches_the_parts_as_up_understood_it(tmp_path: Path) -> None:
     settings = read_settings(library=tmp_path, ignore="raw/*,*.draft.jpg", polling=True, inference_batch=4)
 
-    environment = environment_of(settings, {})
+    environment = process_environment(settings, {})
 
     for name, value in environment.items():
         assert isinstance(value, str), name
@@ -88,7 +87,7 @@ def test_every_setting_reaches_the_parts_as_up_understood_it(tmp_path: Path) -> 
 
 
 def test_what_would_mislead_celery_or_open_flower_does_not_reach_the_parts() -> None:
-    environment = environment_of(
+    environment = process_environment(
         read_settings(),
         {"CELERY_BROKER_URL": "redis://elsewhere", "FLOWER_UNAUTHENTICATED_API": "1", "NO_PROXY": "intranet"}
         | {"PYTHONWARNINGS": "error", "PYTHONINSPECT": "1"},
@@ -100,7 +99,7 @@ def test_what_would_mislead_celery_or_open_flower_does_not_reach_the_parts() -> 
 
 
 def test_flowers_password_travels_by_environment() -> None:
-    assert environment_of(read_settings(flower_auth="ann:secret"), {})["FLOWER_BASIC_AUTH"] == "ann:secret"
+    assert process_environment(read_settings(flower_auth="ann:secret"), {})["FLOWER_BASIC_AUTH"] == "ann:secret"
 
 
 def test_a_model_file_is_named_so_that_the_parts_find_it(
@@ -110,7 +109,9 @@ def test_a_model_file_is_named_so_that_the_parts_find_it(
 
     def model_as_told(model: str) -> str:
         settings = read_settings(model=model, redis_url="redis://b", qdrant_url="http://s")
-        return completed(settings, folder, choose_addresses(settings, folder, first_choice), tmp_path, "id").model
+        return resolve_settings(
+            settings, folder, choose_addresses(settings, folder, first_choice), tmp_path, "id"
+        ).model
 
     assert model_as_told("mine.onnx") == str(tmp_path / "mine.onnx")
     assert model_as_told("resnet18") == "resnet18"
@@ -214,7 +215,7 @@ def test_a_data_folder_of_an_earlier_version_is_understood(folder: DataFolder) -
     assert owned_by(folder) == Owned("/photos", "an-id", {"an-id": "/photos"})
 
 
-def test_the_check_before_the_work_hears_of_the_libraries_that_were_ours() -> None:
+def test_the_check_before_the_application_gets_the_ids_of_former_libraries() -> None:
     assert prepare_command(rebuild=True, former_ids=["-a", "b"])[-3:] == [
         "--rebuild",
         "--former-id=-a",

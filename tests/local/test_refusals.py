@@ -9,10 +9,10 @@ import pytest
 
 from lookalike.data_folder import DataFolder
 from lookalike.errors import CollectionMismatch, Misconfigured, NotRunning, Unreachable
-from lookalike.file_locks import hold
+from lookalike.file_locks import hold_lock
 from lookalike.local import down, logs, preflight, up
-from lookalike.local.disk_space import CrashLimit, need_space, why_it_ended
 from lookalike.local.library_identity import keep_identity, owned_by
+from lookalike.local.machine_limits import CrashLimit, need_space, why_it_ended
 from lookalike.settings import Settings, read_settings
 
 
@@ -91,12 +91,12 @@ def test_a_disk_with_too_little_room_is_told_at_start_and_when_all_ends(folder: 
 
 
 def test_all_parts_that_end_again_and_again_are_given_up(folder: DataFolder) -> None:
-    ends = CrashLimit()
+    crashes = CrashLimit()
     for at_s in (0.0, 100.0, 110.0, 120.0, 130.0):
-        ends.add(at_s, folder)
+        crashes.record_crash(at_s, folder)
 
     with pytest.raises(Unreachable, match="supervisor ended"):
-        ends.add(140.0, folder)
+        crashes.record_crash(140.0, folder)
 
 
 def test_another_library_on_the_same_data_folder(settings: Settings, folder: DataFolder, library: Path) -> None:
@@ -131,7 +131,10 @@ def test_parts_of_an_earlier_up_that_do_not_end(folder: DataFolder, monkeypatch:
     monkeypatch.setattr(preflight, "LEFTOVERS_S", 0.1)
     folder.parts_lock.touch()
 
-    with hold(folder.parts_lock), pytest.raises(Misconfigured, match="Parts of an earlier `lookalike up` still run"):
+    with (
+        hold_lock(folder.parts_lock),
+        pytest.raises(Misconfigured, match="Parts of an earlier `lookalike up` still"),
+    ):
         preflight.wait_for_leftovers(folder, lambda _: False)
     assert preflight.wait_for_leftovers(folder, lambda _: False)
 

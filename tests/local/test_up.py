@@ -20,8 +20,9 @@ import pytest
 from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of, without_secret
-from lookalike.errors import Misconfigured, Unreachable
-from lookalike.local import down, find_running, up, with_running
+from lookalike.discovery import find_running, with_running
+from lookalike.errors import Misconfigured
+from lookalike.local import down, up
 from lookalike.local.library_identity import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
@@ -30,7 +31,7 @@ from tests.support.edge import edge_process
 from tests.support.valkey import valkey_process
 
 SECRET = "ann:not-for-everybody"
-# A pattern, an option, a format, an expansion, a comment and a quotation, for whoever takes a name for one.
+# A pattern, an option, a format, an expansion, a comment and a quotation, for a program that parses a name.
 HOSTILE = "-c [2024] *? {0} %(here)s %d #1 ;x $HOME `id` 'a' \"b\" \\ é"
 NO_TEXT = os.fsdecode(b"-caf\xe9\n[x]")
 
@@ -132,24 +133,6 @@ def test_a_data_folder_may_have_any_name_that_a_folder_can_have(machine: Machine
         odd.clear()
 
 
-def test_a_broker_that_comes_back_without_its_configuration_is_stopped_and_everything_with_it(
-    machine: Machine,
-) -> None:
-    running = machine.start()
-    conf = machine.folder.run / "valkey.conf"
-    conf.write_text(conf.read_text().replace("appendonly yes", "appendonly no"))
-
-    with redis_of(with_running(read_settings(data=machine.folder.root))) as redis:
-        os.kill(redis.info("server")["process_id"], signal.SIGKILL)
-
-    assert machine.ended(STARTS_WITHIN_S) == 1
-    said = machine.output.read_text().splitlines()[-1]
-    assert "The broker does not run as it was told (it keeps nothing) and is stopped" in said
-    assert machine.processes() == {}
-    with pytest.raises(Unreachable):
-        ask_broker(running.redis_url)
-
-
 def test_two_systems_run_side_by_side_on_ports_of_their_own(shared: Machine) -> None:
     other = Machine(shared.tmp_path, name="other")
 
@@ -200,63 +183,7 @@ def test_a_closed_terminal_stops_everything(machine: Machine) -> None:
     assert machine.processes() == {}
 
 
-def test_kill_9_of_up_leaves_nothing_and_the_next_up_waits_for_that(machine: Machine) -> None:
-    machine.start()
-    machine.send(signal.SIGKILL)
-    machine.ended()
-    before = machine.processes()
-
-    machine.start()
-
-    assert before
-    assert not before.keys() & machine.processes().keys()
-    down(read_settings(data=machine.folder.root))
-    assert machine.ended() == 0
-    assert machine.processes() == {}
-
-
-def test_after_kill_9_of_the_supervisor_all_parts_are_started_again_and_the_old_ones_are_gone(
-    machine: Machine,
-) -> None:
-    machine.start()
-    wait_until(lambda: machine.pids("child"), STARTS_WITHIN_S)
-    before = machine.processes().keys() - {machine.process.pid if machine.process else 0}
-    (supervisor,) = machine.pids("supervisor.supervisord")
-
-    os.kill(supervisor, signal.SIGKILL)
-
-    wait_until(lambda: machine.pids("child") and not before & machine.processes().keys(), STARTS_WITHIN_S)
-    assert "The supervisor ended, and is started again" in machine.output.read_text()
-    assert machine.running is not None
-    machine.send(signal.SIGTERM)
-    assert machine.ended() == 0
-    assert machine.processes() == {}
-
-
-def test_a_broker_whose_file_is_damaged_gets_a_new_one_and_the_old_one_is_kept(machine: Machine) -> None:
-    machine.start()
-    machine.send(signal.SIGTERM)
-    assert machine.ended() == 0
-    (manifest,) = machine.folder.broker.rglob("*.manifest")
-    manifest.write_bytes(b"")
-
-    machine.start()
-
-    assert list(machine.folder.broker.rglob("*.manifest"))
-    assert list(machine.folder.broker.with_name("broker.damaged").rglob("*.manifest"))
-
-
-def test_somebody_elses_store_on_the_port_of_ours_is_not_taken_for_it(machine: Machine) -> None:
-    machine.begin(machine.small("--store", "open"))
-
-    assert machine.ended(STARTS_WITHIN_S) == 1
-    said = machine.output.read_text().splitlines()[-1]
-    assert "took the port of the store" in said
-    assert "Start again" in said
-    assert machine.processes() == {}
-
-
-def test_what_the_check_before_the_work_says_is_what_up_says(machine: Machine) -> None:
+def test_up_prints_the_error_of_the_check_before_the_application(machine: Machine) -> None:
     machine.begin(machine.small("--prepare", "import sys; sys.exit('The model is broken: export it again.')"))
 
     code = machine.ended(STARTS_WITHIN_S)
@@ -294,12 +221,6 @@ def test_down_stops_a_system_that_is_still_starting(machine: Machine) -> None:
 
     assert machine.ended() == 0
     assert machine.processes() == {}
-
-
-def test_a_part_that_keeps_dying_is_named_with_the_way_to_its_log(machine: Machine) -> None:
-    machine.start(machine.small("--search", "dying"))
-
-    wait_until(lambda: "search keeps dying: lookalike logs search" in machine.output.read_text(), 30)
 
 
 def answer_code(url: str) -> int:

@@ -11,37 +11,11 @@ from lookalike.cli import output
 from lookalike.doctor import CheckResult
 from lookalike.local.console import LiveConsole
 from lookalike.neighbour import Neighbour
-from lookalike.status import Status
 from lookalike.verify import Comparison
+from tests.support.status import a_status
 
 NAME = "[red]a\n\r\t\x1b]0;owned\x07\x9b31m\x7f\u202e\u2066\u200b\u2028 :cat: \\.png"
 SAID = r"[red]a\x0a\x0d\x09\x1b]0;owned\x07\u009b31m\x7f\u202e\u2066\u200b\u2028 :cat: \.png"
-
-
-def a_status() -> Status:
-    return Status(
-        discovered=1,
-        indexed=1,
-        rejected=0,
-        ignored=0,
-        queued=0,
-        settling=0,
-        rate_per_s=0.0,
-        eta_s=None,
-        embedded_total=1,
-        state=NAME,
-        warning=NAME,
-        model=NAME,
-        distance="cosine",
-        backend=None,
-        precision=None,
-        threads=None,
-        redis_url="redis://127.0.0.1",
-        qdrant_url=None,
-        flower_url=None,
-        library=NAME,
-        parts={},
-    )
 
 
 def a_comparison() -> Comparison:
@@ -58,8 +32,8 @@ def a_comparison() -> Comparison:
         lambda: output.say(NAME),
         lambda: output.show_files([("indexed", NAME), (NAME, "a reason")]),
         lambda: output.show_neighbours([Neighbour(NAME, 1.0, 1.0, {})]),
-        lambda: output.show_status(a_status()),
-        lambda: output.show_finding(CheckResult("store", "broken", NAME, NAME)),
+        lambda: output.show_status(a_status(state=NAME, warning=NAME, model=NAME, library=NAME)),
+        lambda: output.show_check_result(CheckResult("store", "broken", NAME, NAME)),
         lambda: output.show_comparison(a_comparison(), is_deep=True),
     ],
 )

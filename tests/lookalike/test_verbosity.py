@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.cli.verbosity import hoisted
+from lookalike.cli.verbosity import options_first
 from tests.support.valkey import free_port
 from tests.support.workers import worker_environment
 
@@ -52,7 +52,7 @@ def on_a_terminal(*words: str, **settings: str) -> str:
     ],
 )
 def test_quiet_and_verbose_may_stand_anywhere(typed: str, meant: str) -> None:
-    assert hoisted(typed.split()) == meant.split()
+    assert options_first(typed.split()) == meant.split()
 
 
 def test_errors_are_red_on_a_terminal_and_plain_with_no_color_or_in_a_pipe(tmp_path: Path) -> None:

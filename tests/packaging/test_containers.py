@@ -18,7 +18,7 @@ import yaml
 from pydantic import SecretStr
 from redis import Redis
 
-from lookalike.local.processes import Ports, parts_of
+from lookalike.local.processes import Ports, process_specs
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings, variable_of
 from lookalike.telemetry import Telemetry
@@ -174,7 +174,7 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     """Places and numbers differ; what is asked of the programs does not."""
     (there,) = [text for word, text in STAGES[service].instructions if word == "CMD"]
     settings = Settings(redis_url=SecretStr("redis://redis"), qdrant_url="http://qdrant")
-    (here,) = [part for part in parts_of(settings, Ports(None, None, 5555)) if part.name == service]
+    (here,) = [part for part in process_specs(settings, Ports(None, None, 5555)) if part.name == service]
 
     command = " ".join(command_of(there))
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.doctor.servers import broker
+from lookalike.doctor.servers import check_broker
 from lookalike.settings import Settings
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
@@ -106,7 +106,7 @@ def test_images_are_indexed_and_found(machine: Machine) -> None:
 
 
 def test_the_doctor_sees_the_server_and_not_the_password(redis_url: str) -> None:
-    found = broker(Settings(redis_url=SecretStr(redis_url)))
+    found = check_broker(Settings(redis_url=SecretStr(redis_url)))
 
     assert (found.state, "rediss://127.0.0.1" in found.found) == ("ok", True)
     assert PASSWORD not in f"{found}"

@@ -2,7 +2,7 @@
 
 from qdrant_client import QdrantClient
 
-from lookalike.local import RunningSystem
+from lookalike.discovery import RunningSystem
 from lookalike.settings import read_settings
 from worker.context import qdrant_of
 
