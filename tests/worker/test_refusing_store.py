@@ -84,7 +84,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sys
             LOOKALIKE_LIBRARY=folder / "library",
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
-            LOOKALIKE_SLOT="ingest",
             LOOKALIKE_TRY_AGAIN_S="0.1",
             LOOKALIKE_SEARCH_TIMEOUT_S="3",
             PYTHONPATH=folder / "site",
