@@ -1,15 +1,15 @@
 """Reads the photos to train or measure on, from folders and tar files. Knows nothing of models."""
 
 import csv
-import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from models.preprocess import Recipe, decode_size
+from models.decoding import decode_upright, open_image, register_formats
+from models.preprocess import Recipe
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -41,19 +41,14 @@ def read_photos(paths: Iterable[Path]) -> Iterator[Photo]:
 
 
 def open_rgb(content: bytes, recipe: Recipe | None = None) -> Image.Image:
-    """Decodes one photo: upright, RGB, transparency on white. Raises OSError for what Pillow cannot open.
+    """Decodes one photo as the worker does: upright, RGB, transparency on white, with a recipe no larger than needed.
 
-    With a recipe a JPEG is decoded no larger than it needs, as the worker does: what is measured is what is used.
+    Raises OSError for what is no image of the worker's formats.
     """
-    with Image.open(io.BytesIO(content)) as image:
-        if recipe is not None:
-            image.draft(None, decode_size(image.size, recipe))
-        upright = ImageOps.exif_transpose(image)
-        if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA"}:
-            upright = upright.convert("RGBA")
-            white = Image.new("RGBA", upright.size, "white")
-            upright = Image.alpha_composite(white, upright)
-        return upright.convert("RGB")
+    register_formats()
+    with open_image(content) as image:
+        upright, _ = decode_upright(image, content, recipe)
+    return upright
 
 
 def _of_folder(folder: Path) -> Iterator[Photo]:
