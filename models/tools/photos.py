@@ -27,8 +27,8 @@ class Photo:
 def read_photos(paths: Iterable[Path]) -> Iterator[Photo]:
     """The photos of each path in turn, always in the same order.
 
-    A folder gives the photos of its sub-folders (their names are the labels) and those beside them (no label).
-    A tar file gives its members; a `.csv` of the same name beside it (columns file, label, source) labels them.
+    A folder gives the photos of its sub-folders (their names are the labels) and its own (no label).
+    A tar file gives its members; a `.csv` of the same name next to it (columns file, label, source) labels them.
     Raises FileNotFoundError for a path that is neither.
     """
     for path in paths:
