@@ -24,7 +24,7 @@ class Neighbour:
 
 
 def similarity(score: float, distance: Distance, dimension: int) -> float:
-    """The cosine of two unit vectors with this score, cut off at 0: 1 is the same image, 0 unrelated.
+    """The cosine of two unit vectors with this score, clipped at 0: 1 is the same image, 0 unrelated.
 
     For unit vectors the squared euclidean distance is 2 - 2 cos. The manhattan distance fixes no cosine:
     if the differences are spread over the dimensions like Gaussian noise it is sqrt(2 D / pi) times the

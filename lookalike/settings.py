@@ -27,7 +27,7 @@ EXTENSIONS = (
 class Settings(BaseSettings):
     """Settings of every part, `LOOKALIKE_` and the name in capitals in the environment.
 
-    `REDIS_URL`, `QDRANT_URL` and `QDRANT_API_KEY` carry the names that everybody gives them.
+    `REDIS_URL`, `QDRANT_URL` and `QDRANT_API_KEY` have their usual names.
     """
 
     model_config = SettingsConfigDict(
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     qdrant_grpc: bool = Field(
         default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
     )
-    # What nginx and others let through where nobody set it; 64 vectors of 512 numbers with their paths take 0.85 MB.
+    # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
     )

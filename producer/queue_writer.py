@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.library.paths import escape_path
 from lookalike.log import fields
-from lookalike.messages import SyncMessage
+from lookalike.messages import MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.transport import CeleryTransport
 from producer.batcher import Batch

@@ -14,11 +14,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.library.folder import FileEntry, FileVersion
 from lookalike.library.paths import escape_path
 from lookalike.log import fields
-from lookalike.messages import CountsReply
+from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply
 from producer.batcher import Change
 from producer.comparison import MissingFiles, changed_files
 from producer.deletion_guard import DeletionGuard

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
-from lookalike.log import FORMAT, fields, keep_to_the_point
+from lookalike.log import FORMAT, fields, quiet_libraries
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
@@ -89,7 +89,7 @@ def start(**_: Any) -> None:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    keep_to_the_point()
+    quiet_libraries()
 
 
 @worker_process_init.connect

@@ -9,7 +9,7 @@ from redis import Redis
 from lookalike.messages import ImageByPath, SearchMessage, SyncMessage
 from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import LOOK_AT, Telemetry
+from lookalike.telemetry import MAX_MESSAGES_READ, Telemetry
 from tests.support.sending import send
 from tests.support.valkey import valkey_process
 
@@ -80,6 +80,6 @@ def test_a_message_that_nobody_understands_is_something_that_waits(redis: Redis,
 def test_a_long_queue_is_estimated_from_what_is_taken_next(settings: Settings, redis: Redis) -> None:
     send_sync(settings, 10, queue=NAMES.ingest)
     (message,) = redis.lrange(NAMES.ingest, 0, -1)
-    redis.rpush(NAMES.ingest, *[message] * (5 * LOOK_AT - 1))
+    redis.rpush(NAMES.ingest, *[message] * (5 * MAX_MESSAGES_READ - 1))
 
-    assert Telemetry(redis, NAMES).queued() == 50 * LOOK_AT
+    assert Telemetry(redis, NAMES).queued() == 50 * MAX_MESSAGES_READ
