@@ -55,7 +55,7 @@ def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
         result_backend_transport_options={"retry_policy": {"timeout": CONNECT_S}},
         redis_socket_connect_timeout=CONNECT_S,
         broker_transport_options={"socket_connect_timeout": CONNECT_S},
-        task_default_queue=settings.names.ingest,
+        task_default_queue=settings.keys.ingest,
         timezone="UTC",
     )
     return app

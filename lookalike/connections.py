@@ -15,8 +15,8 @@ class Connections:
 
     def __init__(self, settings: Settings, *, name: str = "lookalike") -> None:
         self.redis = redis_of(settings)
-        self.telemetry = Telemetry(self.redis, settings.names)
-        self.transport = CeleryTransport(client_app(settings, name=name), settings.names)
+        self.telemetry = Telemetry(self.redis, settings.keys)
+        self.transport = CeleryTransport(client_app(settings, name=name), settings.keys)
 
     def close(self) -> None:
         """Closes all connections, those of other threads included."""

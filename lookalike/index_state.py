@@ -35,16 +35,16 @@ class IndexReport:
 
     epoch: str = ""
     why: str = ""
-    is_anew: bool = False
+    is_recreated: bool = False
     trouble: str = ""
 
 
 class IndexState:
     """Reads and writes the state of one system's index. Methods raise RedisError if the broker does not answer."""
 
-    def __init__(self, redis: Redis, names: Keys, unix_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, unix_s: Callable[[], float] = time.time) -> None:
         self._redis = redis
-        self._key = f"{names.system}:index"
+        self._key = f"{keys.system}:index"
         self._unix_s = unix_s
 
     def read(self) -> IndexReport:
@@ -60,39 +60,39 @@ class IndexState:
         library_id, seen = self._redis.hmget(self._key, "library", "seen")
         return _text(library_id) or None, _text(seen) == "1"
 
-    def keep_library(self, library_id: str, *, is_seen: bool) -> None:
+    def store_library_id(self, library_id: str, *, is_seen: bool) -> None:
         """Stores the id before an index is created for it, so that it is found again after an interrupted start."""
         self._redis.hset(self._key, mapping={"library": library_id, "seen": "1" if is_seen else ""})
 
-    def changed(self, why: str, *, anew: bool) -> None:
+    def report_change(self, why: str, *, recreated: bool) -> None:
         """Tells the producer that the index may have lost entries, or all of them if it was recreated."""
-        flag, now = "1" if anew else "", str(self._unix_s())
+        flag, now = "1" if recreated else "", str(self._unix_s())
         self._redis.hset(self._key, mapping={"epoch": uuid4().hex, "why": why, "anew": flag, "changed_at": now})
 
-    def trouble(self, sentence: str) -> None:
+    def report_trouble(self, sentence: str) -> None:
         """Reports for some seconds why nothing is written; an empty sentence ends the report."""
         if sentence:
             self._redis.set(f"{self._key}:trouble", sentence, ex=TROUBLE_S)
         else:
             self._redis.delete(f"{self._key}:trouble")
 
-    def away(self) -> None:
+    def report_unavailable(self) -> None:
         """Records since when the store does not answer."""
         self._redis.set(f"{self._key}:away", str(self._unix_s()), nx=True, ex=AWAY_KEPT_S)
 
-    def is_back(self, notable_s: float) -> bool:
+    def is_available_again(self, notable_s: float) -> bool:
         """Whether the store answers again after so long, its index not created since. True for one caller only."""
         since_s = _text(self._redis.getdel(f"{self._key}:away"))
         if not since_s or self._unix_s() - float(since_s) <= notable_s:
             return False
         return float(_text(self._redis.hget(self._key, "changed_at")) or 0) < float(since_s)
 
-    def take_turn(self, for_s: float) -> bool:
+    def acquire_turn(self, for_s: float) -> bool:
         """Whether the caller is the worker that checks the store in these seconds."""
         return bool(self._redis.set(f"{self._key}:look", "1", nx=True, px=max(1, int(for_s * 1000))))
 
     @contextmanager
-    def making(self) -> Iterator[bool]:
+    def creation_lock(self) -> Iterator[bool]:
         """Whether the caller is the worker that creates the index. Waits up to 15 s for another one."""
         lock = self._redis.lock(f"{self._key}:making", timeout=CREATING_S)
         is_ours = lock.acquire(blocking_timeout=CREATING_S)

@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def names(self) -> Keys:
+    def keys(self) -> Keys:
         """Queues and keys of this system."""
         return Keys(self.name)
 

@@ -48,7 +48,7 @@ class Status(BaseModel):
 
 def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTransport) -> Status:
     """The status now. Raises RedisError if the broker does not answer; parts that are silent are named."""
-    note, alive = telemetry.read_report(), telemetry.alive(PARTS)
+    note, alive = telemetry.read_report(), telemetry.count_alive(PARTS)
     # In this order: a batch that left the queue is in the index before the index is counted, so no file is missed.
     queued = note.held + telemetry.queued()
     found = _counts(transport) if alive["search"] else None
@@ -68,7 +68,7 @@ def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTrans
         eta_s=eta_s(left, rate),
         embedded_total=telemetry.embedded_total(),
         state=note.state if alive["producer"] else "silent",
-        warning=note.warning or refused or telemetry.waits_for() or None,
+        warning=note.warning or refused or telemetry.wait_reason() or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
         backend=None if counts is None else counts.backend,

@@ -1,6 +1,6 @@
 """Telemetry: heartbeats, counters and the producer's report, kept in Redis for `lookalike status`.
 
-    <name>:producer            hash    the producer's report, see ProducerNote (its field names)
+    <name>:producer            hash    the producer's report, see ProducerReport (its field names)
     <name>:beat:<part>:<id>    string  "1", expires: heartbeat of a part, renewed every few seconds
     <name>:total               hash    embedded: inferences since the index was made
     <name>:done:<bucket>       string  files finished in these ten seconds, expires after two minutes
@@ -33,7 +33,7 @@ MAX_MESSAGES_READ = 200
 
 
 @dataclass(frozen=True)
-class ProducerNote:
+class ProducerReport:
     """The producer's report. Counts are files."""
 
     discovered: int = 0
@@ -54,24 +54,24 @@ class ProducerNote:
 class Telemetry:
     """Reads and writes the telemetry of one system."""
 
-    def __init__(self, redis: Redis, names: Keys, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, now: Callable[[], float] = time.time) -> None:
         self._redis = redis
-        self._names = names
+        self._keys = keys
         self._now = now
 
-    def write_report(self, note: ProducerNote) -> None:
+    def write_report(self, note: ProducerReport) -> None:
         """Replaces the producer's report."""
         self._redis.hset(self._key("producer"), mapping={name: str(value) for name, value in asdict(note).items()})
 
-    def has_note(self) -> bool:
+    def has_report(self) -> bool:
         """Whether the broker still has the producer's report."""
         return bool(self._redis.exists(self._key("producer")))
 
-    def read_report(self) -> ProducerNote:
+    def read_report(self) -> ProducerReport:
         """The producer's last report; all zero before its first."""
         kept = {_text(name): _text(value) for name, value in self._redis.hgetall(self._key("producer")).items()}
-        kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerNote)}
-        return ProducerNote(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
+        kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerReport)}
+        return ProducerReport(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
 
     def allow_removals(self) -> None:
         """Lets one scan delete the entries of missing files, however many they are."""
@@ -81,7 +81,7 @@ class Telemetry:
         """Whether deletions are allowed and no scan has used the permission yet."""
         return bool(self._redis.exists(self._key("allow-removals")))
 
-    def removals_done(self) -> None:
+    def revoke_removals(self) -> None:
         """Clears the permission once a scan has used it."""
         self._redis.delete(self._key("allow-removals"))
 
@@ -89,13 +89,13 @@ class Telemetry:
         """Renews the heartbeat of a part's process."""
         self._redis.set(self._key(f"beat:{part}:{identity}"), "1", ex=BEAT_TTL_S)
 
-    def alive(self, parts: Iterable[str]) -> Mapping[str, int]:
+    def count_alive(self, parts: Iterable[str]) -> Mapping[str, int]:
         """How many processes of each part have a heartbeat."""
         return {
             part: sum(1 for _ in self._redis.scan_iter(match=self._key(f"beat:{part}:*"), count=1000)) for part in parts
         }
 
-    def done(self, *, embedded: int, finished: int) -> None:
+    def count_done(self, *, embedded: int, finished: int) -> None:
         """Adds inferences and finished files (embedded, copied, rejected)."""
         bucket = self._key(f"done:{int(self._now()) // BUCKET_S}")
         with self._redis.pipeline(transaction=False) as pipe:
@@ -110,7 +110,7 @@ class Telemetry:
         """Inferences since the index was made."""
         return int(self._redis.hget(self._key("total"), "embedded") or 0)
 
-    def forget_totals(self) -> None:
+    def reset_totals(self) -> None:
         """Resets the counters, for an index that is rebuilt."""
         self._redis.delete(self._key("total"))
 
@@ -127,7 +127,7 @@ class Telemetry:
 
     def waiting(self) -> int:
         """Messages in the ingest queues."""
-        return int(self._redis.llen(self._names.ingest)) + int(self._redis.llen(self._names.rescan))
+        return int(self._redis.llen(self._keys.ingest)) + int(self._redis.llen(self._keys.rescan))
 
     def in_progress(self) -> int:
         """Files in messages that workers took from the ingest queues and have not finished."""
@@ -142,13 +142,13 @@ class Telemetry:
 
     def _files(self, *, max_messages: int) -> tuple[int, int]:
         """Files that wait, estimated from `max_messages` messages of each queue, and files in work."""
-        queues = (self._names.ingest, self._names.rescan)
+        queues = (self._keys.ingest, self._keys.rescan)
         known: set[bytes] = set()
         while True:
             with self._redis.pipeline() as pipe:
-                pipe.smembers(self._names.holders)
+                pipe.smembers(self._keys.holders)
                 for holder in known:
-                    pipe.hvals(self._names.unacked(_text(holder)))
+                    pipe.hvals(self._keys.unacked(_text(holder)))
                 for queue in queues if max_messages else ():
                     pipe.llen(queue)
                     pipe.lrange(queue, -max_messages, -1)
@@ -164,16 +164,16 @@ class Telemetry:
             waiting += files if length == len(seen) else round(files * length / len(seen))
         return waiting, sum(files_in_unacked(message, frozenset(queues)) for messages in held for message in messages)
 
-    def waits(self, why: str, for_s: float) -> None:
+    def report_wait(self, why: str, for_s: float) -> None:
         """Reports that a worker waits, for how long and why; an empty reason ends the report."""
         self._redis.set(self._key("waits"), why, ex=int(for_s) + BEAT_TTL_S)
 
-    def waits_for(self) -> str:
+    def wait_reason(self) -> str:
         """Why a worker waits or waited a moment ago; empty if none did."""
         return _text(self._redis.get(self._key("waits")) or "")
 
     def _key(self, rest: str) -> str:
-        return f"{self._names.system}:{rest}"
+        return f"{self._keys.system}:{rest}"
 
 
 def _text(value: bytes | str) -> str:

@@ -41,9 +41,9 @@ POOL_WAIT_S = 10.0
 class CeleryTransport:
     """Sends messages through one Celery app."""
 
-    def __init__(self, app: Celery, names: Keys) -> None:
+    def __init__(self, app: Celery, keys: Keys) -> None:
         self._app = app
-        self._names = names
+        self._keys = keys
         # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
         # closing it would break theirs.
         connections = app.connection_for_write().Pool(limit=app.conf.broker_pool_limit)
@@ -75,7 +75,7 @@ class CeleryTransport:
 
         Returns the job.
         """
-        queue = self._names.rescan if from_scan else self._names.ingest
+        queue = self._keys.rescan if from_scan else self._keys.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not want_result)
 
     def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
@@ -84,9 +84,9 @@ class CeleryTransport:
         Returns the job. The other methods wait for the answer themselves.
         """
         key = str(uuid.uuid4())
-        blobs = {self._names.query(key): image} if isinstance(image, bytes) else {}
+        blobs = {self._keys.query(key): image} if isinstance(image, bytes) else {}
         message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
-        return self._send(SEARCH, message, queue=self._names.search, expires_s=expires_s, blobs=blobs)
+        return self._send(SEARCH, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
 
     def counts(self, *, timeout_s: float) -> CountsReply:
         """How much is in the index. Raises Unreachable, TimedOut."""
@@ -101,7 +101,7 @@ class CeleryTransport:
         return FilesReply.model_validate(self._read(ReadKnown(paths=paths), timeout_s))
 
     def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
-        sent = self._send(READ, ReadMessage(ask=ask), queue=self._names.search, expires_s=timeout_s)
+        sent = self._send(READ, ReadMessage(ask=ask), queue=self._keys.search, expires_s=timeout_s)
         return self.answer(sent, timeout_s=timeout_s)
 
     def _send(

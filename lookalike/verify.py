@@ -121,7 +121,7 @@ class Verification:
         for file in self.index.files():
             self.advance(1)
             found.rejected += file.status == "rejected"
-            if self.disk.is_gone(self.disk.raw(file.path)):
+            if self.disk.is_gone(self.disk.unescape(file.path)):
                 found.ghosts.add(file.path)
             elif self.deep and file.status == "indexed" and file.size_bytes <= self.max_query_bytes:
                 seen += 1
@@ -144,7 +144,7 @@ class Verification:
             entry = known.get(escape_path(file.path))
             if entry is None:
                 found.lost.add(file.path)
-            elif is_utf8(file.path) and file.stamp.looks != _looks_of(entry) and not _is_tried_again(entry):
+            elif is_utf8(file.path) and file.version.move_key != _move_key_of(entry) and not _is_tried_again(entry):
                 found.stale.add(file.path)
 
     def _compare_again(self, found: Comparison) -> None:
@@ -152,18 +152,18 @@ class Verification:
         if 0 < found.lost.count + found.stale.count <= MAX_MESSAGE_PATHS:
             paths = [*found.lost.paths, *found.stale.paths]
             found.lost, found.stale = Files(), Files()
-            files = [FileEntry(path, stamp) for path in paths if (stamp := self.disk.look(path)) is not None]
+            files = [FileEntry(path, version) for path in paths if (version := self.disk.stat(path)) is not None]
             self._compare(files, found)
         if 0 < found.ghosts.count <= MAX_MESSAGE_PATHS:
             paths, found.ghosts = found.ghosts.paths, Files()
             for path in self.index.known(paths):
-                if self.disk.is_gone(self.disk.raw(path)):
+                if self.disk.is_gone(self.disk.unescape(path)):
                     found.ghosts.add(path)
 
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:
         """Searches with the file's own bytes: the best neighbour must be the file itself, at no distance."""
         try:
-            blob = Path(self.disk.root, self.disk.raw(file.path)).read_bytes()
+            blob = Path(self.disk.root, self.disk.unescape(file.path)).read_bytes()
         except OSError:
             # The file is gone, which the next comparison reports.
             return
@@ -175,14 +175,14 @@ class Verification:
         except Refused:
             # It was embedded once and cannot be any more.
             is_same = False
-        now = self.disk.look(self.disk.raw(file.path))
-        if now is not None and now.looks == _looks_of(file):
+        now = self.disk.stat(self.disk.unescape(file.path))
+        if now is not None and now.move_key == _move_key_of(file):
             found.checked += 1
             if not is_same:
                 found.wrong.add(file.path)
 
 
-def _looks_of(file: KnownFile) -> tuple[int, int]:
+def _move_key_of(file: KnownFile) -> tuple[int, int]:
     return file.size_bytes, file.mtime_ns
 
 

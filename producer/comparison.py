@@ -21,7 +21,7 @@ def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) ->
         file
         for file in found
         if (entry := known.get(escape_path(file.path))) is None
-        or (is_utf8(file.path) and not entry.describes(*file.stamp))
+        or (is_utf8(file.path) and not entry.describes(*file.version))
     ]
 
 
@@ -44,11 +44,11 @@ class MissingFiles:
             self.left_over += 1
             return
         self._kept += 1
-        self._by_looks.setdefault(stamp.looks, []).append(path)
+        self._by_looks.setdefault(stamp.move_key, []).append(path)
 
     def take_move_source(self, new: FileEntry) -> str | None:
         """The old name of a new file, handed out once; None if nothing of its size and mtime vanished."""
-        paths = self._by_looks.get(new.stamp.looks)
+        paths = self._by_looks.get(new.version.move_key)
         if not paths:
             return None
         # The same name in another folder is a better guess than another name of the same size and mtime.
@@ -57,7 +57,7 @@ class MissingFiles:
         self._kept -= 1
         old = paths.pop(at)
         if not paths:
-            del self._by_looks[new.stamp.looks]
+            del self._by_looks[new.version.move_key]
         return old
 
     def rest(self) -> list[str]:

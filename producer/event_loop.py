@@ -122,7 +122,7 @@ class Loop:
     def _touch(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
         if not self._library.candidates.is_candidate(path):
             return False
-        stamp = self._library.look(path)
+        stamp = self._library.stat(path)
         if stamp is None:
             return False
         if self._library.links.are_incomplete():
@@ -155,7 +155,7 @@ class Loop:
         now_s = self._now_s()
         if self.held < MOST_HELD:
             for path in self._settling.due(now_s):
-                stamp = self._library.look(path)
+                stamp = self._library.stat(path)
                 if stamp is None:
                     self._left(path)
                     continue

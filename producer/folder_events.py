@@ -77,10 +77,10 @@ class Folders:
     def _left(self, folder: str, now: str | None) -> None:
         said = escape_path(folder)
         for file in self._index.files(under=said):
-            old = self._library.raw(file.path)
+            old = self._library.unescape(file.path)
             if not self._library.is_gone(old):
                 continue
-            self._say(Gone(old) if now is None else Moved(old, self._library.raw(now + file.path[len(said) :])))
+            self._say(Gone(old) if now is None else Moved(old, self._library.unescape(now + file.path[len(said) :])))
 
     def _say(self, event: Event) -> None:
         while not self._has_room():

@@ -22,7 +22,7 @@ class QueueWriter:
         self,
         transport: CeleryTransport,
         redis: Redis,
-        names: Keys,
+        keys: Keys,
         *,
         from_scan: bool,
         most_batches: int,
@@ -31,7 +31,7 @@ class QueueWriter:
     ) -> None:
         self._transport = transport
         self._redis = redis
-        self._queue = names.rescan if from_scan else names.ingest
+        self._queue = keys.rescan if from_scan else keys.ingest
         self._from_scan = from_scan
         self._most_batches = most_batches
         self._may_remove = may_remove

@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from lookalike.index_state import IndexReport, IndexState
-from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
+from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.deletion_guard import DeletionGuard
 from producer.in_flight import InFlight
@@ -53,7 +53,7 @@ class Reporter:
         self._next_beat_s = 0.0
         self._broker: str | None = None
 
-    def report(self, note: ProducerNote) -> None:
+    def report(self, note: ProducerReport) -> None:
         """Writes the note if it is time, or if somebody may be waiting for what it says."""
         now_s = self._now_s()
         matters = (note.state, note.scan_ended_at, note.warning, note.settling > 0, note.held > 0)
@@ -81,7 +81,7 @@ class Reporter:
         """Hears of a permission within a beat, and gives it back once a scan has used it."""
         removals = self._removals
         if removals.is_used:
-            self._telemetry.removals_done()
+            self._telemetry.revoke_removals()
             removals.is_allowed = removals.is_used = False
             return
         removals.is_allowed = self._telemetry.are_removals_allowed()
@@ -106,6 +106,6 @@ class Reporter:
         except ResponseError:
             # Some hosted brokers do not allow INFO; then only what is seen counts.
             broker = "unknown"
-        if self._broker is not None and (broker != self._broker or not self._telemetry.has_note()):
+        if self._broker is not None and (broker != self._broker or not self._telemetry.has_report()):
             self._broker_health.restarted()
         self._broker = broker

@@ -77,7 +77,7 @@ class Scan:
             old = vanished.take_move_source(new)
             found, moved = found + 1, moved + (old is not None)
             gone = () if old is None else (old,)
-            self._outlet.add(Change((new.path,), gone, new.stamp.size_bytes), new.stamp)
+            self._outlet.add(Change((new.path,), gone, new.version.size_bytes), new.version)
         self._outlet.flush()
         removed = self._remove(vanished, counts)
         if found or removed:
@@ -98,7 +98,7 @@ class Scan:
         for at, file in enumerate(self._index.files()):
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()
-            path = self._library.raw(file.path)
+            path = self._library.unescape(file.path)
             if self._library.is_gone(path):
                 vanished.add(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
         return vanished
@@ -109,9 +109,9 @@ class Scan:
             self.check()
             known = self._index.known([escape_path(file.path) for file in chunk])
             for file in changed_files(chunk, known):
-                if self._is_pending(file.path, file.stamp):
+                if self._is_pending(file.path, file.version):
                     continue
-                if self._unix_s() - file.stamp.mtime_ns / 1e9 < self._settle_s:
+                if self._unix_s() - file.version.mtime_ns / 1e9 < self._settle_s:
                     # Somebody may still be writing to it.
                     self._touch(Touched(file.path))
                 else:

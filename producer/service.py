@@ -14,7 +14,7 @@ from lookalike.library.folder import FileVersion
 from lookalike.library.rules import Candidates
 from lookalike.log import fields
 from lookalike.settings import Settings
-from lookalike.telemetry import ProducerNote
+from lookalike.telemetry import ProducerReport
 from producer.batcher import Batching
 from producer.broker_health import BrokerHealth
 from producer.debounce import MOST_PATHS, Debouncer
@@ -76,7 +76,7 @@ class Service:
             return QueueWriter(
                 transport,
                 redis,
-                settings.names,
+                settings.keys,
                 from_scan=from_scan,
                 most_batches=most_batches,
                 may_remove=lambda: self._library.absence() is None,
@@ -120,7 +120,7 @@ class Service:
             in_flight=self._in_flight,
             removals=self._removals,
             on_allowed=lambda: self._scanner.request("removals were allowed"),
-            index_notes=IndexState(redis, settings.names),
+            index_notes=IndexState(redis, settings.keys),
             on_index_changed=self._index_changed,
             identity=socket.gethostname(),
             now_s=now_s,
@@ -207,7 +207,7 @@ class Service:
     def _index_changed(self, note: IndexReport) -> None:
         # What is on its way may have arrived in an index that is not there any more.
         self._in_flight.forget()
-        self._anew_at_unix_s = time.time() if note.is_anew else self._anew_at_unix_s
+        self._anew_at_unix_s = time.time() if note.is_recreated else self._anew_at_unix_s
         self._scanner.request(note.why)
 
     def _anew(self, *, is_at_rest: bool) -> str:
@@ -216,7 +216,7 @@ class Service:
             self._anew_at_unix_s = 0.0
         return ANEW if self._anew_at_unix_s else ""
 
-    def _note(self, loop: Loop) -> ProducerNote:
+    def _note(self, loop: Loop) -> ProducerReport:
         count = self._counter.latest
         unreadable = (
             f"{count.unreadable} folders cannot be read, the first is {count.first_unreadable!r}: "
@@ -231,7 +231,7 @@ class Service:
         anew = self._anew(is_at_rest=state == WATCHING and not held)
         index = self._reporter.trouble or self._index.trouble
         warnings = (offline, index, anew, self._scanner.warning, self._watcher.warning, unreadable)
-        return ProducerNote(
+        return ProducerReport(
             discovered=count.discovered,
             ignored=count.ignored,
             settling=max(loop.settling, int(self._counter.is_due)),

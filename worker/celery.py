@@ -42,7 +42,7 @@ app = celery_app(settings, name="worker")
 app.conf.update(
     broker_transport_options={
         **app.conf.broker_transport_options,
-        **transport_options(settings.names, mine, visibility_timeout_s=2 * settings.task_time_limit_s),
+        **transport_options(settings.keys, mine, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
     broker_connection_max_retries=None,
     # Counted by worker/celery_overrides.py instead: Celery's count drifts.
@@ -64,12 +64,12 @@ app.conf.update(
 
 # For the heartbeat of the main process alone; it connects when it is first used, and children make their own.
 telemetry_redis = redis_of(settings)
-telemetry = Telemetry(telemetry_redis, settings.names)
+telemetry = Telemetry(telemetry_redis, settings.keys)
 process = ChildProcess(settings, mine)
 # A connection that hangs must end long before the lease does.
 look_s = settings.lease_s / RENEWALS
 lease_redis = redis_of(settings, socket_connect_timeout=look_s, socket_timeout=look_s, retry=Retry(NoBackoff(), 1))
-leases = Leases(lease_redis, settings.names, mine, lease_s=settings.lease_s)
+leases = Leases(lease_redis, settings.keys, mine, lease_s=settings.lease_s)
 app.steps["consumer"].add(holding(leases, lease_s=settings.lease_s))
 app.steps["consumer"].add(bounded(leases))
 define(app, settings, process)
@@ -79,7 +79,7 @@ define(app, settings, process)
 def start(**_: Any) -> None:
     """Before the pool: refuses what cannot work."""
     try:
-        if settings.names.ingest in app.amqp.queues.consume_from:
+        if settings.keys.ingest in app.amqp.queues.consume_from:
             library_root(settings)
         card_at(model_path(settings))
         if fixed_backend(settings) is None:

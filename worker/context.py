@@ -81,7 +81,7 @@ def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     wish = Wish(
         settings.name, embedder.card, settings.distance, library_id=settings.library_id, backend=embedder.backend
     )
-    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, wish)
+    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.keys, wish)
 
 
 class WorkerContext:
@@ -102,7 +102,7 @@ class WorkerContext:
         self._standing: Standing | None = None
         self._confirmed_s = 0.0
         self._redis = redis_of(settings)
-        self.poison = PoisonDetector(self._redis, settings.names, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
+        self.poison = PoisonDetector(self._redis, settings.keys, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
         self.watchdog = DecodeTimeout(settings.decode_timeout_s)
         self._search_priority = search_priority
         self._now_s = now_s
@@ -153,7 +153,7 @@ class WorkerContext:
     @cached_property
     def sync(self) -> Sync:
         """For workers that see the library. Raises Misconfigured on one that does not."""
-        telemetry = Telemetry(self._redis, self._settings.names)
+        telemetry = Telemetry(self._redis, self._settings.keys)
         return Sync(
             library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.standing.identity.library_id,
@@ -161,7 +161,7 @@ class WorkerContext:
             embedder=self._embedder,
             open_image=self._opened,
             give_way=self._search_priority.yield_to_search,
-            count=lambda embedded, finished: telemetry.done(embedded=embedded, finished=finished),
+            count=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
     @cached_property
@@ -198,5 +198,5 @@ class WorkerContext:
             return self._opened(blob)
 
     def _take_query(self, key: str) -> bytes | None:
-        found: bytes | None = self._redis.get(self._settings.names.query(key))  # type: ignore[assignment]
+        found: bytes | None = self._redis.get(self._settings.keys.query(key))  # type: ignore[assignment]
         return found

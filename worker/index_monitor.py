@@ -38,22 +38,22 @@ class IndexMonitor:
             self._opener.open()
         except Unavailable as error:
             log.info(fields("index cannot be opened", why=str(error)))
-            notes.away()
+            notes.report_unavailable()
             return
         except LookalikeError as error:
             log.warning(fields("index may not be used", why=str(error)))
-            notes.trouble(str(error))
+            notes.report_trouble(str(error))
             return
-        notes.trouble("")
-        if notes.is_back(NOTABLE_S):
+        notes.report_trouble("")
+        if notes.is_available_again(NOTABLE_S):
             # A store that comes back may be one of last week.
-            notes.changed("the store was away", anew=False)
+            notes.report_change("the store was away", recreated=False)
 
     def _run(self) -> None:
         pause = threading.Event()
         while not pause.wait(LOOK_S / 2):
             try:
-                if self._opener.notes.take_turn(LOOK_S):
+                if self._opener.notes.acquire_turn(LOOK_S):
                     self.look()
             except (RedisError, OSError):
                 # Whatever else needs the broker says so.

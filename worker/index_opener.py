@@ -23,10 +23,10 @@ MADE = "the index was made"
 class IndexOpener:
     """Opens the index of one system. Remembers whose it is, in case that broker and store are emptied at once."""
 
-    def __init__(self, client: QdrantClient, redis: Redis, names: Keys, wish: Wish) -> None:
+    def __init__(self, client: QdrantClient, redis: Redis, keys: Keys, wish: Wish) -> None:
         self._client = client
-        self._telemetry = Telemetry(redis, names)
-        self.notes = IndexState(redis, names)
+        self._telemetry = Telemetry(redis, keys)
+        self.notes = IndexState(redis, keys)
         self._wish = wish
         self._was_open = False
 
@@ -46,21 +46,21 @@ class IndexOpener:
         plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
         if plan.is_nothing:
             if (noted, was_seen) != (identity.library_id, True):
-                self.notes.keep_library(identity.library_id, is_seen=True)
+                self.notes.store_library_id(identity.library_id, is_seen=True)
             return Standing(plan.name, identity)
-        with self.notes.making() as is_ours:
+        with self.notes.creation_lock() as is_ours:
             if not is_ours:
                 raise Unavailable("another process is making the index")
             # That one may have done it by now.
             plan, identity = answered(plan_for, self._client, wish, rebuild=rebuild)
             was_seen = self._was_open or (was_seen and noted == identity.library_id)
-            self.notes.keep_library(identity.library_id, is_seen=was_seen)
+            self.notes.store_library_id(identity.library_id, is_seen=was_seen)
             standing = answered(carry_out, self._client, plan, wish, identity)
-            self.notes.keep_library(identity.library_id, is_seen=True)
+            self.notes.store_library_id(identity.library_id, is_seen=True)
             if standing.is_new:
                 log.warning(fields("index made", collection=standing.name, library=identity.library_id))
-                self._telemetry.forget_totals()
-                self.notes.changed(MADE, anew=was_seen and not rebuild)
+                self._telemetry.reset_totals()
+                self.notes.report_change(MADE, recreated=was_seen and not rebuild)
             elif plan.promote:
                 log.warning(fields("alias made", alias=wish.system, collection=standing.name))
         return standing

@@ -45,9 +45,9 @@ def died_here(holder: str) -> bool:
     return here != "" and here == _here() and lives(process) is False
 
 
-def transport_options(names: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
+def transport_options(keys: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
     """Options of Celery's Redis transport for a worker with keys of its own."""
-    key = names.unacked(holder)
+    key = keys.unacked(holder)
     return {
         "unacked_key": key,
         "unacked_index_key": f"{key}:index",
@@ -62,25 +62,25 @@ def transport_options(names: Keys, holder: str, *, visibility_timeout_s: float) 
 class Leases:
     """The leases of one system, seen by the holder `mine`. All methods raise RedisError if the broker is away."""
 
-    def __init__(self, redis: Redis, names: Keys, mine: str, *, lease_s: float) -> None:
+    def __init__(self, redis: Redis, keys: Keys, mine: str, *, lease_s: float) -> None:
         self._redis = redis
-        self._names = names
+        self._keys = keys
         self._mine = mine
         self._lease_ms = max(1, int(lease_s * 1000))
 
     def renew(self) -> set[str]:
         """Says that this holder lives, also to a broker that was emptied. Returns the others."""
         with self._redis.pipeline() as pipe:
-            pipe.sadd(self._names.holders, self._mine)
-            pipe.set(self._names.lease(self._mine), "1", px=self._lease_ms)
-            pipe.smembers(self._names.holders)
+            pipe.sadd(self._keys.holders, self._mine)
+            pipe.set(self._keys.lease(self._mine), "1", px=self._lease_ms)
+            pipe.smembers(self._keys.holders)
             *_, holders = pipe.execute()
         return {one.decode() for one in holders} - {self._mine}
 
     def ended(self, others: Iterable[str]) -> list[str]:
         """Those whose lease has ended."""
         asked = sorted(others)
-        found = self._redis.mget([self._names.lease(one) for one in asked]) if asked else []
+        found = self._redis.mget([self._keys.lease(one) for one in asked]) if asked else []
         return [one for one, lease in zip(asked, found, strict=True) if lease is None]
 
     def adopt(self) -> None:
@@ -88,19 +88,19 @@ class Leases:
 
         Who lives makes itself known before it ends.
         """
-        prefix = self._names.unacked("")
-        known: set[bytes] = self._redis.smembers(self._names.holders)  # type: ignore[assignment]
+        prefix = self._keys.unacked("")
+        known: set[bytes] = self._redis.smembers(self._keys.holders)  # type: ignore[assignment]
         for key in self._redis.scan_iter(match=f"{prefix}*", count=1000, _type="hash"):
             stray = key.decode().removeprefix(prefix)
             if stray.encode() not in known:
                 with self._redis.pipeline() as pipe:
-                    pipe.set(self._names.lease(stray), "1", px=self._lease_ms, nx=True)
-                    pipe.sadd(self._names.holders, stray)
+                    pipe.set(self._keys.lease(stray), "1", px=self._lease_ms, nx=True)
+                    pipe.sadd(self._keys.holders, stray)
                     pipe.execute()
 
     def done(self, tag: str) -> None:
         """This holder no longer holds the message."""
-        key = self._names.unacked(self._mine)
+        key = self._keys.unacked(self._mine)
         with self._redis.pipeline() as pipe:
             pipe.hdel(key, tag)
             pipe.zrem(f"{key}:index", tag)
@@ -108,7 +108,7 @@ class Leases:
 
     def put_back_mine(self, which: Callable[[str], bool]) -> int:
         """Puts back what this holder holds, of the tags that are asked for. Returns how many messages."""
-        key = self._names.unacked(self._mine)
+        key = self._keys.unacked(self._mine)
 
         def move(pipe: Any) -> int:
             held: dict[bytes, bytes] = pipe.hgetall(key)
@@ -127,7 +127,7 @@ class Leases:
 
         Returns how many messages.
         """
-        key, lease = self._names.unacked(other), self._names.lease(other)
+        key, lease = self._keys.unacked(other), self._keys.lease(other)
 
         def move(pipe: Any) -> int:
             if not is_dead and pipe.exists(lease):
@@ -137,9 +137,9 @@ class Leases:
             pipe.multi()
             for tag, message in held.items():
                 self._requeue(pipe, message)
-                pipe.set(self._names.taken(tag.decode()), self._mine, ex=TAKEN_KEPT_S)
+                pipe.set(self._keys.taken(tag.decode()), self._mine, ex=TAKEN_KEPT_S)
             pipe.delete(key, f"{key}:index", f"{key}:mutex", lease)
-            pipe.srem(self._names.holders, other)
+            pipe.srem(self._keys.holders, other)
             return len(held)
 
         # Watched: whoever renews or acknowledges meanwhile makes it begin again, and of two that take over one does.
@@ -148,8 +148,8 @@ class Leases:
     def of_message(self, tag: str) -> tuple[bool, bool]:
         """Whether this holder holds the message, and whether it was put back because its holder's lease had ended."""
         with self._redis.pipeline() as pipe:
-            pipe.hexists(self._names.unacked(self._mine), tag)
-            pipe.exists(self._names.taken(tag))
+            pipe.hexists(self._keys.unacked(self._mine), tag)
+            pipe.exists(self._keys.taken(tag))
             held, taken = pipe.execute()
         return bool(held), bool(taken)
 
@@ -165,8 +165,8 @@ class Leases:
             log.warning("what lay among unacknowledged messages is none and is dropped: %r", held[:200])
             return
         # At the end that is taken first. Our queues have the routing key's name.
-        ours = (self._names.ingest, self._names.rescan, self._names.search)
-        pipe.rpush(queue if queue in ours else self._names.ingest, json.dumps(payload))
+        ours = (self._keys.ingest, self._keys.rescan, self._keys.search)
+        pipe.rpush(queue if queue in ours else self._keys.ingest, json.dumps(payload))
 
 
 class TakenOver(Exception):

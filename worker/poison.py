@@ -32,9 +32,9 @@ class Marks(NamedTuple):
 class PoisonDetector:
     """Tells how many processes died over a task; the watchdog ends who is in there with one path for `longest_s`."""
 
-    def __init__(self, redis: Redis, names: Keys, *, longest_s: float, unix_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, *, longest_s: float, unix_s: Callable[[], float] = time.time) -> None:
         self._redis = redis
-        self._names = names
+        self._keys = keys
         self._longest_s = longest_s
         self._unix_s = unix_s
 
@@ -74,4 +74,4 @@ class PoisonDetector:
         return self._unix_s() - since_s < longest_s if living is None else living
 
     def _key(self, task_id: str) -> str:
-        return f"{self._names.system}:danger:{task_id}"
+        return f"{self._keys.system}:danger:{task_id}"

@@ -50,7 +50,7 @@ def make(settings: Settings, *, rebuild: bool, for_s: float, former_ids: Sequenc
         backend=backend,
         former_ids=frozenset(former_ids),
     )
-    opener = IndexOpener(client, redis_of(settings), settings.names, wish)
+    opener = IndexOpener(client, redis_of(settings), settings.keys, wish)
     return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=for_s).name
 
 

@@ -64,19 +64,19 @@ class ChildProcess:
     @cached_property
     def telemetry(self) -> Telemetry:
         """Where people see what this process waits for."""
-        return Telemetry(redis_of(self._settings), self._settings.names)
+        return Telemetry(redis_of(self._settings), self._settings.keys)
 
     def tell(self, why: Unavailable | None, for_s: float) -> None:
         """Tells the board why this process waits, if nobody else does: the producer tells of the library."""
         if why is None or isinstance(why, StoreUnavailable | Unfit):
             with suppress(RedisError, OSError):
-                self.telemetry.waits("" if why is None else str(why), for_s)
+                self.telemetry.report_wait("" if why is None else str(why), for_s)
 
     def tell_failure(self, why: Refused) -> None:
         """Tells the board of a batch that is left to the next scan, until then."""
         self._failed = True
         with suppress(RedisError, OSError):
-            self.telemetry.waits(str(why), self._settings.rescan_s)
+            self.telemetry.report_wait(str(why), self._settings.rescan_s)
 
     def tell_success(self) -> None:
         """What failed before does not fail any more, as far as this process knows."""
@@ -88,7 +88,7 @@ class ChildProcess:
     def leases(self) -> Leases:
         """What tells whether this worker still holds a message."""
         settings = self._settings
-        return Leases(redis_of(settings), settings.names, self._holder, lease_s=settings.lease_s)
+        return Leases(redis_of(settings), settings.keys, self._holder, lease_s=settings.lease_s)
 
     @cached_property
     def search_priority(self) -> SearchPriority:

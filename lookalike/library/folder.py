@@ -23,7 +23,7 @@ class FileVersion(NamedTuple):
     ctime_ns: int = 0
 
     @property
-    def looks(self) -> tuple[int, int]:
+    def move_key(self) -> tuple[int, int]:
         """Size and mtime, which a move to another disk keeps."""
         return self.size_bytes, self.mtime_ns
 
@@ -37,7 +37,7 @@ class FileEntry(NamedTuple):
     """A candidate on the disk."""
 
     path: str
-    stamp: FileVersion
+    version: FileVersion
 
 
 class FolderLibrary:
@@ -63,7 +63,7 @@ class FolderLibrary:
         self._on_twin = on_twin
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
 
-    def look(self, path: str) -> FileVersion | None:
+    def stat(self, path: str) -> FileVersion | None:
         """The file as it is now; None if there is no file, or a link that does not count."""
         try:
             found = os.lstat(self._prefix + path)
@@ -88,7 +88,7 @@ class FolderLibrary:
             return False
         return not stat.S_ISREG(found.st_mode)
 
-    def raw(self, path: str) -> str:
+    def unescape(self, path: str) -> str:
         r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
         return unescape_path(path)
 
@@ -124,7 +124,7 @@ class FolderLibrary:
                 unreadable(folder)
 
     def _is_candidate(self, entry: "os.DirEntry[str]", path: str) -> bool:
-        if not self.candidates.is_candidate_in_entered(path, entry.name) or _is_too_long(path):
+        if not self.candidates.is_candidate_in_folder(path, entry.name) or _is_too_long(path):
             return False
         try:
             if entry.is_symlink():

@@ -51,11 +51,11 @@ def parts_of(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
         store = python_module("edge", "--data", "store", *address, "--hnsw-threshold", str(settings.hnsw_threshold))
         parts.append(ProcessSpec("store", "ground", store))
-    names = settings.names
+    keys = settings.keys
     return [
         *parts,
-        _worker("ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.processes),
-        _worker("search", settings, names.search, processes=1),
+        _worker("ingest", settings, f"{keys.ingest},{keys.rescan}", processes=settings.processes),
+        _worker("search", settings, keys.search, processes=1),
         ProcessSpec("producer", "work", python_module("producer")),
         ProcessSpec("flower", "work", _flower(settings, ports.flower)),
     ]
