@@ -187,8 +187,7 @@ def _escaped(path: str) -> str:
 
 
 def _neighbours(answer: Any) -> list[Neighbour]:
-    reply = SearchReply.model_validate(answer)
-    return [Neighbour(found.path, found.score, found.similarity, found.payload) for found in reply.neighbours]
+    return SearchReply.model_validate(answer).neighbours
 
 
 def _unreachable(error: Exception) -> Unreachable:

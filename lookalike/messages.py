@@ -4,9 +4,11 @@ Every message has a version `v`; a worker refuses unknown ones. Paths are relati
 library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lookalike.neighbour import Neighbour
 
 # Both ends must agree on these bounds, so they are constants and not settings.
 # Longest path that Linux itself accepts (PATH_MAX, limits.h).
@@ -81,19 +83,10 @@ class SearchMessage(Strict):
     limit: Annotated[int, Field(ge=1)] = 10
 
 
-class NeighbourReply(Strict):
-    """One neighbour, as `lookalike.Neighbour` describes it."""
-
-    path: str
-    score: float
-    similarity: float
-    payload: dict[str, Any]
-
-
 class SearchReply(Strict):
     """Neighbours, best first, and the milliseconds that the worker took."""
 
-    neighbours: list[NeighbourReply]
+    neighbours: list[Neighbour]
     took_ms: float
 
 

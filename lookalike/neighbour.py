@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from lookalike.settings import Distance
 
@@ -16,6 +18,9 @@ class Neighbour:
     nearer, for euclid and manhattan lower. `similarity` is 0 to 1 and higher is nearer, whatever the
     distance. `payload` is what the index knows of the file.
     """
+
+    # As in every message (lookalike/messages.py), of which a neighbour is a part.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     path: str
     score: float

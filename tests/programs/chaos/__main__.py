@@ -1,4 +1,4 @@
-"""The long run, exit code 1 if it found anything: `python -m tests.programs.chaos --seconds 600 --seed 1 --json FILE`."""
+"""The long run, exit code 1 if it found anything: `python -m tests.programs.chaos --seconds 600 --seed 1 --json F`."""
 
 import argparse
 import json
