@@ -1,7 +1,7 @@
 """`python -m bench [--quick] [--photos DIR] [--json FILE] [--plot FILE]`: measures, and prints one table.
 
 Everything is measured in one run on the same photos, one thing at a time. Exit code 1 if it cannot be measured; a
-ratio that is missed is said in the table, because a busy machine is no fault.
+ratio that is missed is named in the table, because a busy machine is no fault.
 """
 
 import argparse
@@ -28,7 +28,7 @@ BUSY_LOAD = 0.5
 
 
 def main() -> int:
-    """Exit code."""
+    """Measures, prints, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures lookalike against other ways.")
     parser.add_argument("--quick", action="store_true", help="one size, fewer images: less than a minute")
     parser.add_argument("--photos", type=Path, help="measure with these photos in place of drawn ones")

@@ -2,7 +2,7 @@
 
 One process per core takes eight files at a time: read, hash, decode no larger than needed, embed in one run of the
 model, and upsert. This is the yardstick for the whole pipeline, so it is kept as quick as we know how: processes and
-sessions are warm before the clock starts, nobody waits for anybody, points go out in one columnar request of 64, and
+sessions are warm before the clock starts, no process waits for another, points go out in one request of 64, and
 what a payload needs (EXIF) and a queue costs (looking at the index, looking at the file again) is left out.
 """
 

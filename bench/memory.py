@@ -1,24 +1,24 @@
-"""Watches how much memory processes have while something goes on. Linux only: it reads /proc."""
+"""Samples the memory of processes while a block runs. Linux only: it reads /proc."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# A look takes 28 ms of a core: twice a second, the rate beside it was 3 % lower.
+# One sample takes 28 ms of a core: at two samples a second the measured rate was 3 % lower.
 EVERY_S = 2.0
 # Caches and pools fill at first; what counts is what happens after.
 WARM_AFTER = 0.4
 
 
 class Memory:
-    """What was seen so far, MiB: shared pages are divided among those who share them."""
+    """The samples so far, MiB: shared pages are divided among the processes that share them."""
 
     def __init__(self) -> None:
         self._seen: list[float] = []
 
     def saw(self, pids: Sequence[int]) -> None:
-        """Adds one look at all of them together."""
+        """Adds one sample: the sum over all processes."""
         self._seen.append(sum(map(_mib, pids)))
 
     @property
@@ -28,13 +28,13 @@ class Memory:
 
     @property
     def growth(self) -> float:
-        """At the end, as a multiple of what it was after warming up: 1 is flat."""
+        """The last sample as a multiple of the one after warming up: 1 is flat."""
         return self._seen[-1] / self._seen[int(WARM_AFTER * len(self._seen))]
 
 
 @contextmanager
 def watched(processes: Callable[[], Sequence[int]]) -> Iterator[Memory]:
-    """Looks now and then while the block runs."""
+    """Samples at intervals while the block runs."""
     memory, done = Memory(), threading.Event()
 
     def watch() -> None:

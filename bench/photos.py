@@ -35,7 +35,7 @@ def drawn(folder: Path) -> dict[str, list[Path]]:
 
 
 def found(folder: Path) -> dict[str, list[Path]]:
-    """The photos of somebody's folder, as they are, all in one group."""
+    """The photos of a given folder, as they are, all in one group."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
         raise FileNotFoundError(f"there are no photos in {folder}")

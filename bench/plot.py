@@ -13,7 +13,7 @@ BARS = (
     ("bare loop, the same", "bare loop, shipped", "#a6dba0"),
 )
 WIDTH, LABELS, LEFT = 760, 190, 64
-SAID = 150  # px beside the longest bar, for its figures
+CAPTION = 150  # px behind the longest bar, for its figures
 BAR, GAP, GROUP, TOP = 16, 4, 22, 46
 
 
@@ -22,7 +22,7 @@ def plot(figures: Mapping[str, float], path: Path) -> None:
     sizes = [name.rpartition(", ")[2] for name in figures if name.startswith("tutorials' recipe")]
     rows: list[str] = []
     y = TOP
-    scale = (WIDTH - LEFT - LABELS - SAID) / max(
+    scale = (WIDTH - LEFT - LABELS - CAPTION) / max(
         figures[f"{name}, {size}"] / figures[f"tutorials' recipe, ResNet-50, {size}"]
         for size in sizes
         for _, name, _ in BARS
@@ -38,8 +38,8 @@ def plot(figures: Mapping[str, float], path: Path) -> None:
             width, x = max(1.0, scale * rate / one), LEFT + LABELS
             rows.append(f'<text x="{x - 6}" y="{y + BAR - 4}" text-anchor="end">{escape(label)}</text>')
             rows.append(f'<rect x="{x}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>')
-            said = f"{rate / one:.1f}x  {rate:.0f} images/s"
-            rows.append(f'<text x="{x + width + 6:.1f}" y="{y + BAR - 4}">{said}</text>')
+            caption = f"{rate / one:.1f}x  {rate:.0f} images/s"
+            rows.append(f'<text x="{x + width + 6:.1f}" y="{y + BAR - 4}">{caption}</text>')
             y += BAR + GAP
         y += GROUP
     path.write_text(

@@ -115,8 +115,8 @@ def _bare(model: Path, paths: Sequence[Path], folder: Path) -> float:
 
 
 def _against_fastembed(size: str, paths: Sequence[Path], models: Networks, folder: Path, results: Results) -> None:
-    """Both of fastembed's ways, and the quicker one counts; our bare loop with the same fp32 weights beside it."""
-    said = [
+    """Both of fastembed's ways, and the quicker one counts; with them our bare loop on the same fp32 weights."""
+    rates = [
         subprocess.run(
             [RIVAL, Path(__file__).with_name("fastembed_rival.py"), models.float_contract, "16", parallel],
             input="\n".join(map(str, paths)),
@@ -126,7 +126,7 @@ def _against_fastembed(size: str, paths: Sequence[Path], models: Networks, folde
         ).stdout
         for parallel in ("-", "0")
     ]
-    results.add(f"fastembed, ResNet-50 fp32, {size}", max(map(float, said)))
+    results.add(f"fastembed, ResNet-50 fp32, {size}", max(map(float, rates)))
     results.add(f"bare loop, ResNet-50 fp32, {size}", _bare(models.resnet50, paths, folder / f"fp32 {size}"))
 
 

@@ -34,7 +34,7 @@ class Ratio:
 
     @property
     def bound(self) -> str:
-        """What it should be, for a table; empty if nobody says."""
+        """What it should be, for a table; empty where there is no bound."""
         if self.at_least is not None:
             return f">= {self.at_least:g}"
         return "" if self.at_most is None else f"<= {self.at_most:g}"

@@ -82,7 +82,7 @@ class _Direct:
 def _in_turn(running: System, direct: _Direct, queries: Sequence[bytes]) -> tuple[list[float], list[float]]:
     """Milliseconds through the queue and without it, in turns: what else the machine does meets both alike.
 
-    The first ones are included: nobody warms up but the system itself.
+    The first ones are included: only the system itself warms up.
     """
     queued, unqueued = [], []
     for number in range(SEARCHES):

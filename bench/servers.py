@@ -72,7 +72,7 @@ class System:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stands still in the block, and is awake and at rest after it: idle it would take 1 % of two cores."""
+        """Stopped (SIGSTOP) inside the block, running and idle after it: idle it would take 1 % of two cores."""
         stopped = self.processes()
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
@@ -84,7 +84,7 @@ class System:
         self.wait_until_at_rest()
 
     def wait_until_at_rest(self) -> None:
-        """Until nothing waits or is in work, and every part has told so."""
+        """Waits until nothing is queued or in work, by every part's report."""
         wait_for(lambda: _is_at_rest(self.client), STARTS_WITHIN_S)
 
     def processes(self) -> list[int]:

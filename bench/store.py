@@ -175,11 +175,11 @@ def _until_indexed(search: _Searches, pid: int, data: Path, log: Path) -> tuple[
         if time.perf_counter() - looked_s > 1:
             looked_s = time.perf_counter()
             peak = peak.most(footprint(pid, data))
-            said = log.read_text()
-            if "indexing ends" in said and search.is_indexed():
+            output = log.read_text()
+            if "indexing ends" in output and search.is_indexed():
                 return took, peak
-            if "indexing failed" in said:
-                raise RuntimeError(said)
+            if "indexing failed" in output:
+                raise RuntimeError(output)
 
 
 def _spread(took_ms: Sequence[float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ _READY = re.compile(r"ready url=(\S+)")
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; `log` is what it said since it started."""
+    """A running server; `log` is its output since it started."""
 
     url: str
     pid: int

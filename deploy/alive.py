@@ -10,7 +10,7 @@ from lookalike.telemetry import Telemetry
 def main(part: str) -> int:
     """Exit code."""
     settings = read_settings()
-    return 0 if Telemetry(redis_of(settings), settings.names).alive([part])[part] else 1
+    return 0 if Telemetry(redis_of(settings), settings.keys).count_alive([part])[part] else 1
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """`python -m edge`: reads the arguments, opens the data folder and the port, and joins them.
 
-The API key comes from QDRANT__SERVICE__API_KEY, as with the server: arguments can be read by everybody.
+The API key comes from QDRANT__SERVICE__API_KEY, as with the server: every user of the machine can read arguments.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start (one sentence on stderr), 2 for usage, 3 if a host died and
-the server is to be started again.
+Exit codes: 0 after SIGTERM or SIGINT, 1 if the server cannot start (one sentence on stderr), 2 for usage, 3 if a host
+process died and the server has to be started again.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serves until a signal; returns the exit code."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    # Until the event loop has its own: opening a large folder takes seconds, and nothing is lost by leaving it.
+    # Until uvicorn installs its handlers: opening a large folder takes seconds, and exiting meanwhile loses nothing.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:

@@ -1,6 +1,6 @@
-"""How calls, answers and refusals look on the wire. What a route does is in edge/routes.py.
+"""The ASGI application: how requests, responses and errors look on the wire. What a route does is in edge/routes.py.
 
-Bodies about points go to the host of their collection as they came, and its results come back as they are sent.
+Request bodies about points are passed unparsed to the host process of their collection, and its JSON is returned as is.
 """
 
 import time
@@ -18,20 +18,20 @@ from edge.request_checks import check_content_type, check_host, check_key, read_
 from edge.routes import Call, Handler, Routes
 from edge.store import Store
 
-# The release of Qdrant whose API this is; a client compares it with its own version and warns if they are far apart.
+# The release of Qdrant whose API this is; clients compare it with their own version and warn if they are far apart.
 QDRANT_VERSION = "1.20.0"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(store: Store, listening_on: str, body_limit_bytes: int, api_key: str | None = None) -> Starlette:
-    """The ASGI application over an open store; `listening_on` is the host that we were told to listen on.
+    """The ASGI application over an open store; `listening_on` is the host that the server was told to listen on.
 
-    With an API key only `GET /` is answered without it, as Qdrant does.
+    If there is an API key, only `GET /` works without it, as in Qdrant.
     """
 
     def endpoint(handler: Handler) -> Endpoint:
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             began_s = time.perf_counter()
             check_host(request.headers.get("host", ""), listening_on)
             check_key(request.headers.get("api-key"), api_key)
@@ -43,7 +43,7 @@ def create_app(store: Store, listening_on: str, body_limit_bytes: int, api_key: 
             result = await handler(call)
             return _json({"result": result, "status": "ok", "time": time.perf_counter() - began_s}, 200)
 
-        return answer
+        return respond
 
     async def version(request: Request) -> Response:
         check_host(request.headers.get("host", ""), listening_on)
@@ -52,7 +52,7 @@ def create_app(store: Store, listening_on: str, body_limit_bytes: int, api_key: 
     routes = [Route(path, endpoint(handler), methods=[method]) for method, path, handler in Routes(store).table()]
     return Starlette(
         routes=[Route("/", version), *routes],
-        exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _our_fault},
+        exception_handlers={Refused: _refused, HTTPException: _unknown_route, Exception: _internal_error},
     )
 
 
@@ -68,11 +68,11 @@ def _refused(_request: Request, error: Exception) -> Response:
     return _failure(str(error), error.status if isinstance(error, Refused) else Refused.status)
 
 
-def _no_route(request: Request, error: Exception) -> Response:
+def _unknown_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     return _failure(f"{request.method} {request.url.path} is not offered by this server", status)
 
 
-def _our_fault(_request: Request, error: Exception) -> Response:
-    # Starlette raises it again behind the answer, so the traceback is in the log.
+def _internal_error(_request: Request, error: Exception) -> Response:
+    # Starlette raises the error again after the response, so the traceback is in the log.
     return _failure(f"Service internal error: {error}", 500)

@@ -1,7 +1,7 @@
-"""Which collections and aliases there are, and with which settings: a value, changed by making a new one.
+"""The catalogue: which collections and aliases exist, with their settings. An immutable value.
 
-Knows no engine and touches no disk. Its JSON is the one file that says what exists (edge/store.py writes it), so a
-collection and the aliases that point to it can never disagree.
+Uses no engine and no disk. Its JSON is the only file that tells what exists (edge/store.py writes it), so a collection
+and the aliases that point to it can never disagree.
 """
 
 import re
@@ -49,7 +49,7 @@ class Catalogue:
         return found
 
     def with_collection(self, name: str, entry: Entry) -> "Catalogue":
-        """Raises BadInput for a name that may not be, Conflict for one that is taken."""
+        """Raises BadInput for an invalid name, Conflict for one that exists."""
         check_name(name)
         self._check_no_collection(name)
         if name in self.aliases:
@@ -57,25 +57,25 @@ class Catalogue:
         return replace(self, collections={**self.collections, name: entry})
 
     def without_collection(self, name: str) -> "Catalogue":
-        """The collection goes, and its aliases with it."""
+        """Removes the collection and its aliases."""
         return Catalogue(
             collections={key: entry for key, entry in self.collections.items() if key != name},
             aliases={alias: target for alias, target in self.aliases.items() if target != name},
         )
 
     def with_metadata(self, name: str, changes: dict[str, Any]) -> "Catalogue":
-        """Merges into the collection's metadata; a key set to null goes, as in Qdrant."""
+        """Merges into the collection's metadata; a key set to null is removed, as in Qdrant."""
         entry = self.collections[name]
         merged = {key: value for key, value in {**entry.metadata, **changes}.items() if value is not None}
         return replace(self, collections={**self.collections, name: replace(entry, metadata=merged)})
 
     def with_folder(self, name: str, folder: str) -> "Catalogue":
-        """The collection's shard lies in another folder from now on."""
+        """Names another folder as the collection's shard."""
         entry = replace(self.collections[name], folder=folder)
         return replace(self, collections={**self.collections, name: entry})
 
     def with_alias(self, alias: str, name: str) -> "Catalogue":
-        """Points the alias to the collection, away from another one if need be. Raises NotFound, Conflict."""
+        """Points the alias to the collection, also if it pointed to another one. Raises NotFound, Conflict."""
         check_name(alias)
         if name not in self.collections:
             raise NotFound(f"Not found: Collection `{name}` doesn't exist!")
@@ -83,7 +83,7 @@ class Catalogue:
         return replace(self, aliases={**self.aliases, alias: name})
 
     def without_alias(self, alias: str) -> "Catalogue":
-        """An alias that is not there is as good as deleted, as in Qdrant."""
+        """Deleting an alias that does not exist is no error, as in Qdrant."""
         return replace(self, aliases={key: target for key, target in self.aliases.items() if key != alias})
 
     def with_alias_renamed(self, old: str, new: str) -> "Catalogue":
@@ -93,14 +93,14 @@ class Catalogue:
         return self.without_alias(old).with_alias(new, self.aliases[old])
 
     def to_json(self) -> bytes:
-        """The form on disk."""
+        """The content of the catalogue file."""
         return orjson.dumps(
             {"format": FORMAT, "collections": self.collections, "aliases": self.aliases}, option=orjson.OPT_INDENT_2
         )
 
     @classmethod
     def from_json(cls, content: bytes) -> "Catalogue":
-        """Raises ValueError for anything that `to_json` has not written."""
+        """Raises ValueError for anything that `to_json` did not write."""
         try:
             read = orjson.loads(content)
             found = read["format"]

@@ -1,4 +1,4 @@
-"""What the server's child processes have in common: how they are started, and that they do not outlive it."""
+"""Child processes of the server: their command line, and how they end with their parent."""
 
 import ctypes
 import os
@@ -9,13 +9,13 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """What starts a child; its first argument is the pid of this process."""
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Command line of a child process; its first argument is the pid of this process."""
     return [sys.executable, "-m", module, str(os.getpid()), *arguments]
 
 
-def die_with(parent_pid: int) -> None:
-    """Asks the kernel to kill this process when its parent dies (Linux; elsewhere it ends when it next listens)."""
+def die_with_parent(parent_pid: int) -> None:
+    """Asks the kernel to kill this process when its parent dies (Linux; elsewhere it ends at its next read)."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent_pid:

@@ -1,4 +1,4 @@
-"""What is done to the data folder beside the engine: lock it, replace a file at once, copy a shard, make it durable."""
+"""File operations on the data folder apart from the engine's: lock, atomic replace, sparse copy, fsync."""
 
 import errno
 import fcntl
@@ -10,16 +10,16 @@ from pathlib import Path
 from edge.errors import CannotStart
 
 LOCK_NAME = "lock"
-# The kernel takes a moment to end the children of a server that was killed, and they hold the lock with it.
-DYING_S = 2.0
-LOOK_S = 0.02
+# After a server was killed, the kernel takes a moment to end its children, which hold the lock as well.
+LOCK_WAIT_S = 2.0
+LOCK_RETRY_S = 0.02
 CHUNK_BYTES = 1 << 20
 # stat(2): st_blocks counts these, whatever the file system's blocks are.
 BLOCK_BYTES = 512
 
 
 class FolderLock:
-    """The data folder is ours until this process and its children end: the kernel drops the lock even after kill -9."""
+    """An exclusive lock on the data folder until this process and its children end, also by kill -9."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -29,24 +29,24 @@ class FolderLock:
             raise CannotStart(
                 f"cannot write to the data folder {folder}: {error.strerror}. Make it writable, or give another --data."
             ) from error
-        deadline_s = time.monotonic() + DYING_S
-        while not self._taken():
+        deadline_s = time.monotonic() + LOCK_WAIT_S
+        while not self._try_lock():
             if time.monotonic() > deadline_s:
                 self._file.close()
                 raise CannotStart(
                     f"the data folder {folder} is open in another edge process. Stop that one, or give another --data."
                 )
-            time.sleep(LOOK_S)
+            time.sleep(LOCK_RETRY_S)
 
     def fileno(self) -> int:
         """The descriptor: a child process that keeps it open keeps the lock."""
         return self._file.fileno()
 
     def release(self) -> None:
-        """Lets another process have the folder."""
+        """Releases the lock."""
         self._file.close()
 
-    def _taken(self) -> bool:
+    def _try_lock(self) -> bool:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -55,13 +55,13 @@ class FolderLock:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Puts the content in place of the file at once; when it returns, the new content outlives a power cut."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
+    """Replaces the file's content atomically; on return the new content is durable."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.rename(path)
+    new.rename(path)
     sync_folder(path.parent)
 
 
@@ -75,11 +75,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file and leaves its holes: most of a shard's files is preallocated and empty."""
+    """Copies a file and keeps its holes: most of a shard's files is preallocated and empty."""
     with Path(source).open("rb") as file, Path(target).open("xb") as copy:
         size_bytes = os.fstat(file.fileno()).st_size
         copy.truncate(size_bytes)
-        for begin, end in _filled(file.fileno(), size_bytes):
+        for begin, end in _data_ranges(file.fileno(), size_bytes):
             file.seek(begin)
             copy.seek(begin)
             copy.writelines(
@@ -97,20 +97,20 @@ def sync_tree(folder: Path) -> None:
 
 
 def used_bytes(folder: Path) -> int:
-    """What a folder takes on the disk; holes take nothing."""
+    """Disk space of a folder; holes take none."""
     return sum(
         (Path(parent) / name).stat().st_blocks * BLOCK_BYTES for parent, _, names in os.walk(folder) for name in names
     )
 
 
-def _filled(descriptor: int, size_bytes: int) -> Iterator[tuple[int, int]]:
-    """The parts of a file that are no holes."""
+def _data_ranges(descriptor: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+    """The ranges of a file that are not holes."""
     end = 0
     while end < size_bytes:
         try:
             begin = os.lseek(descriptor, end, os.SEEK_DATA)
         except OSError as error:
-            if error.errno == errno.ENXIO:  # only a hole is left
+            if error.errno == errno.ENXIO:  # only a hole follows
                 return
             raise
         end = os.lseek(descriptor, begin, os.SEEK_HOLE)

@@ -51,7 +51,7 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """The request may come from a web page in somebody's browser."""
+    """The request may come from a web page in a browser."""
 
     status = 403
 

@@ -1,17 +1,17 @@
-"""Builds the HNSW index of a collection that has grown, while its points are searched and written as ever.
+"""Builds the HNSW index of a collection that has grown, while searches and writes go on.
 
-Exact search among 20,000 points takes 2 ms, among 100,000 it takes 8, and grows with them; with an index it takes 1.7
-(dimension 512, 2 cores, 2026-11-21). The engine builds one in a call that stops its process for half a minute, so:
+Exact search takes 2 ms among 20,000 points, 8 among 100,000, and grows linearly; with an index it takes 1.7
+(dimension 512, 2 cores, 2026-11-21). The engine builds one in a call that blocks its process for half a minute, so:
 
  1. writes wait while another process copies the shard's folder (0.3 s for 100,000 points); searches go on
  2. that process, at a low priority, builds the index of the copy; the host of the original remembers which points
     change meanwhile
- 3. a new host opens the copy, and gets those points as they are by now, again and again until few are left
+ 3. a new host opens the copy and gets the current state of those points, repeatedly until few are left
  4. writes wait for the last of them; then the catalogue names the copy, the collection's requests go to the new host,
     and the original is closed and removed
 
-Until the catalogue names it, the copy is litter: whatever dies, and whenever, the original has all that was
-acknowledged, and the next start sweeps the copy away.
+Until the catalogue names the copy, the original has every acknowledged write, whichever process dies, and the next
+start removes the copy.
 """
 
 import asyncio
@@ -26,56 +26,56 @@ from pathlib import Path
 
 import orjson
 
-from edge.child_process import command
+from edge.child_process import child_command
 from edge.collection import Collection
 from edge.disk import used_bytes
 from edge.errors import HostFault, IndexingFailed, Refused
 from edge.shard_process import ShardProcess
-from edge.store import Store, new_folder, remove
+from edge.store import Store, new_folder, remove_shard
 
 log = logging.getLogger(__name__)
 
 HNSW_THRESHOLD = 20_000
-# Of what is there, so that a large collection is not copied for every 20,000 points: 1,000,000 take 25 builds.
+# Share of the collection, so that a large one is not copied for every 20,000 points: 1,000,000 take 25 builds.
 GROWN_SHARE = 0.1
-LOOK_S = 1.0
-# Half of what it takes to send is that the old host stands still: 3 ms for so many.
+POLL_S = 1.0
+# Reading these many changes blocks the old host for 3 ms, half of the time that replaying them takes.
 REPLAYED_AT_ONCE = 64
-# The copy, the index's own copy of the vectors, and the segment that it was made from, which goes last.
+# Times the shard's size: the copy, the index's own vectors, and the segment it is made from, which is removed last.
 ROOM = 3
-FIRST_WAIT_S, LONGEST_WAIT_S = 30.0, 3600.0
+FIRST_DELAY_S, MAX_DELAY_S = 30.0, 3600.0
 
 
-def is_due(changed: int, vectors: int, above: int) -> bool:
-    """Whether so many points outside of the index, of so many vectors, are worth a new one."""
-    return vectors > above and changed > max(above, GROWN_SHARE * vectors)
+def is_due(changed: int, vectors: int, threshold: int) -> bool:
+    """Whether `changed` points outside of the index, of `vectors` in all, are worth a new build."""
+    return vectors > threshold and changed > max(threshold, GROWN_SHARE * vectors)
 
 
-def wait_s(failures: int) -> float:
-    """Until the next attempt after so many failures in a row: 30 s, 60, 120 ... 3600."""
-    return min(FIRST_WAIT_S * 2.0 ** (failures - 1), LONGEST_WAIT_S)
+def retry_delay_s(failures: int) -> float:
+    """Seconds until the next attempt after this many failures in a row: 30, 60, 120 ... 3600."""
+    return min(FIRST_DELAY_S * 2.0 ** (failures - 1), MAX_DELAY_S)
 
 
 class HnswBuilder:
-    """One build at a time, whatever the number of collections."""
+    """Builds one index at a time, whatever the number of collections."""
 
-    def __init__(self, store: Store, above: int) -> None:
+    def __init__(self, store: Store, threshold: int) -> None:
         self._store = store
-        self._above = above
-        # Collection -> failures in a row, and when it may be tried again (monotonic seconds).
+        self._threshold = threshold
+        # Collection -> failures in a row, and the time of the next attempt (monotonic seconds).
         self._failed: dict[Collection, tuple[int, float]] = {}
 
-    async def run(self) -> None:
-        """Looks at the collections until it is cancelled."""
+    async def build_when_due(self) -> None:
+        """Polls the collections until it is cancelled."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             for name, collection in self._store.collections.items():
                 try:
                     if self._may_try(collection) and await self._is_due(collection):
                         await self._build(name, collection)
                         self._failed.pop(collection, None)
-                except Exception as error:  # noqa: BLE001  (it is logged, and the others go on)
-                    self._failed_again(name, collection, error)
+                except Exception as error:  # noqa: BLE001  (logged; the other collections go on)
+                    self._record_failure(name, collection, error)
 
     def _may_try(self, collection: Collection) -> bool:
         _, not_before_s = self._failed.get(collection, (0, 0.0))
@@ -83,21 +83,21 @@ class HnswBuilder:
 
     async def _is_due(self, collection: Collection) -> bool:
         size = await collection.host.ask(collection.shard, "size")
-        # Counting vectors takes 17 ms of 100,000 points, so only when it may matter.
-        if not is_due(size["changed"], size["points"], self._above):
+        # Counting vectors takes 17 ms at 100,000 points, so only when it may matter.
+        if not is_due(size["changed"], size["points"], self._threshold):
             return False
-        return is_due(size["changed"], await collection.host.ask(collection.shard, "vectors"), self._above)
+        return is_due(size["changed"], await collection.host.ask(collection.shard, "vectors"), self._threshold)
 
-    def _failed_again(self, name: str, collection: Collection, error: Exception) -> None:
+    def _record_failure(self, name: str, collection: Collection, error: Exception) -> None:
         if not self._is_there(name, collection):
             log.info("indexing given up collection=%s: it was deleted", name)
             self._failed.pop(collection, None)
             return
         failures = self._failed.get(collection, (0, 0.0))[0] + 1
-        self._failed[collection] = failures, time.monotonic() + wait_s(failures)
+        self._failed[collection] = failures, time.monotonic() + retry_delay_s(failures)
         collection.indexing_fault = str(error)
         log.warning(
-            "indexing failed collection=%s again_in_s=%.0f: %s", name, wait_s(failures), error,
+            "indexing failed collection=%s again_in_s=%.0f: %s", name, retry_delay_s(failures), error,
             exc_info=None if isinstance(error, IndexingFailed | HostFault) else error,
         )  # fmt: skip
 
@@ -111,13 +111,13 @@ class HnswBuilder:
         try:
             async with _optimizer(collection, copy) as optimizer:
                 copied_s = time.monotonic()
-                await self._until_done(name, collection, optimizer)
+                await self._await_optimizer(name, collection, optimizer)
             optimized_s = time.monotonic()
-            replayed = await self._hand_over(name, collection, copy)
+            replayed = await self._switch_to_copy(name, collection, copy)
         except BaseException:
             with contextlib.suppress(HostFault, Refused):
                 await host.ask(shard, "unwatch")
-            remove(copy)
+            remove_shard(copy)
             raise
         finally:
             collection.is_indexing = False
@@ -126,22 +126,22 @@ class HnswBuilder:
             "indexing ends collection=%s took_s=%.1f copy_s=%.2f optimize_s=%.1f replayed=%d",
             name, time.monotonic() - began_s, copied_s - began_s, optimized_s - copied_s, replayed,
         )  # fmt: skip
-        await self._store.let_go(host, shard)
+        await self._store.close_shard(host, shard)
 
-    async def _until_done(self, name: str, collection: Collection, optimizer: asyncio.subprocess.Process) -> None:
+    async def _await_optimizer(self, name: str, collection: Collection, optimizer: asyncio.subprocess.Process) -> None:
         ending = asyncio.create_task(optimizer.communicate())
         try:
             while not ending.done():
-                await asyncio.wait({ending}, timeout=LOOK_S)
+                await asyncio.wait({ending}, timeout=POLL_S)
                 self._check_there(name, collection)
         finally:
             ending.cancel()
         if optimizer.returncode != 0:
-            said = ending.result()[1].decode().strip()
-            raise IndexingFailed(said or _how_it_ended(optimizer.returncode or 0))
+            reason = ending.result()[1].decode().strip()
+            raise IndexingFailed(reason or _how_it_ended(optimizer.returncode or 0))
 
-    async def _hand_over(self, name: str, collection: Collection, copy: Path) -> int:
-        """Lets a new host open the copy and take over. Returns how many points changed meanwhile."""
+    async def _switch_to_copy(self, name: str, collection: Collection, copy: Path) -> int:
+        """Opens the copy in a new host and switches to it. Returns the number of points that changed meanwhile."""
         host = await self._store.start_host()
         try:
             await host.ask(str(copy), "load", collection.entry.vectors)
@@ -153,15 +153,15 @@ class HnswBuilder:
                 self._check_there(name, collection)
                 with collection.holding_writes():
                     for operation, body in collection.index_changes:
-                        # What was refused here is refused there.
+                        # An operation that the original refused is refused again.
                         with contextlib.suppress(Refused):
                             await host.call(str(copy), operation, body)
                     while count := await _replay(collection, host, copy):
                         replayed += count
                     await host.ask(str(copy), "flush")
-                    self._store.take_over(name, host, copy.name)
+                    self._store.switch_shard(name, host, copy.name)
         except BaseException:
-            # It may be in the middle of opening the copy, which is litter by now.
+            # The host may still be opening the copy, which is no longer needed.
             host.kill()
             await self._store.stop_host(host)
             raise
@@ -177,43 +177,43 @@ class HnswBuilder:
 
 @asynccontextmanager
 async def _optimizer(collection: Collection, copy: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The process that builds the index, from when it has made its copy; it does not outlive the block."""
+    """The process that builds the index, once it has made its copy; it does not outlive the block."""
     vectors = orjson.dumps(collection.entry.vectors).decode()
     with collection.holding_writes():
         collection.index_changes.clear()
         await collection.host.ask(collection.shard, "watch")
         process = await asyncio.create_subprocess_exec(
-            *command("edge.host.optimize", collection.shard, str(copy), vectors),
+            *child_command("edge.host.optimize", collection.shard, str(copy), vectors),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            # Nothing, if it could not copy: then it has ended, and says why.
+            # Empty if the process could not copy: then it has ended, with the reason on stderr.
             await process.stdout.readline()  # type: ignore[union-attr]
         except BaseException:
-            await _killed(process)
+            await _kill(process)
             raise
     try:
         yield process
     finally:
-        await _killed(process)
+        await _kill(process)
 
 
-async def _killed(process: asyncio.subprocess.Process) -> None:
+async def _kill(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await process.wait()
 
 
 def _how_it_ended(exit_code: int) -> str:
-    # The engine writes through mapped memory, and the kernel has no other way to say that there is no room for it.
+    # The engine writes through mapped memory; SIGBUS is how the kernel reports a full disk there.
     full = ": the disk is full" if exit_code == -signal.SIGBUS else ""
     how = f"was ended by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with {exit_code}"
     return f"the process that builds the index {how}{full}"
 
 
 async def _replay(collection: Collection, host: ShardProcess, copy: Path) -> int:
-    """Brings some of the points that changed to the copy, as they are now. Returns how many they were."""
+    """Copies the current state of some changed points to the copy. Returns their number."""
     changes = await collection.host.ask(collection.shard, "changes", REPLAYED_AT_ONCE)
     points, gone = changes["points"], changes["gone"]
     if points:

@@ -1,4 +1,4 @@
-"""Keeps strangers, web pages and endless bodies out. Knows nothing of collections.
+"""Checks of a request before its route runs: host, API key, content type, size. Independent of collections.
 
 Without a key everybody on this machine is welcome, and any page in a browser here can send requests. A page under a
 name that was rebound to 127.0.0.1 still sends that name as Host; a page elsewhere can send a POST only if it calls the

@@ -1,4 +1,4 @@
-"""Which path of Qdrant's REST API does what. A handler takes a call and returns the `result` of the answer."""
+"""Which path of Qdrant's REST API does what. A handler takes a call and returns the `result` of the response."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,9 +6,15 @@ from typing import Any
 
 import orjson
 
-from edge import responses, settings
+from edge import FLUSH_WHEN_IDLE_S, settings
+from edge.collection import Collection
 from edge.errors import BadInput
 from edge.store import Store
+
+# Qdrant's defaults, which are the engine's. Clients require them in the answer; we offer no way to change them.
+_HNSW = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, "max_indexing_threads": 0, "on_disk": False}
+_OPTIMIZERS = {"deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0}
+_WAL = {"wal_capacity_mb": 32, "wal_segments_ahead": 0}
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Routes:
 
     async def _info(self, call: Call) -> Any:
         collection = self._store.collection(call.name)
-        return responses.collection_info(collection, orjson.loads(await collection.read("info")))
+        return _collection_info(collection, orjson.loads(await collection.read("info")))
 
     async def _exists(self, call: Call) -> Any:
         catalogue = self._store.catalogue
@@ -96,12 +102,12 @@ class Routes:
         return await self._store.delete(call.name)
 
     async def _aliases(self, _call: Call) -> Any:
-        return responses.aliases(self._store.catalogue.aliases)
+        return _alias_list(self._store.catalogue.aliases)
 
     async def _aliases_of(self, call: Call) -> Any:
         catalogue = self._store.catalogue
         name = catalogue.resolve(call.name)
-        return responses.aliases({alias: target for alias, target in catalogue.aliases.items() if target == name})
+        return _alias_list({alias: target for alias, target in catalogue.aliases.items() if target == name})
 
     async def _change_aliases(self, call: Call) -> Any:
         await self._store.change_aliases(settings.alias_changes(call.parsed()))
@@ -126,10 +132,44 @@ class Routes:
         count = int(await self._store.collection(call.name).write(operation, body))
         first = self._operations
         self._operations += count
-        return [responses.update(first + number, wait=call.wait) for number in range(count)]
+        return [_update_result(first + number, wait=call.wait) for number in range(count)]
 
     def _reading(self, operation: str) -> Handler:
         async def handler(call: Call) -> Any:
             return orjson.Fragment(await self._store.collection(call.name).read(operation, call.body))
 
         return handler
+
+
+def _collection_info(collection: Collection, counts: dict[str, Any]) -> dict[str, Any]:
+    """Qdrant's description of a collection; its status is yellow while its index is built."""
+    fault = collection.indexing_fault
+    return {
+        "status": "yellow" if collection.is_indexing else "green",
+        "optimizer_status": "ok" if fault is None else {"error": fault},
+        **counts,
+        "config": {
+            "params": {
+                "vectors": collection.entry.vectors,
+                "shard_number": 1,
+                "replication_factor": 1,
+                "write_consistency_factor": 1,
+                "on_disk_payload": True,
+            },
+            "hnsw_config": _HNSW,
+            "optimizer_config": {**_OPTIMIZERS, "flush_interval_sec": int(FLUSH_WHEN_IDLE_S)},
+            "wal_config": _WAL,
+            "quantization_config": None,
+            "metadata": collection.entry.metadata or None,
+        },
+    }
+
+
+def _alias_list(targets: dict[str, str]) -> dict[str, Any]:
+    """Aliases with the collections that they point to."""
+    return {"aliases": [{"alias_name": alias, "collection_name": name} for alias, name in targets.items()]}
+
+
+def _update_result(operation: int, *, wait: bool) -> dict[str, Any]:
+    """The result of one write: completed, or acknowledged if the caller does not wait for it."""
+    return {"operation_id": operation, "status": "completed" if wait else "acknowledged"}

@@ -1,4 +1,4 @@
-"""Runs the application until a signal, and what goes on beside it. Knows nothing of the routes."""
+"""Runs the application and its background tasks until a signal. Independent of the routes."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ from edge.store import Store
 
 log = logging.getLogger(__name__)
 
-# Requests take milliseconds; only a body that trickles in can still be there after this.
+# Requests take milliseconds; after this time only a body that trickles in can be left.
 LAST_REQUESTS_S = 1
-# Well above the 5 s of httpx, which qdrant-client uses: if both give up an idle connection at the same moment, the
-# request that was just sent on it fails.
+# Well above the 5 s of httpx, which qdrant-client uses: if both ends closed an idle connection at the same moment, a
+# request just sent on it would fail.
 IDLE_CONNECTION_S = 75
 
 
@@ -33,14 +33,14 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotStart(
             f"cannot listen on {host}:{port}: {error.strerror}. Give another --port, or 0 for a free one."
         ) from error
-    # Inherited by what is accepted. asyncio does it only where the protocol is named, and without it the body of an
-    # answer waits 40 ms behind its head for an acknowledgement.
+    # Accepted connections inherit it. asyncio sets it only where the protocol is named, and without it the body of a
+    # response waits 40 ms for the acknowledgement of its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
-async def serve(app: Starlette, store: Store, indexing: HnswBuilder, listener: socket.socket, data: Path) -> None:
-    """Serves until SIGTERM, SIGINT or a broken store; returns with the requests answered and nothing closed yet."""
+async def serve(app: Starlette, store: Store, builder: HnswBuilder, listener: socket.socket, data: Path) -> None:
+    """Serves until SIGTERM, SIGINT or a broken store; returns with all requests answered and the store still open."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -50,17 +50,20 @@ async def serve(app: Starlette, store: Store, indexing: HnswBuilder, listener: s
         timeout_graceful_shutdown=LAST_REQUESTS_S,
     )
     server = _Server(config, f"url={_url(listener)} data={data} collections={len(store.collections)}")
-    beside = [asyncio.create_task(indexing.run()), asyncio.create_task(_stop_when_broken(store, server))]
+    background = [asyncio.create_task(builder.build_when_due()), asyncio.create_task(_stop_when_broken(store, server))]
     try:
         await server.serve(sockets=[listener])
     finally:
-        for task in beside:
+        for task in background:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*background, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and ends with exit code 0 on a signal, where uvicorn raises the signal again."""
+    """Logs when it is ready, and returns after a signal, where uvicorn would raise the signal again.
+
+    Overrides members of uvicorn that it does not document: tests/edge/test_uvicorn_members.py names each of them.
+    """
 
     def __init__(self, config: uvicorn.Config, ready: str) -> None:
         super().__init__(config)
@@ -74,11 +77,11 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self.request_stop)
         yield
 
-    def stop(self) -> None:
-        """Ends it, with the requests that are there answered."""
+    def request_stop(self) -> None:
+        """Makes `serve` return once the running requests are answered."""
         self.should_exit = True
 
 
@@ -89,4 +92,4 @@ def _url(listener: socket.socket) -> str:
 
 async def _stop_when_broken(store: Store, server: _Server) -> None:
     await store.is_broken.wait()
-    server.stop()
+    server.request_stop()

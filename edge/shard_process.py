@@ -1,4 +1,4 @@
-"""The server's side of a host: starts the process, sends it requests, and knows when it has died."""
+"""The server's side of a host process: starts it, sends it requests, and notices its death."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from edge.child_process import command
+from edge.child_process import child_command
 from edge.errors import HostFault, Refused
 from edge.ipc import BUFFER_BYTES, DONE, REPLY, Request, pair, request_frame
 
-# An orderly end is an end of file; this is for one that stands still.
+# A host ends at end of file; one that hangs is killed after this time.
 STOP_S = 5.0
 
 
@@ -30,11 +30,11 @@ class ShardProcess:
 
     @classmethod
     async def start(cls, keep_open: int) -> "ShardProcess":
-        """Starts the process; it keeps a descriptor open, that of the folder's lock, as long as it lives."""
+        """Starts the process, which inherits the descriptor `keep_open`: that of the folder's lock."""
         ours, theirs = pair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *command("edge.host", str(theirs.fileno())), pass_fds=(theirs.fileno(), keep_open)
+                *child_command("edge.host", str(theirs.fileno())), pass_fds=(theirs.fileno(), keep_open)
             )
         return cls(process, *await asyncio.open_connection(sock=ours, limit=BUFFER_BYTES))
 
@@ -44,11 +44,11 @@ class ShardProcess:
         return self._process.pid
 
     def on_death(self, callback: Callable[[], None]) -> None:
-        """Called when the process has ended, however it came to that."""
+        """Registers a callback for the end of the process, whatever its cause."""
         self._listening.add_done_callback(lambda _: callback())
 
     async def call(self, shard: str, operation: str, body: bytes = b"") -> bytes:
-        """The JSON of the result. Raises Refused as the host says, and HostFault if it failed or died."""
+        """The JSON of the result. Raises Refused as the host does, and HostFault if the host failed or died."""
         if self._listening.done():
             raise HostFault("the process that has the collection open has ended")
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -57,11 +57,11 @@ class ShardProcess:
         return await reply
 
     async def ask(self, shard: str, operation: str, body: Any = None) -> Any:
-        """The same with values in place of JSON."""
+        """As `call`, with values in place of JSON."""
         return orjson.loads(await self.call(shard, operation, orjson.dumps(body)))
 
     async def stop(self) -> None:
-        """Ends the process; what is open there was closed before, or is of no use any more."""
+        """Ends the process; its shards are closed already or no longer needed."""
         self._writer.close()
         try:
             await asyncio.wait_for(self._process.wait(), STOP_S)
@@ -80,7 +80,7 @@ class ShardProcess:
                 status, size_bytes = REPLY.unpack(await self._reader.readexactly(REPLY.size))
                 content = await self._reader.readexactly(size_bytes)
                 reply = self._waiting.popleft()
-                # Whoever asked may have gone away.
+                # The request may have been cancelled meanwhile.
                 if not reply.done():
                     _settle(reply, status, content)
         except (asyncio.IncompleteReadError, OSError):

@@ -1,12 +1,12 @@
 """The data folder: the catalogue file, one folder per shard, and the collections that are open.
 
 DIR/lock              held while a process has the folder open
-DIR/catalogue.json    what exists; the only truth
-DIR/shards/NAME-HEX/  one shard; one that the catalogue does not name is litter of an unfinished change
+DIR/catalogue.json    what exists; the only source of truth
+DIR/shards/NAME-HEX/  one shard; one that the catalogue does not name is left over from an unfinished change
 
 A collection is created by making its shard and then naming it in the catalogue, and deleted in the opposite order; an
-indexed copy is finished and then named in place of the original. So whenever a process dies, the catalogue names whole
-shards only, and the next start sweeps up the others.
+indexed copy is finished and then named in place of the original. So after a crash at any moment the catalogue names
+complete shards only, and the next start removes the others.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ REMEDY = "Restore it from a backup."
 
 
 class Store:
-    """Everything that is open. Raises CannotStart if the folder is in use, not writable or broken."""
+    """An open data folder. Raises CannotStart if the folder is in use, not writable or broken."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = FolderLock(folder)
@@ -42,33 +42,33 @@ class Store:
         _sweep(self._shards, self.catalogue)
         self._open: dict[str, Collection] = {}
         self._hosts: set[ShardProcess] = set()
-        # Held for as long as a change of the catalogue waits for a host, so that no other comes in between.
+        # Held while a change of the catalogue waits for a host process, so that no other change comes in between.
         self.changing = asyncio.Lock()
         self.is_broken = asyncio.Event()
 
     async def open(self) -> None:
         """Opens the collections. Raises CannotStart if one is broken."""
-        # The youngest host, which gets what is created from now on.
-        self._youngest = await self.start_host()
+        # The host started last, which gets the collections created from now on.
+        self._newest_host = await self.start_host()
         for name, entry in self.catalogue.collections.items():
             shard = self.path(entry.folder)
             try:
-                await self._youngest.ask(str(shard), "load", entry.vectors)
+                await self._newest_host.ask(str(shard), "load", entry.vectors)
             except HostFault as error:
                 raise CannotStart(f"the collection in {shard} cannot be opened: {error}. {REMEDY}") from error
-            self._open[name] = Collection(entry, self._youngest, str(shard))
+            self._open[name] = Collection(entry, self._newest_host, str(shard))
 
     @property
     def collections(self) -> dict[str, Collection]:
-        """Those that are open, by name."""
+        """The open collections by name."""
         return dict(self._open)
 
     def collection(self, name: str) -> Collection:
-        """By its name or an alias. Raises NotFound."""
+        """The collection of this name or alias. Raises NotFound."""
         return self._open[self.catalogue.resolve(name)]
 
     def path(self, folder: str) -> Path:
-        """Where a shard of this name lies."""
+        """Path of the shard in this folder."""
         return self._shards / folder
 
     async def create(self, name: str, vectors: dict[str, VectorSetting], metadata: dict[str, Any]) -> None:
@@ -77,10 +77,10 @@ class Store:
         async with self.changing:
             changed = self.catalogue.with_collection(name, entry)
             shard = self.path(entry.folder)
-            await self._youngest.ask(str(shard), "create", vectors)
+            await self._newest_host.ask(str(shard), "create", vectors)
             sync_folder(self._shards)
             self._commit(changed)
-            self._open[name] = Collection(entry, self._youngest, str(shard))
+            self._open[name] = Collection(entry, self._newest_host, str(shard))
 
     async def delete(self, name: str) -> bool:
         """Deletes by the collection's own name, as Qdrant does; False if there is none."""
@@ -89,25 +89,25 @@ class Store:
                 return False
             self._commit(self.catalogue.without_collection(name))
             gone = self._open.pop(name)
-        await self.let_go(gone.host, gone.shard)
+        await self.close_shard(gone.host, gone.shard)
         return True
 
-    def take_over(self, name: str, host: ShardProcess, folder: str) -> None:
-        """Puts a copy of a collection's shard, open in a host of its own, in its place. Call with `changing` held."""
+    def switch_shard(self, name: str, host: ShardProcess, folder: str) -> None:
+        """Serves a collection from a copy of its shard that another host has open. Call with `changing` held."""
         sync_folder(self._shards)
         self._commit(self.catalogue.with_folder(name, folder))
         collection = self._open[name]
         collection.entry = self.catalogue.collections[name]
         collection.host, collection.shard = host, str(self.path(folder))
-        self._youngest = host
+        self._newest_host = host
 
-    async def let_go(self, host: ShardProcess, shard: str) -> None:
-        """Closes and removes a shard that the catalogue does not name any more."""
+    async def close_shard(self, host: ShardProcess, shard: str) -> None:
+        """Closes and removes a shard that the catalogue no longer names."""
         await host.ask(shard, "close")
-        if host is not self._youngest and all(host is not one.host for one in self._open.values()):
+        if host is not self._newest_host and all(host is not one.host for one in self._open.values()):
             await self.stop_host(host)
-        # In a thread: it takes a while for large files, and lets others run.
-        await asyncio.to_thread(remove, Path(shard))
+        # In a thread: removing large files takes a while and would block the event loop.
+        await asyncio.to_thread(remove_shard, Path(shard))
 
     async def change_metadata(self, name: str, changes: dict[str, Any]) -> None:
         """Merges into the metadata of a collection or of what an alias points to."""
@@ -122,14 +122,14 @@ class Store:
             self._commit(change(self.catalogue))
 
     async def start_host(self) -> ShardProcess:
-        """A new process. If one that has collections open dies, the store is broken."""
+        """Starts a host process. If one that has collections open dies, the store is broken."""
         host = await ShardProcess.start(self._lock.fileno())
         self._hosts.add(host)
         host.on_death(lambda: self._host_died(host))
         return host
 
     async def stop_host(self, host: ShardProcess) -> None:
-        """Ends a process that has nothing open, or nothing that matters."""
+        """Ends a host process that has no collection of the catalogue open."""
         self._hosts.discard(host)
         await host.stop()
 
@@ -147,25 +147,25 @@ class Store:
         self.catalogue = changed
 
     def _host_died(self, host: ShardProcess) -> None:
-        if host in self._hosts and (host is self._youngest or any(host is one.host for one in self._open.values())):
+        if host in self._hosts and (host is self._newest_host or any(host is one.host for one in self._open.values())):
             log.critical("a host died pid=%s: the server ends, to be started again", host.pid)
             self.is_broken.set()
 
 
 def new_folder(name: str) -> str:
-    """A folder name that was never used: it keeps apart copies, what is made again, and names that differ in case."""
+    """An unused folder name: it separates copies, recreated collections, and names that differ in case only."""
     return f"{name}-{secrets.token_hex(4)}"
 
 
-def remove(folder: Path) -> None:
-    """The catalogue does not name it any more, so what cannot be removed now can wait for the next start."""
+def remove_shard(folder: Path) -> None:
+    """Removes a shard that the catalogue does not name; a failure is left to the next start."""
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         log.warning("left over folder=%s", folder)
 
 
 def _read(file: Path, shards: Path) -> Catalogue:
-    """The catalogue on disk; on a new folder an empty one, written at once."""
+    """The catalogue on disk; for a new folder an empty one, which is written."""
     try:
         if file.exists():
             return Catalogue.from_json(file.read_bytes())
@@ -178,7 +178,7 @@ def _read(file: Path, shards: Path) -> Catalogue:
     except ValueError as error:
         raise CannotStart(f"cannot use the catalogue {file}: {error}. {REMEDY}") from error
     if not is_new:
-        # Taken for an empty one, it would have all the shards swept away.
+        # Taken for an empty catalogue, it would make _sweep delete all shards.
         raise CannotStart(f"the catalogue {file} is missing, although there are shards. {REMEDY}")
     return Catalogue()
 
@@ -188,4 +188,4 @@ def _sweep(shards: Path, catalogue: Catalogue) -> None:
     for folder in shards.iterdir():
         if folder.name not in named:
             log.info("sweeping folder=%s", folder)
-            remove(folder)
+            remove_shard(folder)

@@ -1,4 +1,4 @@
-"""Celery's result backend, as a client needs it: it listens for an answer when somebody asks for it, and not before."""
+"""Celery's result backend for clients: it subscribes to a result when it is asked for, not when the task is sent."""
 
 import os
 from typing import Any
@@ -8,16 +8,16 @@ from celery.result import AsyncResult
 
 
 class Listener(ResultConsumer):  # type: ignore[misc]
-    """One subscription for all threads of a process."""
+    """One pub/sub subscription for all threads of a process."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._pid = os.getpid()
 
     def cancel_for(self, task_id: str) -> None:
-        """Says that nobody waits any more, but not in a child of fork(), where greenlets that waited are ended.
+        """Unsubscribes, but not in a child of fork(), where greenlets that waited are ended.
 
-        There the socket is the parent's: an UNSUBSCRIBE would come between the parent's words.
+        There the socket is the parent's: an UNSUBSCRIBE would get mixed with the parent's commands.
         """
         if os.getpid() == self._pid:
             super().cancel_for(task_id)
@@ -31,12 +31,12 @@ class Listener(ResultConsumer):  # type: ignore[misc]
 
 
 class Answers(RedisBackend):  # type: ignore[misc]
-    """Answers that nobody asks for cost no subscription, so that nothing of them is left to be cleaned up."""
+    """Results that are never asked for cost no subscription, so nothing of them has to be cleaned up."""
 
     ResultConsumer = Listener
 
     def on_task_call(self, producer: object, task_id: str) -> None:
-        """Celery would subscribe to the answer here; asking for it does that as well, and then looks for it."""
+        """Celery would subscribe to the result here; `get` does that as well, and then reads it."""
 
     def close(self) -> None:
         """Closes all of its connections."""
@@ -45,7 +45,7 @@ class Answers(RedisBackend):  # type: ignore[misc]
 
 
 class Answer(AsyncResult):  # type: ignore[misc]
-    """One answer. Whoever waited for it says so when the waiting is over."""
+    """One result. `CeleryTransport.answer` cancels its subscription explicitly."""
 
     def __del__(self) -> None:
-        """Celery says it here again, at any time, in any greenlet, and when the broker may be gone."""
+        """Does nothing: Celery would unsubscribe here, at any time, in any greenlet, perhaps without a broker."""

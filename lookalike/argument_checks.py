@@ -1,12 +1,14 @@
-"""Checks what a caller gave: what cannot be meant is refused in a sentence before anything is sent."""
+"""Checks of a caller's arguments: an invalid one is refused in one sentence before anything is sent."""
 
 import math
 import operator
 import os
 from pathlib import Path
 
-from lookalike.bounds import MAX_WAIT_S
 from lookalike.errors import Refused
+
+# Three years: longer than any wait, and far below where the arithmetic of dates overflows.
+MAX_WAIT_S = 1e8
 
 
 def limit_given(value: object, most: int) -> int:
@@ -42,9 +44,9 @@ def path_given(value: object) -> Path:
 
 
 def why_no_file(path: Path) -> str | None:
-    """Why this path can be no image to read, although something is there; None if nothing is, or a file.
+    """Why something at this path is no file to read; None if it is a file, or nothing is there.
 
-    Opening a pipe would wait for whoever writes to it.
+    Opening a pipe would block until another process writes to it.
     """
     try:
         os.stat(path)  # noqa: PTH116 (a name that is not valid raises ValueError either way)

@@ -10,11 +10,11 @@ from redis import Redis
 from lookalike.errors import Misconfigured, NotRunning
 from lookalike.settings import Settings
 
-# Answers are fetched at once or never; an hour is for people who look at them in Flower.
+# Results are fetched at once or never; they are kept for an hour for people who look at them in Flower.
 RESULT_EXPIRES_S = 3600
 CONNECT_S = 5.0
-# What a URL may say of a certificate, as redis-py has it.
-CHECKED = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
+# Values of `ssl_cert_reqs` in a URL, as redis-py has them.
+CERT_REQS = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 
 
 def broker_url(settings: Settings) -> str:
@@ -27,20 +27,20 @@ def broker_url(settings: Settings) -> str:
 
 
 def redis_of(settings: Settings, **options: Any) -> Redis:
-    """A Redis client with these options of redis-py before ours; connects when it is first used."""
+    """A Redis client; the given options of redis-py override ours. Connects when it is first used."""
     ours = {"socket_connect_timeout": CONNECT_S, "socket_timeout": 30.0, "health_check_interval": 30}
     return Redis.from_url(broker_url(settings), **{**ours, **options})
 
 
 def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
-    """A Celery app that speaks JSON only and leaves the caller's current app alone."""
+    """A Celery app that accepts JSON only and does not become the process's current app."""
     url, tls = without_tls(broker_url(settings))
     app = Celery(name, set_as_current=False)
-    # Not as `broker` and `backend`: those yield to CELERY_BROKER_URL and CELERY_RESULT_BACKEND, which in the
-    # process of somebody who has a Celery app of their own mean that app.
+    # Not as `broker` and `backend`: CELERY_BROKER_URL and CELERY_RESULT_BACKEND override those, and in a process
+    # that has another Celery app they are meant for that app.
     app.backend_cls = url
     app.conf.update(
-        # For Celery and Flower TLS is no matter of the URL: both want these, or refuse or forget it.
+        # Celery and Flower want TLS options here: in the URL they refuse or ignore them.
         broker_use_ssl=tls,
         redis_backend_use_ssl=tls,
         broker_read_url=url,
@@ -51,18 +51,18 @@ def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
         result_accept_content=["json"],
         result_expires=RESULT_EXPIRES_S,
         broker_connection_retry_on_startup=True,
-        # A result nobody can fetch because the broker went away must not hang its sender for long.
+        # A result that cannot be fetched because the broker is down must not block its sender for long.
         result_backend_transport_options={"retry_policy": {"timeout": CONNECT_S}},
         redis_socket_connect_timeout=CONNECT_S,
         broker_transport_options={"socket_connect_timeout": CONNECT_S},
-        task_default_queue=settings.names.ingest,
+        task_default_queue=settings.keys.ingest,
         timezone="UTC",
     )
     return app
 
 
 def client_app(settings: Settings, *, name: str = "lookalike") -> Celery:
-    """A Celery app that sends and asks for answers, whose threads share one connection for them."""
+    """A Celery app that sends tasks and fetches results; its threads share one connection for results."""
     app = celery_app(settings, name=name)
     app.backend_cls = f"lookalike.answers:Answers+{app.backend_cls}"
     app.conf.result_backend_thread_safe = True
@@ -70,22 +70,22 @@ def client_app(settings: Settings, *, name: str = "lookalike") -> Celery:
 
 
 def without_tls(url: str) -> tuple[str, dict[str, Any] | None]:
-    """A URL and, apart from it, what it says of TLS, as redis-py's SSLConnection takes it; None without TLS.
+    """The URL without its TLS options, and those as redis-py's SSLConnection takes them; None without TLS.
 
     As with redis-py itself a certificate is checked unless `?ssl_cert_reqs=none` says otherwise. Raises Misconfigured.
     """
     parts = urlsplit(url)
     if parts.scheme != "rediss":
         return url, None
-    said = dict(parse_qsl(parts.query))
-    tls: dict[str, Any] = {name: said.pop(name) for name in list(said) if name.startswith("ssl_")}
+    options = dict(parse_qsl(parts.query))
+    tls: dict[str, Any] = {name: options.pop(name) for name in list(options) if name.startswith("ssl_")}
     checked = str(tls.get("ssl_cert_reqs", "required")).lower().removeprefix("cert_")
-    if checked not in CHECKED:
-        raise Misconfigured(f"REDIS_URL: ssl_cert_reqs is {checked!r} and must be one of {', '.join(CHECKED)}.")
-    tls["ssl_cert_reqs"] = CHECKED[checked]
+    if checked not in CERT_REQS:
+        raise Misconfigured(f"REDIS_URL: ssl_cert_reqs is {checked!r} and must be one of {', '.join(CERT_REQS)}.")
+    tls["ssl_cert_reqs"] = CERT_REQS[checked]
     if "ssl_check_hostname" in tls:
         tls["ssl_check_hostname"] = tls["ssl_check_hostname"].lower() not in ("0", "false", "no")
-    return urlunsplit(parts._replace(query=urlencode(said))), tls
+    return urlunsplit(parts._replace(query=urlencode(options))), tls
 
 
 def without_secret(url: str) -> str:

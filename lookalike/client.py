@@ -1,4 +1,4 @@
-"""The client: sends searches and syncs, reads the index. Speaks to the broker alone."""
+"""The client: sends searches and syncs, reads the index. Connects to the broker only."""
 
 import logging
 import os
@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 from redis.exceptions import RedisError
 
 from lookalike.argument_checks import limit_given, path_given, seconds_given, why_no_file
-from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.broker import broker_url, without_secret
 from lookalike.connections import Connections, PerProcess
 from lookalike.discovery import with_running
@@ -19,6 +18,7 @@ from lookalike.job import Job
 from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
 from lookalike.log import fields
 from lookalike.messages import (
+    MAX_MESSAGE_PATHS,
     ImageByPath,
     KnownFile,
     ReadPage,
@@ -42,16 +42,16 @@ class Client:
 
     Raises NotRunning if there is nothing to find. Nothing connects before the first call. It may be used by many
     threads at once, and on both sides of a fork(): each process connects for itself. `close` or a `with` block ends
-    what it opened in this process, at the latest that happens when nobody has the client any more.
+    what it opened in this process; so does the garbage collector once the client is unreferenced.
     """
 
     def __init__(self, settings: Settings | None = None, **given: object) -> None:
         whole = self.settings = with_running(settings if settings is not None else read_settings(**given))
         self._opened = PerProcess(lambda: Connections(whole))
-        # A client that is dropped is closed, too; at exit the system does that.
+        # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
-        found = without_secret(broker_url(self.settings))
-        log.debug(fields("client", broker=found, name=self.settings.name, library=self.settings.library))
+        broker = without_secret(broker_url(self.settings))
+        log.debug(fields("client", broker=broker, name=self.settings.name, library=self.settings.library))
 
     def close(self) -> None:
         """Ends all connections of this process; from then on every call raises Closed. Closing again does nothing."""
@@ -73,7 +73,7 @@ class Client:
     ) -> Job[list[Neighbour]]:
         """Asks for the nearest neighbours of an image: a file here, else a path of the library; or bytes.
 
-        Nobody starts on it any more after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
+        No worker starts on it after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
         scaled down before it is sent, unless every bit counts. Raises Refused if the image or the limit is at
         fault, Unreachable if the broker does not answer.
         """
@@ -135,7 +135,7 @@ class Client:
         return len(wanted)
 
     def _answer(self, job: str, timeout_s: float) -> Any:
-        """Whichever process asks, also one that was not there when the job was sent."""
+        """The answer of a job, also if another process sent it."""
         return self._opened.here().transport.answer(job, timeout_s=timeout_s)
 
     def _pages(self, status: Literal["rejected"] | None) -> Iterator[KnownFile]:
@@ -167,19 +167,19 @@ class Client:
             there = os.path.lexists(absolute)
             if absolute.is_relative_to(root) and absolute != root and (given.is_absolute() or there):
                 inside = absolute.relative_to(root).as_posix()
-                # A name on the disk may spell what stands for a byte of another name; a path of the index does not.
-                return _said(inside) if there else _as_it_is(inside)
+                # A name on the disk may contain what looks like an escape; in a path of the index that is escaped.
+                return _escaped(inside) if there else _index_path(inside)
         if given.is_absolute():
             raise Refused(f"{quoted(str(given))} is not a file here, and not a path inside the library {root}.")
-        return _as_it_is(given.as_posix())
+        return _index_path(given.as_posix())
 
 
-def _as_it_is(path: str) -> str:
-    """A path of the index, as `list` has it; or a name with bytes that are not UTF-8, as it lies on the disk."""
-    return validate_path(path) if is_utf8(path) else _said(path)
+def _index_path(path: str) -> str:
+    """A path of the index, as `list` returns it; or an unescaped name with bytes that are not UTF-8."""
+    return validate_path(path) if is_utf8(path) else _escaped(path)
 
 
-def _said(path: str) -> str:
+def _escaped(path: str) -> str:
     try:
         return validate_path(escape_path(path))
     except UnicodeEncodeError:
@@ -187,8 +187,7 @@ def _said(path: str) -> str:
 
 
 def _neighbours(answer: Any) -> list[Neighbour]:
-    reply = SearchReply.model_validate(answer)
-    return [Neighbour(found.path, found.score, found.similarity, found.payload) for found in reply.neighbours]
+    return SearchReply.model_validate(answer).neighbours
 
 
 def _unreachable(error: Exception) -> Unreachable:

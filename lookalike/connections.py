@@ -1,4 +1,4 @@
-"""What a client opens to the broker. Each process has its own: a child of fork() leaves its parent's alone."""
+"""A client's connections to the broker, separate for each process: a child of fork() does not use its parent's."""
 
 import os
 from collections.abc import Callable
@@ -11,31 +11,30 @@ from lookalike.transport import CeleryTransport
 
 
 class Connections:
-    """Board and sender of one process. Nothing connects before it is used; `close` ends all of it."""
+    """Telemetry and transport of one process. They connect when first used; `close` ends all connections."""
 
     def __init__(self, settings: Settings, *, name: str = "lookalike") -> None:
         self.redis = redis_of(settings)
-        self.telemetry = Telemetry(self.redis, settings.names)
-        self.transport = CeleryTransport(client_app(settings, name=name), settings.names)
+        self.telemetry = Telemetry(self.redis, settings.keys)
+        self.transport = CeleryTransport(client_app(settings, name=name), settings.keys)
 
     def close(self) -> None:
-        """Closes what was opened, also what other threads opened."""
+        """Closes all connections, those of other threads included."""
         self.transport.close()
         self.redis.close()
 
 
-# What forebears opened and nobody here uses any more.
+# Connections of parent processes, unused here.
 _inherited: list[Connections] = []
 
 
 class PerProcess:
-    """The connections of whichever process asks.
+    """The connections of the calling process.
 
-    Two processes that read and write one socket get each other's answers, so what was opened before a fork() is
-    neither used nor closed after it: it stays referenced and untouched, which also keeps it from the garbage
-    collector. The process is looked at whenever connections are asked for, because not every fork() calls Python's
-    hooks. Making them twice, when two threads are the first, costs nothing: the second are never connected. So there
-    is no lock, which a fork() could leave locked for good.
+    Two processes that share a socket get each other's answers, so connections opened before a fork() are neither used
+    nor closed after it: they stay referenced, which also keeps the garbage collector from closing them. The process is
+    checked on each call, because not every fork() runs Python's hooks. If two threads call first at once, the second
+    set of connections is dropped unconnected. So no lock is needed, which a fork() could leave locked for good.
     """
 
     def __init__(self, make: Callable[[], Connections]) -> None:
@@ -45,43 +44,43 @@ class PerProcess:
 
     def here(self) -> Connections:
         """The connections of this process. Raises Closed."""
-        self._need_open()
+        self._check_open()
         process = _this_process()
         mine = self._opened.get(process)
         if mine is None:
             mine = self._opened.setdefault(process, self._make())
             if self._is_closed:
                 mine.close()
-                self._need_open()
+                self._check_open()
         return mine
 
     def close(self) -> None:
-        """Closes those of this process; nothing happens if there are none."""
+        """Closes the connections of this process, if there are any."""
         self._is_closed = True
         mine = self._opened.pop(_this_process(), None)
         _inherited.extend(self._opened.values())
         if mine is not None:
             mine.close()
 
-    def _need_open(self) -> None:
+    def _check_open(self) -> None:
         if self._is_closed:
             raise Closed("This client was closed: make another one.")
 
 
-class _Births:
-    """Tells a process from a forebear that had its number, as far as Python sees the forks."""
+class _ForkMarker:
+    """Tells a process from an ancestor that had the same pid, as far as Python sees the forks."""
 
     latest = object()
 
     @classmethod
-    def another(cls) -> None:
+    def renew(cls) -> None:
         cls.latest = object()
 
 
 # Windows has no fork().
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Births.another)
+    os.register_at_fork(after_in_child=_ForkMarker.renew)
 
 
 def _this_process() -> tuple[int, object]:
-    return os.getpid(), _Births.latest
+    return os.getpid(), _ForkMarker.latest

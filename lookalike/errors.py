@@ -1,9 +1,9 @@
-"""What can go wrong for somebody who uses lookalike, each error with its remedy in the message.
+"""What can go wrong for a user of lookalike, each error with its remedy in the message.
 
 LookalikeError                told in one sentence, exit code 1
 |-- NotRunning                no system was found to talk to
 |-- Unreachable               the broker did not answer; nothing was sent
-|-- TimedOut                  it was sent and nobody answered in time; it may still be done
+|-- TimedOut                  it was sent and no answer came in time; it may still be done
 |-- Refused                   it was answered: the input is at fault, the reason says how
 |-- Closed                    the client was closed before
 |-- Misconfigured             a setting, a folder or a file is not usable

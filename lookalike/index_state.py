@@ -1,14 +1,14 @@
-"""What workers and producer tell each other about the index, through the broker.
+"""The state of the index that workers and producer share through the broker.
 
     <name>:index           hash    library: its id; seen: "1" if its index was there;
-                                   epoch: another one since the index may have lost something; why: what happened then;
-                                   anew: "1" if it was made anew in a running system; changed_at: Unix time of that
-    <name>:index:trouble   string  why nothing is written, expires: what a person has to mend
+                                   epoch: changes whenever the index may have lost entries; why: what happened then;
+                                   anew: "1" if it was recreated in a running system; changed_at: Unix time of that
+    <name>:index:trouble   string  why nothing is written, expires: what a person has to repair
     <name>:index:away      string  Unix time since which the store does not answer, expires
-    <name>:index:look      string  "1", expires: somebody looks at the store in these seconds
-    <name>:index:making    string  a lock, expires: somebody makes the index
+    <name>:index:look      string  "1", expires: a worker checks the store in these seconds
+    <name>:index:making    string  a lock, expires: held by the worker that creates the index
 
-What is lost here with the broker is found again: the index says whose it is, and the producer compares anew.
+If the broker loses this, it is restored: the index names its library, and the producer compares again.
 """
 
 import time
@@ -22,33 +22,33 @@ from redis.exceptions import LockError
 
 from lookalike.redis_keys import Keys
 
-# Three looks that did not come.
+# Three missed checks of the store.
 TROUBLE_S = 16
 AWAY_KEPT_S = 3600
-# Making takes a second or two, ten on a very busy machine. Two who make it at once get in no harm's way.
-MAKING_S = 15.0
+# Creating takes a second or two, ten on a very busy machine. Two workers creating it at once do no harm.
+CREATING_S = 15.0
 
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What is known; all empty if nothing is."""
+    """What is known of the index; all fields are empty if nothing is."""
 
     epoch: str = ""
     why: str = ""
-    is_anew: bool = False
+    is_recreated: bool = False
     trouble: str = ""
 
 
 class IndexState:
-    """Reads and writes the notes of one system. Every method raises RedisError if the broker does not answer."""
+    """Reads and writes the state of one system's index. Methods raise RedisError if the broker does not answer."""
 
-    def __init__(self, redis: Redis, names: Keys, unix_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, keys: Keys, unix_s: Callable[[], float] = time.time) -> None:
         self._redis = redis
-        self._key = f"{names.system}:index"
+        self._key = f"{keys.system}:index"
         self._unix_s = unix_s
 
     def read(self) -> IndexReport:
-        """What there is to know for whoever compares the library with the index."""
+        """What the producer needs to know before it compares the library with the index."""
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.hmget(self._key, "epoch", "why", "anew")
             pipe.get(f"{self._key}:trouble")
@@ -56,51 +56,51 @@ class IndexState:
         return IndexReport(_text(epoch), _text(why), _text(anew) == "1", _text(trouble))
 
     def library(self) -> tuple[str | None, bool]:
-        """Id of the library, and whether its index was there. Nobody may have an id, where no setting gives one."""
+        """Id of the library, and whether its index was there. The id is None until one is given or made."""
         library_id, seen = self._redis.hmget(self._key, "library", "seen")
         return _text(library_id) or None, _text(seen) == "1"
 
-    def keep_library(self, library_id: str, *, is_seen: bool) -> None:
-        """Writes the id down: before an index of it is made, so that a start that is cut off finds it again."""
+    def store_library_id(self, library_id: str, *, is_seen: bool) -> None:
+        """Stores the id before an index is created for it, so that it is found again after an interrupted start."""
         self._redis.hset(self._key, mapping={"library": library_id, "seen": "1" if is_seen else ""})
 
-    def changed(self, why: str, *, anew: bool) -> None:
-        """Tells the producer that the index may have lost something, or all if it was made anew."""
-        flag, now = "1" if anew else "", str(self._unix_s())
+    def report_change(self, why: str, *, recreated: bool) -> None:
+        """Tells the producer that the index may have lost entries, or all of them if it was recreated."""
+        flag, now = "1" if recreated else "", str(self._unix_s())
         self._redis.hset(self._key, mapping={"epoch": uuid4().hex, "why": why, "anew": flag, "changed_at": now})
 
-    def trouble(self, sentence: str) -> None:
-        """Says for some seconds why nothing is written; nothing if all is well."""
+    def report_trouble(self, sentence: str) -> None:
+        """Reports for some seconds why nothing is written; an empty sentence ends the report."""
         if sentence:
             self._redis.set(f"{self._key}:trouble", sentence, ex=TROUBLE_S)
         else:
             self._redis.delete(f"{self._key}:trouble")
 
-    def away(self) -> None:
-        """The store does not answer."""
+    def report_unavailable(self) -> None:
+        """Records since when the store does not answer."""
         self._redis.set(f"{self._key}:away", str(self._unix_s()), nx=True, ex=AWAY_KEPT_S)
 
-    def is_back(self, notable_s: float) -> bool:
-        """Whether it answers again after so long, and the index was not made since. Told to the first who asks."""
+    def is_available_again(self, notable_s: float) -> bool:
+        """Whether the store answers again after so long, its index not created since. True for one caller only."""
         since_s = _text(self._redis.getdel(f"{self._key}:away"))
         if not since_s or self._unix_s() - float(since_s) <= notable_s:
             return False
         return float(_text(self._redis.hget(self._key, "changed_at")) or 0) < float(since_s)
 
-    def take_turn(self, for_s: float) -> bool:
-        """Whether the caller is the one that looks at the store in these seconds."""
+    def acquire_turn(self, for_s: float) -> bool:
+        """Whether the caller is the worker that checks the store in these seconds."""
         return bool(self._redis.set(f"{self._key}:look", "1", nx=True, px=max(1, int(for_s * 1000))))
 
     @contextmanager
-    def making(self) -> Iterator[bool]:
-        """Whether the caller is the one that makes the index. Waits for another one, but not for long."""
-        lock = self._redis.lock(f"{self._key}:making", timeout=MAKING_S)
-        is_ours = lock.acquire(blocking_timeout=MAKING_S)
+    def creation_lock(self) -> Iterator[bool]:
+        """Whether the caller is the worker that creates the index. Waits up to 15 s for another one."""
+        lock = self._redis.lock(f"{self._key}:making", timeout=CREATING_S)
+        is_ours = lock.acquire(blocking_timeout=CREATING_S)
         try:
             yield is_ours
         finally:
             if is_ours:
-                # It expired meanwhile.
+                # The lock expired meanwhile.
                 with suppress(LockError):
                     lock.release()
 

@@ -9,7 +9,7 @@ Answer = TypeVar("Answer")
 
 
 class Job(Generic[Answer]):
-    """A sent job. `id` is the one that Flower shows. One whose answer nobody asks for leaves nothing open."""
+    """A sent job. `id` is the task id that Flower shows. One whose result is never asked for leaves nothing open."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class Job(Generic[Answer]):
     def result(self, timeout_s: float | None = None) -> Answer:
         """The answer; asking again returns the same one.
 
-        Waits as long as the job may take if no timeout is given. Raises TimedOut if nobody answered in
-        time, Refused if the input is at fault, Unreachable if the broker went away, Closed if the client was closed.
+        Waits as long as the job may take if no timeout is given. Raises TimedOut if no answer came in
+        time, Refused if the input is at fault, Unreachable if the broker is down, Closed if the client was closed.
         """
         if self._answer is None:
             patience_s = self._patience_s if timeout_s is None else seconds_given(timeout_s)

@@ -1,4 +1,4 @@
-"""How every part writes its log: one line per event, `time level part: event key=value ...`."""
+"""The log format of every part: one line per event, `time level part: event key=value ...`."""
 
 import logging
 import sys
@@ -14,11 +14,11 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
-    keep_to_the_point()
+    quiet_libraries()
 
 
 class OneLine(logging.Formatter):
-    """A message is one line without commands to a terminal, whatever names are in it; a traceback has such lines."""
+    """Keeps a message on one line and escapes terminal commands in it; in a traceback, in each of its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the standard library's name)
         """The line of an event."""
@@ -29,19 +29,19 @@ class OneLine(logging.Formatter):
         return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
-def keep_to_the_point() -> None:
-    """Silences libraries that log each of their requests: thousands of lines that say what the task says."""
+def quiet_libraries() -> None:
+    """Silences libraries that log each of their requests: thousands of lines that repeat what the task logs."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def fields(event: str, **values: object) -> str:
-    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks are quoted, and what does not print."""
+    """Writes ("embedded", batch=32) as `embedded batch=32`; strings with blanks or control characters are quoted."""
     return " ".join([event, *(f"{name}={_value(value)}" for name, value in values.items())])
 
 
 def _value(value: object) -> str:
-    """On one line, whatever it is: the name of a file may have a line feed in it."""
-    said = str(value)
+    """The value on one line: the name of a file may have a line feed in it."""
+    text = str(value)
     if isinstance(value, str) and (" " in value or not value):
         return repr(value)
-    return said if said.isprintable() else repr(said)
+    return text if text.isprintable() else repr(text)

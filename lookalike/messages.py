@@ -1,14 +1,23 @@
 """The contract of the three tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
 
-Every message has a version `v`; a worker refuses what it does not know. Paths are relative to the
+Every message has a version `v`; a worker refuses unknown ones. Paths are relative to the
 library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from lookalike.bounds import MAX_INLINE_QUERY_BYTES, MAX_MESSAGE_PATHS, MAX_PAGE, MAX_PATH_CHARS
+from lookalike.neighbour import Neighbour
+
+# Both ends must agree on these bounds, so they are constants and not settings.
+# Longest path that Linux itself accepts (PATH_MAX, limits.h).
+MAX_PATH_CHARS = 4096
+# A read of 1,000 files takes about 10 ms; more per message would delay the searches behind it.
+MAX_MESSAGE_PATHS = 1000
+MAX_PAGE = 1000
+# Arguments show up in Flower and in Celery's events; larger images travel apart from the message.
+MAX_INLINE_QUERY_BYTES = 64 * 1024
 
 RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH_CHARS)]
 Paths = Annotated[list[RelativePath], Field(max_length=MAX_MESSAGE_PATHS)]
@@ -18,16 +27,16 @@ InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_QUERY_BYTES
 
 
 class Strict(BaseModel):
-    """Frozen; a field that is not known is an error, so that a typing slip is not silently ignored."""
+    """Frozen; an unknown field is an error, so that a misspelled one is not silently ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SyncMessage(Strict):
-    """Which paths to look at: not what happened. See docs/glossary.md, "sync".
+    """Which paths to look at, not what happened to them. See docs/glossary.md, "sync".
 
     `gone` are paths that the sender saw disappear; with the id of the library it is the first of the
-    two witnesses that deleting needs. `again` also tries files that were rejected and have not changed.
+    two witnesses that deleting needs. `retry_rejected` also tries rejected files that have not changed.
     """
 
     v: Literal[1] = 1
@@ -55,7 +64,7 @@ class ImageByPath(Strict):
 
 
 class ImageByKey(Strict):
-    """Bytes that wait in Redis under `<name>:query:<key>`: they stay out of Flower and out of the message."""
+    """Bytes in Redis under `<name>:query:<key>`, which keeps them out of Flower and of the message."""
 
     key: QueryKey
 
@@ -74,19 +83,10 @@ class SearchMessage(Strict):
     limit: Annotated[int, Field(ge=1)] = 10
 
 
-class NeighbourReply(Strict):
-    """One neighbour, as `lookalike.Neighbour` describes it."""
-
-    path: str
-    score: float
-    similarity: float
-    payload: dict[str, Any]
-
-
 class SearchReply(Strict):
     """Neighbours, best first, and the milliseconds that the worker took."""
 
-    neighbours: list[NeighbourReply]
+    neighbours: list[Neighbour]
     took_ms: float
 
 
@@ -143,14 +143,14 @@ class KnownFile(Strict):
     status: Literal["indexed", "rejected"]
     size_bytes: int
     mtime_ns: int
-    # 0 where nobody wrote it down: then the file is read once more.
+    # 0 where it was not recorded: then the file is read once more.
     ctime_ns: int = 0
     reason: str | None = None
 
     def describes(self, size_bytes: int, mtime_ns: int, ctime_ns: int) -> bool:
-        """Whether it was made from this version of the file.
+        """Whether the entry was made from this version of the file.
 
-        What was rejected is not opened again for another ctime alone: it may be what kills processes.
+        A rejected file is not opened again for another ctime alone: it may be one that kills processes.
         """
         same = (self.size_bytes, self.mtime_ns) == (size_bytes, mtime_ns)
         return same and (self.status == "rejected" or self.ctime_ns == ctime_ns)

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from lookalike.settings import Distance
 
@@ -17,6 +19,9 @@ class Neighbour:
     distance. `payload` is what the index knows of the file.
     """
 
+    # As in every message (lookalike/messages.py), of which a neighbour is a part.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     path: str
     score: float
     similarity: float
@@ -24,7 +29,7 @@ class Neighbour:
 
 
 def similarity(score: float, distance: Distance, dimension: int) -> float:
-    """The cosine of two unit vectors with this score, cut off at 0: 1 is the same image, 0 unrelated.
+    """The cosine of two unit vectors with this score, clipped at 0: 1 is the same image, 0 unrelated.
 
     For unit vectors the squared euclidean distance is 2 - 2 cos. The manhattan distance fixes no cosine:
     if the differences are spread over the dimensions like Gaussian noise it is sqrt(2 D / pi) times the

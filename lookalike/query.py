@@ -1,4 +1,4 @@
-"""Makes the bytes of a query image: as they are if they are few, scaled down if they are not."""
+"""Prepares the bytes of a query image: small ones are sent unchanged, large JPEGs scaled down."""
 
 import io
 import math
@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 
 from lookalike.errors import Refused
 
-# Below this a query travels as it is: 272 kB take 1.2 ms into a Redis on the same machine and out of it. Most photos
-# of phones are above, and a network may take long over them.
+# Smaller queries are sent unchanged: 272 kB take 1.2 ms into a Redis on the same machine and out of it. Most photos
+# of phones are larger, and may take long over a network.
 SCALE_ABOVE_BYTES = 1024 * 1024
 # Three times the largest input of the models in models/ (224 px). Scaled by halves alone, which libjpeg-turbo does
 # while it decodes: half the time, and the embedding changes no more (docs/decisions/0009-speed.md).
@@ -52,5 +52,5 @@ def _scaled(blob: bytes) -> bytes | None:
             upright.save(out, "JPEG", quality=JPEG_QUALITY)
             return out.getvalue()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        # What cannot be opened here is sent as it is: the worker knows more formats and tells the reason.
+        # Sent unchanged: the worker knows more formats, and reports the reason if it cannot decode it either.
         return None

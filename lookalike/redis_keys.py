@@ -1,4 +1,4 @@
-"""Names of queues, tasks and Redis keys. Two systems with different LOOKALIKE_NAMEs share a broker in peace."""
+"""Names of queues, tasks and Redis keys. Systems with different LOOKALIKE_NAMEs can share a broker."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where the services are, and how one is started. They are programs: nothing here imports them."""
+"""Where the services' code is, and how a service is started. They are programs: nothing here imports them."""
 
 import os
 import sys

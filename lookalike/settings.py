@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lookalike.environment_check import unknown_variables
 from lookalike.errors import Misconfigured
 from lookalike.redis_keys import Keys
 
@@ -26,7 +27,7 @@ EXTENSIONS = (
 class Settings(BaseSettings):
     """Settings of every part, `LOOKALIKE_` and the name in capitals in the environment.
 
-    `REDIS_URL`, `QDRANT_URL` and `QDRANT_API_KEY` carry the names that everybody gives them.
+    `REDIS_URL`, `QDRANT_URL` and `QDRANT_API_KEY` have their usual names.
     """
 
     model_config = SettingsConfigDict(
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
     qdrant_grpc: bool = Field(
         default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
     )
-    # What nginx and others let through where nobody set it; 64 vectors of 512 numbers with their paths take 0.85 MB.
+    # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
     )
@@ -145,7 +146,7 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def names(self) -> Keys:
+    def keys(self) -> Keys:
         """Queues and keys of this system."""
         return Keys(self.name)
 
@@ -156,12 +157,19 @@ class Settings(BaseSettings):
 
 
 def read_settings(**given: object) -> Settings:
-    """Settings from the environment; what is given wins. Raises Misconfigured naming every fault at once."""
+    """Settings from the environment; what is given wins. Raises Misconfigured naming every fault at once.
+
+    A variable that looks like a setting and is none is a fault: ignored, it would leave the default in force unseen.
+    """
+    unknown = [*unknown_variables(os.environ, map(variable_of, Settings.model_fields))]
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = "; ".join(f"{variable_of(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors())
-        raise Misconfigured(f"Settings are wrong: {faults}. The README lists them.") from error
+        wrong = [f"{variable_of(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
+        raise _misconfigured(wrong + unknown) from error
+    if unknown:
+        raise _misconfigured(unknown)
+    return settings
 
 
 def variable_of(field: str) -> str:
@@ -170,3 +178,7 @@ def variable_of(field: str) -> str:
     if known is None:
         return field
     return str(known.validation_alias or f"LOOKALIKE_{field.upper()}")
+
+
+def _misconfigured(faults: list[str]) -> Misconfigured:
+    return Misconfigured(f"Settings are wrong: {'; '.join(faults)}. All settings are listed in docs/settings.md.")

@@ -1,4 +1,4 @@
-"""What the system is doing, gathered from the board and from the index."""
+"""What the system is doing, gathered from the telemetry and from the index."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,12 +48,12 @@ class Status(BaseModel):
 
 def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTransport) -> Status:
     """The status now. Raises RedisError if the broker does not answer; parts that are silent are named."""
-    note, alive = telemetry.read_report(), telemetry.alive(PARTS)
-    # In this order: a batch counted as finished here was written before, so nothing is missing in between.
+    note, alive = telemetry.read_report(), telemetry.count_alive(PARTS)
+    # In this order: a batch that left the queue is in the index before the index is counted, so no file is missed.
     queued = note.held + telemetry.queued()
     found = _counts(transport) if alive["search"] else None
     counts = found if isinstance(found, CountsReply) else None
-    # It answers, and what it has may not be used; the producer only says so if it runs.
+    # The store answers but its index may not be used; a producer that runs reports that, too.
     refused = str(found) if isinstance(found, Misconfigured) else ""
     rate = telemetry.rate_per_s()
     left = None if counts is None else max(0, note.discovered - counts.indexed - counts.rejected)
@@ -68,7 +68,7 @@ def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTrans
         eta_s=eta_s(left, rate),
         embedded_total=telemetry.embedded_total(),
         state=note.state if alive["producer"] else "silent",
-        warning=note.warning or refused or telemetry.waits_for() or None,
+        warning=note.warning or refused or telemetry.wait_reason() or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
         backend=None if counts is None else counts.backend,
@@ -80,7 +80,7 @@ def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTrans
         library=None if settings.library is None else str(settings.library),
         parts={
             "broker": "up",
-            # It is asked through the search workers.
+            # The store is asked through the search workers.
             "store": "up" if counts is not None or refused else "silent" if alive["search"] else "unknown",
             **{part: "up" if alive[part] else "silent" for part in PARTS},
         },

@@ -1,7 +1,7 @@
-r"""What a terminal is shown of a text from outside: a name of a file is no command to a terminal.
+r"""Escapes text from outside before it is printed: a file name must not send commands to a terminal.
 
-Escaped is what does not print: control characters (ESC begins commands, a line feed a line that nobody wrote), marks
-that turn the direction of writing or have no width, and halves of characters. Letters of all scripts stay.
+Unprintable characters are escaped: control characters (ESC begins a command, a line feed forges a line), marks that
+turn the direction of writing or have no width, and lone surrogates. Letters of all scripts stay.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Puts the three tasks on their queues and fetches answers. The one seam between everything and the workers."""
+"""Sends the three tasks to their queues and fetches results: the only way from a client or the producer to workers."""
 
 import logging
 import uuid
@@ -35,20 +35,20 @@ from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
 log = logging.getLogger(__name__)
 
 # Each of the pool's ten connections is used for a millisecond at a time: one that is not free by then never will be.
-FREE_S = 10.0
+POOL_WAIT_S = 10.0
 
 
 class CeleryTransport:
     """Sends messages through one Celery app."""
 
-    def __init__(self, app: Celery, names: Keys) -> None:
+    def __init__(self, app: Celery, keys: Keys) -> None:
         self._app = app
-        self._names = names
-        # Not the app's own pool: Celery shares that with every app of this process that has the same broker, so that
-        # closing it would be felt elsewhere.
+        self._keys = keys
+        # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
+        # closing it would break theirs.
         connections = app.connection_for_write().Pool(limit=app.conf.broker_pool_limit)
         self._producers = ProducerPool(connections, limit=app.conf.broker_pool_limit)  # type: ignore[no-untyped-call]
-        # Made here, because threads that are the first at the same time would each make one, and only one is closed.
+        # Created here: threads that use it first at the same time would each create one, and only one would be closed.
         self._answers = app.backend.client
         self._is_closed = False
 
@@ -64,29 +64,29 @@ class CeleryTransport:
         """The answer of a job as JSON. Raises TimedOut, Unreachable, Closed, or what the worker raised."""
         result = Answer(job, app=self._app)
         try:
-            return _answer_of(result, timeout_s=timeout_s, need_open=self._need_open)
+            return fetch_result(result, timeout_s=timeout_s, check_open=self._check_open)
         finally:
-            # Or it would be left to the garbage collector, which may come when the broker is gone.
+            # Otherwise the garbage collector would unsubscribe, perhaps when the broker is gone.
             with suppress(RedisError, RuntimeError):
                 self._app.backend.remove_pending_result(result)
 
     def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
-        """Asks the ingest workers to look at paths; what a scan found waits behind what just changed.
+        """Asks the ingest workers to look at paths; those of a scan queue behind those that just changed.
 
         Returns the job.
         """
-        queue = self._names.rescan if from_scan else self._names.ingest
+        queue = self._keys.rescan if from_scan else self._keys.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not want_result)
 
     def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
-        """Asks for neighbours; nobody starts on it after `expires_s`, and bytes of an image wait no longer.
+        """Asks for neighbours; after `expires_s` no worker starts on it, and the bytes of the image are deleted.
 
         Returns the job. The other methods wait for the answer themselves.
         """
         key = str(uuid.uuid4())
-        beside = {self._names.query(key): image} if isinstance(image, bytes) else {}
+        blobs = {self._keys.query(key): image} if isinstance(image, bytes) else {}
         message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
-        return self._send(SEARCH, message, queue=self._names.search, expires_s=expires_s, beside=beside)
+        return self._send(SEARCH, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
 
     def counts(self, *, timeout_s: float) -> CountsReply:
         """How much is in the index. Raises Unreachable, TimedOut."""
@@ -101,7 +101,7 @@ class CeleryTransport:
         return FilesReply.model_validate(self._read(ReadKnown(paths=paths), timeout_s))
 
     def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
-        sent = self._send(READ, ReadMessage(ask=ask), queue=self._names.search, expires_s=timeout_s)
+        sent = self._send(READ, ReadMessage(ask=ask), queue=self._keys.search, expires_s=timeout_s)
         return self.answer(sent, timeout_s=timeout_s)
 
     def _send(
@@ -111,21 +111,21 @@ class CeleryTransport:
         *,
         queue: str,
         expires_s: float | None = None,
-        beside: Mapping[str, bytes] | None = None,
+        blobs: Mapping[str, bytes] | None = None,
         **options: Any,
     ) -> str:
-        self._need_open()
-        with _away(self._need_open):
-            # Asked first, because Celery would try for five seconds and log each of its tries; and asked for the time,
-            # because by a clock here that is slow everything would have expired when it arrives.
+        self._check_open()
+        with broker_errors(self._check_open):
+            # Redis is asked first, because Celery would retry for five seconds and log each attempt; and it is asked
+            # for the time, because by a slow clock of this machine every message would have expired on arrival.
             with self._answers.pipeline(transaction=False) as pipe:
                 pipe.time()
-                for key, blob in (beside or {}).items():
+                for key, blob in (blobs or {}).items():
                     pipe.set(key, blob, px=None if expires_s is None else max(1, int(expires_s * 1000)))
                 (now_s, _), *_ = pipe.execute()
             expires = None if expires_s is None else datetime.fromtimestamp(now_s + expires_s, UTC)
             arguments = [message.model_dump(mode="json")]
-            with self._producers.acquire(block=True, timeout=FREE_S) as producer:  # type: ignore[no-untyped-call]
+            with self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer:  # type: ignore[no-untyped-call]
                 sent = self._app.send_task(
                     task,
                     args=arguments,
@@ -139,17 +139,18 @@ class CeleryTransport:
         log.debug(fields("sent", task=task, queue=queue, id=sent.id))
         return str(sent.id)
 
-    def _need_open(self) -> None:
+    def _check_open(self) -> None:
         if self._is_closed:
             raise Closed("The client was closed while this was under way: make another one.")
 
 
-def _answer_of(result: Answer, *, timeout_s: float, need_open: Callable[[], None]) -> Any:
+def fetch_result(result: Answer, *, timeout_s: float, check_open: Callable[[], None]) -> Any:
+    """The result as JSON. Raises TimedOut, Unreachable, Closed, or the error of the worker."""
     try:
-        with _away(need_open):
+        with broker_errors(check_open):
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=need_open)
+            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check_open)
             result.forget()
     except CeleryTimeoutError:
         raise TimedOut(
@@ -168,12 +169,13 @@ def _answer_of(result: Answer, *, timeout_s: float, need_open: Callable[[], None
 
 
 @contextmanager
-def _away(need_open: Callable[[], None]) -> Iterator[None]:
+def broker_errors(check_open: Callable[[], None]) -> Iterator[None]:
+    """Raises Unreachable for what the broker's libraries raise while it is down, Closed if we closed them."""
     try:
         yield
     except (OperationalError, LimitExceeded, RedisError, ConnectionError, RuntimeError) as error:
-        # Somebody closed the connections meanwhile.
-        need_open()
+        # Another thread may have closed the connections meanwhile.
+        check_open()
         # RuntimeError is what Celery's result backend ends its retries with.
         raise Unreachable(
             f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."

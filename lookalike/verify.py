@@ -1,4 +1,4 @@
-"""The library against the index: what is lost, left over or out of date. Changes nothing, keeps little in memory."""
+"""Compares the library with the index: lost, ghost and stale entries. Changes nothing, keeps little in memory."""
 
 import itertools
 import random
@@ -8,21 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.errors import Refused
 from lookalike.library.folder import FileEntry, FolderLibrary
 from lookalike.library.paths import escape_path, is_utf8
-from lookalike.messages import KnownFile
+from lookalike.messages import MAX_MESSAGE_PATHS, KnownFile
 from lookalike.neighbour import Neighbour
 
-# The producer tells once a second how it stands: only what holds longer than that is known to be so.
-CALM_S = 1.5
-# What two embeddings of the same bytes have in common at least: rounding in the store costs less.
+# The producer reports once a second: only a state that lasts longer is known to be so.
+REPORT_WAIT_S = 1.5
+# Least similarity of two embeddings of the same bytes: rounding in the store costs less.
 SAME = 0.9999
 
 
 class Index(Protocol):
-    """What is asked. All of it raises LookalikeError."""
+    """The index as seen through the client. All methods raise LookalikeError."""
 
     def files(self) -> Iterator[KnownFile]:
         """Every file in the index."""
@@ -31,7 +30,7 @@ class Index(Protocol):
         """What is known of these, at most 1,000, by path."""
 
     def is_at_rest(self) -> bool:
-        """Whether the system says that nothing is left to do."""
+        """Whether the system reports that nothing is left to do."""
 
     def nearest(self, blob: bytes) -> list[Neighbour]:
         """Neighbours of an image that is embedded as it is, best first. Raises Refused."""
@@ -45,7 +44,7 @@ class Files:
     paths: list[str] = field(default_factory=list)
 
     def add(self, path: str) -> None:
-        """Takes one more: by its name on the disk if it was found there, by that in the index if it was found there."""
+        """Counts one more file, by its name on the disk or its path in the index, wherever it was found."""
         self.count += 1
         if len(self.paths) < MAX_MESSAGE_PATHS:
             self.paths.append(path)
@@ -67,7 +66,7 @@ class Comparison:
 
     @property
     def differing(self) -> int:
-        """Files that are lost, ghosts or stale, or may be on their way to be right."""
+        """Files that are lost, ghosts or stale, also those that the system may still put right."""
         return self.lost.count + self.ghosts.count + self.stale.count
 
     @property
@@ -76,7 +75,7 @@ class Comparison:
         return self.wrong.count > 0 or (self.is_at_rest and self.differing > 0)
 
     def numbers(self) -> dict[str, int]:
-        """Counts by kind; what differs while something is left to do is pending and nothing worse."""
+        """Counts by kind; while the system has work left, what differs is only pending."""
         final = self.is_at_rest
         return {
             "lost": self.lost.count * final,
@@ -103,26 +102,26 @@ class Verification:
     def run(self) -> Comparison:
         """What differs. Raises LookalikeError."""
         found = Comparison(is_at_rest=self.index.is_at_rest())
-        sample = self._left_over(found)
-        self._left_out(found)
+        sample = self._find_ghosts(found)
+        self._find_lost_and_stale(found)
         if found.differing:
-            self.sleep(CALM_S)
+            self.sleep(REPORT_WAIT_S)
         found.is_at_rest = found.is_at_rest and self.index.is_at_rest()
         if found.is_at_rest:
-            self._look_again(found)
+            self._compare_again(found)
         for file in sample:
             self._embed_again(file, found)
             self.advance(1)
         return found
 
-    def _left_over(self, found: Comparison) -> list[KnownFile]:
+    def _find_ghosts(self, found: Comparison) -> list[KnownFile]:
         """Finds ghosts. Returns a sample of what is indexed, each file as likely as the next (Vitter 1985, R)."""
         sample: list[KnownFile] = []
         seen = 0
         for file in self.index.files():
             self.advance(1)
             found.rejected += file.status == "rejected"
-            if self.disk.is_gone(self.disk.raw(file.path)):
+            if self.disk.is_gone(self.disk.unescape(file.path)):
                 found.ghosts.add(file.path)
             elif self.deep and file.status == "indexed" and file.size_bytes <= self.max_query_bytes:
                 seen += 1
@@ -132,7 +131,7 @@ class Verification:
                     sample[at] = file
         return sample
 
-    def _left_out(self, found: Comparison) -> None:
+    def _find_lost_and_stale(self, found: Comparison) -> None:
         """Finds what is lost or stale."""
         files = self.disk.files()
         while chunk := list(itertools.islice(files, MAX_MESSAGE_PATHS)):
@@ -145,28 +144,28 @@ class Verification:
             entry = known.get(escape_path(file.path))
             if entry is None:
                 found.lost.add(file.path)
-            elif is_utf8(file.path) and file.stamp.looks != _looks_of(entry) and not _is_tried_again(entry):
+            elif is_utf8(file.path) and file.version.move_key != _move_key_of(entry) and not _is_tried_again(entry):
                 found.stale.add(file.path)
 
-    def _look_again(self, found: Comparison) -> None:
-        """Drops what was changed under our eyes: it was put right since, or it would not be at rest."""
+    def _compare_again(self, found: Comparison) -> None:
+        """Drops what changed during the comparison: a system at rest has put it right since."""
         if 0 < found.lost.count + found.stale.count <= MAX_MESSAGE_PATHS:
             paths = [*found.lost.paths, *found.stale.paths]
             found.lost, found.stale = Files(), Files()
-            files = [FileEntry(path, stamp) for path in paths if (stamp := self.disk.look(path)) is not None]
+            files = [FileEntry(path, version) for path in paths if (version := self.disk.stat(path)) is not None]
             self._compare(files, found)
         if 0 < found.ghosts.count <= MAX_MESSAGE_PATHS:
             paths, found.ghosts = found.ghosts.paths, Files()
             for path in self.index.known(paths):
-                if self.disk.is_gone(self.disk.raw(path)):
+                if self.disk.is_gone(self.disk.unescape(path)):
                     found.ghosts.add(path)
 
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:
         """Searches with the file's own bytes: the best neighbour must be the file itself, at no distance."""
         try:
-            blob = Path(self.disk.root, self.disk.raw(file.path)).read_bytes()
+            blob = Path(self.disk.root, self.disk.unescape(file.path)).read_bytes()
         except OSError:
-            # It left, which is for the next comparison to say.
+            # The file is gone, which the next comparison reports.
             return
         try:
             neighbours = self.index.nearest(blob)
@@ -176,17 +175,17 @@ class Verification:
         except Refused:
             # It was embedded once and cannot be any more.
             is_same = False
-        now = self.disk.look(self.disk.raw(file.path))
-        if now is not None and now.looks == _looks_of(file):
+        now = self.disk.stat(self.disk.unescape(file.path))
+        if now is not None and now.move_key == _move_key_of(file):
             found.checked += 1
             if not is_same:
                 found.wrong.add(file.path)
 
 
-def _looks_of(file: KnownFile) -> tuple[int, int]:
+def _move_key_of(file: KnownFile) -> tuple[int, int]:
     return file.size_bytes, file.mtime_ns
 
 
 def _is_tried_again(file: KnownFile) -> bool:
-    """Whether it was rejected for what may pass, a missing permission: each scan looks at it anew."""
+    """Whether it was rejected for what may pass, a missing permission: each scan checks it again."""
     return file.status == "rejected" and file.mtime_ns < 0

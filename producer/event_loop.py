@@ -122,7 +122,7 @@ class EventLoop:
     def _observe_file(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
         if not self._library.candidates.is_candidate(path):
             return False
-        version = self._library.look(path)
+        version = self._library.stat(path)
         if version is None:
             return False
         if self._library.links.pop_incomplete():
@@ -155,7 +155,7 @@ class EventLoop:
         now_s = self._now_s()
         if self.held < MAX_HELD:
             for path in self._debouncer.due(now_s):
-                version = self._library.look(path)
+                version = self._library.stat(path)
                 if version is None:
                     self._file_left(path)
                     continue

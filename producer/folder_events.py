@@ -77,11 +77,11 @@ class FolderExpander:
     def _left(self, folder: str, now: str | None) -> None:
         escaped = escape_path(folder)
         for file in self._index.files(under=escaped):
-            old = self._library.raw(file.path)
+            old = self._library.unescape(file.path)
             if not self._library.is_gone(old):
                 continue
             self._put_when_room(
-                Gone(old) if now is None else Moved(old, self._library.raw(now + file.path[len(escaped) :]))
+                Gone(old) if now is None else Moved(old, self._library.unescape(now + file.path[len(escaped) :]))
             )
 
     def _put_when_room(self, event: Event) -> None:

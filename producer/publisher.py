@@ -15,12 +15,11 @@ from typing import Protocol, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.errors import Unreachable
 from lookalike.library.folder import FileVersion
 from lookalike.library.paths import escape_path
 from lookalike.log import fields
-from lookalike.messages import SyncMessage
+from lookalike.messages import MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.transport import CeleryTransport
 from producer.batcher import Batch, Batcher, Change, split_evenly

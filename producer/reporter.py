@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from lookalike.index_state import IndexReport, IndexState
-from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
+from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.scan import DeletionGuard
@@ -53,7 +53,7 @@ class Reporter:
         self._next_heartbeat_s = 0.0
         self._broker_run_id: str | None = None
 
-    def report(self, report: ProducerNote) -> None:
+    def report(self, report: ProducerReport) -> None:
         """Writes the report if it is due, or if a value changed that a client may be waiting for."""
         now_s = self._now_s()
         urgent = (report.state, report.scan_ended_at, report.warning, report.settling > 0, report.held > 0)
@@ -81,7 +81,7 @@ class Reporter:
         """Polls for the permission each heartbeat; clears it once a scan has used it."""
         deletion_guard = self._deletion_guard
         if deletion_guard.is_used:
-            self._telemetry.removals_done()
+            self._telemetry.revoke_removals()
             deletion_guard.is_allowed = deletion_guard.is_used = False
             return
         deletion_guard.is_allowed = self._telemetry.are_removals_allowed()
@@ -106,6 +106,6 @@ class Reporter:
         except ResponseError:
             # Some hosted brokers do not allow INFO; then only failed attempts count.
             run_id = "unknown"
-        if self._broker_run_id is not None and (run_id != self._broker_run_id or not self._telemetry.has_note()):
+        if self._broker_run_id is not None and (run_id != self._broker_run_id or not self._telemetry.has_report()):
             self._broker_health.restarted()
         self._broker_run_id = run_id

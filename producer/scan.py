@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lookalike.bounds import MAX_MESSAGE_PATHS
 from lookalike.library.folder import FileEntry, FileVersion
 from lookalike.library.paths import escape_path, is_utf8
 from lookalike.log import fields
-from lookalike.messages import CountsReply, KnownFile
+from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply, KnownFile
 from producer.batcher import Change
 from producer.events import Event, Touched
 from producer.index_client import IndexClient
@@ -52,7 +51,7 @@ def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) ->
         file
         for file in found
         if (entry := known.get(escape_path(file.path))) is None
-        or (is_utf8(file.path) and not entry.describes(*file.stamp))
+        or (is_utf8(file.path) and not entry.describes(*file.version))
     ]
 
 
@@ -75,11 +74,11 @@ class MissingFiles:
             self.overflowed += 1
             return
         self._kept += 1
-        self._by_move_key.setdefault(version.looks, []).append(path)
+        self._by_move_key.setdefault(version.move_key, []).append(path)
 
     def take_move_source(self, new: FileEntry) -> str | None:
         """The old name of a new file, removed from here; None if no missing file has its size and mtime."""
-        paths = self._by_move_key.get(new.stamp.looks)
+        paths = self._by_move_key.get(new.version.move_key)
         if not paths:
             return None
         # The same name in another folder is a better guess than another name of the same size and mtime.
@@ -88,7 +87,7 @@ class MissingFiles:
         self._kept -= 1
         old = paths.pop(at)
         if not paths:
-            del self._by_move_key[new.stamp.looks]
+            del self._by_move_key[new.version.move_key]
         return old
 
     def unmoved_paths(self) -> list[str]:
@@ -161,7 +160,9 @@ class Scan:
             old = missing.take_move_source(new)
             found, moved = found + 1, moved + (old is not None)
             gone = () if old is None else (old,)
-            self._scan_publisher.publish_change(Change((new.path,), gone, new.stamp.size_bytes), new.stamp, self.check)
+            self._scan_publisher.publish_change(
+                Change((new.path,), gone, new.version.size_bytes), new.version, self.check
+            )
         self._scan_publisher.publish_rest(self.check)
         removed = self._delete_missing(missing, counts)
         if found or removed:
@@ -182,7 +183,7 @@ class Scan:
         for at, file in enumerate(self._index.files()):
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()
-            path = self._library.raw(file.path)
+            path = self._library.unescape(file.path)
             if self._library.is_gone(path):
                 missing.add_file(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
         return missing
@@ -193,9 +194,9 @@ class Scan:
             self.check()
             known = self._index.known([escape_path(file.path) for file in chunk])
             for file in changed_files(chunk, known):
-                if self._is_pending(file.path, file.stamp):
+                if self._is_pending(file.path, file.version):
                     continue
-                if self._unix_s() - file.stamp.mtime_ns / 1e9 < self._settle_s:
+                if self._unix_s() - file.version.mtime_ns / 1e9 < self._settle_s:
                     # A program may still be writing to it.
                     self._put_event(Touched(file.path))
                 else:

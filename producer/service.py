@@ -14,7 +14,7 @@ from lookalike.library.folder import FileVersion
 from lookalike.library.rules import Candidates
 from lookalike.log import fields
 from lookalike.settings import Settings
-from lookalike.telemetry import ProducerNote
+from lookalike.telemetry import ProducerReport
 from producer.batcher import Batcher
 from producer.broker_health import BrokerHealth
 from producer.debounce import MAX_PATHS, Debouncer
@@ -72,7 +72,7 @@ class Service:
             return QueueWriter(
                 transport,
                 redis,
-                settings.names,
+                settings.keys,
                 from_scan=from_scan,
                 max_batches=max_batches,
                 may_delete=lambda: self._library.absence() is None,
@@ -114,7 +114,7 @@ class Service:
             in_flight=self._in_flight,
             deletion_guard=self._deletion_guard,
             on_allowed=lambda: self._scan_scheduler.request_scan("deletions were allowed"),
-            index_state=IndexState(redis, settings.names),
+            index_state=IndexState(redis, settings.keys),
             on_index_changed=self._index_changed,
             identity=socket.gethostname(),
             now_s=now_s,
@@ -204,7 +204,7 @@ class Service:
     def _index_changed(self, report: IndexReport) -> None:
         # Messages in flight may have been written to an index that is gone.
         self._in_flight.forget_all()
-        self._rebuilt_at_unix_s = time.time() if report.is_anew else self._rebuilt_at_unix_s
+        self._rebuilt_at_unix_s = time.time() if report.is_recreated else self._rebuilt_at_unix_s
         self._scan_scheduler.request_scan(report.why)
 
     def _rebuild_warning(self, *, is_at_rest: bool) -> str:
@@ -213,7 +213,7 @@ class Service:
             self._rebuilt_at_unix_s = 0.0
         return INDEX_REBUILT if self._rebuilt_at_unix_s else ""
 
-    def _report(self, loop: EventLoop) -> ProducerNote:
+    def _report(self, loop: EventLoop) -> ProducerReport:
         count = self._file_counter.latest
         unreadable = (
             f"{count.unreadable} folders cannot be read, the first is {count.first_unreadable!r}: "
@@ -229,7 +229,7 @@ class Service:
         rebuild = self._rebuild_warning(is_at_rest=state == WATCHING and not held)
         index = self._reporter.trouble or self._index.trouble
         warnings = (offline, index, rebuild, self._scan_scheduler.warning, self._watcher.warning, unreadable)
-        return ProducerNote(
+        return ProducerReport(
             discovered=count.discovered,
             ignored=count.ignored,
             settling=max(loop.settling, int(self._file_counter.is_due)),

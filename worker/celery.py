@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
-from lookalike.log import FORMAT, fields, keep_to_the_point
+from lookalike.log import FORMAT, fields, quiet_libraries
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
@@ -42,7 +42,7 @@ app = celery_app(settings, name="worker")
 app.conf.update(
     broker_transport_options={
         **app.conf.broker_transport_options,
-        **transport_options(settings.names, own_name, visibility_timeout_s=2 * settings.task_time_limit_s),
+        **transport_options(settings.keys, own_name, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
     broker_connection_max_retries=None,
     # Bounded by worker/delivery/celery_overrides.py instead: Celery's count drifts.
@@ -64,12 +64,12 @@ app.conf.update(
 
 # Only for the heartbeat of the main process; it connects on first use, and children make their own.
 telemetry_redis = redis_of(settings)
-telemetry = Telemetry(telemetry_redis, settings.names)
+telemetry = Telemetry(telemetry_redis, settings.keys)
 process = ChildProcess(settings, own_name)
 # A connection that hangs must end long before the lease does.
 round_s = settings.lease_s / RENEWALS
 lease_redis = redis_of(settings, socket_connect_timeout=round_s, socket_timeout=round_s, retry=Retry(NoBackoff(), 1))
-leases = Leases(lease_redis, settings.names, own_name, lease_s=settings.lease_s)
+leases = Leases(lease_redis, settings.keys, own_name, lease_s=settings.lease_s)
 app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
 app.steps["consumer"].add(prefetch_step(leases))
 define_tasks(app, settings, process)
@@ -79,7 +79,7 @@ define_tasks(app, settings, process)
 def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
     try:
-        if settings.names.ingest in app.amqp.queues.consume_from:
+        if settings.keys.ingest in app.amqp.queues.consume_from:
             library_root(settings)
         card_at(model_path(settings))
         if fixed_provider(settings) is None:
@@ -89,7 +89,7 @@ def check_settings(**_: Any) -> None:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    keep_to_the_point()
+    quiet_libraries()
 
 
 @worker_process_init.connect

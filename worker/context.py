@@ -90,7 +90,7 @@ def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     spec = CollectionSpec(
         settings.name, embedder.card, settings.distance, library_id=settings.library_id, provider=embedder.provider
     )
-    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.names, spec)
+    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.keys, spec)
 
 
 class WorkerContext:
@@ -111,7 +111,7 @@ class WorkerContext:
         self._collection: OpenCollection | None = None
         self._confirmed_s = 0.0
         self._redis = redis_of(settings)
-        self.poison = PoisonDetector(self._redis, settings.names, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
+        self.poison = PoisonDetector(self._redis, settings.keys, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
         self.decode_timeout = DecodeTimeout(settings.decode_timeout_s)
         self._search_priority = search_priority
         self._now_s = now_s
@@ -162,7 +162,7 @@ class WorkerContext:
     @cached_property
     def sync(self) -> Sync:
         """The sync task's logic, for workers with the library. Raises Misconfigured on one without."""
-        telemetry = Telemetry(self._redis, self._settings.names)
+        telemetry = Telemetry(self._redis, self._settings.keys)
         return Sync(
             library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
@@ -170,7 +170,7 @@ class WorkerContext:
             embedder=self._embedder,
             decode=self._decode,
             yield_to_search=self._search_priority.yield_to_search,
-            count_done=lambda embedded, finished: telemetry.done(embedded=embedded, finished=finished),
+            count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
     @cached_property
@@ -212,5 +212,5 @@ class WorkerContext:
             return self._decode(blob)
 
     def _read_query(self, key: str) -> bytes | None:
-        found: bytes | None = self._redis.get(self._settings.names.query(key))  # type: ignore[assignment]
+        found: bytes | None = self._redis.get(self._settings.keys.query(key))  # type: ignore[assignment]
         return found

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lookalike.library.paths import escape_path, is_shown, is_utf8, raw, validate_path
+from lookalike.library.paths import escape_path, is_escaped_path, is_utf8, unescape_path, validate_path
 from worker.errors import LibraryOffline, ReadFailed, Rejected
 
 # Errors of the disk, the network share or this machine, not of the file: they may pass.
@@ -122,7 +122,7 @@ class Library:
             except OSError as error:
                 _raise_if_temporary(error, path)
                 return False
-            folder /= raw(name)
+            folder /= unescape_path(name)
         return self.version(path) is None
 
     def _require_online(self) -> None:
@@ -152,9 +152,9 @@ class Library:
         return (status.st_dev, status.st_ino)
 
     def _find(self, path: str) -> Path | None:
-        if not is_shown(validate_path(path)):
+        if not is_escaped_path(validate_path(path)):
             return None
-        found = Path(os.path.realpath(self._root / raw(path)))
+        found = Path(os.path.realpath(self._root / unescape_path(path)))
         return found if found.is_relative_to(self._root) else None
 
 

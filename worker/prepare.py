@@ -61,7 +61,7 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
         provider=provider,
         former_ids=frozenset(former_ids),
     )
-    opener = IndexOpener(client, redis_of(settings), settings.names, spec)
+    opener = IndexOpener(client, redis_of(settings), settings.keys, spec)
     return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
-from lookalike.messages import ImageByKey, ImageByPath, ImageInline, NeighbourReply, SearchMessage, SearchReply
-from lookalike.neighbour import similarity
+from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SearchReply
+from lookalike.neighbour import Neighbour, similarity
 from lookalike.settings import Distance
 from worker.errors import Rejected
 from worker.index.qdrant import QdrantIndex, Vector
@@ -36,7 +36,7 @@ class Search:
             raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
         vector = self._vector(message.image)
         neighbours = [
-            NeighbourReply(
+            Neighbour(
                 path=(point.payload or {}).get("path", ""),
                 score=point.score,
                 similarity=similarity(point.score, self.distance, len(vector)),

@@ -65,19 +65,19 @@ class ChildProcess:
     @cached_property
     def telemetry(self) -> Telemetry:
         """Where this process reports what it waits for."""
-        return Telemetry(redis_of(self._settings), self._settings.names)
+        return Telemetry(redis_of(self._settings), self._settings.keys)
 
     def report_waiting(self, why: Unavailable | None, for_s: float) -> None:
         """Reports why this process waits, except for the library, which the producer reports."""
         if why is None or isinstance(why, StoreUnavailable | Unfit):
             with suppress(RedisError, OSError):
-                self.telemetry.waits("" if why is None else str(why), for_s)
+                self.telemetry.report_wait("" if why is None else str(why), for_s)
 
     def report_failure(self, why: Refused) -> None:
         """Reports a batch that is left to the next scan, until that scan."""
         self._failed = True
         with suppress(RedisError, OSError):
-            self.telemetry.waits(str(why), self._settings.rescan_s)
+            self.telemetry.report_wait(str(why), self._settings.rescan_s)
 
     def report_success(self) -> None:
         """Clears the failure that this process reported before."""
@@ -89,7 +89,7 @@ class ChildProcess:
     def leases(self) -> Leases:
         """Where this worker asks whether it still holds a message."""
         settings = self._settings
-        return Leases(redis_of(settings), settings.names, self._holder, lease_s=settings.lease_s)
+        return Leases(redis_of(settings), settings.keys, self._holder, lease_s=settings.lease_s)
 
     @cached_property
     def search_priority(self) -> SearchPriority:

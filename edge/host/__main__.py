@@ -1,4 +1,4 @@
-"""`python -m edge.host PARENT_PID FD`: serves the server at the other end of a socket until that is closed."""
+"""`python -m edge.host PARENT_PID FD`: answers requests from a socket until the other end is closed."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ import time
 import orjson
 
 from edge import FLUSH_WHEN_IDLE_S
-from edge.child_process import die_with
+from edge.child_process import die_with_parent
 from edge.errors import BadInput, Refused
 from edge.host.operations import Shards
 from edge.ipc import DONE, Request, receive_request, reply_frame
@@ -19,16 +19,16 @@ from edge.ipc import DONE, Request, receive_request, reply_frame
 log = logging.getLogger("edge.host")
 
 FLUSH_CHECK_S = 0.5
-OUR_FAULT = 500
+INTERNAL_ERROR = 500
 
 
 def main() -> None:
-    """Ends without closing what is open: an orderly server has it closed before, and a dead one is succeeded soon."""
+    """Ends without closing shards: an orderly server has closed them, and after a crash the log is replayed."""
     parent_pid, descriptor = map(int, sys.argv[1:])
-    # Terminals and process managers signal the whole group; the server says when its shards are to be closed.
+    # Terminals and process managers signal the whole group; the server decides when its shards are closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    die_with(parent_pid)
+    die_with_parent(parent_pid)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     with socket.socket(fileno=descriptor) as server:
         _serve(server, Shards(FLUSH_WHEN_IDLE_S))
@@ -42,11 +42,11 @@ def _serve(server: socket.socket, shards: Shards) -> None:
             if request is None:
                 return
             server.sendall(reply_frame(*_answer(request, shards)))
-        for shard in shards.due(time.monotonic()):
+        for shard in shards.due_for_flush(time.monotonic()):
             try:
                 shard.flush()
             except Exception:
-                # A full disk, say: what was acknowledged is in the log, so go on answering and try again.
+                # For example a full disk: acknowledged writes are in the log, so go on answering and retry.
                 log.exception("flush failed")
 
 
@@ -60,10 +60,10 @@ def _answer(request: Request, shards: Shards) -> tuple[int, bytes]:
     except Refused as error:
         return error.status, str(error).encode()
     except Exception as error:
-        # One that cannot be opened is told by the server, in one sentence with its remedy.
+        # The server reports a shard that cannot be opened, in one sentence with its remedy.
         if request.operation != "load":
             log.exception("%s failed", request.operation)
-        return OUR_FAULT, str(error).encode()
+        return INTERNAL_ERROR, str(error).encode()
 
 
 if __name__ == "__main__":

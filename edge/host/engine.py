@@ -12,7 +12,7 @@ from qdrant_edge import MatchValue
 
 from edge.errors import BadInput, NotFound
 
-# How the sentences begin that speak of the request; any other one speaks of the disk or of the engine itself
+# How messages begin that are about the request; all others are about the disk or the engine itself
 # (qdrant-edge-py 0.9.0; tests/edge/test_refusals.py goes through them).
 _NOT_FOUND = ("No point with id",)
 _BAD_INPUT = (
@@ -30,8 +30,8 @@ _BAD_INPUT = (
 class _Boolean:
     """A boolean that the engine's constructor does not take for 1 or 0.
 
-    It tries the integer first, and Python's True is one (qdrant-edge-py 0.9.0). Numpy's is not, so after that it asks
-    for a boolean, by the name of the type alone. This has the name, and spares us numpy.
+    The engine tries an integer first, and Python's True is one (qdrant-edge-py 0.9.0). NumPy's is not, and the engine
+    knows NumPy's boolean by the name of its type alone. This class has that name, so NumPy is not needed.
     """
 
     def __init__(self, value: bool) -> None:  # noqa: FBT001  (it is the value)
@@ -51,7 +51,7 @@ def match_value(value: Any) -> MatchValue:
 
 @contextmanager
 def building(what: str) -> Iterator[None]:
-    """Wraps engine constructors: what they do not take was wrong in the request."""
+    """Around engine constructors: turns their errors into BadInput, as the request is at fault."""
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
@@ -61,7 +61,7 @@ def building(what: str) -> Iterator[None]:
 
 @contextmanager
 def calling() -> Iterator[None]:
-    """Wraps calls of a shard: raises NotFound and BadInput for the request's faults, lets the engine's own through."""
+    """Around calls of a shard: raises NotFound and BadInput for the request's faults; the engine's own errors pass."""
     try:
         yield
     except Exception as error:

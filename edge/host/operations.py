@@ -1,4 +1,4 @@
-"""What can be asked of a shard, by name: from the parsed body of a request to the `result` of its answer."""
+"""The operations of a shard by name: from the parsed body of a request to the `result` of its response."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,8 @@ from qdrant_edge import QueryBatchRequest
 from edge.catalogue import VectorSetting
 from edge.errors import NotFound
 from edge.host import payload_indexes, points, queries, responses
+from edge.host.points import Write
 from edge.host.shard import OpenShard
-from edge.host.writes import Write
 
 
 class Shards:
@@ -21,7 +21,7 @@ class Shards:
         self._flush_when_idle_s = flush_when_idle_s
 
     def perform(self, folder: str, operation: str, body: Any, now_s: float) -> Any:
-        """Does it and returns the result. Raises Refused for the request's faults, anything for our own."""
+        """Performs the operation and returns its result. Raises Refused if the request is at fault."""
         if operation in _OPENING:
             vectors = {name: VectorSetting(**setting) for name, setting in body.items()}
             self._open[folder] = _OPENING[operation](Path(folder), vectors)
@@ -41,8 +41,8 @@ class Shards:
             return len(writes)
         return _READING[operation](body, shard)
 
-    def due(self, now_s: float) -> list[OpenShard]:
-        """Those to be flushed now."""
+    def due_for_flush(self, now_s: float) -> list[OpenShard]:
+        """The shards to flush now."""
         return [shard for shard in self._open.values() if shard.flush_is_due(now_s, self._flush_when_idle_s)]
 
 
@@ -62,7 +62,7 @@ def _scroll(body: Any, shard: OpenShard) -> Any:
 
 
 def _changes(limit: Any, shard: OpenShard) -> Any:
-    found, gone = shard.take_changes(limit)
+    found, gone = shard.pop_changes(limit)
     return {"points": responses.records(found), "gone": gone}
 
 
@@ -92,7 +92,7 @@ _READING: dict[str, Callable[[Any, OpenShard], Any]] = {
     "scroll": _scroll,
     "count": lambda body, shard: {"count": shard.count(queries.count(body))},
     "info": lambda _, shard: responses.counts(shard.info()),
-    # For building an index.
+    # For building an HNSW index.
     "size": _size,
     "vectors": lambda _, shard: shard.vector_count(),
     "flush": lambda _, shard: shard.flush(),

@@ -1,7 +1,7 @@
 """`python -m edge.host.optimize PARENT_PID FROM TO VECTORS`: copies a shard's folder and builds the copy's index.
 
-A process of its own, because the engine stands still until it is done, and nobody else shall. It says "copied" when the
-original may change again, and ends with 0 when the copy is indexed and on the disk. VECTORS is JSON: name -> setting.
+A process of its own, because the engine blocks its process meanwhile. It prints "copied" when the original may change
+again, and ends with 0 when the copy is indexed and durable. VECTORS is JSON: name -> setting.
 """
 
 import os
@@ -14,23 +14,24 @@ import orjson
 import qdrant_edge as engine
 
 from edge.catalogue import VectorSetting
-from edge.child_process import die_with
+from edge.child_process import die_with_parent
 from edge.disk import copy_file, sync_tree
-from edge.host.shard import Vectors, config
+from edge.host.points import Vectors
+from edge.host.shard import config
 
-# Behind everything that somebody waits for, ingest included (its workers have 5). At 19 it got so little beside them
-# that 100,000 points were not done in 9 minutes (2 cores, a load of 13, 2026-11-21).
+# Lower priority than everything that a user waits for, ingest included (its workers have 5). At 19 the build got so
+# little CPU that 100,000 points were not done in 9 minutes (2 cores, a load of 13, 2026-11-21).
 NICENESS = 10
-# Index every vector there is: whether that is worth it was decided before.
+# Indexes every vector: whether that is worth it was decided before.
 LEAST_KIB = 1
 
 
 def main() -> int:
-    """Exit code 1 and one sentence on stderr if it cannot be done."""
+    """Returns the exit code; on failure 1, with one sentence on stderr."""
     parent_pid, source, target, vectors = sys.argv[1:]
-    # The engine would not let Python's handler run before it is done.
+    # Python's handler could not run before the engine's call returns.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    die_with(int(parent_pid))
+    die_with_parent(int(parent_pid))
     try:
         shutil.copytree(source, target, copy_function=copy_file)
         sys.stdout.write("copied\n")
@@ -45,7 +46,7 @@ def main() -> int:
 
 
 def optimize(folder: Path, vectors: Vectors) -> None:
-    """All vectors end in one indexed segment, and beside it is an empty one for what is written from then on."""
+    """Puts all vectors into one indexed segment; the engine adds an empty one for later writes."""
     optimizers = engine.EdgeOptimizersConfig(indexing_threshold=LEAST_KIB)
     shard = engine.EdgeShard.load(str(folder), config(vectors, optimizers))
     shard.optimize()

@@ -8,7 +8,7 @@ import qdrant_edge as engine
 
 from edge.errors import BadInput
 from edge.host.engine import building
-from edge.host.writes import Write
+from edge.host.points import Write
 from edge.json_fields import Fields
 
 Named = TypeVar("Named")
@@ -42,7 +42,7 @@ def create(body: object) -> Write:
 
 
 def delete(field_name: str) -> Write:
-    """An index that is not there is as good as deleted, as in Qdrant."""
+    """Deleting an index that does not exist is no error, as in Qdrant."""
     with building("field_name"):
         return Write(engine.UpdateOperation.delete_field_index(field_name))
 

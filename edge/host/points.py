@@ -1,21 +1,33 @@
-"""Turns the bodies of writing requests into writes: upsert, delete, and edits of payloads.
+"""Writes: what the engine has to do, made of the bodies of writing requests (upsert, delete, edits of payloads).
 
 Upserts are the hot path: parsed JSON goes straight into engine points, with no class of ours in between.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from qdrant_edge import Point, UpdateOperation
+from qdrant_edge import Filter, Point, UpdateOperation
 
 from edge.catalogue import VectorSetting
 from edge.errors import BadInput
 from edge.host.engine import building
 from edge.host.filters import parse_filter
-from edge.host.writes import Write
 from edge.json_fields import Fields, check_depth, kind
 
 Vectors = Mapping[str, VectorSetting]
+
+
+@dataclass(frozen=True)
+class Write:
+    """An operation of the engine; the points that it changes are named by id or chosen by a filter.
+
+    The points are named so that they can be copied to an HNSW index that is being built (edge/hnsw.py).
+    """
+
+    operation: UpdateOperation
+    ids: Sequence[Any] = ()
+    chosen: Filter | None = None
 
 
 def upsert(body: object, vectors: Vectors) -> Write:
@@ -47,7 +59,7 @@ def set_payload(body: object) -> Write:
 
 
 def overwrite_payload(body: object) -> Write:
-    """Puts `payload` in place of all that the points have."""
+    """Replaces the points' payloads by `payload`."""
     fields = Fields(body, "body", ("payload", "points", "filter"))
     payload = fields.mapping("payload")
     return _selected(
@@ -58,7 +70,7 @@ def overwrite_payload(body: object) -> Write:
 
 
 def delete_payload(body: object) -> Write:
-    """Takes `keys` out of the points' payloads."""
+    """Removes `keys` from the points' payloads."""
     fields = Fields(body, "body", ("keys", "points", "filter"))
     keys = fields.array("keys")
     return _selected(
@@ -69,7 +81,7 @@ def delete_payload(body: object) -> Write:
 
 
 def clear_payload(body: object) -> Write:
-    """Leaves the points without payload."""
+    """Removes the points' payloads."""
     return _selected(
         Fields(body, "body", ("points", "filter")),
         UpdateOperation.clear_payload,
@@ -155,7 +167,7 @@ def _selected(
 
 
 def _not_empty(chosen: list[Any]) -> list[Any]:
-    """Qdrant refuses a write to no points, and so do we: with it the caller has lost something on the way."""
+    """Refuses a write to no points, as Qdrant does: it hints at a bug of the caller."""
     if not chosen:
         raise BadInput("Wrong input: Empty update request")
     return chosen

@@ -1,7 +1,7 @@
 """Turns the bodies of reading requests into engine requests.
 
-The engine compares with vectors only, so a query by point id and a recommendation by average are resolved here; the
-vectors of the points that a query names come through a function, and those points never appear in the answer.
+The engine compares with vectors only, so queries by point id and recommendations by average are resolved here. A
+function gives the vectors of the points that a query names, and those points never appear in the response.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from edge.errors import BadInput
 from edge.host.engine import building
 from edge.host.filters import excluding, parse_filter
 from edge.host.points import checked_id
-from edge.host.selectors import payload_selector, vector_selector
 from edge.json_fields import Fields
 
 Vector = list[float]
@@ -44,8 +43,8 @@ def query(body: object, vector_of: VectorOf) -> engine.QueryRequest:
             filter=excluding(named_ids, parse_filter(fields.get("filter"))),
             score_threshold=fields.number("score_threshold"),
             params=_params(fields.get("params")),
-            with_payload=payload_selector(fields, default=False),
-            with_vector=vector_selector(fields),
+            with_payload=_payload_selector(fields, default=False),
+            with_vector=_vector_selector(fields),
         )
 
 
@@ -64,8 +63,8 @@ def scroll(body: object) -> engine.ScrollRequest:
             offset=None if offset is None else checked_id(offset),
             limit=fields.count("limit", DEFAULT_LIMIT, minimum=1),
             filter=parse_filter(fields.get("filter")),
-            with_payload=payload_selector(fields, default=True),
-            with_vector=vector_selector(fields),
+            with_payload=_payload_selector(fields, default=True),
+            with_vector=_vector_selector(fields),
             order_by=_order_by(fields.get("order_by")),
         )
 
@@ -80,7 +79,7 @@ def retrieve(body: object) -> tuple[list[Any], engine.WithPayloadType, engine.Wi
     """Ids, and the parts of the points to send."""
     fields = Fields(body, "body", ("ids", "with_payload", "with_vector"))
     ids = [checked_id(point_id) for point_id in fields.array("ids")]
-    return ids, payload_selector(fields, default=True), vector_selector(fields)
+    return ids, _payload_selector(fields, default=True), _vector_selector(fields)
 
 
 def _scoring(value: Any, using: str, vector_of: VectorOf) -> tuple[engine.Query | None, list[Any]]:
@@ -129,7 +128,7 @@ def _examples(values: list[Any], using: str, vector_of: VectorOf) -> tuple[list[
 
 
 def _average(positives: list[Vector], negatives: list[Vector]) -> Vector:
-    """The mean of what is liked, pushed away from the mean of what is not: 2 * positive - negative.
+    """The mean of what is liked, moved off the mean of what is not: 2 * positive - negative.
 
     Source: qdrant.tech/documentation/concepts/explore, "Average vector strategy". Raises BadInput for mixed dimensions.
     """
@@ -163,3 +162,33 @@ def _order_by(value: object) -> engine.OrderBy | None:
     if fields.get("direction") not in direction:
         raise BadInput("Format error in JSON body: order_by.direction: expected asc or desc")
     return engine.OrderBy(fields.text("key"), direction[fields.get("direction")], fields.get("start_from"))
+
+
+def _payload_selector(fields: Fields, *, default: bool) -> engine.WithPayloadType:
+    """A boolean, a list of paths, `{"include": [...]}` or `{"exclude": [...]}`."""
+    value = fields.get("with_payload")
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    where = f"{fields.where}.with_payload"
+    if isinstance(value, list):
+        return engine.PayloadSelector.Include(_names(value, where))
+    inner = Fields(value, where, ("include", "exclude"))
+    if inner.get("include") is not None:
+        return engine.PayloadSelector.Include(_names(inner.array("include"), where))
+    return engine.PayloadSelector.Exclude(_names(inner.array("exclude"), where))
+
+
+def _vector_selector(fields: Fields) -> engine.WithVectorType:
+    """A boolean or a list of vector names; none is sent unless asked for."""
+    value = fields.get("with_vector")
+    if value is None:
+        return False
+    return value if isinstance(value, bool) else _names(value, f"{fields.where}.with_vector")
+
+
+def _names(value: Any, where: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise BadInput(f"Format error in JSON body: {where}: expected a boolean or a list of names")
+    return value

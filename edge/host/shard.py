@@ -1,20 +1,19 @@
-"""One open shard: reads and writes, when what was written was last flushed, and what has changed of late.
+"""One open shard: reads, writes, when to flush, and which points changed since the HNSW index was built.
 
-A write that returned is in the engine's write-ahead log and survives kill -9. Flushing saves the time that replaying
-the log takes when the shard is opened again, and makes it survive a power cut.
+A write that returned is in the engine's write-ahead log and survives kill -9. Flushing makes it survive a power cut,
+and saves replaying the log when the shard is opened again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import qdrant_edge as engine
 
-from edge.catalogue import VectorSetting
 from edge.errors import NotFound
 from edge.host.engine import building, calling
-from edge.host.writes import Write
+from edge.host.points import Vectors, Write
 
 DISTANCES: dict[str, engine.Distance] = {
     "Cosine": engine.Distance.Cosine,
@@ -22,15 +21,13 @@ DISTANCES: dict[str, engine.Distance] = {
     "Euclid": engine.Distance.Euclid,
     "Manhattan": engine.Distance.Manhattan,
 }
-# Without a pause: replaying 66,000 unflushed points took 2.5 s, and 400 images/s write 6,000 in this time.
-FLUSH_AT_THE_LATEST_S = 15.0
+# While writes never pause: replaying 66,000 unflushed points took 2.5 s, and 400 images/s write 6,000 in this time.
+MAX_UNFLUSHED_S = 15.0
 PAGE = 1000
-
-Vectors = Mapping[str, VectorSetting]
 
 
 class OpenShard:
-    """Raises NotFound and BadInput for what the request has wrong."""
+    """An open shard. Its methods raise NotFound and BadInput if the request is at fault."""
 
     def __init__(self, shard: engine.EdgeShard, vectors: Vectors, *, unindexed: int) -> None:
         self.vectors = vectors
@@ -42,28 +39,28 @@ class OpenShard:
 
     @classmethod
     def create(cls, folder: Path, vectors: Vectors) -> "OpenShard":
-        """Makes an empty shard in a folder that is not there yet."""
+        """Creates an empty shard in a folder that does not exist yet."""
         created = cls(engine.EdgeShard.create(str(folder), config(vectors)), vectors, unindexed=0)
         created.flush()
         return created
 
     @classmethod
     def load(cls, folder: Path, vectors: Vectors) -> "OpenShard":
-        """Opens a shard, replaying what its log has and its segments have not."""
+        """Opens a shard and replays the unflushed part of its log."""
         shard = engine.EdgeShard.load(str(folder))
         loaded = cls(shard, vectors, unindexed=0)
-        # What was indexed and then written again counts as indexed: too few, until as many are written anew.
+        # Points that were indexed and then written again count as indexed, so this number may be too small.
         loaded._changed = max(0, loaded.vector_count() - shard.info().indexed_vectors_count)
         return loaded
 
     def write(self, write: Write, now_s: float) -> None:
-        """When it returns, the operation is in the log."""
-        # Before it is done: afterwards the filter may choose others.
+        """On return the operation is in the write-ahead log."""
+        # Resolved before the write: afterwards the filter may match other points.
         ids = [_canonical(given) for given in write.ids] if write.chosen is None else list(self._matching(write.chosen))
         self._changed += len(ids)
         if self._watched is not None:
             self._watched.update(ids)
-        # Also if it fails: the engine logs first and applies then, so a refused operation is in the log as well.
+        # Also if the write fails: the engine logs first and applies then, so a refused operation is in the log as well.
         self._last_write_s = now_s
         if self._first_unflushed_s is None:
             self._first_unflushed_s = now_s
@@ -86,7 +83,7 @@ class OpenShard:
             return self._shard.count(request)
 
     def retrieve(self, ids: list[Any], with_payload: Any, with_vector: Any) -> list[engine.Record]:
-        """Those of the points that are there, in the order asked for."""
+        """The points that exist, in the order of the ids."""
         with building("ids"), calling():
             return self._shard.retrieve(ids, with_payload, with_vector)
 
@@ -112,43 +109,43 @@ class OpenShard:
         )
 
     def changed(self) -> int:
-        """About how many points lie outside of the index: those written, edited or deleted since it was built.
+        """About how many points lie outside of the HNSW index: written, edited or deleted since it was built.
 
-        Whatever touches an indexed point moves it to the segment that is searched exactly (qdrant-edge-py 0.9.0).
+        Any change of an indexed point moves it to the segment that is searched exactly (qdrant-edge-py 0.9.0).
         """
         return self._changed
 
     def watch(self) -> None:
-        """From now on remembers which points change; flushed, so that the folder can be copied now."""
+        """Flushes, so that the folder can be copied, and records from now on which points change."""
         self.flush()
         self._watched = set()
 
     def unwatch(self) -> None:
-        """Forgets them."""
+        """Stops recording changes."""
         self._watched = None
 
-    def take_changes(self, limit: int) -> tuple[list[engine.Record], list[Any]]:
-        """Up to `limit` points that changed since they were last taken, as they are now, and the ids that are gone."""
+    def pop_changes(self, limit: int) -> tuple[list[engine.Record], list[Any]]:
+        """Takes up to `limit` points off the record: their current state, and the ids of those that were deleted."""
         watched = self._watched or set()
         ids = [watched.pop() for _ in range(min(limit, len(watched)))]
         found = self.retrieve(ids, with_payload=True, with_vector=True)
-        there = {record.id for record in found}
-        return found, [point_id for point_id in ids if point_id not in there]
+        existing = {record.id for record in found}
+        return found, [point_id for point_id in ids if point_id not in existing]
 
     def flush_is_due(self, now_s: float, when_idle_s: float) -> bool:
-        """True once writing has paused, or has gone on for long."""
+        """True once writes have paused, or have gone on for long without a flush."""
         if self._first_unflushed_s is None:
             return False
         idle_s, unflushed_s = now_s - self._last_write_s, now_s - self._first_unflushed_s
-        return idle_s >= when_idle_s or unflushed_s >= FLUSH_AT_THE_LATEST_S
+        return idle_s >= when_idle_s or unflushed_s >= MAX_UNFLUSHED_S
 
     def flush(self) -> None:
-        """Brings everything written to the disk and empties the log."""
+        """Makes all writes durable and empties the log."""
         self._shard.flush()
         self._first_unflushed_s = None
 
     def close(self) -> None:
-        """Lets go of the folder; the engine flushes on the way."""
+        """Closes the shard; the engine flushes it."""
         self._shard.close()
 
     def _matching(self, chosen: engine.Filter) -> Iterable[Any]:
@@ -162,11 +159,11 @@ class OpenShard:
 
 
 def _canonical(point_id: Any) -> Any:
-    """An id as the engine gives it back: a whole number or a UUID."""
+    """An id as the engine returns it: a whole number or a UUID."""
     return UUID(point_id) if isinstance(point_id, str) else point_id
 
 
 def config(vectors: Vectors, optimizers: engine.EdgeOptimizersConfig | None = None) -> engine.EdgeConfig:
-    """The engine's settings of a shard; what is not given stays as it is."""
+    """The engine's configuration of a shard; what is not given stays as it is."""
     named = {name: engine.EdgeVectorParams(vector.size, DISTANCES[vector.distance]) for name, vector in vectors.items()}
     return engine.EdgeConfig(vectors=named, optimizers=optimizers)

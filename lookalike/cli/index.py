@@ -11,7 +11,7 @@ import typer
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import say, show_files, show_json, show_neighbours
 from lookalike.client import Client
-from lookalike.library.paths import raw
+from lookalike.library.paths import unescape_path
 from lookalike.library.rules import Candidates
 from lookalike.messages import SyncReply
 
@@ -113,7 +113,7 @@ def sync(
 def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
     root = client.settings.library
-    places = (path, *([root / raw(str(path))] if root else []))
+    places = (path, *([root / unescape_path(str(path))] if root else []))
     # Not Path.is_dir(), which raises for a name that is too long.
     folder = next((found for found in places if os.path.isdir(found)), None)  # noqa: PTH112
     if folder is None or root is None:

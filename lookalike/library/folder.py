@@ -1,4 +1,4 @@
-"""The files of a library as the disk shows them: which count, what one is, which are gone. Knows no index."""
+"""The files of a library on disk: which are candidates, their versions, which are gone. Independent of the index."""
 
 import os
 import stat
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lookalike.bounds import MAX_PATH_CHARS
-from lookalike.library.paths import escape_path, raw
+from lookalike.library.paths import escape_path, unescape_path
 from lookalike.library.rules import Candidates
+from lookalike.messages import MAX_PATH_CHARS
 
 
 class FileVersion(NamedTuple):
-    """What tells one version of a file from another without reading it.
+    """Identifies a version of a file without reading it.
 
-    The inode's change time tells what `cp -p`, `touch -r` and renames over a file hide: anybody can set the mtime,
-    nobody the ctime. It also changes when a permission or the number of names does, which costs a look.
+    The inode's change time reveals what `cp -p`, `touch -r` and renames over a file hide: the mtime can be set, the
+    ctime cannot. It also changes with permissions and the number of names, which costs one extra check.
     """
 
     size_bytes: int
@@ -23,13 +23,13 @@ class FileVersion(NamedTuple):
     ctime_ns: int = 0
 
     @property
-    def looks(self) -> tuple[int, int]:
-        """What a move to another disk keeps: size and mtime."""
+    def move_key(self) -> tuple[int, int]:
+        """Size and mtime, which a move to another disk keeps."""
         return self.size_bytes, self.mtime_ns
 
 
-def stamp_of(found: os.stat_result) -> FileVersion:
-    """The stamp of a file."""
+def version_of(found: os.stat_result) -> FileVersion:
+    """The version of a file with this stat result."""
     return FileVersion(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -37,14 +37,14 @@ class FileEntry(NamedTuple):
     """A candidate on the disk."""
 
     path: str
-    stamp: FileVersion
+    version: FileVersion
 
 
 class FolderLibrary:
     """A folder with images. `root` is absolute and no link.
 
-    `on_link` hears of each link that leads inside and where it leads, `on_twin` of each name of an inode that has
-    several, of the inode, and of their number (0 in a walk through everything, which sees them all).
+    `on_link` is called with each link that leads inside and its target; `on_twin` with each name of an inode that has
+    several, the inode, and the number of names (0 in a walk through everything, which sees them all).
 
     Links to files inside count as files. Links to folders are not followed, so that nothing is found twice
     and no cycle is walked; they count as ignored, like links that leave the library or lead nowhere.
@@ -63,34 +63,34 @@ class FolderLibrary:
         self._on_twin = on_twin
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
 
-    def look(self, path: str) -> FileVersion | None:
+    def stat(self, path: str) -> FileVersion | None:
         """The file as it is now; None if there is no file, or a link that does not count."""
         try:
             found = os.lstat(self._prefix + path)
             if stat.S_ISLNK(found.st_mode):
-                return self._look_through(self._prefix + path)
+                return self._version_through_link(self._prefix + path)
         except OSError:
             return None
         if not stat.S_ISREG(found.st_mode):
             return None
-        self._mind_twins(path, found, found.st_nlink)
-        return stamp_of(found)
+        self._report_twins(path, found, found.st_nlink)
+        return version_of(found)
 
     def is_gone(self, path: str) -> bool:
-        """Whether no file has this name; an error of the disk is no answer and not a yes."""
+        """Whether no file has this name; False after an error of the disk, which proves nothing."""
         try:
             found = os.lstat(self._prefix + path)
             if stat.S_ISLNK(found.st_mode):
-                return self._look_through(self._prefix + path) is None
+                return self._version_through_link(self._prefix + path) is None
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             return False
         return not stat.S_ISREG(found.st_mode)
 
-    def raw(self, said: str) -> str:
+    def unescape(self, path: str) -> str:
         r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
-        return raw(said)
+        return unescape_path(path)
 
     def files(self, under: str = "") -> Iterator[FileEntry]:
         """Every candidate in this folder and below. Folders that cannot be read are left out."""
@@ -100,11 +100,11 @@ class FolderLibrary:
                     found = entry.stat()
                 except OSError:
                     continue
-                self._mind_twins(path, found, found.st_nlink if under else 0)
-                yield FileEntry(path, stamp_of(found))
+                self._report_twins(path, found, found.st_nlink if under else 0)
+                yield FileEntry(path, version_of(found))
 
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
-        """Everything that is no folder, with its path and whether it is a candidate. Tells folders it cannot read."""
+        """Everything but folders, with its path and whether it is a candidate. Reports unreadable folders."""
         folders = [under]
         while folders:
             folder = folders.pop()
@@ -117,35 +117,35 @@ class FolderLibrary:
                             if self.candidates.includes_folder(path):
                                 folders.append(path)
                         else:
-                            yield entry, path, self._counts(entry, path)
+                            yield entry, path, self._is_candidate(entry, path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError:
                 unreadable(folder)
 
-    def _counts(self, entry: "os.DirEntry[str]", path: str) -> bool:
-        if not self.candidates.is_candidate_in_entered(path, entry.name) or _is_too_long(path):
+    def _is_candidate(self, entry: "os.DirEntry[str]", path: str) -> bool:
+        if not self.candidates.is_candidate_in_folder(path, entry.name) or _is_too_long(path):
             return False
         try:
             if entry.is_symlink():
-                return self._look_through(entry.path) is not None
+                return self._version_through_link(entry.path) is not None
             return entry.is_file(follow_symlinks=False)
         except OSError:
             return False
 
-    def _mind_twins(self, path: str, found: os.stat_result, names: int) -> None:
+    def _report_twins(self, path: str, found: os.stat_result, names: int) -> None:
         if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
             self._on_twin(path, (found.st_dev, found.st_ino), names)
 
-    def _look_through(self, link: str) -> FileVersion | None:
+    def _version_through_link(self, link: str) -> FileVersion | None:
         target = Path(os.path.realpath(link))
         if not target.is_relative_to(self.root):
             return None
         self._on_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
-        return stamp_of(found) if stat.S_ISREG(found.st_mode) else None
+        return version_of(found) if stat.S_ISREG(found.st_mode) else None
 
 
 def _is_too_long(path: str) -> bool:
-    # Escaping makes four characters of one byte at most, so that short paths need no second look.
+    # Escaping turns one byte into at most four characters, so short paths need not be escaped to know.
     return len(path) > MAX_PATH_CHARS // 4 and len(escape_path(path)) > MAX_PATH_CHARS

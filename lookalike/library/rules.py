@@ -44,9 +44,9 @@ class Candidates:
     def is_candidate(self, path: str) -> bool:
         """Whether the file at this relative POSIX path belongs into the index."""
         folder, _, name = path.rpartition("/")
-        return self.is_candidate_in_entered(path, name) and (not folder or self.includes_folder(folder))
+        return self.is_candidate_in_folder(path, name) and (not folder or self.includes_folder(folder))
 
-    def is_candidate_in_entered(self, path: str, name: str) -> bool:
+    def is_candidate_in_folder(self, path: str, name: str) -> bool:
         """The same for a file whose folder is entered: a walk asks about each folder once, not for each file."""
         stem, dot, extension = name.lower().rpartition(".")
         return (

@@ -77,11 +77,11 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
         store = python_module("edge", "--data", "store", *address, "--hnsw-threshold", str(settings.hnsw_threshold))
         specs.append(ProcessSpec("store", "backing", store))
-    names = settings.names
+    keys = settings.keys
     return [
         *specs,
-        _worker("ingest", settings, f"{names.ingest},{names.rescan}", processes=settings.processes),
-        _worker("search", settings, names.search, processes=1),
+        _worker("ingest", settings, f"{keys.ingest},{keys.rescan}", processes=settings.processes),
+        _worker("search", settings, keys.search, processes=1),
         ProcessSpec("producer", "app", python_module("producer")),
         ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
     ]

@@ -28,7 +28,7 @@ def stamp(model: onnx.ModelProto, card: ModelCard, path: Path) -> ModelCard:
     others = {entry.key: entry.value for entry in model.metadata_props if not entry.key.startswith(PREFIX)}
     onnx.helper.set_model_props(model, others | stamped.metadata())
     onnx.checker.check_model(model)
-    # Written beside and renamed: whoever reads `path` meanwhile sees the old file or the new one.
+    # Written to a second file and renamed: readers of `path` see the old file or the new one, never a part.
     partial = path.with_suffix(".partial.onnx")
     try:
         onnx.save(model, partial)

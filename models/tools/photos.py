@@ -1,15 +1,15 @@
 """Reads the photos to train or measure on, from folders and tar files. Knows nothing of models."""
 
 import csv
-import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from models.preprocess import Recipe, decode_size
+from models.decoding import decode_upright, open_image, register_formats
+from models.preprocess import Recipe
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -27,8 +27,8 @@ class Photo:
 def read_photos(paths: Iterable[Path]) -> Iterator[Photo]:
     """The photos of each path in turn, always in the same order.
 
-    A folder gives the photos of its sub-folders (their names are the labels) and those beside them (no label).
-    A tar file gives its members; a `.csv` of the same name beside it (columns file, label, source) labels them.
+    A folder gives the photos of its sub-folders (their names are the labels) and its own (no label).
+    A tar file gives its members; a `.csv` of the same name next to it (columns file, label, source) labels them.
     Raises FileNotFoundError for a path that is neither.
     """
     for path in paths:
@@ -41,19 +41,14 @@ def read_photos(paths: Iterable[Path]) -> Iterator[Photo]:
 
 
 def open_rgb(content: bytes, recipe: Recipe | None = None) -> Image.Image:
-    """Decodes one photo: upright, RGB, transparency on white. Raises OSError for what Pillow cannot open.
+    """Decodes one photo as the worker does: upright, RGB, transparency on white, with a recipe no larger than needed.
 
-    With a recipe a JPEG is decoded no larger than it needs, as the worker does: what is measured is what is used.
+    Raises OSError for what is no image of the worker's formats.
     """
-    with Image.open(io.BytesIO(content)) as image:
-        if recipe is not None:
-            image.draft(None, decode_size(image.size, recipe))
-        upright = ImageOps.exif_transpose(image)
-        if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA"}:
-            upright = upright.convert("RGBA")
-            white = Image.new("RGBA", upright.size, "white")
-            upright = Image.alpha_composite(white, upright)
-        return upright.convert("RGB")
+    register_formats()
+    with open_image(content) as image:
+        upright, _ = decode_upright(image, content, recipe)
+    return upright
 
 
 def _of_folder(folder: Path) -> Iterator[Photo]:

@@ -39,7 +39,7 @@ CLIP_NORM = 20.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the weights, beside the photos.
+    """What decides the weights, apart from the photos.
 
     `epochs_px` holds the input size of each epoch; `unlabelled` the sources whose labels are not looked at.
     """

@@ -23,7 +23,7 @@ CHUNK_PHOTOS = 500
 
 # Two views of each photo are averaged: the largest centred square, and the whole picture squeezed and mirrored.
 # Over 1,812 labelled training photos of six sources the first had mAP .637 on average, the published
-# "short side to 256, centre crop 224" .622 (photos of at most 112 px have no margin to throw away).
+# "short side to 256, centre crop 224" .622 (photos of at most 112 px have no margin to lose).
 TEACHER_VIEWS = ((Rule(224, 224, "crop:1"), False), (Rule(224, 224, STRETCH), True))
 
 

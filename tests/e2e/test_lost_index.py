@@ -81,7 +81,7 @@ def collections(store: QdrantClient) -> list[str]:
 def test_a_collection_that_somebody_deletes_is_made_anew(system: System, store: QdrantClient) -> None:
     (name,) = collections(store)
     identity = store.get_collection(name).config.metadata
-    telemetry = Telemetry(redis_of(system.client.settings), system.client.settings.names)
+    telemetry = Telemetry(redis_of(system.client.settings), system.client.settings.keys)
 
     store.delete_collection(name)
     wait_until(lambda: LOST in telemetry.read_report().warning, WITHIN_S)

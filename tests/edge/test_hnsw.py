@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient, models
 
-from edge.hnsw import is_due, wait_s
+from edge.hnsw import is_due, retry_delay_s
 from tests.edge.acknowledged import Acknowledged, embedding, ident
 from tests.edge.steps import ends, held_while_optimizing, hosts, is_indexed, optimizer, shards, wait_until
 from tests.support.edge import EdgeProcess, client_of, edge_process
@@ -48,11 +48,11 @@ def fill(client: QdrantClient, photos: Acknowledged, points: int = POINTS) -> No
     [(20_000, 20_000, False), (20_001, 20_001, True), (30_000, 19_000, False), (21_000, 300_000, False)],
 )
 def test_an_index_is_due_when_much_lies_outside_of_it(changed: int, vectors: int, *, due: bool) -> None:
-    assert is_due(changed, vectors, above=20_000) is due
+    assert is_due(changed, vectors, threshold=20_000) is due
 
 
 def test_a_build_that_fails_is_tried_again_ever_more_rarely() -> None:
-    assert [wait_s(failures) for failures in (1, 2, 3, 20)] == [30.0, 60.0, 120.0, 3600.0]
+    assert [retry_delay_s(failures) for failures in (1, 2, 3, 20)] == [30.0, 60.0, 120.0, 3600.0]
 
 
 def test_a_collection_that_has_grown_gets_an_index(

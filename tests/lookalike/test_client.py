@@ -37,7 +37,7 @@ def sent(url: str, queue: str) -> int:
 def test_a_limit_that_is_no_number_of_neighbours_is_refused(client: Client, url: str, limit: Any) -> None:
     with pytest.raises(Refused, match=r"The limit is .* must be"):
         client.search(b"x", limit)
-    assert sent(url, client.settings.names.search) == 0
+    assert sent(url, client.settings.keys.search) == 0
 
 
 @pytest.mark.parametrize("timeout_s", [math.nan, math.inf, -1, "3", True, 10**30, [1]])

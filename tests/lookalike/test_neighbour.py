@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from lookalike.neighbour import similarity
+from lookalike.messages import SearchReply
+from lookalike.neighbour import Neighbour, similarity
 
 DIMENSION = 512
 
@@ -40,3 +42,19 @@ def test_cosine_dot_and_euclid_say_the_same_and_manhattan_nearly(seed: int, angl
 )
 def test_the_same_image_is_exactly_one(distance: str, best: float) -> None:
     assert similarity(best, distance, DIMENSION) == 1.0  # type: ignore[arg-type]
+
+
+def test_a_neighbour_travels_as_it_is() -> None:
+    sent = SearchReply(neighbours=[Neighbour("a.jpg", 0.5, 0.5, {"path": "a.jpg", "reason": None})], took_ms=1.5)
+
+    received = SearchReply.model_validate_json(sent.model_dump_json())
+
+    assert received == sent
+    assert isinstance(received.neighbours[0], Neighbour)
+
+
+def test_a_neighbour_with_an_unknown_field_is_refused() -> None:
+    sent = {"path": "a.jpg", "score": 0.5, "similarity": 0.5, "payload": {}, "rank": 1}
+
+    with pytest.raises(ValidationError, match="rank"):
+        SearchReply.model_validate({"neighbours": [sent], "took_ms": 1.5})

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.bounds import MAX_PATH_CHARS
 from lookalike.errors import Refused
-from lookalike.library.paths import escape_path, is_shown, is_utf8, quoted, raw, validate_path
+from lookalike.library.paths import escape_path, is_escaped_path, is_utf8, quoted, unescape_path, validate_path
+from lookalike.messages import MAX_PATH_CHARS
 
 
-def test_a_name_that_is_not_utf8_is_shown_with_its_bytes() -> None:
+def test_a_name_that_is_not_utf8_is_escaped_path_with_its_bytes() -> None:
     assert escape_path("caf\udce9/na\udcefve.jpg") == "caf\\xe9/na\\xefve.jpg"
     assert not is_utf8("caf\udce9.jpg")
 
@@ -18,11 +18,11 @@ def test_a_name_that_is_not_utf8_is_shown_with_its_bytes() -> None:
     "path",
     ["a.jpg", "a b/ü.jpg", "写真/1.jpg", "back\\slash.jpg", "\\x41.jpg", "\\xE9.jpg", "C:\\new\\x.jpg", "a\nb\x1b.jpg"],
 )
-def test_any_other_name_is_shown_as_it_is(path: str) -> None:
+def test_any_other_name_is_escaped_path_as_it_is(path: str) -> None:
     """Ids of points are made from it."""
-    assert (escape_path(path), raw(path)) == (path, path)
+    assert (escape_path(path), unescape_path(path)) == (path, path)
     assert is_utf8(path)
-    assert is_shown(path)
+    assert is_escaped_path(path)
 
 
 def test_a_byte_and_a_name_that_spells_its_escape_are_two_paths() -> None:
@@ -42,9 +42,9 @@ NAMES = st.one_of(st.binary(min_size=1, max_size=50), st.lists(BITS, min_size=1,
 
 @settings(deadline=None)
 @given(NAMES)
-def test_every_name_is_found_again_by_what_is_shown_of_it(name: str) -> None:
-    assert raw(escape_path(name)) == name
-    assert is_shown(escape_path(name))
+def test_every_name_is_found_again_by_what_is_escaped_path_of_it(name: str) -> None:
+    assert unescape_path(escape_path(name)) == name
+    assert is_escaped_path(escape_path(name))
 
 
 @settings(deadline=None)
@@ -55,10 +55,10 @@ def test_no_two_names_are_shown_alike(one: str, other: str) -> None:
 
 @settings(deadline=None)
 @given(NAMES)
-def test_what_no_name_is_shown_as_leads_to_no_other_name(said: str) -> None:
+def test_what_no_name_is_escaped_path_as_leads_to_no_other_name(said: str) -> None:
     said = said.encode("utf-8", "replace").decode()
 
-    assert (escape_path(raw(said)) == said) == is_shown(said)
+    assert (escape_path(unescape_path(said)) == said) == is_escaped_path(said)
 
 
 def test_a_locale_that_knows_ascii_alone_shows_the_same() -> None:

@@ -40,4 +40,4 @@ def test_folders_of_that_kind_are_not_entered(folder: str) -> None:
 def test_a_walk_that_enters_folders_by_the_rule_needs_to_ask_about_names_only(path: str) -> None:
     folder, _, name = path.rpartition("/")
 
-    assert RULE.is_candidate_in_entered(path, name) == RULE.is_candidate(path) or not RULE.includes_folder(folder)
+    assert RULE.is_candidate_in_folder(path, name) == RULE.is_candidate(path) or not RULE.includes_folder(folder)

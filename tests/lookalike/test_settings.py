@@ -2,7 +2,9 @@
 
 import pytest
 
+from lookalike.environment_check import FORMER_NAMES, OTHER_VARIABLES, PREFIX
 from lookalike.errors import Misconfigured
+from lookalike.process_guard import GUARDIAN
 from lookalike.settings import Settings, read_settings, variable_of
 
 
@@ -74,3 +76,96 @@ def test_secrets_do_not_show_when_settings_are_printed(monkeypatch: pytest.Monke
     monkeypatch.setenv("QDRANT_API_KEY", "hunter2")
 
     assert "hunter2" not in repr(read_settings())
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("LOOKALIKE_SETLE_S", "LOOKALIKE_SETTLE_S"),
+        ("LOOKALIKE_SETTLE", "LOOKALIKE_SETTLE_S"),
+        ("LOOKALIKE_INGEST_PROCESS", "LOOKALIKE_INGEST_PROCESSES"),
+        ("LOOKALIKE_LIBARY", "LOOKALIKE_LIBRARY"),
+        ("LOOKALIKE_EXTENSION", "LOOKALIKE_EXTENSIONS"),
+        ("lookalike_polls", "LOOKALIKE_POLL_S"),
+        ("Lookalike_Distnace", "LOOKALIKE_DISTANCE"),
+        *FORMER_NAMES.items(),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+
+    with pytest.raises(Misconfigured) as caught:
+        read_settings()
+
+    assert str(caught.value) == (
+        f"Settings are wrong: {variable}: there is no such setting (did you mean {nearest}?). "
+        "All settings are listed in docs/settings.md."
+    )
+
+
+def test_a_url_of_a_service_excuses_no_other_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKALIKE_SETLE_S", "tcp://10.0.0.1:6379")
+
+    with pytest.raises(Misconfigured, match="LOOKALIKE_SETTLE_S"):
+        read_settings()
+
+
+def test_where_no_name_is_near_the_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKALIKE_ZZZZZZ", "1")
+
+    with pytest.raises(Misconfigured) as caught:
+        read_settings()
+
+    assert str(caught.value) == (
+        "Settings are wrong: LOOKALIKE_ZZZZZZ: there is no such setting. All settings are listed in docs/settings.md."
+    )
+
+
+def test_unknown_names_and_wrong_values_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKALIKE_POLL_S", "-1")
+    monkeypatch.setenv("LOOKALIKE_SETLE_S", "1")
+    monkeypatch.setenv("LOOKALIKE_ZZZZZZ", "1")
+
+    with pytest.raises(Misconfigured, match=r"LOOKALIKE_POLL_S.*LOOKALIKE_SETLE_S.*LOOKALIKE_ZZZZZZ"):
+        read_settings()
+
+
+def test_what_is_given_does_not_hide_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOKALIKE_SETLE_S", "1")
+
+    with pytest.raises(Misconfigured, match="LOOKALIKE_SETTLE_S"):
+        read_settings(settle_s=2.0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *((name, "1") for name in sorted(OTHER_VARIABLES)),
+        ("LOOKALIKE_SETLE_S", ""),
+        ("LOOKALIKELY", "1"),
+        ("MY_LOOKALIKE_SETLE_S", "1"),
+        ("lookalike_settle_s", "1"),
+        # What Kubernetes sets for services called "lookalike" and "lookalike-redis".
+        ("LOOKALIKE_SERVICE_HOST", "10.0.0.1"),
+        ("LOOKALIKE_SERVICE_PORT", "6379"),
+        ("LOOKALIKE_REDIS_SERVICE_PORT_REDIS", "6379"),
+        ("LOOKALIKE_REDIS_PORT", "tcp://10.0.0.1:6379"),
+        ("LOOKALIKE_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
+        ("LOOKALIKE_REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"),
+    ],
+)
+def test_a_variable_that_is_no_slip_is_left_alone(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+
+    read_settings()
+
+
+def test_the_lists_name_what_exists() -> None:
+    known = set(map(variable_of, Settings.model_fields))
+
+    assert GUARDIAN in OTHER_VARIABLES
+    assert set(FORMER_NAMES.values()) <= known
+    assert not known & (OTHER_VARIABLES | set(FORMER_NAMES))
+    assert all(name.startswith(PREFIX) for name in OTHER_VARIABLES | set(FORMER_NAMES))

@@ -21,10 +21,10 @@ def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch
         # As Celery would have it on a machine whose clock is an hour slow.
         monkeypatch.setattr(app, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
 
-        transport = CeleryTransport(app, settings.names)
+        transport = CeleryTransport(app, settings.keys)
         transport.search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
         transport.close()
 
-        (message,) = redis.lrange(settings.names.search, 0, -1)
+        (message,) = redis.lrange(settings.keys.search, 0, -1)
         expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])
         assert timedelta(0) < expires - datetime.now(UTC) <= timedelta(seconds=30)

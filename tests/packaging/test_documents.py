@@ -8,6 +8,7 @@ import pytest
 from typer.main import get_command
 
 from lookalike.cli import app
+from lookalike.environment_check import OTHER_VARIABLES
 from lookalike.settings import Settings, variable_of
 from tests.packaging.conftest import ROOT
 
@@ -18,6 +19,11 @@ DOCUMENTS = sorted(
         (ROOT / "docs").rglob("*.md"),
     )
 )
+# A name in them that is no setting would be refused by the first program that reads the environment.
+VARIABLES_IN = [
+    *DOCUMENTS,
+    *(ROOT / name for name in ("docker-compose.yml", ".env.example", "deploy/Dockerfile", "Makefile")),
+]
 MOST_LINES = 120
 MOST_PICTURE_BYTES = 60_000
 EXAMPLE_BEFORE_LINE = 40
@@ -51,10 +57,11 @@ def test_each_setting_is_documented_with_its_default() -> None:
     assert rows == [settings_row(field) for field in Settings.model_fields]
 
 
-def test_each_variable_in_the_readme_exists() -> None:
+@pytest.mark.parametrize("file", VARIABLES_IN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_variable_in_a_document_or_a_recipe_exists(file: Path) -> None:
     known = {variable_of(field) for field in Settings.model_fields}
 
-    assert set(re.findall(r"\bLOOKALIKE_[A-Z_]+\b", README)) <= known
+    assert set(re.findall(r"\bLOOKALIKE_[A-Z_]+\b", file.read_text("utf-8"))) <= known | OTHER_VARIABLES
 
 
 def test_each_command_is_in_the_readme_and_the_other_way_round() -> None:

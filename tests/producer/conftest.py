@@ -14,7 +14,7 @@ from redis import Redis
 
 from lookalike.broker import redis_of
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import ProducerNote, Telemetry
+from lookalike.telemetry import ProducerReport, Telemetry
 from producer.service import Service
 from tests.producer.other_side import OtherSide
 from tests.support.valkey import valkey_process
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 10.0
 
 Until = Callable[[Callable[[], object]], None]
-Rest = Callable[[], ProducerNote]
+Rest = Callable[[], ProducerReport]
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def settings(valkey_url: str, library: Path) -> Settings:
 @pytest.fixture
 def telemetry(settings: Settings) -> Iterator[Telemetry]:
     with redis_of(settings) as redis:
-        yield Telemetry(redis, settings.names)
+        yield Telemetry(redis, settings.keys)
 
 
 @pytest.fixture
@@ -112,10 +112,10 @@ def producing(settings: Settings) -> Iterator[Service]:
 def rest(telemetry: Telemetry, until: Until) -> Rest:
     """Waits for what `lookalike status --wait` waits for, and gives the note."""
 
-    def wait() -> ProducerNote:
+    def wait() -> ProducerReport:
         # What the test did a moment ago has to arrive first: a file system event takes milliseconds.
         time.sleep(0.3)
-        seen: list[ProducerNote] = []
+        seen: list[ProducerReport] = []
 
         def is_at_rest() -> bool:
             note = telemetry.read_report()

@@ -25,7 +25,7 @@ from tests.producer.conftest import ROOT
 from tests.support.valkey import valkey_process
 
 FOLDER_FILES = 1000
-NAMES = Keys("lookalike")
+KEYS = Keys("lookalike")
 LOOK_S = 0.05
 
 
@@ -50,7 +50,7 @@ def answer(url: str) -> None:
         return (counts if ask.what == "counts" else FilesReply(files=[])).model_dump()
 
     app.task(read, name=READ)
-    app.worker_main(["--quiet", "worker", "--pool", "solo", "-Q", NAMES.search, "--loglevel", "error"])
+    app.worker_main(["--quiet", "worker", "--pool", "solo", "-Q", KEYS.search, "--loglevel", "error"])
 
 
 def memory_mib(pid: int, field: str) -> int:
@@ -76,7 +76,7 @@ def main() -> None:
         environment = {"REDIS_URL": url, "LOOKALIKE_LIBRARY": str(library), "PATH": ""}
         producer = subprocess.Popen([sys.executable, "-m", "producer"], cwd=ROOT, env=environment)
         try:
-            _watch(producer.pid, Telemetry(redis, NAMES), redis, files)
+            _watch(producer.pid, Telemetry(redis, KEYS), redis, files)
         finally:
             producer.terminate()
             producer.wait()
@@ -88,7 +88,7 @@ def _watch(pid: int, telemetry: Telemetry, redis: Redis, files: int) -> None:
     screen = Console(highlight=False)
     sent, told, begun_s = 0, 0, time.monotonic()
     while telemetry.read_report().scan_ended_at == 0.0 or telemetry.waiting():
-        taken = redis.lpop(NAMES.rescan, 1000) or []
+        taken = redis.lpop(KEYS.rescan, 1000) or []
         # Batches are full but for the last.
         sent += 32 * len(taken)
         if sent >= told:

@@ -172,8 +172,8 @@ def worker_app(url: str) -> Celery:
 
 def main() -> None:
     """Serves the broker in REDIS_URL."""
-    names, paused = Keys(Settings.model_fields["name"].default), Keys(PAUSED)
-    queues = f"{names.search},{names.ingest},{names.rescan},{paused.search}"
+    keys, paused = Keys(Settings.model_fields["name"].default), Keys(PAUSED)
+    queues = f"{keys.search},{keys.ingest},{keys.rescan},{paused.search}"
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "error"]
     worker_app(os.environ["REDIS_URL"]).worker_main(["worker", "--pool", "solo", "-Q", queues, *quiet])
 

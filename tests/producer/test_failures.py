@@ -65,20 +65,20 @@ def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
     assert side.files == {}
 
     with producing(paused), redis_of(paused) as redis:
-        telemetry = Telemetry(redis, paused.names)
-        until(lambda: redis.llen(paused.names.rescan) == 4)
+        telemetry = Telemetry(redis, paused.keys)
+        until(lambda: redis.llen(paused.keys.rescan) == 4)
         until(lambda: telemetry.read_report().discovered == 60)
         assert telemetry.read_report().state == "comparing"
         assert telemetry.read_report().scan_ended_at == 0.0
         until(lambda: telemetry.read_report().held >= 5)
 
         draw(library / "new.jpg")
-        until(lambda: redis.llen(paused.names.ingest) == 1)
+        until(lambda: redis.llen(paused.keys.ingest) == 1)
         until(lambda: telemetry.read_report().discovered == 61)
-        assert redis.llen(paused.names.rescan) == 4
+        assert redis.llen(paused.keys.rescan) == 4
 
         # The workers take everything.
-        until(lambda: redis.delete(paused.names.rescan) == 0 and telemetry.read_report().state == "watching")
+        until(lambda: redis.delete(paused.keys.rescan) == 0 and telemetry.read_report().state == "watching")
         assert telemetry.read_report().scan_ended_at > 0
 
 
@@ -88,7 +88,7 @@ def test_a_photo_overtakes_a_flood_of_events(settings: Settings, library: Path, 
     side.put("first.jpg")
 
     with producing(paused), redis_of(paused) as redis:
-        telemetry, ingest, rescan = Telemetry(redis, paused.names), paused.names.ingest, paused.names.rescan
+        telemetry, ingest, rescan = Telemetry(redis, paused.keys), paused.keys.ingest, paused.keys.rescan
         until(lambda: telemetry.read_report().state == "watching")
         for number in range(20):
             draw(library / f"{number}.jpg")
@@ -108,16 +108,16 @@ def test_what_is_on_its_way_is_not_sent_again_by_a_scan(
     assert side.files == {}
 
     with producing(paused) as service, redis_of(paused) as redis:
-        telemetry = Telemetry(redis, paused.names)
+        telemetry = Telemetry(redis, paused.keys)
         until(lambda: telemetry.read_report().state == "watching")
         ended_at = telemetry.read_report().scan_ended_at
 
         service.rescan("the test asks")
         until(lambda: telemetry.read_report().scan_ended_at > ended_at)
-        assert redis.llen(paused.names.rescan) == 1
+        assert redis.llen(paused.keys.rescan) == 1
 
         draw_old(library / "first.jpg", "changed", age_s=50.0)
-        until(lambda: redis.llen(paused.names.ingest) == 1)
+        until(lambda: redis.llen(paused.keys.ingest) == 1)
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ def test_a_walk_tells_size_and_time(disk: Library, library: Path) -> None:
     os.utime(draw(library / "a.jpg", "123"), ns=(5, 7))
 
     changed_ns = (library / "a.jpg").stat().st_ctime_ns
-    assert [found.stamp for found in disk.files()] == [FileVersion(3, 7, changed_ns)]
-    assert disk.look("a.jpg") == FileVersion(3, 7, changed_ns)
+    assert [found.version for found in disk.files()] == [FileVersion(3, 7, changed_ns)]
+    assert disk.stat("a.jpg") == FileVersion(3, 7, changed_ns)
 
 
 def test_only_files_and_links_to_files_inside_are_files(disk: Library, library: Path, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_only_files_and_links_to_files_inside_are_files(disk: Library, library: 
     assert paths(disk) == ["a.jpg", "inside.jpg"]
     assert count == Count(discovered=2, ignored=5)
     for name in ("folder.jpg", "pipe.jpg", "outside.jpg", "broken.jpg", "loop.jpg"):
-        assert disk.look(name) is None
+        assert disk.stat(name) is None
 
 
 def test_a_name_without_a_file_behind_it_is_gone(disk: Library, library: Path) -> None:
@@ -92,10 +92,10 @@ def test_escaped_names_are_found_again_on_the_disk(disk: Library, library: Path)
     draw(library / "caf\udce9" / "na\udcefve.jpg")
     draw(library / "honest\\xe9.jpg")
 
-    assert disk.raw("caf\\xe9/na\\xefve.jpg") == "caf\udce9/na\udcefve.jpg"
-    assert disk.raw("honest\\x5cxe9.jpg") == "honest\\xe9.jpg"
-    assert disk.raw("gone\\xe9.jpg") == "gone\udce9.jpg"
-    assert disk.raw("plain.jpg") == "plain.jpg"
+    assert disk.unescape("caf\\xe9/na\\xefve.jpg") == "caf\udce9/na\udcefve.jpg"
+    assert disk.unescape("honest\\x5cxe9.jpg") == "honest\\xe9.jpg"
+    assert disk.unescape("gone\\xe9.jpg") == "gone\udce9.jpg"
+    assert disk.unescape("plain.jpg") == "plain.jpg"
 
 
 def test_a_count_ends_when_it_should_stop(disk: Library, library: Path) -> None:

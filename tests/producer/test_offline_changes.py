@@ -26,7 +26,7 @@ def test_files_that_are_there_at_start_go_through_the_rescan_queue(
         assert sorted(side.sent_paths) == sorted(side.files)
         assert max(len(message.paths) for _, message in side.messages) == settings.batch_paths
         assert (note.discovered, note.ignored, note.watching) == (100, 1, "inotify")
-        assert telemetry.alive(["producer"]) == {"producer": 1}
+        assert telemetry.count_alive(["producer"]) == {"producer": 1}
 
 
 def test_a_file_that_was_just_written_rests_first(

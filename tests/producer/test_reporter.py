@@ -10,7 +10,7 @@ from redis import Redis
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.library.folder import FileVersion
 from lookalike.redis_keys import Keys
-from lookalike.telemetry import BEAT_S, ProducerNote, Telemetry
+from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.reporter import Reporter
@@ -18,7 +18,7 @@ from producer.scan import DeletionGuard
 from tests.producer.conftest import Until
 from tests.support.valkey import free_port, start_valkey, stop_valkey
 
-NOTE = ProducerNote(discovered=1, state="watching", scan_ended_at=1.0)
+NOTE = ProducerReport(discovered=1, state="watching", scan_ended_at=1.0)
 
 
 class Desk:
@@ -87,7 +87,7 @@ def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
 
     desk.reporter.report(NOTE)
 
-    assert desk.telemetry.alive(["producer"]) == {"producer": 1}
+    assert desk.telemetry.count_alive(["producer"]) == {"producer": 1}
 
 
 def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) -> None:
@@ -140,40 +140,40 @@ def test_a_broker_that_was_emptied_counts_as_returned(redis: Redis) -> None:
 
 def test_an_index_that_changed_is_heard_of_once_and_the_one_at_start_is_no_change(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.notes.changed("the index was made", anew=False)
+    desk.notes.report_change("the index was made", recreated=False)
     desk.reporter.report(NOTE)
     assert desk.heard == []
 
-    desk.notes.changed("the index was made", anew=True)
+    desk.notes.report_change("the index was made", recreated=True)
     for _ in range(3):
         desk.now_s += BEAT_S
         desk.reporter.report(NOTE)
 
-    assert [(note.why, note.is_anew) for note in desk.heard] == [("the index was made", True)]
+    assert [(note.why, note.is_recreated) for note in desk.heard] == [("the index was made", True)]
 
 
 def test_an_index_that_changes_while_the_broker_is_emptied_is_heard_of(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.notes.changed("the index was made", anew=False)
+    desk.notes.report_change("the index was made", recreated=False)
     desk.reporter.report(NOTE)
     redis.delete("desk:index")
     desk.now_s += BEAT_S
     desk.reporter.report(NOTE)
 
-    desk.notes.changed("the index was made", anew=True)
+    desk.notes.report_change("the index was made", recreated=True)
     desk.now_s += BEAT_S
     desk.reporter.report(NOTE)
 
-    assert [note.is_anew for note in desk.heard] == [True]
+    assert [note.is_recreated for note in desk.heard] == [True]
 
 
 def test_what_keeps_workers_from_writing_is_known_within_a_beat(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.notes.trouble("It is another library's index.")
+    desk.notes.report_trouble("It is another library's index.")
     desk.reporter.report(NOTE)
     assert desk.reporter.trouble == "It is another library's index."
 
-    desk.notes.trouble("")
+    desk.notes.report_trouble("")
     desk.now_s += BEAT_S
     desk.reporter.report(NOTE)
 

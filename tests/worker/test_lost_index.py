@@ -78,7 +78,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
                 Client(settings),
                 store,
                 worker,
-                IndexState(redis, settings.names),
+                IndexState(redis, settings.keys),
                 read_card(model),
             )
 

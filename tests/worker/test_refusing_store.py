@@ -57,7 +57,7 @@ class System:
     def send(self, paths: list[str]) -> None:
         """Asks for a sync and does not wait."""
         message = SyncMessage(paths=paths).model_dump(mode="json")
-        celery_app(self.settings).send_task(SYNC, args=[message], queue=self.settings.names.ingest, ignore_result=True)
+        celery_app(self.settings).send_task(SYNC, args=[message], queue=self.settings.keys.ingest, ignore_result=True)
 
     def is_at_rest(self) -> bool:
         return not self.telemetry.waiting() and not self.telemetry.in_progress()
@@ -84,7 +84,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sys
             LOOKALIKE_LIBRARY=folder / "library",
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
-            LOOKALIKE_SLOT="ingest",
             LOOKALIKE_TRY_AGAIN_S="0.1",
             LOOKALIKE_SEARCH_TIMEOUT_S="3",
             PYTHONPATH=folder / "site",
@@ -92,7 +91,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sys
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
         with worker_process(folder / "worker.log", environment, queues=queues) as worker:
             settings = read_settings(redis_url=redis_url, library=folder / "library", model=str(model))
-            telemetry = Telemetry(Redis.from_url(redis_url), settings.names)
+            telemetry = Telemetry(Redis.from_url(redis_url), settings.keys)
             yield System(folder / "library", Client(settings), settings, faults, worker, telemetry)
 
 

@@ -86,11 +86,11 @@ def known(system: System) -> dict[str, str]:
     return {}
 
 
-def held_by_the_worker(redis: Redis, names: Keys) -> str:
+def held_by_the_worker(redis: Redis, keys: Keys) -> str:
     """Key of the messages that the only worker holds."""
-    holders: set[bytes] = redis.smembers(names.holders)  # type: ignore[assignment]
+    holders: set[bytes] = redis.smembers(keys.holders)  # type: ignore[assignment]
     (holder,) = holders
-    return names.unacked(holder.decode())
+    return keys.unacked(holder.decode())
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_the_callers_celery_variables_mean_the_callers_app(system: System, monke
 )
 def test_a_message_that_is_none_of_ours_is_refused_by_its_field(system: System, message: object) -> None:
     with closed_after(celery_app(system.settings)) as app:
-        sent = app.send_task(SEARCH, args=[message], queue=system.settings.names.search)
+        sent = app.send_task(SEARCH, args=[message], queue=system.settings.keys.search)
 
         with pytest.raises(Refused, match="This is no SearchMessage"):
             sent.get(timeout=20)
@@ -193,7 +193,7 @@ def test_a_pickle_is_refused_unopened_and_the_worker_lives(system: System, tmp_p
 
     url = system.environment["REDIS_URL"]
     with closed_after(Celery(broker=url, backend=url)) as stranger:
-        stranger.send_task(SYNC, args=[Evil()], serializer="pickle", queue=system.settings.names.ingest)
+        stranger.send_task(SYNC, args=[Evil()], serializer="pickle", queue=system.settings.keys.ingest)
     system.client.sync([system.path(3)]).result(timeout_s=20)
 
     assert "ContentDisallowed" in system.worker.said()
@@ -295,13 +295,13 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
 ) -> None:
     environment = system.environment | {"LOOKALIKE_NAME": "other", "LOOKALIKE_DECODE_TIMEOUT_S": "60"}
     settings = read_settings(redis_url=environment["REDIS_URL"], library=system.root, model=str(model), name="other")
-    telemetry = Telemetry(system.redis, settings.names)
+    telemetry = Telemetry(system.redis, settings.keys)
     slow = system.path(90, "hang.png", width=SLOW_PX)
     message = SyncMessage(paths=[slow]).model_dump(mode="json")
     log, queues = tmp_path / "other.log", "other:ingest,other:search"
 
     with worker_process(log, environment, queues=queues) as worker, closed_after(celery_app(settings)) as app:
-        app.send_task(SYNC, args=[message], queue=settings.names.ingest)
+        app.send_task(SYNC, args=[message], queue=settings.keys.ingest)
         wait_until(lambda: list(system.redis.scan_iter("other:danger:*")))
         worker.kill()
     assert (telemetry.waiting(), telemetry.in_progress()) == (0, 1)
@@ -314,12 +314,12 @@ def test_a_worker_killed_with_its_message_in_hand_does_it_when_it_is_back(
 
 def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(system: System) -> None:
     """Celery forgets such a message when it connects again, and only the visibility timeout would bring it back."""
-    name, held = system.path(95, "stranded.png"), held_by_the_worker(system.redis, system.settings.names)
+    name, held = system.path(95, "stranded.png"), held_by_the_worker(system.redis, system.settings.keys)
     message = SyncMessage(paths=[name]).model_dump(mode="json")
     with closed_after(celery_app(system.settings)) as app:
         app.send_task(SYNC, args=[message], queue="nobody")
     (raw,) = system.redis.lrange("nobody", 0, -1)
-    stranded = json.dumps([json.loads(raw), "", system.settings.names.ingest])
+    stranded = json.dumps([json.loads(raw), "", system.settings.keys.ingest])
 
     system.redis.hset(held, "a-tag", stranded)
     system.redis.client_kill_filter(_type="normal", skipme=True)
@@ -329,7 +329,7 @@ def test_what_was_delivered_and_not_begun_when_the_broker_went_is_taken_back(sys
 
 
 def test_what_is_in_hand_when_the_broker_goes_is_done_and_nothing_stays_behind(system: System) -> None:
-    telemetry = Telemetry(system.redis, system.settings.names)
+    telemetry = Telemetry(system.redis, system.settings.keys)
     name = system.path(96, "in hand.png", width=LATE_PX)
     system.client.sync([name])
     wait_until(lambda: list(system.redis.scan_iter("lookalike:danger:*")))
@@ -344,9 +344,9 @@ def test_what_is_delivered_again_while_somebody_works_on_it_waits_and_blames_nob
     """The broker does so when connections break; here this very process is the one that works on it."""
     task, name = "delivered-again", system.path(97)
     message = SyncMessage(paths=[name]).model_dump(mode="json")
-    ingest = system.settings.names.ingest
+    ingest = system.settings.keys.ingest
 
-    poison = PoisonDetector(system.redis, system.settings.names, longest_s=60)
+    poison = PoisonDetector(system.redis, system.settings.keys, longest_s=60)
     with poison.guard(task), closed_after(celery_app(system.settings)) as app:
         for _ in range(3):
             app.send_task(SYNC, args=[message], queue=ingest, task_id=task)
@@ -360,15 +360,15 @@ def test_a_search_holds_ingest_up_and_is_no_file_that_is_on_its_way(system: Syst
     lock = tmp_path / "lock"
     environment = system.environment | {"LOOKALIKE_NAME": "searching"}
     environment["LOOKALIKE_SEARCH_LOCK"] = str(lock)
-    names = Keys("searching")
-    telemetry = Telemetry(system.redis, names)
+    keys = Keys("searching")
+    telemetry = Telemetry(system.redis, keys)
     settings = system.settings.model_copy(update={"name": "searching"})
-    searching = worker_process(tmp_path / "searching.log", environment, queues=names.search, name="search")
+    searching = worker_process(tmp_path / "searching.log", environment, queues=keys.search, name="search")
     with searching, Client(settings) as client:
         # The first is opened, which takes two seconds, and the second is held until then.
         for seed in range(2):
             client.search(encoded(picture(seed, (SLOW_PX, 48))))
-        held = held_by_the_worker(system.redis, names)
+        held = held_by_the_worker(system.redis, keys)
         wait_until(lambda: system.redis.hlen(held))
 
         assert (telemetry.waiting(), telemetry.in_progress()) == (0, 0)
@@ -407,14 +407,14 @@ def test_a_broker_that_went_while_an_image_was_decoded_is_not_the_images_fault(
     port = free_port()
     settings = read_settings(redis_url=f"redis://127.0.0.1:{port}/0", library=system.root, model=str(model))
     environment = system.environment | {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "LOOKALIKE_NAME": "going"}
-    names, log = Keys("going"), tmp_path / "going.log"
+    keys, log = Keys("going"), tmp_path / "going.log"
     name = system.path(98, "going.png", width=LATE_PX)
     message = SyncMessage(paths=[name]).model_dump(mode="json")
     server = start_valkey(folder, port)
     try:
         with worker_process(log, environment, queues="going:ingest,going:search") as worker:
             with Redis(port=port) as redis, closed_after(celery_app(settings)) as app:
-                app.send_task(SYNC, args=[message], queue=names.ingest)
+                app.send_task(SYNC, args=[message], queue=keys.ingest)
                 wait_until(lambda: list(redis.scan_iter("going:danger:*")))
             stop_valkey(server)
             wait_until(lambda: "the broker does not answer" in worker.said())

@@ -38,22 +38,22 @@ class IndexMonitor:
             self._opener.open()
         except Unavailable as error:
             log.info(fields("index cannot be opened", why=str(error)))
-            state.away()
+            state.report_unavailable()
             return
         except LookalikeError as error:
             log.warning(fields("index may not be used", why=str(error)))
-            state.trouble(str(error))
+            state.report_trouble(str(error))
             return
-        state.trouble("")
-        if state.is_back(NOTABLE_S):
+        state.report_trouble("")
+        if state.is_available_again(NOTABLE_S):
             # The store may have come back with old data.
-            state.changed("the store was away", anew=False)
+            state.report_change("the store was away", recreated=False)
 
     def _run(self) -> None:
         pause = threading.Event()
         while not pause.wait(CHECK_EVERY_S / 2):
             try:
-                if self._opener.state.take_turn(CHECK_EVERY_S):
+                if self._opener.state.acquire_turn(CHECK_EVERY_S):
                     self.check_index()
             except (RedisError, OSError):
                 # The tasks report a broker that fails.

@@ -46,21 +46,21 @@ class IndexOpener:
         plan, identity = call_store(plan_changes, self._client, spec, rebuild=rebuild)
         if plan.is_empty:
             if (known_id, was_seen) != (identity.library_id, True):
-                self.state.keep_library(identity.library_id, is_seen=True)
+                self.state.store_library_id(identity.library_id, is_seen=True)
             return OpenCollection(plan.name, identity)
-        with self.state.making() as is_locked:
+        with self.state.creation_lock() as is_locked:
             if not is_locked:
                 raise Unavailable("another process is making the index")
             # Another process may have made the index by now.
             plan, identity = call_store(plan_changes, self._client, spec, rebuild=rebuild)
             was_seen = self._was_open or (was_seen and known_id == identity.library_id)
-            self.state.keep_library(identity.library_id, is_seen=was_seen)
+            self.state.store_library_id(identity.library_id, is_seen=was_seen)
             collection = call_store(apply_plan, self._client, plan, spec, identity)
-            self.state.keep_library(identity.library_id, is_seen=True)
+            self.state.store_library_id(identity.library_id, is_seen=True)
             if collection.is_new:
                 log.warning(fields("index made", collection=collection.name, library=identity.library_id))
-                self._telemetry.forget_totals()
-                self.state.changed(MADE, anew=was_seen and not rebuild)
+                self._telemetry.reset_totals()
+                self.state.report_change(MADE, recreated=was_seen and not rebuild)
             elif plan.promote:
                 log.warning(fields("alias made", alias=spec.system, collection=collection.name))
         return collection

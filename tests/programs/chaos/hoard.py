@@ -104,28 +104,28 @@ def soak(folder: Path, messages: int, seconds: float, restarts: int) -> None:
             LOOKALIKE_MODEL=model,
             PYTHONPATH=site,
         )
-        queues = f"{settings.names.ingest},{settings.names.rescan}"
+        queues = f"{settings.keys.ingest},{settings.keys.rescan}"
         app = celery_app(settings)
         with worker_process(folder / "worker.log", environment, queues=queues) as worker:
-            _send(app, settings.names, library, messages)
-            _watch(app, settings.names, ground, seconds, restarts)
+            _send(app, settings.keys, library, messages)
+            _watch(app, settings.keys, ground, seconds, restarts)
             log = worker.said()
         _say(f"tried again {log.count('Retry in')}, connected again {log.count('Connected to') - 1}")
     finally:
         ground.close()
 
 
-def _send(app: Celery, names: Keys, library: Path, messages: int) -> None:
+def _send(app: Celery, keys: Keys, library: Path, messages: int) -> None:
     with app.producer_pool.acquire(block=True) as producer:
         for at in range(messages):
             name = f"gone-{at}.png" if at % BAD_EACH else f"{BAD}{at}.png"
             if name.startswith(BAD):
                 (library / name).touch()
             arguments = [SyncMessage(paths=[name]).model_dump(mode="json")]
-            app.send_task(SYNC, args=arguments, queue=names.rescan, producer=producer)
+            app.send_task(SYNC, args=arguments, queue=keys.rescan, producer=producer)
 
 
-def _watch(app: Celery, names: Keys, ground: Ground, seconds: float, restarts: int) -> None:
+def _watch(app: Celery, keys: Keys, ground: Ground, seconds: float, restarts: int) -> None:
     begun_s = time.monotonic()
     # In the first third, so that the rest shows what is left of it.
     due_s = [seconds / 3 * (at + 1) / (restarts + 1) for at in range(restarts)]
@@ -133,8 +133,8 @@ def _watch(app: Celery, names: Keys, ground: Ground, seconds: float, restarts: i
     with Redis(port=ground.broker_port) as redis:
         while (passed_s := time.monotonic() - begun_s) < seconds:
             try:
-                waiting = redis.llen(names.rescan)
-                held = sum(redis.hlen(key) for key in redis.scan_iter(f"{names.unacked('')}*", _type="hash"))
+                waiting = redis.llen(keys.rescan)
+                held = sum(redis.hlen(key) for key in redis.scan_iter(f"{keys.unacked('')}*", _type="hash"))
                 asked = app.control.inspect(timeout=2.0)
                 stats, scheduled = asked.stats() or {}, asked.scheduled() or {}
             except (RedisError, OperationalError, OSError):

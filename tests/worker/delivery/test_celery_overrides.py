@@ -19,8 +19,8 @@ from lookalike.redis_keys import Keys
 from tests.support.valkey import valkey_process
 from worker.delivery.celery_overrides import transport_options
 
-NAMES = Keys("test")
-OPTIONS = transport_options(NAMES, "holder", visibility_timeout_s=1.0)
+KEYS = Keys("test")
+OPTIONS = transport_options(KEYS, "holder", visibility_timeout_s=1.0)
 MEMBERS = [
     *(("consumer", name) for name in ("on_send_event_buffered", "shutdown", "hub", "event_dispatcher")),
     *(("consumer", name) for name in ("task_consumer", "pool", "app")),
@@ -49,7 +49,7 @@ def owners(url: str) -> Iterator[dict[str, object]]:
     pool, controller = SimpleNamespace(num_processes=1, is_green=False), SimpleNamespace(use_eventloop=True)
     app = Celery(broker=url)
     consumer = Consumer(lambda _: None, app=app, pool=pool, controller=controller, hub=hub)
-    with app.connection(transport_options=OPTIONS) as connection, connection.SimpleQueue(NAMES.ingest) as queue:
+    with app.connection(transport_options=OPTIONS) as connection, connection.SimpleQueue(KEYS.ingest) as queue:
         queue.put({"photo": 1})
         message = queue.get()
         channel = message.channel
@@ -96,10 +96,10 @@ def test_celery_has_the_step_after_which_ours_runs(step: str) -> None:
 @pytest.mark.usefixtures("owners")
 def test_kombu_keeps_an_unacknowledged_message_as_a_takeover_reads_it(url: str) -> None:
     with Redis.from_url(url) as redis:
-        kept: list[bytes] = redis.hvals(NAMES.unacked("holder"))
+        kept: list[bytes] = redis.hvals(KEYS.unacked("holder"))
 
     (delivered,) = map(json.loads, kept)
     assert isinstance(delivered, list), "Kombu keeps unacknowledged messages in another form: adapt Leases._requeue."
     assert len(delivered) == 3, "Kombu keeps something else than message, exchange and queue: adapt Leases._requeue."
     assert "headers" in delivered[0], "Kombu's message has no headers any more: adapt Leases._requeue."
-    assert delivered[2] == NAMES.ingest, "Kombu does not keep the routing key any more: adapt Leases._requeue."
+    assert delivered[2] == KEYS.ingest, "Kombu does not keep the routing key any more: adapt Leases._requeue."

@@ -47,14 +47,14 @@ def test_a_worker_holds_a_few_of_many_messages_that_are_to_be_tried_again(
             LOOKALIKE_MAX_QUEUED_BATCHES=str(MOST),
             PYTHONPATH=site,
         )
-        telemetry = Telemetry(redis, settings.names)
-        with worker_process(tmp_path / "worker.log", environment, queues=settings.names.ingest) as worker:
+        telemetry = Telemetry(redis, settings.keys)
+        with worker_process(tmp_path / "worker.log", environment, queues=settings.keys.ingest) as worker:
             for name in names:
-                send(settings, SYNC, SyncMessage(paths=[name]), queue=settings.names.ingest)
+                send(settings, SYNC, SyncMessage(paths=[name]), queue=settings.keys.ingest)
             # Somebody else's countdown is no reason to stop.
             for seed in range(MOST):
                 later = SyncMessage(paths=[f"later-{seed}.png"])
-                send(settings, SYNC, later, queue=settings.names.ingest, countdown=3600)
+                send(settings, SYNC, later, queue=settings.keys.ingest, countdown=3600)
 
             wait_until(lambda: retried(worker) >= MESSAGES)
             wait_until(lambda: telemetry.waiting() + telemetry.in_progress() == MESSAGES + MOST)

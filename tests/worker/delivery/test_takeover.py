@@ -62,15 +62,15 @@ class Ground:
     go: Path
 
     @property
-    def names(self) -> Keys:
-        return self.settings.names
+    def keys(self) -> Keys:
+        return self.settings.keys
 
     @property
     def telemetry(self) -> Telemetry:
-        return Telemetry(self.redis, self.names)
+        return Telemetry(self.redis, self.keys)
 
     def send(self, *names: str) -> None:
-        send(self.settings, SYNC, SyncMessage(paths=list(names)), queue=self.names.ingest)
+        send(self.settings, SYNC, SyncMessage(paths=list(names)), queue=self.keys.ingest)
 
     def draw(self, seed: int, width: int = 64) -> str:
         (self.root / f"{seed}.png").write_bytes(encoded(picture(seed, (width, 48))))
@@ -78,16 +78,16 @@ class Ground:
 
     def indexed(self) -> set[str]:
         with contextlib.suppress(UnexpectedResponse):
-            points, _ = self.store.scroll(self.names.system, limit=100)
+            points, _ = self.store.scroll(self.keys.system, limit=100)
             payloads = [point.payload or {} for point in points]
             return {payload["path"] for payload in payloads if payload["status"] == "indexed"}
         return set()
 
     def in_decoder(self) -> bool:
-        return any(True for _ in self.redis.scan_iter(f"{self.names.system}:danger:*"))
+        return any(True for _ in self.redis.scan_iter(f"{self.keys.system}:danger:*"))
 
     def holders(self) -> int:
-        return int(self.redis.scard(self.names.holders))
+        return int(self.redis.scard(self.keys.holders))
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def ground(servers: Ground, tmp_path: Path) -> Iterator[Ground]:
 def worker_on(
     ground: Ground, log: Path, *, name: str = "ingest", within: list[str] | None = None
 ) -> Iterator[WorkerProcess]:
-    names = ground.names
-    queues = f"{names.ingest},{names.rescan}" if within is not None else f"{names.ingest},{names.rescan},{names.search}"
+    keys = ground.keys
+    queues = f"{keys.ingest},{keys.rescan}" if within is not None else f"{keys.ingest},{keys.rescan},{keys.search}"
     with worker_process(log, ground.environment, queues=queues, name=name, within=within or ()) as worker:
         yield worker
 
@@ -239,7 +239,7 @@ def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_
     try:
         with (
             Redis(port=port) as redis,
-            worker_process(log, environment, queues=ground.names.ingest, processes=2) as worker,
+            worker_process(log, environment, queues=ground.keys.ingest, processes=2) as worker,
         ):
             there = replace(ground, settings=settings, redis=redis)
             there.send(name)
@@ -262,7 +262,7 @@ def test_a_broker_that_is_killed_while_one_process_works_and_one_waits_does_not_
 def test_what_a_worker_that_ends_in_order_cannot_finish_is_back_at_once(ground: Ground, tmp_path: Path) -> None:
     with worker_on(ground, tmp_path / "worker.log"):
         message = SyncMessage(paths=[ground.draw(0)])
-        send(ground.settings, SYNC, message, queue=ground.names.ingest, countdown=3600)
+        send(ground.settings, SYNC, message, queue=ground.keys.ingest, countdown=3600)
         wait_until(lambda: ground.telemetry.in_progress() == 1)
 
     assert (ground.telemetry.waiting(), ground.telemetry.in_progress()) == (1, 0)
@@ -271,7 +271,7 @@ def test_what_a_worker_that_ends_in_order_cannot_finish_is_back_at_once(ground: 
 # Without processes: many holders, and what happens at one moment.
 
 
-NAMES = Keys("many")
+KEYS = Keys("many")
 
 
 @pytest.fixture
@@ -282,26 +282,26 @@ def redis(servers: Ground) -> Redis:
 
 
 def leases(redis: Redis, mine: str, lease_s: float = 60.0) -> Leases:
-    return Leases(redis, NAMES, mine, lease_s=lease_s)
+    return Leases(redis, KEYS, mine, lease_s=lease_s)
 
 
 def hold(redis: Redis, who: str, *tags: str) -> None:
     """As Celery's transport keeps what it delivered."""
     for tag in tags:
         message = {"body": tag, "headers": {}, "properties": {}}
-        redis.hset(NAMES.unacked(who), tag, json.dumps([message, "", NAMES.rescan]))
-        redis.zadd(f"{NAMES.unacked(who)}:index", {tag: 1.0})
+        redis.hset(KEYS.unacked(who), tag, json.dumps([message, "", KEYS.rescan]))
+        redis.zadd(f"{KEYS.unacked(who)}:index", {tag: 1.0})
 
 
 def waiting(redis: Redis) -> list[str]:
-    found: list[bytes] = redis.lrange(NAMES.rescan, 0, -1)  # type: ignore[assignment]
+    found: list[bytes] = redis.lrange(KEYS.rescan, 0, -1)  # type: ignore[assignment]
     return sorted(json.loads(message)["body"] for message in found)
 
 
 def test_each_message_of_many_dead_holders_comes_back_once_however_many_take_over(redis: Redis) -> None:
     dead = [f"elsewhere/dead:{at}:1" for at in range(60)]
     for who in dead:
-        redis.sadd(NAMES.holders, who)
+        redis.sadd(KEYS.holders, who)
         hold(redis, who, f"{who}-a", f"{who}-b")
 
     def take(mine: str) -> None:
@@ -313,20 +313,20 @@ def test_each_message_of_many_dead_holders_comes_back_once_however_many_take_ove
         list(threads.map(take, [f"elsewhere/living:{at}:1" for at in range(4)]))
 
     assert waiting(redis) == sorted(f"{who}-{which}" for who in dead for which in "ab")
-    assert redis.scard(NAMES.holders) == 4
+    assert redis.scard(KEYS.holders) == 4
     assert not list(redis.scan_iter("many:unacked:*"))
 
 
 def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(redis: Redis) -> None:
     living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
-    redis.sadd(NAMES.holders, dead)
+    redis.sadd(KEYS.holders, dead)
 
     assert living.expired(living.renew()) == [dead]
     assert living.take_over(dead, is_dead=False) == 0
 
     assert {key.decode() for key in redis.scan_iter("many:*")} == {
-        NAMES.holders,
-        NAMES.lease("elsewhere/living:1:1"),
+        KEYS.holders,
+        KEYS.lease("elsewhere/living:1:1"),
     }
     assert living.renew() == set()
 
@@ -334,8 +334,8 @@ def test_a_lease_that_ends_while_nothing_is_held_leaves_nothing(redis: Redis) ->
 @pytest.mark.parametrize("strange", [b"no json", b"[]", b'["a", "", "b"]', b"7"])
 def test_what_is_no_message_does_not_hold_up_the_others(redis: Redis, strange: bytes) -> None:
     living, dead = leases(redis, "elsewhere/living:1:1"), "elsewhere/dead:2:2"
-    redis.sadd(NAMES.holders, dead)
-    redis.hset(NAMES.unacked(dead), "strange", strange)
+    redis.sadd(KEYS.holders, dead)
+    redis.hset(KEYS.unacked(dead), "strange", strange)
     hold(redis, dead, "a")
 
     living.take_over(dead, is_dead=False)
@@ -349,7 +349,7 @@ def test_a_lease_that_runs_is_nobody_elses(redis: Redis) -> None:
 
     assert leases(redis, "elsewhere/other:2:2").expired(["elsewhere/living:1:1"]) == []
     assert leases(redis, "elsewhere/other:2:2").take_over("elsewhere/living:1:1", is_dead=False) == 0
-    assert redis.hlen(NAMES.unacked("elsewhere/living:1:1")) == 1
+    assert redis.hlen(KEYS.unacked("elsewhere/living:1:1")) == 1
 
 
 def test_a_process_of_this_machine_that_is_dead_is_not_waited_for(redis: Redis) -> None:
@@ -385,7 +385,7 @@ def test_what_is_held_by_nobody_known_comes_back_after_a_lease(redis: Redis) -> 
 def test_a_message_that_was_taken_over_is_left_unless_it_came_back(redis: Redis) -> None:
     frozen, other = leases(redis, "elsewhere/frozen:1:1"), leases(redis, "elsewhere/other:2:2")
     hold(redis, "elsewhere/frozen:1:1", "a")
-    redis.sadd(NAMES.holders, "elsewhere/frozen:1:1")
+    redis.sadd(KEYS.holders, "elsewhere/frozen:1:1")
     assert HeldMessage(frozen, "a").check() is False
 
     other.take_over("elsewhere/frozen:1:1", is_dead=False)
@@ -401,7 +401,7 @@ def test_a_message_that_was_taken_over_is_left_unless_it_came_back(redis: Redis)
 def test_a_frozen_task_asks_before_it_goes_on(redis: Redis) -> None:
     frozen, now_s = leases(redis, "elsewhere/frozen:1:1"), [100.0]
     hold(redis, "elsewhere/frozen:1:1", "a")
-    redis.sadd(NAMES.holders, "elsewhere/frozen:1:1")
+    redis.sadd(KEYS.holders, "elsewhere/frozen:1:1")
     held = HeldMessage(frozen, "a", now_s=lambda: now_s[0])
     held.check()
     leases(redis, "elsewhere/other:2:2").take_over("elsewhere/frozen:1:1", is_dead=False)
@@ -422,7 +422,7 @@ def test_whoever_lives_renews_before_anybody_takes_over(redis: Redis, before: st
             takeover.run_round()
             now_s[0] += 2.0
         now_s[0] += 60.0
-    redis.sadd(NAMES.holders, living)
+    redis.sadd(KEYS.holders, living)
     hold(redis, living, "a")
 
     for _ in range(4):
@@ -432,7 +432,7 @@ def test_whoever_lives_renews_before_anybody_takes_over(redis: Redis, before: st
     takeover.run_round()
     assert waiting(redis) == []
 
-    redis.delete(NAMES.lease(living))
+    redis.delete(KEYS.lease(living))
     takeover.run_round()
     assert waiting(redis) == ["a"]
 

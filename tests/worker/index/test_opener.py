@@ -22,7 +22,7 @@ from worker.index.monitor import IndexMonitor
 from worker.index.opener import IndexOpener
 from worker.index.payload import INDEXED_FIELDS
 
-NAMES = Keys("open")
+KEYS = Keys("open")
 NewOpener = Callable[..., IndexOpener]
 
 
@@ -61,14 +61,14 @@ def card(model: Path) -> ModelCard:
 @pytest.fixture
 def opener(client: QdrantClient, redis: Redis, card: ModelCard) -> NewOpener:
     def new(**changes: Any) -> IndexOpener:
-        return IndexOpener(client, redis, NAMES, CollectionSpec("open", card, **{"distance": "cosine", **changes}))
+        return IndexOpener(client, redis, KEYS, CollectionSpec("open", card, **{"distance": "cosine", **changes}))
 
     return new
 
 
 @pytest.fixture
 def notes(redis: Redis) -> IndexState:
-    return IndexState(redis, NAMES)
+    return IndexState(redis, KEYS)
 
 
 def collections(client: QdrantClient) -> list[str]:
@@ -93,7 +93,7 @@ def test_one_of_many_makes_it_and_all_have_the_same(opener: NewOpener, client: Q
 def test_the_first_index_is_not_one_that_was_lost(opener: NewOpener, notes: IndexState) -> None:
     opener().open()
 
-    assert not notes.read().is_anew
+    assert not notes.read().is_recreated
 
 
 @pytest.mark.parametrize("lost", ["collection", "broker too"])
@@ -111,7 +111,7 @@ def test_one_that_was_lost_is_made_anew_for_the_same_library_and_told(
 
     assert (again.name, again.identity, again.is_new) == (first.name, first.identity, True)
     note = notes.read()
-    assert (note.epoch != epoch, note.is_anew) == (True, True)
+    assert (note.epoch != epoch, note.is_recreated) == (True, True)
 
 
 def test_a_worker_that_starts_then_makes_it_for_the_library_that_the_broker_knows(
@@ -149,7 +149,7 @@ def test_an_index_that_belongs_to_another_library_by_now_is_noticed(opener: NewO
 def test_a_lock_that_was_left_behind_keeps_nobody_out_for_long(
     opener: NewOpener, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lookalike.index_state.MAKING_S", 0.3)
+    monkeypatch.setattr("lookalike.index_state.CREATING_S", 0.3)
     redis.set("open:index:making", "of one that died", px=600)
 
     with pytest.raises(Unavailable, match="another process is making the index"):
@@ -172,7 +172,7 @@ def test_a_rebuild_counts_as_no_loss(opener: NewOpener, notes: IndexState) -> No
 
     assert (again.is_new, again.name) == (True, first.name)
     note = notes.read()
-    assert (note.epoch != epoch, note.is_anew) == (True, False)
+    assert (note.epoch != epoch, note.is_recreated) == (True, False)
 
 
 def test_whoever_looks_makes_what_was_lost_and_says_what_is_in_the_way(
@@ -184,7 +184,7 @@ def test_whoever_looks_makes_what_was_lost_and_says_what_is_in_the_way(
     client.delete_collection(name)
     index_monitor.check_index()
     assert collections(client) == [name]
-    assert notes.read().is_anew
+    assert notes.read().is_recreated
 
     client.delete_collection(name)
     opener(library_id="other").open()
@@ -202,11 +202,11 @@ def test_a_store_that_was_away_may_be_an_older_one(
 ) -> None:
     monkeypatch.setattr("worker.index.monitor.NOTABLE_S", 0.0)
     redis.flushall()
-    notes = IndexState(redis, NAMES)
+    notes = IndexState(redis, KEYS)
     with edge_process(tmp_path / "store") as first:
         port = int(first.url.rpartition(":")[2])
         with client_of(first) as client:
-            index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, CollectionSpec("open", card, "cosine")))
+            index_monitor = IndexMonitor(IndexOpener(client, redis, KEYS, CollectionSpec("open", card, "cosine")))
             index_monitor.check_index()
             before = notes.read()
             first.stop()
@@ -228,16 +228,16 @@ def test_a_store_that_was_away_and_came_back_empty_has_lost_the_index(
     monkeypatch.setattr("worker.index.monitor.NOTABLE_S", 0.0)
     redis.flushall()
     with edge_process(tmp_path / "store") as first, client_of(first) as client:
-        index_monitor = IndexMonitor(IndexOpener(client, redis, NAMES, CollectionSpec("open", card, "cosine")))
+        index_monitor = IndexMonitor(IndexOpener(client, redis, KEYS, CollectionSpec("open", card, "cosine")))
         index_monitor.check_index()
         first.stop()
         index_monitor.check_index()
         with edge_process(tmp_path / "empty", int(first.url.rpartition(":")[2])):
             index_monitor.check_index()
 
-            assert IndexState(redis, NAMES).read().is_anew
+            assert IndexState(redis, KEYS).read().is_recreated
             assert client.collection_exists("open")
 
 
 def test_they_take_turns(notes: IndexState) -> None:
-    assert [notes.take_turn(60.0), notes.take_turn(60.0)] == [True, False]
+    assert [notes.acquire_turn(60.0), notes.acquire_turn(60.0)] == [True, False]
