@@ -61,6 +61,7 @@ def newcomer(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     # What `make` looks at before it would make `.venv` anew.
     for name in ("Makefile", "constraints.txt", "pyproject.toml"):
         shutil.copy2(ROOT / name, folder)
+    shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / ".venv" / ".ready").touch()
     strange = ("LOOKALIKE", "REDIS", "QDRANT", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
