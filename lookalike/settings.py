@@ -17,10 +17,10 @@ Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Words = Annotated[tuple[str, ...], NoDecode]
 
-# What Pillow and pillow-heif open and people keep photos in. The content, not the name, decides the format.
+# What Pillow, libheif, LibRaw and libjxl open and people keep photos in. The content, not the name, decides the format.
 EXTENSIONS = (
-    "avif,bmp,dds,dib,gif,heic,heif,hif,ico,j2k,jfif,jp2,jpe,jpeg,jpf,jpg,jpx,mpo,"
-    "pbm,pcx,pgm,png,pnm,ppm,psd,qoi,sgi,tga,tif,tiff,webp"
+    "apng,arw,avif,bmp,cr2,cr3,crw,dds,dib,dng,gif,heic,heif,hif,ico,j2k,jfif,jp2,jpe,jpeg,jpf,jpg,jpx,jxl,mpo,nef,"
+    "orf,pbm,pcx,pgm,pjpeg,png,pnm,ppm,psd,qoi,raf,rw2,sgi,tga,tif,tiff,webp"
 )
 
 

@@ -205,7 +205,12 @@ class WorkerContext:
 
     def _decode(self, blob: bytes) -> DecodedImage:
         self.decode_timeout.restart()
-        return decode_image(blob, self._embedder.card, max_pixels=self._settings.max_image_pixels)
+        return decode_image(
+            blob,
+            self._embedder.card,
+            max_pixels=self._settings.max_image_pixels,
+            max_memory_bytes=self._settings.max_worker_mib * 2**20,
+        )
 
     def _decode_query(self, blob: bytes) -> DecodedImage:
         with self.decode_timeout.armed():

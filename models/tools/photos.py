@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.decoding import decode_upright, open_image, register_formats
+from models.decoding import decode_file, register_formats
 from models.preprocess import Recipe
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
@@ -41,14 +41,12 @@ def read_photos(paths: Iterable[Path]) -> Iterator[Photo]:
 
 
 def open_rgb(content: bytes, recipe: Recipe | None = None) -> Image.Image:
-    """Decodes one photo as the worker does: upright, RGB, transparency on white, with a recipe no larger than needed.
+    """Decodes one photo as the worker does: upright, RGB, in sRGB, with a recipe no larger than needed.
 
     Raises OSError for what is no image of the worker's formats.
     """
     register_formats()
-    with open_image(content) as image:
-        upright, _ = decode_upright(image, content, recipe)
-    return upright
+    return decode_file(content, recipe).image
 
 
 def _of_folder(folder: Path) -> Iterator[Photo]:

@@ -34,7 +34,7 @@ EXTRAS_OF = {
     "lookalike": ("edge",),
     "producer": ("producer",),
     "worker": ("worker", "store"),
-    "models": ("worker", "train"),
+    "models": ("worker", "train", "jxl"),
     "edge": ("edge",),
 }
 ASKED_FOR_WHEN_USED = {"huggingface-hub", "onnxruntime-ep-openvino"}

@@ -17,6 +17,7 @@ from qdrant_client.models import Distance as QdrantDistance
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Distance
 from models.contract import ModelCard
+from models.decoding import DECODER_REVISION
 from worker.errors import StoreUnavailable
 from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
 from worker.index.payload import INDEXED_FIELDS, VECTOR
@@ -58,7 +59,13 @@ class CollectionSpec:
     def identity(self, library_id: str) -> Identity:
         """The identity that the index of this library must record."""
         return Identity(
-            library_id, self.card.name, self.card.fingerprint, self.distance, self.card.precision, self.provider
+            library_id,
+            self.card.name,
+            self.card.fingerprint,
+            self.distance,
+            self.card.precision,
+            self.provider,
+            DECODER_REVISION,
         )
 
     def name(self, library_id: str) -> str:

@@ -21,10 +21,12 @@ COMPARED = (
     ("model file", "fingerprint"),
     ("distance", "distance"),
     ("provider", "provider"),
+    ("decoder revision", "decoder"),
 )
 
 
 RECORDED_AS = {"provider": "backend"}
+FIRST_DECODER_REVISION = "1"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Identity:
     distance: Distance
     precision: str
     provider: str = CPU
+    # An index from before revisions were recorded has none.
+    decoder: str = FIRST_DECODER_REVISION
 
     def metadata(self) -> dict[str, str]:
         """The metadata of the collection. The key of the provider is from before it was called so."""

@@ -1,16 +1,15 @@
 """Opens image files: bytes in, model input out, or the reason why not. Knows nothing of paths, queues or the index."""
 
-import warnings
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from models.contract import ModelCard
-from models.decoding import decode_upright, open_image, register_formats
+from models.decoding import Limits, TooLarge, decode_file, register_formats
+from models.decoding.exif import taken_at
+from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import prepare
 from worker.errors import Rejected
 
@@ -32,55 +31,41 @@ def enable_formats() -> None:
     Image.MAX_IMAGE_PIXELS = None
 
 
-def decode_image(blob: bytes, card: ModelCard, *, max_pixels: int) -> DecodedImage:
-    """Decodes an image for the model of this card. Raises Rejected with a reason for people."""
+def decode_image(blob: bytes, card: ModelCard, *, max_pixels: int, max_memory_bytes: int | None = None) -> DecodedImage:
+    """Decodes an image for the model of this card. Raises Rejected with a reason for people.
+
+    `max_pixels` counts what is decoded, which of a JPEG is an eighth of its sides at best; `max_memory_bytes` is for
+    progressive ones, of which all coefficients are kept until the last scan.
+    """
     if not blob:
         raise Rejected("the file is empty")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata; the pixels are what counts here.
-            warnings.simplefilter("ignore")
-            return _open(blob, card, max_pixels)
-    except Rejected:
-        raise
-    except UnidentifiedImageError:
-        raise Rejected("it is not an image of a known format") from None
+        file = decode_file(blob, card, Limits(max_pixels, max_memory_bytes))
+    except TooLarge as error:
+        raise Rejected(str(error)) from None
     except MemoryError:
-        # There may be more memory when other processes have ended.
+        # There may be more when others have ended.
         raise Rejected("it needs more memory than there is", may_pass=True) from None
     except Exception as error:
-        # Decoders raise anything on broken input: struct.error, IndexError, ...
-        raise Rejected(_reason(error)) from error
+        raise Rejected(_reason(error, blob)) from error
+    width, height = file.size
+    return DecodedImage(prepare(file.image, card), file.format, width, height, taken_at(file.exif))
 
 
-def _open(blob: bytes, card: ModelCard, max_pixels: int) -> DecodedImage:
-    with open_image(blob) as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise Rejected(
-                f"it has {width} x {height} pixels, the limit is {max_pixels / 1e6:g} million "
-                f"(LOOKALIKE_MAX_IMAGE_PIXELS)"
-            )
-        if min(width, height) < 1:
-            raise Rejected("it has no pixels")
-        name = image.format or "unknown"
-        flat, (width, height) = decode_upright(image, blob, card)
-        taken_at = _taken_at(image.getexif())
-    return DecodedImage(prepare(flat, card), name, width, height, taken_at)
-
-
-def _taken_at(exif: Image.Exif) -> str | None:
-    """DateTimeOriginal in ISO 8601, without a zone as most cameras write it; None if absent or nonsense."""
-    try:
-        details: dict[int, Any] = exif.get_ifd(ExifTags.IFD.Exif)
-        text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
-        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()  # noqa: DTZ007
-    except Exception:  # noqa: BLE001 - EXIF of any kind of brokenness; a date is not worth an image
-        return None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    if "truncated" in text.lower() or "unexpected end" in text.lower() or isinstance(error, EOFError):
+def _reason(error: Exception, blob: bytes) -> str:
+    kind = kind_of(blob)
+    if kind == JPEG_XL and JXL not in Image.OPEN:
+        return f"it is {kind}, which takes pip install 'lookalike[jxl]' on the worker's machine"
+    if kind is not None and kind != JPEG_XL:
+        return f"it is {kind}, which is not supported"
+    if isinstance(error, UnidentifiedImageError) and not looks_like_image(blob):
+        other = other_than_image(blob)
+        return "it is not an image of a known format" if other is None else f"it is not an image but {other}"
+    words = str(error).strip() or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        words = "its header cannot be read"
+    sounds_cut = "truncated" in words.lower() or "unexpected end" in words.lower() or isinstance(error, EOFError)
+    ends_early = is_incomplete(blob)
+    if ends_early or (ends_early is None and sounds_cut):
         return "the file is incomplete: it ends before the image does"
-    return f"the image is broken ({text[:200]})"
+    return f"the image is broken ({words[:200]})"

@@ -11,6 +11,7 @@ from qdrant_client.models import CreateAlias, CreateAliasOperation, Distance, Ve
 
 from lookalike.errors import CollectionMismatch, Misconfigured
 from models.contract import ModelCard, read_card
+from models.decoding import DECODER_REVISION
 from tests.support.edge import edge_process
 from tests.support.forgetful_store import forgetful
 from tests.support.tiny_model import tiny_model
@@ -101,6 +102,7 @@ def test_the_alias_leads_to_a_collection_that_names_library_model_and_distance(
         "distance": "cosine",
         "precision": "fp32",
         "backend": "onnxruntime-cpu",
+        "decoder": DECODER_REVISION,
     }
 
 

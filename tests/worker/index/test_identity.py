@@ -3,7 +3,7 @@
 import pytest
 
 from lookalike.errors import CollectionMismatch
-from worker.index.identity import Identity, Plan, StoreState, make_plan
+from worker.index.identity import Identity, Plan, StoreState, check_identity, make_plan
 
 MINE = Identity("mine", "tiny", "f" * 64, "cosine", "fp32")
 MINE_OTHERWISE = Identity("mine", "large", "e" * 64, "cosine", "fp32")
@@ -87,3 +87,15 @@ def test_one_of_ours_for_another_model_is_refused_with_both_remedies() -> None:
 def test_nothing_is_dropped_while_nobody_knows_whose_we_are() -> None:
     with pytest.raises(CollectionMismatch, match="LOOKALIKE_LIBRARY_ID=mine if it is this library's"):
         make_plan("photos", NAME, MINE, StoreState(NAME, {NAME: MINE}), rebuild=True, own_ids=())
+
+
+def test_an_index_of_another_decoder_revision_is_refused_with_the_remedy() -> None:
+    """Also one from before revisions were recorded: its metadata has none."""
+    before = Identity.from_metadata(MINE.metadata() | {"decoder": "1"})
+    without = {key: value for key, value in MINE.metadata().items() if key != "decoder"}
+    now = Identity.from_metadata(MINE.metadata() | {"decoder": "2"})
+    assert now is not None
+
+    for found in (before, Identity.from_metadata(without)):
+        with pytest.raises(CollectionMismatch, match=r"decoder revision '1' and not '2'.*--rebuild"):
+            check_identity("tests", "c", found, now, own_ids=["mine"])

@@ -1,0 +1,216 @@
+"""What people's files really are: side data that is broken, wide values, RAW, large pictures, and true reasons."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pylibjxl
+import pytest
+import tifffile
+from PIL import ExifTags, Image
+
+from models.contract import ModelCard, read_card
+from tests.support.pictures import encoded, picture
+from tests.worker.inference.test_decoder import Opened, off_by
+from worker.errors import Rejected
+from worker.inference.decoder import decode_image
+
+RGB_VALUES = np.asarray(picture(4, (60, 40)))
+
+
+@pytest.fixture(scope="module")
+def card(model: Path) -> ModelCard:
+    return read_card(model)
+
+
+def as_tiff(values: npt.NDArray[np.generic], **options: Any) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, values, **options)
+    return out.getvalue()
+
+
+def dng(preview: Image.Image | None = None, *, orientation: int = 1) -> bytes:
+    """A DNG as a camera writes it: 16-bit values behind a colour filter array, a thumbnail first if there is one."""
+    height, width = 128, 192
+    scene = np.asarray(picture(4, (width, height))).astype(np.uint16) * 200
+    mosaic = np.empty((height, width), dtype=np.uint16)
+    for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
+        mosaic[row::2, column::2] = scene[row::2, column::2, channel]
+    tags = [
+        (50706, "B", 4, (1, 4, 0, 0), True),
+        (50708, "s", 0, "Drawn Camera", True),
+        (33421, "H", 2, (2, 2), True),
+        (33422, "B", 4, (0, 1, 1, 2), True),
+        (274, "H", 1, orientation, True),
+        (50717, "H", 1, 255 * 200, True),
+        (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
+        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
+        (50778, "H", 1, 21, True),
+    ]
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as file:
+        if preview is None:
+            file.write(mosaic, photometric="cfa", extratags=tags)
+        else:
+            small = np.asarray(preview)
+            file.write(small, photometric="rgb", subifds=1, subfiletype=1, extratags=[*tags[:2], tags[4]])
+            file.write(mosaic, photometric="cfa", extratags=[tag for tag in tags if tag[0] != 274])
+    return out.getvalue()
+
+
+def png_with(kind: bytes, content: bytes) -> bytes:
+    blob = encoded(picture(1))
+    crc = zlib.crc32(kind + content)
+    return blob[:33] + struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc) + blob[33:]
+
+
+@pytest.mark.parametrize("values", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("layout", [{}, {"planarconfig": "separate"}, {"compression": "zlib"}, {"tile": (16, 16)}])
+def test_colours_in_floats_are_read(opened: Opened, values: type, layout: dict[str, object]) -> None:
+    given = RGB_VALUES.astype(values) / 255
+    stored = np.moveaxis(given, -1, 0) if "planarconfig" in layout else given
+
+    found = opened(as_tiff(stored, photometric="rgb", **layout))
+
+    assert (found.width_px, found.height_px) == (60, 40)
+    assert off_by(found, opened(encoded(picture(4, (60, 40))))) < 1.5
+
+
+@pytest.mark.parametrize("bands", [5, 7])
+def test_bands_that_are_no_picture_are_named(opened: Opened, bands: int) -> None:
+    values = np.zeros((20, 30, bands), dtype=np.uint8)
+
+    with pytest.raises(Rejected, match=f"TIFF with {bands} bands, which is not supported"):
+        opened(as_tiff(values, photometric="minisblack", planarconfig="contig"))
+
+
+def test_side_data_costs_no_picture_and_its_turn_is_kept(opened: Opened) -> None:
+    whole = opened(encoded(picture(1)))
+
+    for kind, content in (
+        (b"gAMA", b"\0"),
+        (b"zTXt", b"a\0\0" + zlib.compress(bytes(3_000_000))),
+        (b"acTL", b"\0" * 8),
+    ):
+        assert off_by(opened(png_with(kind, content)), whole) == 0
+
+
+@pytest.mark.parametrize("name", ["Raw profile type exif", "Raw profile type APP1"])
+def test_an_orientation_in_imagemagicks_older_form_turns(opened: Opened, name: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    blob = exif.tobytes()
+    told = f"{name}\0\nexif\n{len(blob):8}\n{blob.hex()}\n".encode()
+    stored = png_with(b"tEXt", told)
+
+    found = opened(stored)
+
+    assert off_by(found, opened(encoded(picture(1).transpose(Image.Transpose.ROTATE_270)))) < 1
+
+
+def test_unlike_white_shapes_on_nothing_are_unlike(opened: Opened) -> None:
+    def shape(box: tuple[int, int, int, int]) -> bytes:
+        image = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
+        image.paste((255, 255, 255, 255), box)
+        return encoded(image)
+
+    assert off_by(opened(shape((0, 0, 32, 64))), opened(shape((32, 0, 64, 64)))) > 100
+
+
+def test_a_tiff_that_begins_with_a_thumbnail_is_read_by_its_largest_picture(opened: Opened) -> None:
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as file:
+        file.write(np.zeros((8, 12, 3), dtype=np.uint8), photometric="rgb", subfiletype=1)
+        file.write(RGB_VALUES, photometric="rgb")
+
+    found = opened(out.getvalue())
+
+    assert (found.width_px, found.height_px) == (60, 40)
+    assert off_by(found, opened(encoded(picture(4, (60, 40))))) == 0
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_a_raw_file_without_preview_is_developed_and_turned(opened: Opened, orientation: int) -> None:
+    found = opened(dng(orientation=orientation))
+
+    assert found.format == "RAW"
+    assert (found.width_px > found.height_px) == (orientation == 1)
+    assert found.pixels.std() > 10
+
+
+def test_a_dng_with_a_small_thumbnail_is_read_by_its_own_pixels(opened: Opened) -> None:
+    found = opened(dng(Image.new("RGB", (24, 16), "red")))
+
+    assert found.format == "RAW"
+    assert found.pixels[..., 1].astype(int).mean() > 20
+
+
+def test_a_cut_off_raw_file_has_a_reason(opened: Opened) -> None:
+    with pytest.raises(Rejected):
+        opened(dng()[:2000])
+
+
+@pytest.mark.parametrize(
+    ("blob", "reason"),
+    [
+        (b"%PDF-1.7\n", "it is not an image but a PDF document"),
+        (b"PK\x03\x04" + bytes(50), "it is not an image but an archive (ZIP)"),
+        (b"just some words", "it is not an image but text"),
+        (bytes(range(256)) * 4, "it is not an image of a known format"),
+        (b"\xff\x0a" + bytes(40), "the image is broken"),
+        (b"v/1\x01" + bytes(40), "it is OpenEXR, which is not supported"),
+        (encoded(picture(1), "JPEG").replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc1\x00\x11\x0c"), "it is 12-bit JPEG"),
+        (encoded(picture(1), "JPEG").replace(b"\xff\xc0", b"\xff\xf7", 1), "it is JPEG-LS"),
+        (encoded(picture(1), "JPEG").replace(b"\xff\xc0", b"\xff\xc3", 1), "it is lossless JPEG"),
+        (encoded(picture(1), "BMP")[:-50], "the file is incomplete"),
+        (encoded(picture(1), "GIF")[:-50], "the file is incomplete"),
+        (encoded(picture(1), "TIFF")[: len(encoded(picture(1), "TIFF")) // 2], "the file is incomplete"),
+        (encoded(picture(1))[:40] + bytes(30) + encoded(picture(1))[70:], "the image is broken"),
+    ],
+)
+def test_reasons_are_true(opened: Opened, blob: bytes, reason: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        opened(blob)
+
+    assert str(caught.value).startswith(reason)
+
+
+def test_what_is_decoded_counts_and_not_what_the_file_has(card: ModelCard) -> None:
+    panorama = encoded(Image.new("RGB", (6000, 400), "teal"), "JPEG")
+
+    found = decode_image(panorama, card, max_pixels=200_000)
+
+    assert (found.width_px, found.height_px) == (6000, 400)
+    with pytest.raises(Rejected, match=r"the limit is 0\.2 million"):
+        decode_image(encoded(Image.new("RGB", (6000, 400))), card, max_pixels=200_000)
+
+
+def test_a_progressive_jpeg_takes_the_memory_of_all_its_coefficients(card: ModelCard) -> None:
+    blob = encoded(Image.new("RGB", (1000, 1000), "teal"), "JPEG", progressive=True)
+
+    assert decode_image(blob, card, max_pixels=200_000, max_memory_bytes=4_000_000).width_px == 1000
+    with pytest.raises(Rejected, match=r"progressive JPEG of 1000 x 1000 pixels.*LOOKALIKE_MAX_WORKER_MIB"):
+        decode_image(blob, card, max_pixels=200_000, max_memory_bytes=2_000_000)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_jpeg_xl_is_read(opened: Opened, mode: str) -> None:
+    image = picture(1).convert(mode)
+    values = np.asarray(image)
+
+    found = opened(pylibjxl.encode(values if values.ndim == 3 else values[..., None], distance=0.5))
+
+    assert (found.format, found.width_px) == ("JXL", image.width)
+    assert off_by(found, opened(encoded(image))) < 4
+
+
+def test_jpeg_xl_without_its_decoder_says_what_it_takes(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    blob = pylibjxl.encode(np.asarray(picture(1)))
+    monkeypatch.delitem(Image.OPEN, "JXL")
+
+    with pytest.raises(Rejected, match=r"it is JPEG XL, which takes pip install 'lookalike\[jxl\]'"):
+        opened(blob)
