@@ -153,11 +153,18 @@ class Client:
             return query_bytes(bytes(image), max_bytes=most, scaled=scaled)
         path = path_given(image)
         if os.path.isfile(path):  # noqa: PTH113 - a name that is too long or not valid is no file, and no error
+            if path.stat().st_size > most and self._is_in_library(path):
+                # Its embedding is in the index; nothing needs to be sent.
+                return ImageByPath(path=self._relative(path))
             return query_bytes(path, max_bytes=most, scaled=scaled)
         reason = why_no_file(path)
         if reason is not None:
             raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
         return ImageByPath(path=self._relative(path))
+
+    def _is_in_library(self, path: Path) -> bool:
+        root = self.settings.library
+        return root is not None and Path(os.path.abspath(path)).is_relative_to(root)  # noqa: PTH100 (as in _relative)
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
         """The path as the library knows it: a file here that lies in the library, else a path of the library."""

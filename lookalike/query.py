@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -40,7 +41,11 @@ def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> 
 def _scaled(blob: bytes) -> bytes | None:
     """The image as a smaller upright JPEG; None if it is no JPEG that can be opened, or small already."""
     try:
-        with Image.open(io.BytesIO(blob)) as image:
+        # Of so many pixels Pillow warns; what is sent has few.
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(blob)) as image:
+            if image.mode == "CMYK":
+                # Its colours are the worker's to convert.
+                return None
             whole = image.size
             scale = LEAST_SHORT_SIDE_PX / min(whole)
             # Of JPEGs alone; of others the size stays.
@@ -49,7 +54,8 @@ def _scaled(blob: bytes) -> bytes | None:
                 return None
             upright = ImageOps.exif_transpose(image.convert("RGB"))
             out = io.BytesIO()
-            upright.save(out, "JPEG", quality=JPEG_QUALITY)
+            # With the profile: the worker converts by it, as it did with what is in the index.
+            upright.save(out, "JPEG", quality=JPEG_QUALITY, icc_profile=image.info.get("icc_profile"))
             return out.getvalue()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         # Sent unchanged: the worker knows more formats, and reports the reason if it cannot decode it either.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from lookalike.errors import Refused
 from lookalike.query import query_bytes
@@ -48,3 +48,21 @@ def test_bounds_and_unreadable_files_are_refused_in_words(tmp_path: Path) -> Non
         query_bytes(b"", max_bytes=10)
     with pytest.raises(Refused, match="cannot be read"):
         query_bytes(tmp_path, max_bytes=10)
+
+
+def test_the_profile_travels_and_inks_are_left_to_the_worker() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+    with Image.open(io.BytesIO(query_bytes(large_jpeg(icc_profile=profile), max_bytes=10**7))) as sent:
+        assert sent.size == (1000, 800)
+        assert sent.info["icc_profile"] == profile
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1400, 4), dtype=np.uint8)
+    inks = encoded(Image.fromarray(noise, "CMYK"), "JPEG", quality=95)
+    assert query_bytes(inks, max_bytes=10**8) == inks
+
+
+def test_a_photo_of_very_many_pixels_warns_nobody() -> None:
+    wide = encoded(Image.new("L", (12_000, 9_000)), "JPEG", comment=b"x" * 60_000) + bytes(2_000_000)
+
+    with Image.open(io.BytesIO(query_bytes(wide, max_bytes=10**7))) as sent:
+        assert sent.size == (1500, 1125)

@@ -135,6 +135,14 @@ def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path)
         assert neighbours[0].score >= 0.999
 
 
+def test_a_file_of_the_library_is_searched_by_its_embedding_however_large_it_is(system: System) -> None:
+    name = system.path(3)
+    system.client.sync([name]).result(timeout_s=20)
+
+    with Client(system.settings.model_copy(update={"max_query_bytes": 10})) as client:
+        assert client.search(system.root / name, 1).result(timeout_s=20)[0].path == name
+
+
 def test_any_celery_app_may_search(system: System) -> None:
     system.client.sync([system.path(3)]).result(timeout_s=20)
     url = system.environment["REDIS_URL"]
