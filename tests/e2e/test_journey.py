@@ -150,7 +150,9 @@ def test_people_see_a_table(person: Person) -> None:
 
 
 def test_rejected_files_are_listed_with_their_reasons(person: Person) -> None:
-    assert person.json("rejected") == [{"path": "broken.jpg", "reason": "it is not an image of a known format"}]
+    assert person.json("rejected") == [
+        {"path": "broken.jpg", "reason": "it is not an image of a known format but text"}
+    ]
     listed = {file["path"]: file["status"] for file in person.json("list")}
     assert len(listed) == PICTURES + 1
     assert listed["broken.jpg"] == "rejected"

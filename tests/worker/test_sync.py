@@ -120,7 +120,7 @@ def test_a_broken_file_is_rejected_with_a_reason_and_the_batch_goes_on(
     assert reply == SyncReply(embedded=1, rejected=3)
     reasons = {path: file.reason for path, file in index.get_files(["bad.png", "cut.png", "empty.png"]).items()}
     assert reasons == {
-        "bad.png": "it is not an image of a known format",
+        "bad.png": "it is not an image of a known format but text",
         "cut.png": "the file is incomplete: it ends before the image does",
         "empty.png": "the file is empty",
     }

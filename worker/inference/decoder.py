@@ -60,7 +60,11 @@ def _reason(error: Exception, blob: bytes) -> str:
         return f"it is {kind}, which is not supported"
     if isinstance(error, UnidentifiedImageError) and not looks_like_image(blob):
         other = other_than_image(blob)
-        return "it is not an image of a known format" if other is None else f"it is not an image but {other}"
+        return (
+            "it is not an image of a known format"
+            if other is None
+            else f"it is not an image of a known format but {other}"
+        )
     words = str(error).strip() or type(error).__name__
     if isinstance(error, UnidentifiedImageError):
         words = "its header cannot be read"

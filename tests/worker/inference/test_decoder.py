@@ -122,11 +122,14 @@ def test_the_date_is_that_of_the_exposure(opened: Opened) -> None:
     ("blob", "reason"),
     [
         (b"", "the file is empty"),
-        (b"<html>not found</html>", "it is not an image but a web page"),
+        (b"<html>not found</html>", "it is not an image of a known format but a web page"),
         (encoded(picture(1), "JPEG")[:-200], "the file is incomplete: it ends before the image does"),
         (encoded(picture(1), "PNG")[:-200], "the file is incomplete: it ends before the image does"),
         (encoded(Image.new("1", (4000, 2000))), "it has 4000 x 2000 pixels, the limit is 4 million"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "it is not an image but a PostScript file"),
+        (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
+            "it is not an image of a known format but a PostScript file",
+        ),
     ],
 )
 def test_what_cannot_be_opened_says_why(opened: Opened, blob: bytes, reason: str) -> None:

@@ -157,9 +157,9 @@ def test_a_cut_off_raw_file_has_a_reason(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("blob", "reason"),
     [
-        (b"%PDF-1.7\n", "it is not an image but a PDF document"),
-        (b"PK\x03\x04" + bytes(50), "it is not an image but an archive (ZIP)"),
-        (b"just some words", "it is not an image but text"),
+        (b"%PDF-1.7\n", "it is not an image of a known format but a PDF document"),
+        (b"PK\x03\x04" + bytes(50), "it is not an image of a known format but an archive (ZIP)"),
+        (b"just some words", "it is not an image of a known format but text"),
         (bytes(range(256)) * 4, "it is not an image of a known format"),
         (b"\xff\x0a" + bytes(40), "the image is broken"),
         (b"v/1\x01" + bytes(40), "it is OpenEXR, which is not supported"),
