@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from lookalike.cli import app
 from lookalike.environment_check import OTHER_VARIABLES
+from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings, variable_of
 from tests.packaging.conftest import ROOT
 
@@ -100,3 +101,25 @@ def test_pictures_are_small_shown_and_drawn_by_make(picture: str) -> None:
     assert f"docs/pictures/{picture}" in README
     assert picture in path.with_name("draw.py").read_text("utf-8")
     assert b"://cdn" not in path.read_bytes()
+
+
+def _leads_nowhere(name: str) -> bool:
+    """Whether no module or folder is called so; what follows a module is a name in it."""
+    parts = name.split(".")
+    found = (length for length in range(len(parts), 1, -1) if _is_module(ROOT.joinpath(*parts[:length])))
+    return next(found, None) is None
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_and_modules_that_are_named_are_there(document: Path) -> None:
+    text = document.read_text("utf-8")
+    tops = "lookalike|worker|producer|edge|models|bench|tests|deploy|examples|docs"
+    paths = re.findall(rf"`((?:{tops})/[\w./-]*\w)(?:::\w+)?`", text)
+    modules = set(re.findall(rf"(?<![\w./-])((?:{tops})(?:\.[a-z_]+)+)\b", text)) - {SYNC, SEARCH, READ}
+
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert sorted(filter(_leads_nowhere, modules)) == []
