@@ -1,38 +1,11 @@
 """A server between a client and a store that passes requests on, or answers some of them badly itself."""
 
-import http.server
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
 
-HOP_BY_HOP = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked."""
-
-    method: str
-    path: str
-    body: bytes
-
-    @property
-    def is_write(self) -> bool:
-        """Whether points are written or deleted."""
-        return (self.method == "PUT" and self.path.endswith("/points")) or self.path.endswith("/points/delete")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is answered in the store's place."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+from tests.support.between import Answer, Request, server_between
 
 
 def refusal(status: int, words: str, **headers: str) -> Answer:
@@ -77,41 +50,5 @@ def each(every: int, answer: Answer) -> Callable[[Request], Answer | None]:
 @contextmanager
 def misbehaving(url: str, faults: Faults) -> Iterator[str]:
     """URL to ask in place of the given one."""
-    store = urlsplit(url).netloc
-
-    class Between(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def take(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            answer = faults.meet(Request(self.command, urlsplit(self.path).path, body)) or self.passed_on(body)
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        def passed_on(self, body: bytes) -> Answer:
-            kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-            connection = HTTPConnection(store)
-            try:
-                connection.request(self.command, self.path, body or None, kept)
-                answer = connection.getresponse()
-                said = answer.read()
-            finally:
-                connection.close()
-            return Answer(answer.status, said, {"content-type": answer.headers.get("content-type", "text/plain")})
-
-        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = take  # noqa: N815 (the standard library's names)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Between) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with server_between(url, lambda request, forward: faults.meet(request) or forward(request)) as between:
+        yield between

@@ -15,8 +15,9 @@ from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import Telemetry
+from tests.support.between import Answer, Request
 from tests.support.edge import edge_process
-from tests.support.misbehaving import Answer, Faults, Request, each, misbehaving, refusal
+from tests.support.misbehaving import Faults, each, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
 from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process

@@ -11,8 +11,9 @@ from qdrant_client.models import Filter
 
 from lookalike.messages import SyncMessage, SyncReply
 from models.contract import read_card
+from tests.support.between import Answer, Request
 from tests.support.edge import edge_process
-from tests.support.misbehaving import Answer, Faults, Request, misbehaving, refusal
+from tests.support.misbehaving import Faults, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
