@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -133,7 +134,8 @@ class CeleryTransport:
                     expires=expires,
                     retry=False,
                     producer=producer,
-                    result_cls=Answer,
+                    # Bound to this app: by itself it belongs to the current app of the process, and builds its backend.
+                    result_cls=partial(Answer, app=self._app),
                     **options,
                 )
         log.debug(fields("sent", task=task, queue=queue, id=sent.id))

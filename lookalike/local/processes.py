@@ -22,6 +22,9 @@ FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
 # Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.
 MISLEADING = (
+    "CELERY_CONFIG_MODULE",
+    "CELERY_CUSTOM_WORKER_POOL",
+    "CELERY_LOADER",
     "CELERY_BROKER_URL",
     "CELERY_BROKER_READ_URL",
     "CELERY_BROKER_WRITE_URL",

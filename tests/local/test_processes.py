@@ -89,12 +89,27 @@ def test_every_setting_reaches_the_parts_as_up_understood_it(tmp_path: Path) -> 
 def test_what_would_mislead_celery_or_open_flower_does_not_reach_the_parts() -> None:
     environment = process_environment(
         read_settings(),
-        {"CELERY_BROKER_URL": "redis://elsewhere", "FLOWER_UNAUTHENTICATED_API": "1", "NO_PROXY": "intranet"}
+        {
+            "CELERY_BROKER_URL": "redis://elsewhere",
+            "CELERY_LOADER": "x",
+            "CELERY_CONFIG_MODULE": "x",
+            "FLOWER_UNAUTHENTICATED_API": "1",
+            "NO_PROXY": "intranet",
+        }
         | {"PYTHONWARNINGS": "error", "PYTHONINSPECT": "1"},
     )
 
     assert not {"PYTHONWARNINGS", "PYTHONINSPECT"} & environment.keys()
-    assert not {"CELERY_BROKER_URL", "FLOWER_UNAUTHENTICATED_API", "FLOWER_BASIC_AUTH"} & environment.keys()
+    assert (
+        not {
+            "CELERY_BROKER_URL",
+            "CELERY_LOADER",
+            "CELERY_CONFIG_MODULE",
+            "FLOWER_UNAUTHENTICATED_API",
+            "FLOWER_BASIC_AUTH",
+        }
+        & environment.keys()
+    )
     assert environment["NO_PROXY"] == "intranet,127.0.0.1,localhost,::1"
 
 

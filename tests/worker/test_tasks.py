@@ -165,12 +165,25 @@ def test_the_client_leaves_the_callers_current_app_alone(system: System) -> None
 
 
 def test_the_callers_celery_variables_mean_the_callers_app(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
-        monkeypatch.setenv(variable, "redis://127.0.0.1:1/0")
-    system.client.sync([system.path(3)]).result(timeout_s=20)
+    for variable in ("BROKER_URL", "BROKER_READ_URL", "BROKER_WRITE_URL"):
+        monkeypatch.setenv(f"CELERY_{variable}", "redis://127.0.0.1:1/0")
+    # None of these can even be loaded.
+    for variable in ("RESULT_BACKEND", "CONFIG_MODULE", "LOADER"):
+        monkeypatch.setenv(f"CELERY_{variable}", "no_such_module")
 
     with Client(system.settings) as client:
+        client.sync([system.path(3)]).result(timeout_s=20)
         assert client.search("3.png", 1).result(timeout_s=20)[0].path == "3.png"
+
+
+def test_a_client_builds_nothing_of_the_callers_own_app(system: System) -> None:
+    """Not its result backend either, which may be a database that nobody has opened."""
+    mine = Celery("mine", set_as_current=True, backend="no_such_module")
+
+    with Client(system.settings) as client:
+        assert client.search(system.path(3), 1).id
+
+    assert current_app._get_current_object() is mine  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
