@@ -9,6 +9,7 @@ from lookalike.doctor.binaries import check_broker_program, check_model
 from lookalike.doctor.environment import (
     check_certificates,
     check_limits,
+    check_other_variables,
     check_output,
     check_proxies,
     check_temporary_folder,
@@ -34,6 +35,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
     yield check_output()
     yield check_temporary_folder()
     yield check_certificates(os.environ)
+    yield check_other_variables(os.environ)
     try:
         running = find_running(settings)
         whole = with_running(settings) if running is not None else settings

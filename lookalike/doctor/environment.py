@@ -10,6 +10,7 @@ from lookalike.broker import without_secret
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
 from lookalike.local.machine_limits import PROCESSES, files_limit, need_files, processes_limit
+from lookalike.local.processes import MISLEADING, OTHERS_PYTHON
 from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
 from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
@@ -48,6 +49,16 @@ def check_certificates(environment: Mapping[str, str]) -> CheckResult:
             f"unset {missing[0]}, or correct it.",
         )  # fmt: skip
     return ok("certificates", found)
+
+
+def check_other_variables(environment: Mapping[str, str]) -> CheckResult:
+    """Which variables, and whether a `.netrc`, are meant for other programs and not passed on or read here."""
+    named = [name for name in (*MISLEADING, *OTHERS_PYTHON) if environment.get(name)]
+    netrc = environment.get("NETRC") or str(Path(environment.get("HOME") or os.sep) / ".netrc")
+    named += [netrc] if Path(netrc).is_file() else []
+    if not named:
+        return ok("other programs", "none of their variables that matter here")
+    return ok("other programs", f"{', '.join(named)}: meant for them, and left out here")
 
 
 def check_limits() -> CheckResult:

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-# A profile of a camera or printer has 0.5 to 2 MB.
+# Of a transform that is built for it and kept; a larger one is ignored.
 LARGEST_PROFILE_BYTES = 8 * 2**20
 # Photos of one library come from a handful of devices.
 KEPT = 64

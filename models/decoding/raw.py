@@ -2,14 +2,12 @@
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import rawpy
 from PIL import ExifTags, Image
 
 from models.preprocess import Recipe, decode_size
-
-if TYPE_CHECKING:
-    import rawpy
 
 # How RAW files begin that are no TIFF; those that are one are told by a tag.
 SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")
@@ -45,9 +43,6 @@ def is_raw(blob: bytes) -> bool:
 
 def open_raw(blob: bytes, recipe: Recipe | None) -> RawPicture:
     """The picture, large enough for the recipe if the file has one. Raises what LibRaw and Pillow raise."""
-    # 30 MB that most libraries never need.
-    import rawpy  # noqa: PLC0415
-
     with rawpy.imread(io.BytesIO(blob)) as raw:
         size = (raw.sizes.width, raw.sizes.height)
         orientation = ORIENTATIONS.get(raw.sizes.flip, 1)
@@ -60,9 +55,7 @@ def open_raw(blob: bytes, recipe: Recipe | None) -> RawPicture:
         return RawPicture(Image.fromarray(pixels), orientation, size)
 
 
-def _preview(raw: "rawpy.RawPy") -> Image.Image | None:
-    import rawpy  # noqa: PLC0415 (see above)
-
+def _preview(raw: rawpy.RawPy) -> Image.Image | None:
     try:
         found = raw.extract_thumb()
     except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.doctor.environment import check_certificates, check_proxies
+from lookalike.doctor.environment import check_certificates, check_other_variables, check_proxies
 from lookalike.settings import Settings
 
 
@@ -36,3 +36,12 @@ def test_certificates_that_are_not_there_are_told_by_their_variable(tmp_path: Pa
     assert check_certificates(there).state == "ok"
     missing = check_certificates(there | {"SSL_CERT_FILE": str(tmp_path / "none")})
     assert (missing.state, "unset SSL_CERT_FILE" in (missing.remedy or "")) == ("warning", True)
+
+
+def test_variables_of_other_programs_are_told_as_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").touch()
+
+    assert "none of their variables" in check_other_variables({"HOME": str(tmp_path / "none")}).found
+    told = check_other_variables({"CELERY_LOADER": "x", "PYTHONWARNINGS": "error", "HOME": str(tmp_path)})
+    assert told.state == "ok"
+    assert all(name in told.found for name in ("CELERY_LOADER", "PYTHONWARNINGS", ".netrc"))
