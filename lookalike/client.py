@@ -16,7 +16,6 @@ from lookalike.discovery import with_running
 from lookalike.errors import Refused, Unreachable
 from lookalike.job import Job
 from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
-from lookalike.log import fields
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     ImageByPath,
@@ -51,7 +50,7 @@ class Client:
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
         broker = without_secret(broker_url(self.settings))
-        log.debug(fields("client", broker=broker, name=self.settings.name, library=self.settings.library))
+        log.debug("client broker=%s name=%s library=%s", broker, self.settings.name, self.settings.library)
 
     def close(self) -> None:
         """Ends all connections of this process; from then on every call raises Closed. Closing again does nothing."""

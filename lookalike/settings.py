@@ -13,6 +13,7 @@ from lookalike.redis_keys import Keys
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
 Provider = Literal["auto", "cpu", "openvino", "cuda"]
+LogFormat = Literal["text", "json"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
         default=0.05, description="Longest pause of ingest before an image while a search is under way."
     )
 
+    log_format: LogFormat = Field(default="text", description="Form of the logs: `text` for people, or `json`.")
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
     flower_port: Annotated[int, Field(ge=1, le=65535)] = Field(

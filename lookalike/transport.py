@@ -17,7 +17,6 @@ from redis.exceptions import RedisError
 
 from lookalike.answers import Answer
 from lookalike.errors import Closed, LookalikeError, Refused, TimedOut, Unreachable
-from lookalike.log import fields
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -138,7 +137,7 @@ class CeleryTransport:
                     result_cls=partial(Answer, app=self._app),
                     **options,
                 )
-        log.debug(fields("sent", task=task, queue=queue, id=sent.id))
+        log.debug("sent task=%s queue=%s id=%s", task, queue, sent.id)
         return str(sent.id)
 
     def _check_open(self) -> None:

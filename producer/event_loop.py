@@ -1,6 +1,5 @@
 """The event loop: handles events, debounces files, publishes batches. Never waits for a scan."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -26,8 +25,6 @@ from producer.in_flight import InFlight
 from producer.library import Library
 from producer.publisher import LivePublisher
 from producer.watcher import Inbox
-
-log = logging.getLogger(__name__)
 
 # The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
 BUSY_S = 0.02

@@ -5,7 +5,6 @@ photo that comes after them. So `ingest` is kept very short, batches that find n
 and workers take from `ingest` first.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -18,7 +17,7 @@ from redis.exceptions import RedisError
 from lookalike.errors import Unreachable
 from lookalike.library.folder import FileVersion
 from lookalike.library.paths import escape_path
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.messages import MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.transport import CeleryTransport
@@ -27,7 +26,7 @@ from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.shutdown import sleep
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # 256 paths: 1 to 3 s for two workers (100 to 250 images/s, 2 cores), so that a new photo is found within 10 s.
 EXPRESS_BATCHES = 4
@@ -223,5 +222,5 @@ def _escaped_within_limit(paths: list[str]) -> list[str]:
     escaped = [escape_path(path) for path in paths]
     too_long = [path for path in escaped if len(path) > MAX_PATH_CHARS]
     if too_long:
-        log.warning(fields("paths too long for a message", count=len(too_long), first=too_long[0][:100]))
+        log.warning("paths too long for a message", count=len(too_long), first=too_long[0][:100])
     return [path for path in escaped if len(path) <= MAX_PATH_CHARS]

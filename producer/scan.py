@@ -11,14 +11,13 @@ another scan supersedes it.
 """
 
 import itertools
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lookalike.library.folder import FileEntry, FileVersion
 from lookalike.library.paths import escape_path, is_utf8
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply, KnownFile
 from producer.batcher import Change
 from producer.events import Event, Touched
@@ -26,7 +25,7 @@ from producer.index_client import IndexClient
 from producer.library import EMPTY, Library
 from producer.publisher import ScanPublisher
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # About 60 MB. The next scan deletes the files beyond that.
 MAX_MISSING_PATHS = 200_000
@@ -166,7 +165,7 @@ class Scan:
         self._scan_publisher.publish_rest(self.check)
         removed = self._delete_missing(missing, counts)
         if found or removed:
-            log.info(fields("library compared", different=found, moved=moved, removed=removed))
+            log.info("library compared", different=found, moved=moved, removed=removed)
 
     def check(self) -> None:
         """Raises LibraryOffline if the library is not the one that the scan began with, and ScanSuperseded."""

@@ -1,11 +1,10 @@
 """Runs scans: at start, after a pause, and on request. Holds the state that `lookalike status` shows."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.messages import CountsReply
 from producer.file_counter import FileCounter
 from producer.index_client import IndexClient
@@ -15,7 +14,7 @@ from producer.scan import LibraryOffline, Scan, ScanSuperseded
 from producer.shutdown import check
 from producer.watcher import Watcher
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OFFLINE_RETRY_S = 3.0
 # A scan takes a tenth of the time at most.
@@ -82,7 +81,7 @@ class ScanScheduler:
     def request_scan(self, reason: str) -> None:
         """Requests a scan; it begins when the running one has ended."""
         if not self._requested.is_set():
-            log.info(fields("scan requested", reason=reason))
+            log.info("scan requested", reason=reason)
         self._requested.set()
 
     def wake(self) -> None:
@@ -146,7 +145,7 @@ class ScanScheduler:
 
     def _go_offline(self, reason: str) -> None:
         if not self.offline:
-            log.warning(fields("library offline, nothing is removed", library=str(self._library.root), reason=reason))
+            log.warning("library offline, nothing is removed", library=str(self._library.root), reason=reason)
         self.offline = reason
 
     def _wait(self, wait_s: float) -> None:

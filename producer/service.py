@@ -1,6 +1,5 @@
 """Wires the producer together and runs its threads. No logic."""
 
-import logging
 import socket
 import threading
 import time
@@ -12,7 +11,7 @@ from lookalike.connections import Connections
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.library.folder import FileVersion
 from lookalike.library.rules import Candidates
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.telemetry import ProducerReport
 from producer.batcher import Batcher
@@ -31,7 +30,7 @@ from producer.scan_scheduler import WATCHING, ScanScheduler
 from producer.shutdown import Stopped
 from producer.watcher import Inbox, Watcher, supervise
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # A thread that hangs (a dead network share, a stopped broker) must not keep the producer from ending in 2 s.
 GRACE_S = 1.0
@@ -138,7 +137,7 @@ class Service:
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
-        log.info(fields("producer started", library=str(self.root), name=self.settings.name))
+        log.info("producer started", library=str(self.root), name=self.settings.name)
         targets: dict[str, Callable[[], None]] = {
             "event-loop": lambda: self._event_loop.process_events(self.stop),
             "scan-scheduler": self._scan_scheduler.run_scans,
@@ -161,7 +160,7 @@ class Service:
         for thread in threads:
             thread.join(max(0.0, until_s - time.monotonic()))
         self._connections.close()
-        log.info(fields("producer stopped", hanging=",".join(thread.name for thread in threads if thread.is_alive())))
+        log.info("producer stopped", hanging=",".join(thread.name for thread in threads if thread.is_alive()))
         return not self._failed
 
     def rescan(self, reason: str) -> None:
@@ -175,7 +174,7 @@ class Service:
             pass
         except Exception:
             # A bug: log it and end the process, so that the supervisor restarts it.
-            log.exception(fields("thread failed", thread=name))
+            log.exception("thread failed", thread=name)
             self._failed = True
             self.stop.set()
 

@@ -1,7 +1,6 @@
 """Watches the library with watchdog and puts its events into the inbox. Restarts watching when that is necessary."""
 
 import errno
-import logging
 import os
 import queue
 import sys
@@ -13,12 +12,12 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
-from lookalike.log import fields
+from lookalike.log import get_logger
 from producer.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
 from producer.library import EMPTY, Library
 from producer.shutdown import sleep
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 INOTIFY = "inotify"
 POLLING = "polling"
@@ -135,7 +134,7 @@ class Watcher:
             # The folder may be gone again; the next attempt finds that.
             if self.watching == INOTIFY and error.errno in (errno.ENOSPC, errno.EMFILE):
                 self._exhausted.set()
-            log.warning(fields("cannot watch", by=self.watching, error=str(error)))
+            log.warning("cannot watch", by=self.watching, error=str(error))
 
     def _start_observer(self) -> BaseObserver:
         root = os.fspath(self._library.root)

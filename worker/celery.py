@@ -1,20 +1,27 @@
 """The program `celery --app worker worker`: the app, its tasks, and the handlers of start and fork."""
 
-import logging
 import os
 import signal
 import sys
 from contextlib import suppress
 from typing import Any
 
-from celery.signals import heartbeat_sent, worker_init, worker_process_init
+from celery.signals import (
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
-from lookalike.log import FORMAT, fields, quiet_libraries
+from lookalike.log import get_logger, log_to_stderr
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
 from lookalike.telemetry import Telemetry
@@ -29,7 +36,7 @@ from worker.inference.providers import THREADS
 from worker.prepare import prepare_index
 from worker.tasks import ChildProcess, define_tasks
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SOFT_SHUTDOWN_S = 3.0
 # Celery kills a child that is not ready after 4 s; loading a ResNet-50 on a busy machine takes longer.
@@ -52,11 +59,8 @@ app.conf.update(
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
     worker_proc_alive_timeout=CHILD_READY_WITHIN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
     worker_consumer="worker.delivery.celery_overrides:BufferedEventsConsumer",
-    worker_log_format=FORMAT,
-    worker_task_log_format=FORMAT,
     task_send_sent_event=True,
     worker_send_task_events=True,
 )
@@ -75,6 +79,24 @@ app.steps["consumer"].add(prefetch_step(leases))
 define_tasks(app, settings, process)
 
 
+@setup_logging.connect
+def set_up_log(loglevel: int | str = "INFO", **_: Any) -> None:
+    """In place of Celery's own loggers, formats and redirected streams."""
+    log_to_stderr(loglevel, log_format=settings.log_format)
+
+
+@task_prerun.connect
+def bind_task(task_id: str, **_: Any) -> None:
+    """Whatever is logged during a task names it."""
+    bind_contextvars(task=task_id)
+
+
+@task_postrun.connect
+def unbind_task(**_: Any) -> None:
+    """Celery logs the outcome itself, with the name of the task."""
+    unbind_contextvars("task")
+
+
 @worker_init.connect
 def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
@@ -89,7 +111,6 @@ def check_settings(**_: Any) -> None:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    quiet_libraries()
 
 
 @worker_process_init.connect
@@ -98,7 +119,7 @@ def start_child(**_: Any) -> None:
     die_with_parent(signal.SIGKILL, main_pid)
     embedder = process.embedder
     embedder.warm_up()
-    log.info(fields("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS))
+    log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)
     # If the store is unavailable or the index does not fit, the first task reports it.
     with suppress(Unavailable, LookalikeError):
         process.monitor_index()
@@ -112,4 +133,4 @@ def send_heartbeat(sender: Any, **_: Any) -> None:
     try:
         telemetry.heartbeat(hostname.partition("@")[0], hostname)
     except RedisError as error:
-        log.warning("no heartbeat: %s", error)
+        log.warning("no heartbeat", why=str(error))

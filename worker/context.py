@@ -26,7 +26,7 @@ from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
 from worker.library import Library
 from worker.read import ReadQueries
-from worker.retry import retry_while_unavailable
+from worker.retry_budget import retry_while_unavailable
 from worker.search import Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync

@@ -22,7 +22,7 @@ from worker.index.qdrant import call_store
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_for_new_index
 from worker.inference.providers import CPU, PROVIDERS, open_session
-from worker.retry import retry_while_unavailable
+from worker.retry_budget import retry_while_unavailable
 
 # `up` has seen the store answer by now; a store on another machine is retried for a moment.
 RETRY_FOR_S = 5.0
@@ -95,8 +95,9 @@ def main() -> int:
         if arguments.check_model:
             line = json.dumps(check_model(read_settings()))
         else:
-            log_to_stderr()
-            line = prepare(read_settings(), rebuild=arguments.rebuild, former_ids=arguments.former_id)
+            settings = read_settings()
+            log_to_stderr(log_format=settings.log_format)
+            line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id)
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -5,7 +5,6 @@ file again after every write or delete, and if it is no longer what was written,
 Two tasks on one path may overlap in any way and the later look wins; the next rescan finds what is still missed.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,15 +14,16 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from structlog.contextvars import bound_contextvars
 
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
 from worker.errors import ReadFailed, Rejected, Unavailable
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
 from worker.inference.decoder import DecodedImage
 from worker.library import NO_VERSION, Changing, Content, Library, Version
-from worker.retry import Retrying, without_retry
+from worker.retry_budget import Retrying, without_retry
 
 # A file that is being written is looked at again a few times without a pause; then the task waits.
 ROUNDS = 4
@@ -31,7 +31,7 @@ ROUNDS = 4
 # files does not fill the memory.
 READ_TOGETHER_BYTES = 64 * 2**20
 MOST_REASON_CHARS = 1000
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Embeds(Protocol):
@@ -205,7 +205,7 @@ class _Batch:
             if write.vector is None:
                 # A rejection that cannot be written has no further fallback.
                 raise error
-            log.warning(fields("refused", path=path, why=str(error)))
+            log.warning("refused", path=path, why=str(error))
             reasons.append(PointWrite(rejected_payload(path, NO_VERSION, _storable(str(error)), self._now)))
             self.tally["rejected"] += 1
             self.tally[self._tallied_as[path]] -= 1
@@ -216,9 +216,10 @@ class _Batch:
         """Gives every pending path a write: with a vector that exists already, a new one, or a reason."""
         pending, self._pending = self._pending, []
         contents = {content.sha256: content.blob for _, content in pending}
+        paths = {content.sha256: path for path, content in pending}
         self._reusable |= self._sync.index.vectors_by_sha256(contents.keys() - self._reusable.keys())
         with self._sync.guard_poison():
-            fresh, reasons = self._embed_new(contents)
+            fresh, reasons = self._embed_new(contents, paths)
         for path, content in pending:
             reusable = self._reusable.get(content.sha256)
             if reusable is None:
@@ -231,7 +232,9 @@ class _Batch:
             self.tally[self._tallied_as[path]] += 1
             fresh.discard(content.sha256)
 
-    def _embed_new(self, contents: Mapping[str, bytes]) -> tuple[set[str], dict[str, Rejected]]:
+    def _embed_new(
+        self, contents: Mapping[str, bytes], paths: Mapping[str, str]
+    ) -> tuple[set[str], dict[str, Rejected]]:
         """Embeds the contents without a reusable vector. Returns their hashes, and the reasons of those that failed."""
         images: dict[str, DecodedImage] = {}
         reasons: dict[str, Rejected] = {}
@@ -239,7 +242,9 @@ class _Batch:
             if sha256 not in self._reusable:
                 self._sync.yield_to_search()
                 try:
-                    images[sha256] = self._sync.decode(blob)
+                    # What the decoding libraries log names the file.
+                    with bound_contextvars(path=paths[sha256]):
+                        images[sha256] = self._sync.decode(blob)
                 except Rejected as error:
                     reasons[sha256] = error
         vectors = self._sync.embedder.embed([image.pixels for image in images.values()], self._sync.yield_to_search)

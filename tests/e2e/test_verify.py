@@ -12,10 +12,11 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import PointStruct
 
 from lookalike import Client
-from tests.local.conftest import Machine, wait_until
+from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
+from tests.support.waiting import wait_until
 from worker.index.payload import point_id
 
 PICTURES = 12

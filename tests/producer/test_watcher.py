@@ -10,11 +10,11 @@ from producer.events import Touched
 from producer.inotify import OverflowAwareObserver
 from producer.library import Library
 from producer.watcher import Inbox, Watcher, mounted_below
-from tests.producer.conftest import Until
 from tests.producer.files import draw
+from tests.support.waiting import wait_until
 
 
-def test_writes_in_hidden_folders_delay_nothing(library: Path, until: Until) -> None:
+def test_writes_in_hidden_folders_delay_nothing(library: Path) -> None:
     draw(library / ".data" / "log")
     inbox, changes = Inbox(), list[str]()
     watcher = Watcher(
@@ -30,7 +30,7 @@ def test_writes_in_hidden_folders_delay_nothing(library: Path, until: Until) -> 
             draw(library / ".data" / f"{number}.jpg").unlink()
         draw(library / "new.jpg")
 
-        until(lambda: inbox.next_event(0.0) == Touched("new.jpg", closed=True))
+        wait_until(lambda: inbox.next_event(0.0) == Touched("new.jpg", closed=True))
         assert changes == ["changed"]
     finally:
         watcher.stop()

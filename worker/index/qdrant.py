@@ -27,7 +27,7 @@ from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
 from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
-from worker.retry import Retrying, without_retry
+from worker.retry_budget import Retrying, without_retry
 
 Vector = Sequence[float]
 P = ParamSpec("P")

@@ -23,7 +23,7 @@ from worker.index.qdrant import PointWrite, QdrantIndex
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
 from worker.library import Library, Version
-from worker.retry import RetryBudget
+from worker.retry_budget import RetryBudget
 from worker.sync import Sync
 
 NAMES = [f"{number:02}.png" for number in range(20)]
