@@ -15,7 +15,7 @@ from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
-from lookalike.answers import Answer
+from lookalike.celery_overrides import Answer, BrokerPool
 from lookalike.errors import Closed, LookalikeError, Refused, TimedOut, Unreachable
 from lookalike.messages import (
     CountsReply,
@@ -46,8 +46,9 @@ class CeleryTransport:
         self._keys = keys
         # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
         # closing it would break theirs.
-        connections = app.connection_for_write().Pool(limit=app.conf.broker_pool_limit)
-        self._producers = ProducerPool(connections, limit=app.conf.broker_pool_limit)  # type: ignore[no-untyped-call]
+        limit = app.conf.broker_pool_limit
+        connections = BrokerPool(app.connection_for_write(), limit)  # type: ignore[no-untyped-call]
+        self._producers = ProducerPool(connections, limit=limit, close_after_fork=False)  # type: ignore[no-untyped-call]
         # Created here: threads that use it first at the same time would each create one, and only one would be closed.
         self._answers = app.backend.client
         self._is_closed = False
