@@ -20,7 +20,7 @@ from lookalike.local.processes import Ports, ProcessSpec, prepare_command, proce
 from lookalike.local.startup import Plan, RestartCheck, start_all
 from lookalike.local.stop_signals import StopRequest, stop_on_signals
 from lookalike.local.supervisor import Supervisor
-from lookalike.runtime_dir import runtime_folder
+from lookalike.runtime_dir import ports_folder
 from lookalike.settings import Settings
 from lookalike.status import Status, read_status
 
@@ -67,7 +67,7 @@ def up(
         need_given_servers(settings)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
-        with reserved_ports(runtime_folder()) as choose_port:
+        with reserved_ports(ports_folder()) as choose_port:
             addresses = choose_addresses(settings, folder, choose_port)
             whole = resolve_settings(settings, folder, addresses, root, identity)
             running = RunningSystem(
