@@ -7,6 +7,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
+from lookalike.library.folder import FolderLibrary
 from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
@@ -22,7 +23,6 @@ from producer.events import (
 )
 from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
-from producer.library import Library
 from producer.publisher import LivePublisher
 from producer.watcher import Inbox
 
@@ -40,7 +40,7 @@ class EventLoop:
     def __init__(
         self,
         *,
-        library: Library,
+        library: FolderLibrary,
         inbox: Inbox,
         debouncer: Debouncer,
         batcher: Batcher,

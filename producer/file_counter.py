@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from producer.library import Count
+from lookalike.library.folder import Count
 from producer.shutdown import Stopped, sleep
 
 # A burst of events leads to one count, when it is over or has lasted this long.

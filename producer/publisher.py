@@ -15,8 +15,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from lookalike.library.folder import FileVersion
 from lookalike.library.paths import escape_path
+from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.messages import MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys

@@ -12,17 +12,17 @@ another scan supersedes it.
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lookalike.library.folder import FileEntry, FileVersion
+from lookalike.library.folder import EMPTY, FileEntry, FolderLibrary
 from lookalike.library.paths import escape_path, is_utf8
+from lookalike.library.version import FileVersion, move_key
 from lookalike.log import get_logger
 from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply, KnownFile
 from producer.batcher import Change
 from producer.events import Event, Touched
 from producer.index_client import IndexClient
-from producer.library import EMPTY, Library
 from producer.publisher import ScanPublisher
 
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) ->
         file
         for file in found
         if (entry := known.get(escape_path(file.path))) is None
-        or (is_utf8(file.path) and not entry.describes(*file.version))
+        or (is_utf8(file.path) and not entry.describes(file.version))
     ]
 
 
@@ -60,7 +60,7 @@ class MissingFiles:
     def __init__(self, max_paths: int = MAX_MISSING_PATHS) -> None:
         self._max_paths = max_paths
         self._kept = 0
-        self._by_move_key: dict[tuple[int, int], list[str]] = {}
+        self._by_move_key: dict[Hashable, list[str]] = {}
         # Files beyond `max_paths`: counted and not kept.
         self.overflowed = 0
 
@@ -73,11 +73,11 @@ class MissingFiles:
             self.overflowed += 1
             return
         self._kept += 1
-        self._by_move_key.setdefault(version.move_key, []).append(path)
+        self._by_move_key.setdefault(move_key(version), []).append(path)
 
     def take_move_source(self, new: FileEntry) -> str | None:
         """The old name of a new file, removed from here; None if no missing file has its size and mtime."""
-        paths = self._by_move_key.get(new.version.move_key)
+        paths = self._by_move_key.get(move_key(new.version))
         if not paths:
             return None
         # The same name in another folder is a better guess than another name of the same size and mtime.
@@ -86,7 +86,7 @@ class MissingFiles:
         self._kept -= 1
         old = paths.pop(at)
         if not paths:
-            del self._by_move_key[new.version.move_key]
+            del self._by_move_key[move_key(new.version)]
         return old
 
     def unmoved_paths(self) -> list[str]:
@@ -124,7 +124,7 @@ class Scan:
 
     def __init__(
         self,
-        library: Library,
+        library: FolderLibrary,
         index: IndexClient,
         scan_publisher: ScanPublisher,
         *,
@@ -184,7 +184,7 @@ class Scan:
                 self.check()
             path = self._library.unescape(file.path)
             if self._library.is_gone(path):
-                missing.add_file(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
+                missing.add_file(path, file.file_version)
         return missing
 
     def _differing_files(self) -> Iterator[FileEntry]:

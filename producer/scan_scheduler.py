@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from lookalike.library.folder import EMPTY, FolderLibrary
 from lookalike.log import get_logger
 from lookalike.messages import CountsReply
 from producer.file_counter import FileCounter
 from producer.index_client import IndexClient
-from producer.library import EMPTY, Library
 from producer.publisher import ScanPublisher
 from producer.scan import LibraryOffline, Scan, ScanSuperseded
 from producer.shutdown import check
@@ -42,7 +42,7 @@ class ScanScheduler:
     def __init__(
         self,
         *,
-        library: Library,
+        library: FolderLibrary,
         index: IndexClient,
         scan_publisher: ScanPublisher,
         watcher: Watcher,

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from lookalike.connections import Connections
 from lookalike.index_state import IndexReport, IndexState
-from lookalike.library.folder import FileVersion
+from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.library.links import Links
 from lookalike.library.rules import Candidates
+from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.telemetry import ProducerReport
@@ -22,7 +24,6 @@ from producer.file_counter import FileCounter
 from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
 from producer.index_client import IndexClient
-from producer.library import EMPTY, Library
 from producer.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
 from producer.reporter import Reporter
 from producer.scan import DeletionGuard, Scan
@@ -52,7 +53,7 @@ class Service:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
         self._connections = Connections(settings, name="producer")
         redis, transport, telemetry = self._connections.redis, self._connections.transport, self._connections.telemetry
-        self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
+        self._library = FolderLibrary(self.root, Candidates(settings.extensions, settings.ignore), Links())
         self._in_flight = InFlight(now_s)
         self._deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
         self._inbox = Inbox()

@@ -12,9 +12,9 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
+from lookalike.library.folder import EMPTY, FolderLibrary
 from lookalike.log import get_logger
 from producer.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
-from producer.library import EMPTY, Library
 from producer.shutdown import sleep
 
 log = get_logger(__name__)
@@ -65,7 +65,13 @@ class Watcher:
     """One observer at a time, restarted when it died or when the library is another folder than before."""
 
     def __init__(
-        self, library: Library, inbox: Inbox, *, polling: bool, poll_s: float, on_count_changed: Callable[[], None]
+        self,
+        library: FolderLibrary,
+        inbox: Inbox,
+        *,
+        polling: bool,
+        poll_s: float,
+        on_count_changed: Callable[[], None],
     ) -> None:
         self._library = library
         self._inbox = inbox
@@ -227,7 +233,9 @@ def _unescaped(field: bytes) -> bytes:
     return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)
 
 
-def supervise(library: Library, watcher: Watcher, request_scan: Callable[[str], None], stop: threading.Event) -> None:
+def supervise(
+    library: FolderLibrary, watcher: Watcher, request_scan: Callable[[str], None], stop: threading.Event
+) -> None:
     """Checks library, mounts and watcher once a second until the producer ends. Raises Stopped."""
     before, mounted_before = library.absence(), mounted_below(library.root)
     while True:

@@ -21,6 +21,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
+from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import read_settings
@@ -29,7 +30,6 @@ from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
 from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
-from worker.errors import Unavailable
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS

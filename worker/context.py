@@ -13,6 +13,7 @@ from qdrant_client import QdrantClient
 
 from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
+from lookalike.library.reader import LibraryReader
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
@@ -24,7 +25,6 @@ from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
-from worker.library import Library
 from worker.read import ReadQueries
 from worker.retry_budget import retry_while_unavailable
 from worker.search import Search
@@ -164,7 +164,7 @@ class WorkerContext:
         """The sync task's logic, for workers with the library. Raises Misconfigured on one without."""
         telemetry = Telemetry(self._redis, self._settings.keys)
         return Sync(
-            library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
+            library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
             index=self.index,
             embedder=self._embedder,

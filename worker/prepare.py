@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Unreachable
+from lookalike.library.errors import Unavailable
 from lookalike.log import log_to_stderr
 from lookalike.settings import Settings, read_settings
 from worker.context import library_root, load_embedder, qdrant_of
-from worker.errors import StoreRefused, Unavailable
+from worker.errors import StoreRefused
 from worker.index.collection import CollectionSpec, recorded_provider
 from worker.index.opener import IndexOpener
 from worker.index.qdrant import call_store

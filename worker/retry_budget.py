@@ -8,8 +8,8 @@ from tenacity import RetryCallState, retry_if_exception
 from tenacity import Retrying as Tenacity
 
 from lookalike.backoff import BACKOFF, backoff_s
+from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger
-from worker.errors import Unavailable
 
 log = get_logger(__name__)
 R = TypeVar("R")

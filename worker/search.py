@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lookalike.errors import Refused
+from lookalike.library.errors import Rejected
 from lookalike.library.paths import validate_path
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SearchReply
 from lookalike.neighbour import Neighbour, similarity
 from lookalike.settings import Distance
-from worker.errors import Rejected
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.inference.decoder import DecodedImage
 from worker.sync import Embeds

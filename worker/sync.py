@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from structlog.contextvars import bound_contextvars
 
+from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
+from lookalike.library.reader import Content, LibraryReader
+from lookalike.library.version import NO_VERSION, FileVersion
 from lookalike.log import get_logger
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
-from worker.errors import ReadFailed, Rejected, Unavailable
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
 from worker.inference.decoder import DecodedImage
-from worker.library import NO_VERSION, Changing, Content, Library, Version
 from worker.retry_budget import Retrying, without_retry
 
 # A file that is being written is looked at again a few times without a pause; then the task waits.
@@ -52,7 +53,7 @@ class Outcome:
     """The counts so far, the versions that this task wrote itself, and the files that the disk failed to read."""
 
     tally: Counter[str] = field(default_factory=Counter)
-    written: dict[str, Version] = field(default_factory=dict)
+    written: dict[str, FileVersion] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
 
@@ -60,7 +61,7 @@ class Outcome:
 class Sync:
     """The task's logic over one library, one index and one model."""
 
-    library: Library
+    library: LibraryReader
     library_id: str
     index: QdrantIndex
     embedder: Embeds
@@ -119,7 +120,7 @@ class Sync:
             version, file = self.library.version(path), known.get(path)
             if version is None:
                 absent.append(path)
-            elif file is None or not _describes(file, version) or (retry_rejected and file.status == "rejected"):
+            elif file is None or not file.describes(version) or (retry_rejected and file.status == "rejected"):
                 changed.append(path)
             elif path not in outcome.written:
                 outcome.tally["unchanged"] += 1
@@ -179,7 +180,7 @@ class _Batch:
         self._reusable: dict[str, ReusableVector] = {}
         self._now = datetime.now(UTC).isoformat(timespec="seconds")
         self.writes: list[PointWrite] = []
-        self.versions: dict[str, Version] = {}
+        self.versions: dict[str, FileVersion] = {}
         self.tally: Counter[str] = Counter()
         self._tallied_as: dict[str, str] = {}
 
@@ -189,10 +190,11 @@ class _Batch:
         if held_bytes >= READ_TOGETHER_BYTES:
             self.embed_pending()
 
-    def reject(self, path: str, version: Version, why: Rejected) -> None:
+    def reject(self, path: str, version: FileVersion, why: Rejected) -> None:
         # A version that no file has makes every rescan retry what may succeed without a change of the file.
         recorded = NO_VERSION if why.may_pass else version
-        self.writes.append(PointWrite(rejected_payload(path, recorded, _storable(str(why)), self._now)))
+        payload = rejected_payload(path, recorded, _storable(str(why)), self._now, is_poison=why.is_poison)
+        self.writes.append(PointWrite(payload))
         self.versions[path] = version
         self.tally["rejected"] += 1
 
@@ -257,7 +259,3 @@ class _Batch:
 def _storable(reason: str) -> str:
     """The reason in a form that any store accepts: valid Unicode of limited length."""
     return reason.encode("utf-8", "backslashreplace").decode()[:MOST_REASON_CHARS]
-
-
-def _describes(file: KnownFile, version: Version) -> bool:
-    return file.describes(version.size_bytes, version.mtime_ns, version.ctime_ns)

@@ -18,13 +18,14 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError, Refused
+from lookalike.library.errors import ReadFailed, Rejected, Unavailable
 from lookalike.log import get_logger
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from worker.context import WorkerContext
 from worker.delivery.leases import HeldMessage, TakenOver
 from worker.delivery.poison import DEATHS_TO_BLAME
-from worker.errors import CollectionMissing, ReadFailed, Rejected, StoreRefused, Unavailable, Unfit
+from worker.errors import CollectionMissing, StoreRefused, Unfit
 from worker.retry_budget import R, RetryBudget, Retrying
 
 log = get_logger(__name__)
@@ -99,7 +100,7 @@ def _isolate_failures(
     )
     if marks.dead >= DEATHS_TO_BLAME:
         log.error("blamed", path=[*message.paths, *message.gone][0], deaths=marks.dead)
-        reason = Rejected("the worker's process died or hung twice while opening it")
+        reason = Rejected("the worker's process died or hung twice while opening it", is_poison=True)
         reply = sync.reject_paths(dict.fromkeys(message.paths, reason))
         context.poison.clear(task_id)
         return reply

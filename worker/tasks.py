@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Refused, Unreachable
+from lookalike.library.errors import ReadFailed, Unavailable
 from lookalike.log import get_logger
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SYNC
@@ -20,7 +21,7 @@ from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
 from worker.delivery.leases import HeldMessage, Leases, TakenOver
-from worker.errors import ReadFailed, StoreRefused, StoreUnavailable, Unavailable, Unfit
+from worker.errors import StoreRefused, StoreUnavailable, Unfit
 from worker.index.monitor import IndexMonitor
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import select_provider

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lookalike.library.errors import Rejected
 from models.contract import ModelCard, read_card
 from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import SIDE_PX, tiny_model
-from worker.errors import Rejected
 from worker.inference.decoder import decode_image, enable_formats
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,6 +19,7 @@ from celery import Celery
 from redis import Redis
 
 from lookalike.library.paths import escape_path
+from lookalike.library.version import version_of
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -87,7 +88,7 @@ class OtherSide:
     def put_ghosts(self, *paths: str) -> None:
         """Makes the index know files that are not on the disk."""
         for path in paths:
-            self._keep(KnownFile(path=path, status="indexed", size_bytes=1, mtime_ns=1))
+            self._keep(KnownFile(path=path, status="indexed", version="ghost", size_bytes=1, mtime_ns=1))
 
     def sync(self, queue: str, message: SyncMessage) -> SyncReply:
         """Makes the index agree with the disk; a file of the same size and mtime as a gone one is a copy."""
@@ -146,9 +147,9 @@ def _known(path: str, status: Literal["indexed", "rejected"], found: os.stat_res
     return KnownFile(
         path=path,
         status=status,
+        version=version_of(found).token,
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
-        ctime_ns=found.st_ctime_ns,
     )
 
 

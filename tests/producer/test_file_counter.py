@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from lookalike.library.folder import Count
 from producer.file_counter import FileCounter
-from producer.library import Count
 from producer.shutdown import Stopped
 from tests.support.waiting import wait_until
 

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from lookalike.index_state import IndexReport, IndexState
-from lookalike.library.folder import FileVersion
+from lookalike.library.version import folder_version
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
@@ -92,7 +92,7 @@ def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
 
 def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.in_flight.mark_sent("a.jpg", FileVersion(1, 1))
+    desk.in_flight.mark_sent("a.jpg", folder_version(1, 1))
     redis.rpush("desk:ingest", "a message")
     desk.reporter.report(NOTE)
     assert len(desk.in_flight) == 1

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.library.errors import ReadFailed, Rejected
+from lookalike.library.reader import Content, LibraryReader
 from lookalike.messages import SyncMessage, SyncReply
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
-from worker.errors import ReadFailed, Rejected
 from worker.index.qdrant import QdrantIndex
-from worker.library import Content, Library
 from worker.sync import Sync
 
 
@@ -155,9 +155,9 @@ def test_where_the_disk_fails_over_one_file_the_others_are_indexed_and_it_is_whe
     """The error is real: of one's own memory the kernel says so (proc(5))."""
     names = [draw(root / f"{seed}.png", seed).name for seed in range(4)]
 
-    class Failing(Library):
+    class Failing(LibraryReader):
         def read(self, path: str) -> Content | None:
-            return Library(Path("/proc/self"), max_bytes=1).read("mem") if path == "2.png" else super().read(path)
+            return LibraryReader(Path("/proc/self"), max_bytes=1).read("mem") if path == "2.png" else super().read(path)
 
     failing = dataclasses.replace(sync, library=Failing(root, max_bytes=10**6))
     with pytest.raises(ReadFailed) as caught:
@@ -194,6 +194,31 @@ def test_another_permission_costs_a_look_and_no_inference(sync: Sync, root: Path
     (root / "a.png").chmod(0o600)
     (root / "bad.png").chmod(0o600)
 
-    # What was rejected is not opened again: it may be what kills processes.
-    assert sync.sync_paths(SyncMessage(paths=["a.png", "bad.png"])) == SyncReply(copied=1, unchanged=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png", "bad.png"])) == SyncReply(copied=1, rejected=1)
+    assert sync.sync_paths(SyncMessage(paths=["a.png", "bad.png"])) == SyncReply(unchanged=2)
     assert counts.embedded == 1
+
+
+def test_a_rejected_file_that_is_replaced_by_one_of_its_size_and_mtime_is_indexed(sync: Sync, root: Path) -> None:
+    """A photo that rotted and is put back from a backup with `cp -p`."""
+    good = encoded(picture(1))
+    for blob in (bytes(len(good)), good):
+        (root / "new").write_bytes(blob)
+        os.utime(root / "new", (10**9, 10**9))
+        (root / "new").rename(root / "a.png")
+        outcome = sync.sync_paths(SyncMessage(paths=["a.png"]))
+
+    assert outcome == SyncReply(embedded=1)
+
+
+def test_what_killed_its_process_is_not_opened_again_for_another_permission(
+    sync: Sync, index: QdrantIndex, root: Path
+) -> None:
+    path = draw(root / "a.png", 1)
+    sync.reject_paths({"a.png": Rejected("it killed its process", is_poison=True)})
+    path.chmod(0o600)
+
+    assert sync.sync_paths(SyncMessage(paths=["a.png"])) == SyncReply(unchanged=1)
+    os.utime(path, (10**9, 10**9))
+    assert sync.sync_paths(SyncMessage(paths=["a.png"])) == SyncReply(embedded=1)
+    assert index.get_files(["a.png"])["a.png"].status == "indexed"

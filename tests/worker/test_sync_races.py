@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from lookalike.library.errors import LibraryOffline
 from lookalike.messages import SyncMessage, SyncReply
 from tests.support.pictures import draw
-from worker.errors import LibraryOffline
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.retry_budget import Retrying, without_retry

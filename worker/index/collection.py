@@ -20,7 +20,7 @@ from models.contract import ModelCard
 from models.decoding import DECODER_REVISION
 from worker.errors import StoreUnavailable
 from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
-from worker.index.payload import INDEXED_FIELDS, VECTOR
+from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM, VECTOR
 from worker.inference.providers import CPU
 
 QDRANT_DISTANCES = {
@@ -66,6 +66,7 @@ class CollectionSpec:
             self.card.precision,
             self.provider,
             DECODER_REVISION,
+            PAYLOAD_FORM,
         )
 
     def name(self, library_id: str) -> str:

@@ -9,8 +9,8 @@ import threading
 from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError
+from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger
-from worker.errors import Unavailable
 from worker.index.opener import IndexOpener
 
 log = get_logger(__name__)

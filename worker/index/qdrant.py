@@ -33,7 +33,9 @@ Vector = Sequence[float]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "mtime_ns", "ctime_ns", "reason"])
+KNOWN_FIELDS = PayloadSelectorInclude(
+    include=["path", "status", "version", "size_bytes", "mtime_ns", "reason", "poison"]
+)
 # A content may lie in many places. A few more points than contents find each of them nearly always, and a
 # missed one costs a single inference.
 COPIES = 8

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from lookalike.library.errors import Rejected
 from models.contract import ModelCard
 from models.decoding import Limits, TooLarge, decode_file, register_formats
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import prepare
-from worker.errors import Rejected
 
 
 @dataclass(frozen=True)

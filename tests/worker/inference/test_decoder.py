@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
+from lookalike.library.errors import Rejected
 from models.preprocess import prepare
 from models.tools.photos import open_rgb
 from tests.support.pictures import encoded, picture
-from worker.errors import Rejected
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder
 

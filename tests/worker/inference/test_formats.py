@@ -13,10 +13,10 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image
 
+from lookalike.library.errors import Rejected
 from models.contract import ModelCard, read_card
 from tests.support.pictures import encoded, picture
 from tests.worker.inference.test_decoder import Opened, off_by
-from worker.errors import Rejected
 from worker.inference.decoder import decode_image
 
 RGB_VALUES = np.asarray(picture(4, (60, 40)))
