@@ -11,6 +11,7 @@ from lookalike.errors import (
     TimedOut,
     Unreachable,
 )
+from lookalike.examples import Example
 from lookalike.job import Job
 from lookalike.neighbour import Neighbour
 
@@ -20,6 +21,7 @@ __all__ = [
     "Client",
     "Closed",
     "CollectionMismatch",
+    "Example",
     "Job",
     "LookalikeError",
     "Misconfigured",

@@ -13,15 +13,23 @@ MAX_WAIT_S = 1e8
 
 def limit_given(value: object, most: int) -> int:
     """A number of neighbours, also a NumPy integer. Raises Refused."""
-    try:
-        limit = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        limit = None
+    limit = _whole_number(value)
     if limit is None:
         raise Refused(f"The limit is {value!r} and must be a whole number from 1 to {most}.")
     if not 1 <= limit <= most:
         raise Refused(f"The limit is {limit} and must be 1 to {most} (LOOKALIKE_MAX_LIMIT).")
     return limit
+
+
+def offset_given(value: object, most: int) -> int:
+    """A number of neighbours to leave out, also a NumPy integer. Raises Refused."""
+    offset = _whole_number(value)
+    if offset is None or not 0 <= offset <= most:
+        raise Refused(
+            f"The offset is {value!r} and must be a whole number from 0 to {most}: a filter or a score_threshold "
+            "leads further than more pages."
+        )
+    return offset
 
 
 def seconds_given(value: object) -> float:
@@ -57,3 +65,10 @@ def why_no_file(path: Path) -> str | None:
     if path.is_file():
         return None
     return "it is a folder" if path.is_dir() else "it is no regular file but a device, a pipe or a socket"
+
+
+def _whole_number(value: object) -> int | None:
+    try:
+        return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None

@@ -3,22 +3,23 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from redis.exceptions import RedisError
 
-from lookalike.argument_checks import limit_given, path_given, seconds_given, why_no_file
+from lookalike.argument_checks import limit_given, offset_given, seconds_given
 from lookalike.broker import broker_url, without_secret
+from lookalike.caller_paths import CallerPaths
 from lookalike.connections import Connections, PerProcess
 from lookalike.discovery import with_running
 from lookalike.errors import Refused, Unreachable
+from lookalike.examples import Examples, examples_given, search_message, with_images
+from lookalike.filters import SearchFilter
 from lookalike.job import Job
-from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
-    ImageByPath,
+    MAX_OFFSET,
     KnownFile,
     ReadPage,
     SearchReply,
@@ -26,7 +27,6 @@ from lookalike.messages import (
     SyncReply,
 )
 from lookalike.neighbour import Neighbour
-from lookalike.query import query_bytes
 from lookalike.settings import Settings, read_settings
 from lookalike.status import Status, read_status
 
@@ -46,6 +46,7 @@ class Client:
 
     def __init__(self, settings: Settings | None = None, **given: object) -> None:
         whole = self.settings = with_running(settings if settings is not None else read_settings(**given))
+        self._paths = CallerPaths(whole.library)
         self._opened = PerProcess(lambda: Connections(whole))
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
@@ -64,21 +65,38 @@ class Client:
 
     def search(
         self,
-        image: str | os.PathLike[str] | bytes,
+        image: Examples,
         limit: int = 10,
         *,
+        offset: int = 0,
+        filter: SearchFilter | Mapping[str, Any] | None = None,  # noqa: A002 (its name in the message)
+        score_threshold: float | None = None,
         timeout_s: float | None = None,
         scaled: bool = True,
     ) -> Job[list[Neighbour]]:
         """Asks for the nearest neighbours of an image: a file here, else a path of the library; or bytes.
 
+        Of several images, or `Example`s, or a mapping from images to weights, for those of all together: a negative
+        weight means unlike. `offset` leaves out the first neighbours, `filter` all files that it does not describe
+        (lookalike/filters.py), and `score_threshold` those that are farther: below it for cosine and dot, above it for
+        euclid and manhattan.
+
         No worker starts on it after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
-        scaled down before it is sent, unless every bit counts. Raises Refused if the image or the limit is at
-        fault, Unreachable if the broker does not answer.
+        scaled down before it is sent, unless every bit counts. Raises Refused if an argument is at fault,
+        Unreachable if the broker does not answer.
         """
-        transport, wanted = self._opened.here().transport, limit_given(limit, self.settings.max_limit)
+        transport, given = self._opened.here().transport, examples_given(image)
+        message = search_message(
+            given,
+            limit=limit_given(limit, self.settings.max_limit),
+            offset=offset_given(offset, MAX_OFFSET),
+            filter=filter,
+            score_threshold=score_threshold,
+        )
         patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
-        sent = transport.search(self._query(image, scaled=scaled), wanted, expires_s=patience_s)
+        most_bytes = self.settings.max_query_bytes
+        message, blobs = with_images(message, given, self._paths, max_bytes=most_bytes, scaled=scaled)
+        sent = transport.search(message, blobs, expires_s=patience_s)
         return Job(sent, self._answer, _neighbours, patience_s)
 
     def sync(self, paths: Iterable[str | os.PathLike[str]], *, retry_rejected: bool = False) -> Job[SyncReply]:
@@ -86,7 +104,7 @@ class Client:
 
         `retry_rejected` also tries files that were rejected and have not changed. Raises Refused, Unreachable.
         """
-        transport, relative = self._opened.here().transport, [self._relative(path) for path in paths]
+        transport, relative = self._opened.here().transport, [self._paths.relative(path) for path in paths]
         if len(relative) > MAX_MESSAGE_PATHS:
             raise Refused(f"{len(relative)} paths are too many for one job: send at most {MAX_MESSAGE_PATHS}.")
         sent = transport.sync(SyncMessage(paths=relative, retry_rejected=retry_rejected))
@@ -126,7 +144,7 @@ class Client:
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""
-        wanted = [self._relative(path) for path in paths] if paths else [file.path for file in self.rejected()]
+        wanted = [self._paths.relative(path) for path in paths] if paths else [file.path for file in self.rejected()]
         step = self.settings.batch_paths
         for start in range(0, len(wanted), step):
             message = SyncMessage(paths=wanted[start : start + step], retry_rejected=True)
@@ -145,51 +163,6 @@ class Client:
             after = page.next
             if after is None:
                 return
-
-    def _query(self, image: str | os.PathLike[str] | bytes, *, scaled: bool) -> ImageByPath | bytes:
-        most = self.settings.max_query_bytes
-        if isinstance(image, bytes | bytearray | memoryview):
-            return query_bytes(bytes(image), max_bytes=most, scaled=scaled)
-        path = path_given(image)
-        if os.path.isfile(path):  # noqa: PTH113 - a name that is too long or not valid is no file, and no error
-            if path.stat().st_size > most and self._is_in_library(path):
-                # Its embedding is in the index; nothing needs to be sent.
-                return ImageByPath(path=self._relative(path))
-            return query_bytes(path, max_bytes=most, scaled=scaled)
-        reason = why_no_file(path)
-        if reason is not None:
-            raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
-        return ImageByPath(path=self._relative(path))
-
-    def _is_in_library(self, path: Path) -> bool:
-        root = self.settings.library
-        return root is not None and Path(os.path.abspath(path)).is_relative_to(root)  # noqa: PTH100 (as in _relative)
-
-    def _relative(self, path: str | os.PathLike[str]) -> str:
-        """The path as the library knows it: a file here that lies in the library, else a path of the library."""
-        given, root = path_given(path), self.settings.library
-        if root is not None:
-            absolute = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links out of the library
-            there = os.path.lexists(absolute)
-            if absolute.is_relative_to(root) and absolute != root and (given.is_absolute() or there):
-                inside = absolute.relative_to(root).as_posix()
-                # A name on the disk may contain what looks like an escape; in a path of the index that is escaped.
-                return _escaped(inside) if there else _index_path(inside)
-        if given.is_absolute():
-            raise Refused(f"{quoted(str(given))} is not a file here, and not a path inside the library {root}.")
-        return _index_path(given.as_posix())
-
-
-def _index_path(path: str) -> str:
-    """A path of the index, as `list` returns it; or an unescaped name with bytes that are not UTF-8."""
-    return validate_path(path) if is_utf8(path) else _escaped(path)
-
-
-def _escaped(path: str) -> str:
-    try:
-        return validate_path(escape_path(path))
-    except UnicodeEncodeError:
-        raise Refused(f"{quoted(path)} can be no name of a file.") from None
 
 
 def _neighbours(answer: Any) -> list[Neighbour]:

@@ -4,27 +4,37 @@ Every message has a version `v`; a worker refuses unknown ones. Paths are relati
 library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from lookalike.combination import check_weights
+from lookalike.errors import Refused
+from lookalike.filters import SearchFilter
+from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
 from lookalike.neighbour import Neighbour
 
 # Both ends must agree on these bounds, so they are constants and not settings.
-# Longest path that Linux itself accepts (PATH_MAX, limits.h).
-MAX_PATH_CHARS = 4096
 # A read of 1,000 files takes about 10 ms; more per message would delay the searches behind it.
 MAX_MESSAGE_PATHS = 1000
 MAX_PAGE = 1000
 # Arguments show up in Flower and in Celery's events; larger images travel apart from the message.
 MAX_INLINE_QUERY_BYTES = 64 * 1024
+# Each uploaded example is decoded while other searches wait.
+MAX_EXAMPLES = 64
+# Only ratios of weights count; without a bound their sum could overflow.
+MAX_WEIGHT = 1000.0
+# A page costs the store as much as all pages before it; Elasticsearch has the same default (index.max_result_window).
+MAX_OFFSET = 10_000
 
 RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH_CHARS)]
 Paths = Annotated[list[RelativePath], Field(max_length=MAX_MESSAGE_PATHS)]
 QueryKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 # Base64 takes four characters for three bytes.
-InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_QUERY_BYTES * 4 // 3 + 4)]
+MAX_INLINE_CHARS = MAX_INLINE_QUERY_BYTES * 4 // 3 + 4
+InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_CHARS)]
 
 
 class Strict(BaseModel):
@@ -76,12 +86,60 @@ class ImageInline(Strict):
     base64: InlineImage
 
 
+def _inside(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = box
+    if not (left < right and top < bottom):
+        raise ValueError("a box is [left, top, right, bottom] with left < right and top < bottom")
+    return box
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+# Left, top, right and bottom as fractions of the upright picture.
+Box = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_inside)]
+
+
+class SearchExample(Strict):
+    """An image that the neighbours should be like, or unlike if its weight is negative; of it only what is in `box`."""
+
+    image: ImageByPath | ImageByKey | ImageInline
+    weight: Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)] = 1.0
+    box: Box | None = None
+
+
 class SearchMessage(Strict):
-    """Asks for the `limit` nearest neighbours of an image, best first."""
+    """Asks for the `limit` nearest neighbours of the examples, best first, without the first `offset`.
+
+    The examples are combined to one vector (lookalike/combination.py). Only files that `filter` describes are found,
+    and only those whose score is as near as `score_threshold` or nearer: at least that for cosine and dot, at most that
+    for euclid and manhattan.
+    """
 
     v: Literal[1] = 1
-    image: ImageByPath | ImageByKey | ImageInline
+    examples: Annotated[list[SearchExample], Field(min_length=1, max_length=MAX_EXAMPLES)]
     limit: Annotated[int, Field(ge=1)] = 10
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
+    filter: SearchFilter | None = None
+    score_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_the_new_form(cls, message: Any) -> Any:
+        if isinstance(message, dict) and "image" in message:
+            raise PydanticCustomError(
+                "image", 'an image is one of the examples now: {"examples": [{"image": {"path": "a.jpg"}}]}'
+            )
+        return message
+
+    @model_validator(mode="after")
+    def _has_a_direction(self) -> "SearchMessage":
+        try:
+            check_weights([example.weight for example in self.examples])
+        except Refused as error:
+            raise ValueError(str(error)) from error
+        inline = [example.image.base64 for example in self.examples if isinstance(example.image, ImageInline)]
+        if sum(map(len, inline)) > MAX_INLINE_CHARS:
+            raise ValueError(f"images in the message may have {MAX_INLINE_QUERY_BYTES} bytes together")
+        return self
 
 
 class SearchReply(Strict):
@@ -169,3 +227,10 @@ class FilesReply(Strict):
 
     files: list[KnownFile]
     next: str | None = None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a message and its field, in words: "filter.width_px.gte: Input should be ..."."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"]) or "message"
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"

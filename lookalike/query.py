@@ -3,6 +3,7 @@
 import io
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -18,8 +19,13 @@ LEAST_SHORT_SIDE_PX = 672
 JPEG_QUALITY = 92
 
 
-def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> bytes:
-    """The bytes to send for an image file or bytes. Raises Refused if they are too many or cannot be read."""
+def query_bytes(
+    image: Path | bytes, *, max_bytes: int, scaled: bool = True, box: Sequence[float] | None = None
+) -> bytes:
+    """The bytes to send for an image file or bytes. Raises Refused if they are too many or cannot be read.
+
+    The part in `box` keeps as many pixels as a whole image would.
+    """
     if isinstance(image, bytes):
         blob = image
     else:
@@ -28,18 +34,25 @@ def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> 
         except OSError as error:
             raise Refused(f"The query {str(image)!r} cannot be read ({error.strerror}).") from error
     if scaled and len(blob) > SCALE_ABOVE_BYTES:
-        blob = _scaled(blob) or blob
+        share = 1.0 if box is None else min(box[2] - box[0], box[3] - box[1])
+        blob = _scaled(blob, share) or blob
     if not blob:
         raise Refused("The query image is empty.")
     if len(blob) > max_bytes:
-        raise Refused(
-            f"The query image has {len(blob)} bytes, at most {max_bytes} are allowed (LOOKALIKE_MAX_QUERY_BYTES)."
-        )
+        raise Refused(too_many_bytes(len(blob), max_bytes))
     return blob
 
 
-def _scaled(blob: bytes) -> bytes | None:
-    """The image as a smaller upright JPEG; None if it is no JPEG that can be opened, or small already."""
+def too_many_bytes(found: int, most: int) -> str:
+    """The sentence about images that are too large to be sent, all of one search together."""
+    return f"The images of the query have {found} bytes, at most {most} are allowed (LOOKALIKE_MAX_QUERY_BYTES)."
+
+
+def _scaled(blob: bytes, share: float) -> bytes | None:
+    """The image as a smaller upright JPEG; None if it is no JPEG that can be opened, or small already.
+
+    Only that share of its sides is looked at.
+    """
     try:
         # Of so many pixels Pillow warns; what is sent has few.
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(blob)) as image:
@@ -47,7 +60,7 @@ def _scaled(blob: bytes) -> bytes | None:
                 # Its colours are the worker's to convert.
                 return None
             whole = image.size
-            scale = LEAST_SHORT_SIDE_PX / min(whole)
+            scale = LEAST_SHORT_SIDE_PX / (min(whole) * share)
             # Of JPEGs alone; of others the size stays.
             image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
             if image.size == whole:

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     )
     # Measured: 200 MiB at rest; what one image of 128 million pixels takes is given back by a new process.
     max_worker_mib: Count = Field(default=1024, description="Memory above which a worker process is replaced.")
-    max_query_bytes: Count = Field(default=32 * 2**20, description="Largest query image.")
+    max_query_bytes: Count = Field(default=32 * 2**20, description="Most bytes of the images of one search.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
     task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(

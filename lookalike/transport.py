@@ -1,7 +1,6 @@
 """Sends the three tasks to their queues and fetches results: the only way from a client or the producer to workers."""
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,8 +19,6 @@ from lookalike.errors import Closed, LookalikeError, Refused, TimedOut, Unreacha
 from lookalike.messages import (
     CountsReply,
     FilesReply,
-    ImageByKey,
-    ImageByPath,
     ReadCounts,
     ReadKnown,
     ReadMessage,
@@ -79,15 +76,14 @@ class CeleryTransport:
         queue = self._keys.rescan if from_scan else self._keys.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not want_result)
 
-    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
-        """Asks for neighbours; after `expires_s` no worker starts on it, and the bytes of the image are deleted.
+    def search(self, message: SearchMessage, blobs: Mapping[str, bytes], *, expires_s: float) -> str:
+        """Asks for neighbours; after `expires_s` no worker starts on it, and the images are deleted.
 
-        Returns the job. The other methods wait for the answer themselves.
+        `blobs` has the bytes of each image that the message names by key. Returns the job. The other methods wait for
+        the answer themselves.
         """
-        key = str(uuid.uuid4())
-        blobs = {self._keys.query(key): image} if isinstance(image, bytes) else {}
-        message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
-        return self._send(SEARCH, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
+        images = {self._keys.query(key): blob for key, blob in blobs.items()}
+        return self._send(SEARCH, message, queue=self._keys.search, expires_s=expires_s, blobs=images)
 
     def counts(self, *, timeout_s: float) -> CountsReply:
         """How much is in the index. Raises Unreachable, TimedOut."""

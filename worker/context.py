@@ -17,6 +17,7 @@ from lookalike.library.reader import LibraryReader
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
+from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
 from worker.index.collection import CollectionSpec, OpenCollection, recorded_provider
@@ -175,7 +176,8 @@ class WorkerContext:
 
     @cached_property
     def search(self) -> Search:
-        """The search task's logic, which needs no library."""
+        """The search task's logic; it reads the library, where there is one, only for a box of a file."""
+        root, most_bytes = self._settings.library, self._settings.max_image_bytes
         return Search(
             index=self.index,
             embedder=self._embedder,
@@ -184,6 +186,7 @@ class WorkerContext:
             distance=self._settings.distance,
             max_limit=self._settings.max_limit,
             max_query_bytes=self._settings.max_query_bytes,
+            read_library=None if root is None else LibraryReader(root, max_bytes=most_bytes).read,
         )
 
     @cached_property
@@ -203,18 +206,19 @@ class WorkerContext:
                     self.__dict__.pop(name, None)
         self._collection, self._confirmed_s = found, self._now_s()
 
-    def _decode(self, blob: bytes) -> DecodedImage:
+    def _decode(self, blob: bytes, box: Box | None = None) -> DecodedImage:
         self.decode_timeout.restart()
         return decode_image(
             blob,
             self._embedder.card,
+            box,
             max_pixels=self._settings.max_image_pixels,
             max_memory_bytes=self._settings.max_worker_mib * 2**20,
         )
 
-    def _decode_query(self, blob: bytes) -> DecodedImage:
+    def _decode_query(self, blob: bytes, box: Box | None = None) -> DecodedImage:
         with self.decode_timeout.armed():
-            return self._decode(blob)
+            return self._decode(blob, box)
 
     def _read_query(self, key: str) -> bytes | None:
         found: bytes | None = self._redis.get(self._settings.keys.query(key))  # type: ignore[assignment]

@@ -1,40 +1,63 @@
-"""The search task: finds the vector of the query and its nearest neighbours in the index."""
+"""The search task: the examples' vectors, one query made of them, and its nearest neighbours in the index."""
 
 import base64
 import binascii
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+from lookalike.combination import combine
 from lookalike.errors import Refused
-from lookalike.library.errors import Rejected
+from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import validate_path
-from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SearchReply
+from lookalike.library.reader import Content
+from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExample, SearchMessage, SearchReply
 from lookalike.neighbour import Neighbour, similarity
+from lookalike.query import too_many_bytes
 from lookalike.settings import Distance
+from models.preprocess import Box
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.inference.decoder import DecodedImage
 from worker.sync import Embeds
 
 
+class Decodes(Protocol):
+    """Turns bytes into the model's input."""
+
+    def __call__(self, blob: bytes, box: Box | None = None, /) -> DecodedImage:
+        """Decodes an image, or what is in a box of it. Raises Rejected."""
+
+
 @dataclass(frozen=True)
 class Search:
-    """The task's logic over one index and one model."""
+    """The task's logic over one index and one model. Without a library no box of a path of it can be searched for."""
 
     index: QdrantIndex
     embedder: Embeds
-    decode: Callable[[bytes], DecodedImage]
+    decode: Decodes
     read_query: Callable[[str], bytes | None]
     distance: Distance
     max_limit: int
     max_query_bytes: int
+    read_library: Callable[[str], Content | None] | None = None
 
     def find_neighbours(self, message: SearchMessage) -> SearchReply:
-        """The neighbours of the query, best first. Raises Refused if the query is at fault, StoreUnavailable."""
+        """The neighbours of the examples, best first. Raises Refused if the query is at fault, StoreUnavailable."""
         begun = time.perf_counter()
         if message.limit > self.max_limit:
             raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
-        vector = self._vector(message.image)
+        vector = combine(self._vectors(message.examples), [example.weight for example in message.examples])
+        found = self.index.find_nearest(
+            vector,
+            message.limit,
+            offset=message.offset,
+            wanted=message.filter,
+            score_threshold=message.score_threshold,
+        )
         neighbours = [
             Neighbour(
                 path=(point.payload or {}).get("path", ""),
@@ -42,35 +65,60 @@ class Search:
                 similarity=similarity(point.score, self.distance, len(vector)),
                 payload=point.payload or {},
             )
-            for point in self.index.find_nearest(vector, message.limit)
+            for point in found
         ]
         return SearchReply(neighbours=neighbours, took_ms=round((time.perf_counter() - begun) * 1000, 2))
 
-    def _vector(self, image: ImageByPath | ImageByKey | ImageInline) -> Vector:
-        if isinstance(image, ImageByPath):
-            return self._vector_of_path(validate_path(image.path))
-        blob = self._blob(image)
-        if len(blob) > self.max_query_bytes:
-            raise Refused(
-                f"The query image has {len(blob)} bytes, at most {self.max_query_bytes} are allowed "
-                "(LOOKALIKE_MAX_QUERY_BYTES)."
-            )
-        try:
-            decoded = self.decode(blob)
-        except Rejected as error:
-            raise Refused(f"The query cannot be searched with: {error}.") from error
-        return [float(value) for value in self.embedder.embed([decoded.pixels])[0]]
+    def _vectors(self, examples: Sequence[SearchExample]) -> list[Vector]:
+        """A vector for each example: one request to the store for all paths, one call of the model for all the rest."""
+        paths = [_whole_file(example) for example in examples]
+        known = self._known([path for path in paths if path is not None])
+        shown = [example for example, path in zip(examples, paths, strict=True) if path is None]
+        computed = iter(self.embedder.embed([*self._pictures(shown)]))
+        return [next(computed).tolist() if path is None else known[path] for path in paths]
 
-    def _vector_of_path(self, path: str) -> Vector:
-        vector = self.index.vector_of(path)
-        if vector is not None:
-            return vector
-        file = self.index.get_files([path]).get(path)
+    def _known(self, paths: Sequence[str]) -> Mapping[str, Vector]:
+        known = self.index.vectors_of(paths) if paths else {}
+        missing = next((path for path in paths if path not in known), None)
+        if missing is None:
+            return known
+        file = self.index.get_files([missing]).get(missing)
         if file is None:
-            raise Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path!r}` indexes it.")
-        raise Refused(f"{path!r} was rejected: {file.reason}.")
+            raise _unknown(missing)
+        raise Refused(f"{missing!r} was rejected: {file.reason}.")
 
-    def _blob(self, image: ImageByKey | ImageInline) -> bytes:
+    def _pictures(self, examples: Sequence[SearchExample]) -> Iterator[npt.NDArray[np.uint8]]:
+        """The model's input for each example."""
+        sent_bytes = 0
+        for example in examples:
+            if isinstance(example.image, ImageByPath):
+                blob = self._file(validate_path(example.image.path))
+            else:
+                blob = self._sent(example.image)
+                sent_bytes += len(blob)
+            if sent_bytes > self.max_query_bytes:
+                raise Refused(too_many_bytes(sent_bytes, self.max_query_bytes))
+            try:
+                yield self.decode(blob, example.box).pixels
+            except Rejected as error:
+                raise Refused(f"The query cannot be searched with: {error}.") from error
+
+    def _file(self, path: str) -> bytes:
+        """The bytes of a file of the library, of which a box is wanted."""
+        remedy = "To search for a box of it, let the search worker read the library, or send the image itself."
+        if self.read_library is None:
+            raise Refused(f"{path!r} cannot be opened, because the search worker has no library. {remedy}")
+        try:
+            content = self.read_library(path)
+        except (Unavailable, ReadFailed, Rejected) as error:
+            raise Refused(f"{path!r} cannot be opened by the search worker: {error}. {remedy}") from error
+        except Changing as error:
+            raise Refused(f"{path!r} is being written: search again when that is done.") from error
+        if content is None:
+            raise _unknown(path)
+        return content.blob
+
+    def _sent(self, image: ImageByKey | ImageInline) -> bytes:
         if isinstance(image, ImageInline):
             try:
                 return base64.b64decode(image.base64, validate=True)
@@ -80,3 +128,14 @@ class Search:
         if blob is None:
             raise Refused("The query image is gone: it lives only as long as its job. Search again.")
         return blob
+
+
+def _whole_file(example: SearchExample) -> str | None:
+    """The path of a file whose vector is in the index; None for an image that must be opened."""
+    if isinstance(example.image, ImageByPath) and example.box is None:
+        return validate_path(example.image.path)
+    return None
+
+
+def _unknown(path: str) -> Refused:
+    return Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path!r}` indexes it.")

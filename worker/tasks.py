@@ -15,7 +15,7 @@ from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.library.errors import ReadFailed, Unavailable
 from lookalike.log import get_logger
-from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
+from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, first_fault
 from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
@@ -102,9 +102,7 @@ def parse_message(kind: type[Message], message: Any) -> Message:
     try:
         return kind.model_validate(message)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "message"
-        raise Refused(f"This is no {kind.__name__}: {where}: {fault['msg']} (lookalike/messages.py has it).") from None
+        raise Refused(f"This is no {kind.__name__}: {first_fault(error)} (lookalike/messages.py has it).") from None
 
 
 def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None:

@@ -8,8 +8,9 @@ import re
 from pathlib import PurePosixPath
 
 from lookalike.errors import Refused
-from lookalike.messages import MAX_PATH_CHARS
 
+# Longest path that Linux itself accepts (PATH_MAX, limits.h).
+MAX_PATH_CHARS = 4096
 MAX_QUOTED_CHARS = 255
 # An escaped byte: those above ASCII, as only they can be invalid UTF-8, and the backslash.
 ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")

@@ -136,6 +136,8 @@ def _open(blob: bytes, recipe: Recipe | None, limits: Limits) -> DecodedFile:
         _check_size(size, limits, shrinking=JPEG_SHRINKING if is_jpeg else 1)
         if isinstance(image, JpegImageFile):
             _check_coefficients(image, limits)
+            # A recipe may want it whole.
+            _check_size(least, limits)
         small = _small_jpeg(blob, least) if is_jpeg and image.mode in JPEG_MODES else None
         if small is None:
             image.draft(None, least)

@@ -19,6 +19,7 @@ WORDS = st.sampled_from(
         *("v", "paths", "gone", "library", "retry_rejected", "image", "limit", "path", "key", "base64", "ask", "what"),
         *("counts", "page", "known", "after", "status", "under", "indexed"),
         *("../secret.png", "a.png", "\0", "\ud800", "1", ""),
+        *("examples", "weight", "box", "offset", "filter", "score_threshold", "folder", "gte", "2024-05", "2024-02-30"),
     )
 )
 LEAVES = (
@@ -35,13 +36,25 @@ JSON = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=5)
 )
 PATHS = st.lists(WORDS | LEAVES, max_size=3) | st.just(["a.png"] * 1001)
+IMAGES = st.dictionaries(st.sampled_from(["path", "key", "base64"]), LEAVES, max_size=2) | st.just({"path": "a.png"})
+RANGES = LEAVES | st.fixed_dictionaries({}, optional={"gte": LEAVES, "lte": LEAVES})
+FILTERS = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("folder", "format", "size_bytes", "width_px", "taken_at", "indexed_at"), RANGES)
+)
 NEARLY = {
     SyncMessage: st.fixed_dictionaries(
         {}, optional={"v": LEAVES, "paths": PATHS, "gone": PATHS, "retry_rejected": LEAVES}
     ),
     SearchMessage: st.fixed_dictionaries(
-        {"image": st.dictionaries(st.sampled_from(["path", "key", "base64"]), LEAVES, max_size=2)},
-        optional={"v": LEAVES, "limit": LEAVES},
+        {
+            "examples": st.lists(
+                st.fixed_dictionaries(
+                    {"image": IMAGES}, optional={"weight": LEAVES, "box": st.lists(LEAVES, max_size=4)}
+                ),
+                max_size=3,
+            )
+        },
+        optional={"v": LEAVES, "limit": LEAVES, "offset": LEAVES, "filter": FILTERS, "score_threshold": LEAVES},
     ),
     ReadMessage: st.fixed_dictionaries(
         {"ask": st.fixed_dictionaries({"what": WORDS}, optional={"paths": PATHS, "after": LEAVES, "limit": LEAVES})}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from lookalike import Client, Closed, Refused
+from lookalike import Client, Closed, Example, Refused
+from lookalike.caller_paths import CallerPaths
 from lookalike.settings import read_settings
 from tests.support.valkey import valkey_process
 
@@ -40,6 +41,31 @@ def test_a_limit_that_is_no_number_of_neighbours_is_refused(client: Client, url:
     assert sent(url, client.settings.keys.search) == 0
 
 
+@pytest.mark.parametrize("offset", [-1, 10_001, 2.5, "3", True, None])
+def test_an_offset_that_is_no_number_of_neighbours_is_refused(client: Client, url: str, offset: Any) -> None:
+    with pytest.raises(Refused, match=r"The offset is .* must be a whole number from 0 to 10000"):
+        client.search(b"x", offset=offset)
+    assert sent(url, client.settings.keys.search) == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "named", "said"),
+    [
+        (b"x", {"filter": {"camera": "x"}}, "filter.camera"),
+        (b"x", {"score_threshold": math.nan}, "score_threshold"),
+        (Example(b"x", box=(0, 0, 2, 1)), {}, "examples.0.box.2"),
+        ({b"x": -1.0}, {}, "No example has a weight above 0"),
+        ([b"x"] * 65, {}, "at most 64 items"),
+    ],
+)
+def test_a_search_that_cannot_be_answered_is_refused_before_it_is_sent(
+    client: Client, url: str, image: Any, named: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Refused, match=said):
+        client.search(image, **named)
+    assert sent(url, client.settings.keys.search) == 0
+
+
 @pytest.mark.parametrize("timeout_s", [math.nan, math.inf, -1, "3", True, 10**30, [1]])
 def test_a_timeout_that_is_no_time_is_refused(client: Client, timeout_s: Any) -> None:
     with pytest.raises(Refused, match="The timeout is"):
@@ -48,7 +74,9 @@ def test_a_timeout_that_is_no_time_is_refused(client: Client, timeout_s: Any) ->
         client.sync(["a.png"]).result(timeout_s=timeout_s)
 
 
-@pytest.mark.parametrize("image", [None, 3, [b"x"], "", ".", "/dev/null", "n" * 300 + "/../../x", "/" + "n" * 5000])
+@pytest.mark.parametrize(
+    "image", [None, 3, [], {}, [None], [[b"x"]], "", ".", "/dev/null", "n" * 300 + "/../../x", "/" + "n" * 5000]
+)
 def test_what_is_no_image_is_refused(client: Client, image: Any) -> None:
     with pytest.raises(Refused):
         client.search(image)
@@ -72,7 +100,7 @@ def test_a_pipe_is_refused_and_not_waited_for(client: Client, tmp_path: Path) ->
 def test_a_name_on_the_disk_and_a_path_of_the_index_are_told_apart(client: Client, tmp_path: Path) -> None:
     library = tmp_path / "library"
     (library / "caf\\xe9.png").write_bytes(b"")
-    said = client._relative  # noqa: SLF001 (what is sent)
+    said = CallerPaths(client.settings.library).relative
 
     # Found on the disk, so it is the name; not found, so it is how the index says a byte.
     assert said(library / "caf\\xe9.png") == "caf\\x5cxe9.png"

@@ -16,6 +16,7 @@ def test_the_exported_names_are_these() -> None:
         "Client",
         "Closed",
         "CollectionMismatch",
+        "Example",
         "Job",
         "LookalikeError",
         "Misconfigured",
@@ -62,4 +63,4 @@ def test_messages_have_bounds() -> None:
             SyncMessage.model_validate(broken)
     for image in ({"key": "not-a-uuid"}, {"key": "*"}, {"base64": "A" * 100_000}, {"path": ""}):
         with pytest.raises(ValueError, match=r"SearchMessage"):
-            SearchMessage.model_validate({"image": image})
+            SearchMessage.model_validate({"examples": [{"image": image}]})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from lookalike.messages import ImageByPath, SearchMessage, SyncMessage
+from lookalike.messages import ImageByPath, SearchExample, SearchMessage, SyncMessage
 from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import MAX_MESSAGES_READ, Telemetry
@@ -60,7 +60,7 @@ def test_photos_are_counted_that_wait_and_that_any_worker_holds(settings: Settin
 
 
 def test_searches_are_no_files_that_are_on_their_way(settings: Settings, redis: Redis) -> None:
-    send(settings, SEARCH, SearchMessage(image=ImageByPath(path="a.png")), queue=KEYS.search)
+    send(settings, SEARCH, SearchMessage(examples=[SearchExample(image=ImageByPath(path="a.png"))]), queue=KEYS.search)
     take(redis, KEYS.search, "one")
 
     assert Telemetry(redis, KEYS).queued() == 0

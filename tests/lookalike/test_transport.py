@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from lookalike.broker import client_app
-from lookalike.messages import ImageByPath
+from lookalike.messages import ImageByPath, SearchExample, SearchMessage
 from lookalike.settings import read_settings
 from lookalike.transport import CeleryTransport
 from tests.support.valkey import valkey_process
@@ -22,7 +22,8 @@ def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch
         monkeypatch.setattr(app, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
 
         transport = CeleryTransport(app, settings.keys)
-        transport.search(ImageByPath(path="a.jpg"), 10, expires_s=30.0)
+        message = SearchMessage(examples=[SearchExample(image=ImageByPath(path="a.jpg"))])
+        transport.search(message, {}, expires_s=30.0)
         transport.close()
 
         (message,) = redis.lrange(settings.keys.search, 0, -1)

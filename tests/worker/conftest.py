@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
-from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
+from worker.search import Decodes
 from worker.sync import Sync
 
 MAX_PIXELS = 4_000_000
@@ -70,8 +71,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(embedder: Embedder) -> Callable[[bytes], DecodedImage]:
-    return lambda blob: decode_image(blob, embedder.card, max_pixels=MAX_PIXELS)
+def opened(embedder: Embedder) -> Decodes:
+    return lambda blob, box=None: decode_image(blob, embedder.card, box, max_pixels=MAX_PIXELS)
 
 
 @dataclasses.dataclass
@@ -92,9 +93,7 @@ def counts() -> Counts:
 
 
 @pytest.fixture
-def sync(
-    root: Path, index: QdrantIndex, embedder: Embedder, opened: Callable[[bytes], DecodedImage], counts: Counts
-) -> Sync:
+def sync(root: Path, index: QdrantIndex, embedder: Embedder, opened: Decodes, counts: Counts) -> Sync:
     return Sync(
         library=LibraryReader(root, max_bytes=MAX_BYTES),
         library_id="the-library",

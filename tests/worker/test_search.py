@@ -2,23 +2,24 @@
 
 import base64
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from qdrant_client import QdrantClient
 
 from lookalike.errors import Refused
-from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SyncMessage
+from lookalike.library.reader import LibraryReader
+from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExample, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
+from tests.worker.conftest import MAX_BYTES
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
-from worker.inference.decoder import DecodedImage
 from worker.inference.embedder import Embedder
-from worker.search import Search
+from worker.search import Decodes, Search
 from worker.sync import Sync
 
+Image = ImageByKey | ImageByPath | ImageInline
 KEY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -28,9 +29,7 @@ def queries() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def search(
-    index: QdrantIndex, embedder: Embedder, opened: Callable[[bytes], DecodedImage], queries: dict[str, bytes]
-) -> Search:
+def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, queries: dict[str, bytes], root: Path) -> Search:
     return Search(
         index=index,
         embedder=embedder,
@@ -39,7 +38,12 @@ def search(
         distance="cosine",
         max_limit=50,
         max_query_bytes=100_000,
+        read_library=LibraryReader(root, max_bytes=MAX_BYTES).read,
     )
+
+
+def by(image: Image, *, limit: int = 10) -> SearchMessage:
+    return SearchMessage(examples=[SearchExample(image=image)], limit=limit)
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def _indexed(sync: Sync, root: Path) -> None:
 @pytest.mark.usefixtures("_indexed")
 class TestQueries:
     def test_a_path_of_the_library(self, search: Search) -> None:
-        reply = search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"), limit=5))
+        reply = search.find_neighbours(by(ImageByPath(path="3.png"), limit=5))
 
         assert len(reply.neighbours) == 5
         assert reply.neighbours[0].path == "3.png"
@@ -64,15 +68,15 @@ class TestQueries:
     def test_bytes_beside_the_message(self, search: Search, queries: dict[str, bytes]) -> None:
         queries[KEY] = encoded(picture(3))
 
-        assert search.find_neighbours(SearchMessage(image=ImageByKey(key=KEY))).neighbours[0].path == "3.png"
+        assert search.find_neighbours(by(ImageByKey(key=KEY))).neighbours[0].path == "3.png"
 
     def test_bytes_in_the_message(self, search: Search) -> None:
         inline = base64.b64encode(encoded(picture(3))).decode()
 
-        assert search.find_neighbours(SearchMessage(image=ImageInline(base64=inline))).neighbours[0].path == "3.png"
+        assert search.find_neighbours(by(ImageInline(base64=inline))).neighbours[0].path == "3.png"
 
     def test_the_payload_tells_what_the_file_is(self, search: Search, root: Path) -> None:
-        payload = search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"))).neighbours[0].payload
+        payload = search.find_neighbours(by(ImageByPath(path="3.png"))).neighbours[0].payload
 
         assert payload["size_bytes"] == (root / "3.png").stat().st_size
         assert (payload["format"], payload["width_px"], payload["height_px"]) == ("PNG", 64, 48)
@@ -80,7 +84,7 @@ class TestQueries:
 
     @pytest.mark.parametrize("limit", [1, 12, 50])
     def test_rejected_files_are_never_found(self, search: Search, limit: int) -> None:
-        reply = search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"), limit=limit))
+        reply = search.find_neighbours(by(ImageByPath(path="3.png"), limit=limit))
 
         assert len(reply.neighbours) == min(limit, 12)
         assert "bad.png" not in {found.path for found in reply.neighbours}
@@ -95,19 +99,17 @@ class TestQueries:
             (ImageInline(base64=base64.b64encode(b"hello").decode()), "not an image of a known format"),
         ],
     )
-    def test_a_query_at_fault_is_refused_with_the_reason(
-        self, search: Search, image: ImageByPath | ImageByKey | ImageInline, said: str
-    ) -> None:
+    def test_a_query_at_fault_is_refused_with_the_reason(self, search: Search, image: Image, said: str) -> None:
         with pytest.raises(Refused, match=said):
-            search.find_neighbours(SearchMessage(image=image))
+            search.find_neighbours(by(image))
 
     def test_bounds_name_their_setting(self, search: Search, queries: dict[str, bytes]) -> None:
         queries[KEY] = bytes(100_001)
 
         with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
-            search.find_neighbours(SearchMessage(image=ImageByKey(key=KEY)))
+            search.find_neighbours(by(ImageByKey(key=KEY)))
         with pytest.raises(Refused, match="LOOKALIKE_MAX_LIMIT"):
-            search.find_neighbours(SearchMessage(image=ImageByPath(path="3.png"), limit=51))
+            search.find_neighbours(by(ImageByPath(path="3.png"), limit=51))
 
 
 @pytest.mark.parametrize("distance", ["cosine", "dot", "euclid", "manhattan"])
@@ -121,7 +123,7 @@ def test_every_metric_puts_the_best_first(
     names = [draw(root / f"{seed}.png", seed).name for seed in range(8)]
     dataclasses.replace(sync, index=index).sync_paths(SyncMessage(paths=names))
 
-    ask = SearchMessage(image=ImageByPath(path="5.png"), limit=8)
+    ask = by(ImageByPath(path="5.png"), limit=8)
     found = dataclasses.replace(search, index=index, distance=distance).find_neighbours(ask).neighbours
 
     scores, similarities = [it.score for it in found], [it.similarity for it in found]

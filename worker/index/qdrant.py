@@ -22,9 +22,11 @@ from qdrant_client.models import (
     ScoredPoint,
 )
 
+from lookalike.filters import SearchFilter
 from lookalike.messages import FilesReply, KnownFile
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
+from worker.index.filters import store_filter
 from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
@@ -135,23 +137,40 @@ class QdrantIndex:
 
     def vector_of(self, path: str) -> Vector | None:
         """The vector of an indexed image; None if it has none."""
+        return self.vectors_of([path]).get(path)
+
+    def vectors_of(self, paths: Sequence[str]) -> dict[str, Vector]:
+        """The vectors of those paths that have one, in one request."""
         records = call_store(
             self._client.retrieve,
             self._collection,
-            ids=[point_id(path)],
+            ids=list({point_id(path) for path in paths}),
             with_payload=False,
             with_vectors=[VECTOR],
         )
-        return _vector(records[0]) if records else None
+        by_id = {str(record.id): _vector(record) for record in records}
+        found = {path: by_id.get(point_id(path)) for path in paths}
+        return {path: vector for path, vector in found.items() if vector is not None}
 
-    def find_nearest(self, vector: Vector, limit: int) -> list[ScoredPoint]:
-        """The nearest images, best first, with their payloads."""
+    def find_nearest(
+        self,
+        vector: Vector,
+        limit: int,
+        *,
+        offset: int = 0,
+        wanted: SearchFilter | None = None,
+        score_threshold: float | None = None,
+    ) -> list[ScoredPoint]:
+        """The nearest images, best first, with their payloads; none whose score is farther than the threshold."""
         return call_store(
             self._client.query_points,
             self._collection,
             query=list(vector),
             using=VECTOR,
             limit=limit,
+            offset=offset,
+            query_filter=None if wanted is None else store_filter(wanted),
+            score_threshold=score_threshold,
             with_payload=True,
         ).points
 

@@ -1,5 +1,6 @@
 """Opens image files: bytes in, model input out, or the reason why not. Knows nothing of paths, queues or the index."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.contract import ModelCard
 from models.decoding import Limits, TooLarge, decode_file, register_formats
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
-from models.preprocess import prepare
+from models.preprocess import Box, prepare
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,47 @@ def enable_formats() -> None:
     Image.MAX_IMAGE_PIXELS = None
 
 
-def decode_image(blob: bytes, card: ModelCard, *, max_pixels: int, max_memory_bytes: int | None = None) -> DecodedImage:
+@dataclass(frozen=True)
+class BoxedRecipe:
+    """What must be decoded so that a box of the picture has the pixels that the model's input takes of a whole one.
+
+    The same on both sides: decoding comes before the picture is turned upright.
+    """
+
+    side_px: int
+    resize: str
+
+    @classmethod
+    def of(cls, card: ModelCard, box: Box) -> "BoxedRecipe":
+        """The recipe for this box."""
+        left, top, right, bottom = box
+        return cls(math.ceil(max(card.width_px / (right - left), card.height_px / (bottom - top))), card.resize)
+
+    @property
+    def width_px(self) -> int:
+        """As wide as high."""
+        return self.side_px
+
+    @property
+    def height_px(self) -> int:
+        """As high as wide."""
+        return self.side_px
+
+
+def decode_image(
+    blob: bytes, card: ModelCard, box: Box | None = None, *, max_pixels: int, max_memory_bytes: int | None = None
+) -> DecodedImage:
     """Decodes an image for the model of this card. Raises Rejected with a reason for people.
 
+    With a box (left, top, right, bottom as fractions of the upright picture) what is in it is the model's picture.
     `max_pixels` counts what is decoded, which of a JPEG is an eighth of its sides at best; `max_memory_bytes` is for
     progressive ones, of which all coefficients are kept until the last scan.
     """
     if not blob:
         raise Rejected("the file is empty")
     try:
-        file = decode_file(blob, card, Limits(max_pixels, max_memory_bytes))
+        recipe = card if box is None else BoxedRecipe.of(card, box)
+        file = decode_file(blob, recipe, Limits(max_pixels, max_memory_bytes))
     except TooLarge as error:
         raise Rejected(str(error)) from None
     except MemoryError:
@@ -49,7 +81,15 @@ def decode_image(blob: bytes, card: ModelCard, *, max_pixels: int, max_memory_by
     except Exception as error:
         raise Rejected(_reason(error, blob)) from error
     width, height = file.size
-    return DecodedImage(prepare(file.image, card), file.format, width, height, taken_at(file.exif))
+    picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
+    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif))
+
+
+def pixels_in(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels that a box touches, at least one: left, top, right, bottom of an image of `size` (width, height)."""
+    width, height = size
+    left, top = min(math.floor(box[0] * width), width - 1), min(math.floor(box[1] * height), height - 1)
+    return left, top, max(left + 1, math.ceil(box[2] * width)), max(top + 1, math.ceil(box[3] * height))
 
 
 def _reason(error: Exception, blob: bytes) -> str:

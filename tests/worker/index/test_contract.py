@@ -8,7 +8,7 @@ import ast
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,17 +18,26 @@ from pydantic import TypeAdapter, ValidationError
 from qdrant_client import QdrantClient
 from qdrant_client.http import api, models
 
-from lookalike.messages import ImageByPath, ReadCounts, ReadKnown, ReadMessage, ReadPage, SearchMessage, SyncMessage
+from lookalike.filters import SearchFilter
+from lookalike.messages import (
+    ImageByPath,
+    ReadCounts,
+    ReadKnown,
+    ReadMessage,
+    ReadPage,
+    SearchExample,
+    SearchMessage,
+    SyncMessage,
+)
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.recorder import Asked, recorded
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import INDEXED_FIELDS
 from worker.index.qdrant import QdrantIndex
-from worker.inference.decoder import DecodedImage
 from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
-from worker.search import Search
+from worker.search import Decodes, Search
 from worker.sync import Sync
 
 OK = 200
@@ -95,7 +104,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     known: list[Route],
     root: Path,
     embedder: Embedder,
-    opened: Callable[[bytes], DecodedImage],
+    opened: Decodes,
     sync: Sync,
 ) -> None:
     client, asked = between
@@ -116,7 +125,13 @@ def test_all_that_a_worker_asks_is_in_the_document(
     sync.sync_paths(SyncMessage(paths=["copy.png"]))
     (root / "folder" / "0.png").unlink()
     sync.sync_paths(SyncMessage(gone=["folder/0.png"], library="the-library"))
-    found = search.find_neighbours(SearchMessage(image=ImageByPath(path="folder/1.png"), limit=3))
+    example = SearchExample(image=ImageByPath(path="folder/1.png"))
+    found = search.find_neighbours(SearchMessage(examples=[example], limit=3))
+    wanted = SearchFilter.model_validate(
+        {"folder": "folder", "format": "PNG", "size_bytes": {"gte": 1}, "indexed_at": {"gte": "2020", "lte": "2100"}}
+    )
+    narrow = SearchMessage(examples=[example, example], offset=1, limit=3, filter=wanted, score_threshold=-1.0)
+    paged = search.find_neighbours(narrow)
     counts = read_queries.answer(ReadMessage(ask=ReadCounts()))
     read_queries.answer(ReadMessage(ask=ReadKnown(paths=paths)))
     read_queries.answer(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
@@ -126,6 +141,8 @@ def test_all_that_a_worker_asks_is_in_the_document(
     assert set(client.get_collection("contract").payload_schema) == set(INDEXED_FIELDS)
     assert (counts.indexed, counts.rejected) == (5, 1)  # type: ignore[union-attr]
     assert {neighbour.path for neighbour in found.neighbours[:2]} == {"folder/1.png", "copy.png"}
+    assert [neighbour.path for neighbour in paged.neighbours][:1] != ["folder/1.png"]
+    assert len(paged.neighbours) == 3
     kinds = {(each.method, each.path.rpartition("/")[2]) for each in asked}
     assert {("PUT", "points"), ("POST", "delete"), ("POST", "query"), ("POST", "scroll"), ("POST", "count")} <= kinds
 

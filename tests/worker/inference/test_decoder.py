@@ -17,6 +17,7 @@ from models.tools.photos import open_rgb
 from tests.support.pictures import encoded, picture
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder
+from worker.search import Decodes
 
 Opened = Callable[[bytes], DecodedImage]
 ORIENTATIONS = {
@@ -203,3 +204,34 @@ def test_the_evaluation_measures_the_pixels_that_the_worker_embeds(
     used = decode_image(blob, embedder.card, max_pixels=10**7).pixels
 
     assert np.array_equal(used, measured)
+
+
+@pytest.mark.parametrize("turn", ORIENTATIONS)
+@pytest.mark.parametrize("box", [(0.0, 0.0, 0.25, 0.5), (0.5, 0.25, 1.0, 0.75)])
+def test_a_box_is_a_part_of_the_upright_picture(opened: Decodes, turn: int, box: tuple[float, ...]) -> None:
+    upright = picture(4, (1280, 960))
+    left, top, right, bottom = (round(share * side) for share, side in zip(box, (1280, 960) * 2, strict=True))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    how = ORIENTATIONS[turn]
+    stored = upright if how is None else upright.transpose(undo.get(turn, how))
+
+    found = opened(encoded(stored, "JPEG", quality=95, exif=exif), box)  # type: ignore[arg-type]
+
+    wanted = opened(encoded(upright.crop((left, top, right, bottom)), "PNG"))
+    assert off_by(found, wanted) < 3
+    assert (found.width_px, found.height_px) == (1280, 960)
+
+
+def test_a_box_smaller_than_a_pixel_is_a_pixel(opened: Decodes) -> None:
+    assert opened(encoded(picture(1)), (0.999, 0.999, 1.0, 1.0)).pixels.std(axis=(0, 1)).max() == 0
+
+
+def test_a_small_box_does_not_pass_the_limit_of_pixels(embedder: Embedder) -> None:
+    """A JPEG above the limit is decoded at a fraction of its size, and for a small box that would be the whole."""
+    blob = encoded(picture(1, (2000, 1000)), "JPEG")
+
+    assert decode_image(blob, embedder.card, (0, 0, 1, 1), max_pixels=1_000_000)
+    with pytest.raises(Rejected, match="2000 x 1000 pixels, the limit is 1 million"):
+        decode_image(blob, embedder.card, (0, 0, 0.01, 0.01), max_pixels=1_000_000)

@@ -1,0 +1,45 @@
+"""What a path means that a caller gives: a file here that lies in the library, else a path of the index."""
+
+import os
+from pathlib import Path
+
+from lookalike.argument_checks import path_given
+from lookalike.errors import Refused
+from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
+
+
+class CallerPaths:
+    """Paths of one library; `root` is its folder, None where it is not known."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    def contains(self, path: Path) -> bool:
+        """Whether the file lies below the library's folder."""
+        return self._root is not None and Path(os.path.abspath(path)).is_relative_to(self._root)  # noqa: PTH100 (below)
+
+    def relative(self, path: str | os.PathLike[str]) -> str:
+        """The path as the index has it. Raises Refused."""
+        given, root = path_given(path), self._root
+        if root is not None:
+            absolute = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow links out of the library
+            there = os.path.lexists(absolute)
+            if absolute.is_relative_to(root) and absolute != root and (given.is_absolute() or there):
+                inside = absolute.relative_to(root).as_posix()
+                # A name on the disk may contain what looks like an escape; in a path of the index that is escaped.
+                return _escaped(inside) if there else _index_path(inside)
+        if given.is_absolute():
+            raise Refused(f"{quoted(str(given))} is not a file here, and not a path inside the library {root}.")
+        return _index_path(given.as_posix())
+
+
+def _index_path(path: str) -> str:
+    """A path of the index, as `list` returns it; or an unescaped name with bytes that are not UTF-8."""
+    return validate_path(path) if is_utf8(path) else _escaped(path)
+
+
+def _escaped(path: str) -> str:
+    try:
+        return validate_path(escape_path(path))
+    except UnicodeEncodeError:
+        raise Refused(f"{quoted(path)} can be no name of a file.") from None

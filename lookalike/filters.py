@@ -1,0 +1,125 @@
+"""The filter of a search: which files of the index may be found. The same in Python and in JSON; knows no store.
+
+    {"folder": "trips", "format": "JPEG", "width_px": {"gte": 1000}, "taken_at": {"gte": "2023-05", "lte": "2024"}}
+
+All fields that are given must hold. A number or a date alone means exactly that; `gte` and `lte` include their ends. A
+date may be a year, a month, a day or a time: it covers all of that year, month or day.
+"""
+
+import calendar
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
+
+from lookalike.errors import Refused
+from lookalike.library.paths import MAX_PATH_CHARS, validate_path
+
+# Stores compare numbers as doubles, which are exact up to here.
+MAX_NUMBER = 2**53
+MAX_FORMAT_CHARS = 40
+_PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+def first_moment(value: object) -> datetime:
+    """When a year, month, day or time begins; without a zone it is taken for UTC. Raises ValueError."""
+    return _period(value)[0]
+
+
+def last_moment(value: object) -> datetime:
+    """When a year, month, day or time ends, to the microsecond. Raises ValueError."""
+    return _period(value)[1]
+
+
+def _folder(path: str) -> str:
+    try:
+        return validate_path(path.removesuffix("/"))
+    except Refused as error:
+        raise ValueError(str(error)) from error
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Range(_Strict):
+    """Bounds, one or both, both included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_one_value(cls, value: Any) -> Any:
+        """A value alone is both bounds."""
+        return value if isinstance(value, Mapping | _Range) else {"gte": value, "lte": value}
+
+    @model_validator(mode="after")
+    def _can_match(self) -> "_Range":
+        gte, lte = getattr(self, "gte", None), getattr(self, "lte", None)
+        if gte is None and lte is None:
+            raise ValueError("give a value, or gte, lte or both")
+        if gte is not None and lte is not None and gte > lte:
+            raise ValueError("gte is above lte, so nothing can match")
+        return self
+
+
+Number = Annotated[StrictInt, Field(ge=0, le=MAX_NUMBER)]
+
+
+class Numbers(_Range):
+    """Whole numbers from `gte` to `lte`."""
+
+    gte: Number | None = None
+    lte: Number | None = None
+
+
+class Times(_Range):
+    """Times from the beginning of `gte` to the end of `lte`."""
+
+    gte: Annotated[datetime, BeforeValidator(first_moment)] | None = None
+    lte: Annotated[datetime, BeforeValidator(last_moment)] | None = None
+
+
+class SearchFilter(_Strict):
+    """What a found file must be: in `folder` or below it, of a format ("JPEG"), of a size, taken or indexed then.
+
+    `taken_at` is the time of the camera's clock, which mostly has no zone and is compared as if it was UTC.
+    """
+
+    folder: Annotated[str, StringConstraints(max_length=MAX_PATH_CHARS), AfterValidator(_folder)] | None = None
+    format: Annotated[str, StringConstraints(min_length=1, max_length=MAX_FORMAT_CHARS, to_upper=True)] | None = None
+    size_bytes: Numbers | None = None
+    width_px: Numbers | None = None
+    height_px: Numbers | None = None
+    taken_at: Times | None = None
+    indexed_at: Times | None = None
+
+
+def _period(value: object) -> tuple[datetime, datetime]:
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return moment, moment
+    if isinstance(value, date):
+        return _days(value, value)
+    if not isinstance(value, str):
+        raise ValueError("give a date or time in ISO 8601, such as 2024-05 or 2024-05-31T18:30:00")  # noqa: TRY004
+    found = _PERIOD.fullmatch(value)
+    if found is None:
+        return _period(datetime.fromisoformat(value))
+    year, month, day = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+    first = date(year, month or 1, day or 1)
+    last_month = month or 12
+    return _days(first, date(year, last_month, day or calendar.monthrange(year, last_month)[1]))
+
+
+def _days(first: date, last: date) -> tuple[datetime, datetime]:
+    return datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)
