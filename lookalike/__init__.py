@@ -2,10 +2,12 @@
 
 from lookalike.client import Client
 from lookalike.errors import (
+    Cancelled,
     Closed,
     CollectionMismatch,
     LookalikeError,
     Misconfigured,
+    NoSuchJob,
     NotRunning,
     Refused,
     TimedOut,
@@ -18,6 +20,7 @@ from lookalike.neighbour import Neighbour
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cancelled",
     "Client",
     "Closed",
     "CollectionMismatch",
@@ -26,6 +29,7 @@ __all__ = [
     "LookalikeError",
     "Misconfigured",
     "Neighbour",
+    "NoSuchJob",
     "NotRunning",
     "Refused",
     "TimedOut",

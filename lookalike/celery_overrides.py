@@ -47,6 +47,13 @@ class Answers(RedisBackend):  # type: ignore[misc]
     def on_task_call(self, producer: object, task_id: str) -> None:
         """Celery would subscribe to the result here; `get` does that as well, and then reads it."""
 
+    def _set(self, key: str, value: str, expires: int | None = None) -> None:
+        """Stores a result and tells who waits. Celery 5.7 does it by a command for which redis-py 8 warns."""
+        with self.client.pipeline() as pipe:
+            pipe.set(key, value, ex=expires or self.expires)
+            pipe.publish(key, value)
+            pipe.execute()
+
     def close(self) -> None:
         """Closes all of its connections."""
         self.result_consumer.close()

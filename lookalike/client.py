@@ -6,17 +6,17 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from redis.exceptions import RedisError
-
 from lookalike.argument_checks import limit_given, offset_given, seconds_given
-from lookalike.broker import broker_url, without_secret
+from lookalike.broker import broker_url, client_app, without_secret
 from lookalike.caller_paths import CallerPaths
-from lookalike.connections import Connections, PerProcess
+from lookalike.celery_transport import CeleryTransport
+from lookalike.connections import PerProcess
 from lookalike.discovery import with_running
-from lookalike.errors import Refused, Unreachable
+from lookalike.errors import Refused
 from lookalike.examples import Examples, examples_given, search_message, with_images
 from lookalike.filters import SearchFilter
 from lookalike.job import Job
+from lookalike.job_records import no_such_job
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_OFFSET,
@@ -29,6 +29,7 @@ from lookalike.messages import (
 from lookalike.neighbour import Neighbour
 from lookalike.settings import Settings, read_settings
 from lookalike.status import Status, read_status
+from lookalike.transport import IndexReader, Transport
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +43,24 @@ class Client:
     Raises NotRunning if there is nothing to find. Nothing connects before the first call. It may be used by many
     threads at once, and on both sides of a fork(): each process connects for itself. `close` or a `with` block ends
     what it opened in this process; so does the garbage collector once the client is unreferenced.
+
+    With a `transport` of the caller (lookalike/transport.py) it looks for no system, talks to that alone, and leaves
+    it open. lookalike/testing.py has one for tests that needs no system.
     """
 
-    def __init__(self, settings: Settings | None = None, **given: object) -> None:
-        whole = self.settings = with_running(settings if settings is not None else read_settings(**given))
+    def __init__(
+        self, settings: Settings | None = None, *, transport: Transport | None = None, **given: object
+    ) -> None:
+        asked = settings if settings is not None else read_settings(**given)
+        whole = self.settings = asked if transport is not None else with_running(asked)
         self._paths = CallerPaths(whole.library)
-        self._opened = PerProcess(lambda: Connections(whole))
+        if transport is None:
+            self._opened = PerProcess(lambda: CeleryTransport(client_app(whole), whole.keys))
+        else:
+            self._opened = PerProcess(lambda: transport, closes=False)
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
-        broker = without_secret(broker_url(self.settings))
+        broker = type(transport).__name__ if transport else without_secret(broker_url(self.settings))
         log.debug("client broker=%s name=%s library=%s", broker, self.settings.name, self.settings.library)
 
     def close(self) -> None:
@@ -85,7 +95,7 @@ class Client:
         scaled down before it is sent, unless every bit counts. Raises Refused if an argument is at fault,
         Unreachable if the broker does not answer.
         """
-        transport, given = self._opened.here().transport, examples_given(image)
+        transport, given = self._transport(), examples_given(image)
         message = search_message(
             given,
             limit=limit_given(limit, self.settings.max_limit),
@@ -96,19 +106,28 @@ class Client:
         patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
         most_bytes = self.settings.max_query_bytes
         message, blobs = with_images(message, given, self._paths, max_bytes=most_bytes, scaled=scaled)
-        sent = transport.search(message, blobs, expires_s=patience_s)
-        return Job(sent, self._answer, _neighbours, patience_s)
+        sent = transport.send(message, blobs=blobs, expires_s=patience_s)
+        return Job(sent, self._transport, _neighbours, patience_s)
 
     def sync(self, paths: Iterable[str | os.PathLike[str]], *, retry_rejected: bool = False) -> Job[SyncReply]:
         """Asks for these files to be indexed now: paths of the library, at most 1,000; absolute ones inside it too.
 
         `retry_rejected` also tries files that were rejected and have not changed. Raises Refused, Unreachable.
         """
-        transport, relative = self._opened.here().transport, [self._paths.relative(path) for path in paths]
+        transport, relative = self._transport(), [self._paths.relative(path) for path in paths]
         if len(relative) > MAX_MESSAGE_PATHS:
             raise Refused(f"{len(relative)} paths are too many for one job: send at most {MAX_MESSAGE_PATHS}.")
-        sent = transport.sync(SyncMessage(paths=relative, retry_rejected=retry_rejected))
-        return Job(sent, self._answer, SyncReply.model_validate, SYNC_S)
+        sent = transport.send(SyncMessage(paths=relative, retry_rejected=retry_rejected))
+        return Job(sent, self._transport, SyncReply.model_validate, SYNC_S)
+
+    def job(self, job: str) -> Job[Any]:
+        """The search or sync with this id, whoever sent it. Raises NoSuchJob for one that is unknown or too old."""
+        if not isinstance(job, str) or not job:
+            raise no_such_job(job)
+        found = self._transport().job_status(job)
+        if found.kind == "search":
+            return Job(found, self._transport, _neighbours, self.settings.search_timeout_s)
+        return Job(found, self._transport, SyncReply.model_validate, SYNC_S)
 
     def allow_removals(self) -> None:
         """Lets the next scan remove from the index what is gone from the library, however much it is.
@@ -116,18 +135,11 @@ class Client:
         A scan that would remove very much stops instead and `status` says so: a share that is not mounted
         looks like a library that was emptied. Raises Unreachable.
         """
-        try:
-            self._opened.here().telemetry.allow_removals()
-        except RedisError as error:
-            raise _unreachable(error) from error
+        self._transport().allow_removals()
 
     def status(self) -> Status:
         """What the system is doing. Raises Unreachable if the broker does not answer."""
-        opened = self._opened.here()
-        try:
-            return read_status(self.settings, opened.telemetry, opened.transport)
-        except RedisError as error:
-            raise _unreachable(error) from error
+        return read_status(self.settings, self._transport())
 
     def list(self) -> Iterator[KnownFile]:
         """Every file in the index, indexed or rejected. Raises Unreachable, TimedOut."""
@@ -139,7 +151,7 @@ class Client:
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
         """What the index knows of these paths of the library, at most 1,000, by path. Raises Unreachable, TimedOut."""
-        reply = self._opened.here().transport.known([*paths], timeout_s=READ_S)
+        reply = IndexReader(self._transport()).known([*paths], timeout_s=READ_S)
         return {file.path: file for file in reply.files}
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
@@ -148,17 +160,17 @@ class Client:
         step = self.settings.batch_paths
         for start in range(0, len(wanted), step):
             message = SyncMessage(paths=wanted[start : start + step], retry_rejected=True)
-            self._opened.here().transport.sync(message, from_scan=True, want_result=False)
+            self._transport().send(message, background=True)
         return len(wanted)
 
-    def _answer(self, job: str, timeout_s: float) -> Any:
-        """The answer of a job, also if another process sent it."""
-        return self._opened.here().transport.answer(job, timeout_s=timeout_s)
+    def _transport(self) -> Transport:
+        """That of this process. A job holds this method and with it the client, which is closed when it is dropped."""
+        return self._opened.here()
 
     def _pages(self, status: Literal["rejected"] | None) -> Iterator[KnownFile]:
         after: str | None = None
         while True:
-            page = self._opened.here().transport.page(ReadPage(after=after, status=status), timeout_s=READ_S)
+            page = IndexReader(self._transport()).page(ReadPage(after=after, status=status), timeout_s=READ_S)
             yield from page.files
             after = page.next
             if after is None:
@@ -167,9 +179,3 @@ class Client:
 
 def _neighbours(answer: Any) -> list[Neighbour]:
     return SearchReply.model_validate(answer).neighbours
-
-
-def _unreachable(error: Exception) -> Unreachable:
-    return Unreachable(
-        f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
-    )

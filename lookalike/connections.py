@@ -4,10 +4,11 @@ import os
 from collections.abc import Callable
 
 from lookalike.broker import client_app, redis_of
+from lookalike.celery_transport import CeleryTransport
 from lookalike.errors import Closed
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
-from lookalike.transport import CeleryTransport
+from lookalike.transport import Transport
 
 
 class Connections:
@@ -24,33 +25,35 @@ class Connections:
         self.redis.close()
 
 
-# Connections of parent processes, unused here.
-_inherited: list[Connections] = []
+# Transports of parent processes, unused here.
+_inherited: list[Transport] = []
 
 
 class PerProcess:
-    """The connections of the calling process.
+    """The transport of the calling process.
 
     Two processes that share a socket get each other's answers, so connections opened before a fork() are neither used
     nor closed after it: they stay referenced, which also keeps the garbage collector from closing them. The process is
     checked on each call, because not every fork() runs Python's hooks. If two threads call first at once, the second
-    set of connections is dropped unconnected. So no lock is needed, which a fork() could leave locked for good.
+    set of connections is dropped unconnected. So no lock is needed, which a fork() could leave locked for good. Without
+    `closes` a transport is not ours to close.
     """
 
-    def __init__(self, make: Callable[[], Connections]) -> None:
+    def __init__(self, make: Callable[[], Transport], *, closes: bool = True) -> None:
         self._make = make
-        self._opened: dict[object, Connections] = {}
+        self._closes = closes
+        self._opened: dict[object, Transport] = {}
         self._is_closed = False
 
-    def here(self) -> Connections:
-        """The connections of this process. Raises Closed."""
+    def here(self) -> Transport:
+        """The transport of this process. Raises Closed."""
         self._check_open()
         process = _this_process()
         mine = self._opened.get(process)
         if mine is None:
             mine = self._opened.setdefault(process, self._make())
             if self._is_closed:
-                mine.close()
+                self._end(mine)
                 self._check_open()
         return mine
 
@@ -60,7 +63,11 @@ class PerProcess:
         mine = self._opened.pop(_this_process(), None)
         _inherited.extend(self._opened.values())
         if mine is not None:
-            mine.close()
+            self._end(mine)
+
+    def _end(self, transport: Transport) -> None:
+        if self._closes:
+            transport.close()
 
     def _check_open(self) -> None:
         if self._is_closed:

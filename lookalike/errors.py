@@ -5,6 +5,8 @@ LookalikeError                told in one sentence, exit code 1
 |-- Unreachable               the broker did not answer; nothing was sent
 |-- TimedOut                  it was sent and no answer came in time; it may still be done
 |-- Refused                   it was answered: the input is at fault, the reason says how
+|-- NoSuchJob                 no job with this id is known, or not any more
+|-- Cancelled                 the job was cancelled before a worker began it
 |-- Closed                    the client was closed before
 |-- Misconfigured             a setting, a folder or a file is not usable
 `-- CollectionMismatch        the index was made with another library, model or distance
@@ -29,6 +31,14 @@ class TimedOut(LookalikeError):
 
 class Refused(LookalikeError):
     """The request was read and cannot be done; sending it again changes nothing."""
+
+
+class NoSuchJob(LookalikeError):
+    """No job with this id is known: never sent, too old, or its answer was fetched."""
+
+
+class Cancelled(LookalikeError):
+    """The job was cancelled before a worker began it; nothing was done."""
 
 
 class Closed(LookalikeError):

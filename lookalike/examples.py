@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -30,7 +31,8 @@ class Example:
     box: Sequence[float] | None = None
 
 
-Examples = ImageSource | Example | Mapping[ImageSource, float] | Iterable[ImageSource | Example]
+# Mappings are invariant in their keys: a dict[str, float] is no Mapping[ImageSource, float].
+Examples = ImageSource | Example | Mapping[Any, float] | Iterable[ImageSource | Example]
 
 
 def examples_given(given: Examples) -> list[Example]:

@@ -1,25 +1,30 @@
-"""A job: one search or sync that was sent, whose answer can be fetched once."""
+"""A job: one search or sync that was sent; it can be followed, cancelled, and its answer fetched once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from lookalike.argument_checks import seconds_given
+from lookalike.transport import JobStatus, Transport
 
 Answer = TypeVar("Answer")
 
 
 class Job(Generic[Answer]):
-    """A sent job. `id` is the task id that Flower shows. One whose result is never asked for leaves nothing open."""
+    """A sent job. `id` is the task id that Flower shows. One whose result is never asked for leaves nothing open.
+
+    Another process finds it by `Client().job(id)`, until its answer was fetched or an hour has passed.
+    """
 
     def __init__(
         self,
-        sent: str,
-        fetch: Callable[[str, float], Any],
+        sent: JobStatus,
+        transport: Callable[[], Transport],
         read: Callable[[Any], Answer],
         patience_s: float,
     ) -> None:
         self._sent = sent
-        self._fetch = fetch
+        self._transport = transport
         self._read = read
         self._patience_s = patience_s
         self._answer: Answer | None = None
@@ -27,15 +32,32 @@ class Job(Generic[Answer]):
     @property
     def id(self) -> str:
         """Id of the task."""
-        return self._sent
+        return self._sent.id
+
+    def status(self) -> JobStatus:
+        """How far the job is: its `state` is queued, started, done, failed, cancelled or expired.
+
+        Asks the broker. Raises NoSuchJob if another process fetched the answer, or if the job is too old; Unreachable,
+        Closed.
+        """
+        if self._answer is not None:
+            return replace(self._sent, state="done")
+        return self._transport().job_status(self.id)
+
+    def cancel(self) -> bool:
+        """Cancels the job unless a worker has begun it; whether it is cancelled now. `result` raises Cancelled then.
+
+        Raises NoSuchJob, Unreachable, Closed.
+        """
+        return self._answer is None and self._transport().cancel(self.id)
 
     def result(self, timeout_s: float | None = None) -> Answer:
         """The answer; asking again returns the same one.
 
-        Waits as long as the job may take if no timeout is given. Raises TimedOut if no answer came in
-        time, Refused if the input is at fault, Unreachable if the broker is down, Closed if the client was closed.
+        Waits as long as the job may take if no timeout is given. Raises TimedOut if no answer came in time, Cancelled,
+        Refused if the input is at fault, Unreachable if the broker is down, Closed if the client was closed.
         """
         if self._answer is None:
             patience_s = self._patience_s if timeout_s is None else seconds_given(timeout_s)
-            self._answer = self._read(self._fetch(self._sent, patience_s))
+            self._answer = self._read(self._transport().answer(self.id, timeout_s=patience_s))
         return self._answer

@@ -36,6 +36,10 @@ class Keys:
         """Redis string: the bytes of a query image, living as long as its message."""
         return f"{self.system}:query:{key}"
 
+    def job(self, job: str) -> str:
+        """Redis hash: what a client sent and how far it is (lookalike/job_records.py)."""
+        return f"{self.system}:job:{job}"
+
     @property
     def holders(self) -> str:
         """Redis set: the workers that may hold messages."""

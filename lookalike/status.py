@@ -6,10 +6,9 @@ from lookalike.broker import broker_url, without_secret
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.messages import CountsReply
 from lookalike.settings import Settings
-from lookalike.telemetry import Telemetry
-from lookalike.transport import CeleryTransport
+from lookalike.telemetry import BEATING_PARTS
+from lookalike.transport import IndexReader, Transport
 
-PARTS = ("producer", "ingest", "search")
 COUNTS_S = 3.0
 
 
@@ -34,7 +33,7 @@ class Status(BaseModel):
     backend: str | None
     precision: str | None
     threads: int | None
-    redis_url: str
+    redis_url: str | None
     qdrant_url: str | None
     flower_url: str | None
     library: str | None
@@ -46,16 +45,17 @@ class Status(BaseModel):
         return self.state == "watching" and self.queued == 0 and self.settling == 0 and self.indexed is not None
 
 
-def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTransport) -> Status:
-    """The status now. Raises RedisError if the broker does not answer; parts that are silent are named."""
-    note, alive = telemetry.read_report(), telemetry.count_alive(PARTS)
+def read_status(settings: Settings, transport: Transport) -> Status:
+    """The status now. Raises Unreachable if the broker does not answer; parts that are silent are named."""
     # In this order: a batch that left the queue is in the index before the index is counted, so no file is missed.
-    queued = note.held + telemetry.queued()
+    report = transport.report()
+    note, alive = report.producer, report.alive
+    queued = note.held + report.queued
     found = _counts(transport) if alive["search"] else None
     counts = found if isinstance(found, CountsReply) else None
     # The store answers but its index may not be used; a producer that runs reports that, too.
     refused = str(found) if isinstance(found, Misconfigured) else ""
-    rate = telemetry.rate_per_s()
+    rate = report.rate_per_s
     left = None if counts is None else max(0, note.discovered - counts.indexed - counts.rejected)
     return Status(
         discovered=note.discovered,
@@ -66,15 +66,15 @@ def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTrans
         settling=note.settling,
         rate_per_s=round(rate, 2),
         eta_s=eta_s(left, rate),
-        embedded_total=telemetry.embedded_total(),
+        embedded_total=report.embedded_total,
         state=note.state if alive["producer"] else "silent",
-        warning=note.warning or refused or telemetry.wait_reason() or None,
+        warning=note.warning or refused or report.wait_reason or None,
         model=settings.model if counts is None else counts.model,
         distance=settings.distance if counts is None else counts.distance,
         backend=None if counts is None else counts.backend,
         precision=None if counts is None else counts.precision,
         threads=None if counts is None else counts.threads,
-        redis_url=without_secret(broker_url(settings)),
+        redis_url=None if settings.redis_url is None else without_secret(broker_url(settings)),
         qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
         flower_url=settings.flower_url,
         library=None if settings.library is None else str(settings.library),
@@ -82,7 +82,7 @@ def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTrans
             "broker": "up",
             # The store is asked through the search workers.
             "store": "up" if counts is not None or refused else "silent" if alive["search"] else "unknown",
-            **{part: "up" if alive[part] else "silent" for part in PARTS},
+            **{part: "up" if alive[part] else "silent" for part in BEATING_PARTS},
         },
     )
 
@@ -96,8 +96,8 @@ def eta_s(left: int | None, rate_per_s: float) -> float | None:
     return round(left / rate_per_s, 1)
 
 
-def _counts(transport: CeleryTransport) -> CountsReply | LookalikeError:
+def _counts(transport: Transport) -> CountsReply | LookalikeError:
     try:
-        return transport.counts(timeout_s=COUNTS_S)
+        return IndexReader(transport).counts(timeout_s=COUNTS_S)
     except LookalikeError as error:
         return error

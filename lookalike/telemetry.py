@@ -21,6 +21,8 @@ from redis import Redis
 from lookalike.envelope import files_in, files_in_unacked
 from lookalike.redis_keys import Keys
 
+# Those that send heartbeats.
+BEATING_PARTS = ("producer", "ingest", "search")
 BUCKET_S = 10
 WINDOW_S = 60
 # A part is silent after three missed beats.
@@ -51,6 +53,18 @@ class ProducerReport:
     warning: str = ""
 
 
+@dataclass(frozen=True)
+class SystemReport:
+    """What the parts of a system say of themselves, read at one time; `alive` counts the processes of each part."""
+
+    producer: ProducerReport
+    alive: Mapping[str, int]
+    queued: int
+    rate_per_s: float
+    embedded_total: int
+    wait_reason: str
+
+
 class Telemetry:
     """Reads and writes the telemetry of one system."""
 
@@ -58,6 +72,18 @@ class Telemetry:
         self._redis = redis
         self._keys = keys
         self._now = now
+
+    def system_report(self) -> SystemReport:
+        """Everything that parts report."""
+        producer, alive = self.read_report(), self.count_alive(BEATING_PARTS)
+        return SystemReport(
+            producer=producer,
+            alive=alive,
+            queued=self.queued(),
+            rate_per_s=self.rate_per_s(),
+            embedded_total=self.embedded_total(),
+            wait_reason=self.wait_reason(),
+        )
 
     def write_report(self, note: ProducerReport) -> None:
         """Replaces the producer's report."""

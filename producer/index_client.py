@@ -9,10 +9,10 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from lookalike.backoff import BACKOFF
+from lookalike.celery_transport import CeleryTransport
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import get_logger
 from lookalike.messages import CountsReply, KnownFile, ReadPage
-from lookalike.transport import CeleryTransport
 from producer.broker_health import BrokerHealth
 from producer.shutdown import sleep
 

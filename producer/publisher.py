@@ -14,13 +14,13 @@ from typing import Protocol, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
+from lookalike.celery_transport import CeleryTransport
 from lookalike.errors import Unreachable
 from lookalike.library.paths import escape_path
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.messages import MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
-from lookalike.transport import CeleryTransport
 from producer.batcher import Batch, Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight

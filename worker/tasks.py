@@ -12,11 +12,13 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of
-from lookalike.errors import LookalikeError, Refused, Unreachable
+from lookalike.errors import Cancelled, LookalikeError, Refused, Unreachable
+from lookalike.job_records import JobRecords
 from lookalike.library.errors import ReadFailed, Unavailable
 from lookalike.log import get_logger
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, first_fault
 from lookalike.redis_keys import READ, SEARCH, SYNC
+from lookalike.results import CANCELLED
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
@@ -57,6 +59,20 @@ class ChildProcess:
     def context(self) -> WorkerContext:
         """The logic of the tasks."""
         return WorkerContext(self._settings, self.embedder, self.search_priority)
+
+    def begin(self, job: str) -> None:
+        """Marks the job as begun. Raises Cancelled if its sender cancelled it before.
+
+        A job without a record, or with a broker that does not answer now, is done.
+        """
+        with suppress(RedisError, OSError):
+            if not self.job_records.begin(job):
+                raise Cancelled(CANCELLED)
+
+    @cached_property
+    def job_records(self) -> JobRecords:
+        """Where clients follow their jobs."""
+        return JobRecords(redis_of(self._settings), self._settings.keys)
 
     def monitor_index(self) -> None:
         """Starts the checks of the index, in a thread."""
@@ -122,6 +138,8 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     )
     def sync(self: Task, message: Any) -> dict[str, Any]:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
+        if not self.request.ignore_result:
+            process.begin(self.request.id)
         return _run_sync(self, settings, process, parse_message(SyncMessage, message))
 
     def search_budget() -> RetryBudget:
@@ -135,14 +153,16 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
 
     @app.task(
         name=SEARCH,
+        bind=True,
         throws=(LookalikeError,),
         time_limit=search_limit_s,
         # Around the whole task, until its result is sent.
         before_start=before_start,
         after_return=after_return,
     )
-    def search(message: Any) -> dict[str, Any]:
+    def search(self: Task, message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
+        process.begin(self.request.id)
         work = functools.partial(_run_search, message=parse_message(SearchMessage, message))
         return _answer(lambda: process.context.with_index(work), search_budget())
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lookalike.connections import Connections
+from lookalike.broker import client_app
+from lookalike.celery_transport import CeleryTransport
 from lookalike.data_folder import data_folder, make_data_folder
 from lookalike.discovery import RunningSystem, publish, retract
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
@@ -33,8 +34,8 @@ MakeSpecs = Callable[[Settings, Ports], Sequence[ProcessSpec]]
 
 def status_of(settings: Settings) -> Callable[[], Status]:
     """Reads what `lookalike status` shows."""
-    opened = Connections(settings)
-    return lambda: read_status(settings, opened.telemetry, opened.transport)
+    transport = CeleryTransport(client_app(settings), settings.keys)
+    return lambda: read_status(settings, transport)
 
 
 def up(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lookalike import status
+from lookalike import telemetry
 from lookalike.local.preflight import needed_packages
 from lookalike.local.processes import Ports, process_specs
 from lookalike.parts import EXTRAS, OPTIONAL, PART_NAMES, PARTS, Part, module_of, packages_of
@@ -31,7 +31,7 @@ def test_up_starts_each_part() -> None:
 
 
 def test_status_watches_the_parts_that_have_a_heartbeat() -> None:
-    assert set(status.PARTS) == {part.name for part in PARTS if part.has_heartbeat}
+    assert set(telemetry.BEATING_PARTS) == {part.name for part in PARTS if part.has_heartbeat}
 
 
 def test_each_extra_is_that_of_a_part_and_declared() -> None:

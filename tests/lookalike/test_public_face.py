@@ -13,6 +13,7 @@ from lookalike.messages import SearchMessage, SyncMessage
 
 def test_the_exported_names_are_these() -> None:
     assert sorted(lookalike.__all__) == [
+        "Cancelled",
         "Client",
         "Closed",
         "CollectionMismatch",
@@ -21,6 +22,7 @@ def test_the_exported_names_are_these() -> None:
         "LookalikeError",
         "Misconfigured",
         "Neighbour",
+        "NoSuchJob",
         "NotRunning",
         "Refused",
         "TimedOut",

@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 
 from lookalike.broker import client_app
+from lookalike.celery_transport import CeleryTransport
 from lookalike.messages import ImageByPath, SearchExample, SearchMessage
 from lookalike.settings import read_settings
-from lookalike.transport import CeleryTransport
 from tests.support.valkey import valkey_process
 
 
@@ -23,7 +23,7 @@ def test_a_search_expires_by_the_clock_of_the_broker(tmp_path: Path, monkeypatch
 
         transport = CeleryTransport(app, settings.keys)
         message = SearchMessage(examples=[SearchExample(image=ImageByPath(path="a.jpg"))])
-        transport.search(message, {}, expires_s=30.0)
+        transport.send(message, expires_s=30.0)
         transport.close()
 
         (message,) = redis.lrange(settings.keys.search, 0, -1)

@@ -1,0 +1,190 @@
+"""The transport over Celery and Redis: the only way from a client or the producer to the workers."""
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from kombu.pidbox import Mailbox
+from kombu.pools import ProducerPool
+from redis.exceptions import RedisError
+
+from lookalike.celery_overrides import Answer, BrokerPool
+from lookalike.errors import Closed
+from lookalike.job_records import JobRecords
+from lookalike.messages import CountsReply, FilesReply, ReadPage, SearchMessage, SyncMessage
+from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
+from lookalike.results import broker_errors, fetch_result
+from lookalike.telemetry import SystemReport, Telemetry
+from lookalike.transport import IndexReader, JobKind, JobStatus, Message
+
+log = logging.getLogger(__name__)
+
+# Each of the pool's ten connections is used for a millisecond at a time: one that is not free by then never will be.
+POOL_WAIT_S = 10.0
+TASKS: Mapping[JobKind, str] = {"search": SEARCH, "sync": SYNC, "read": READ}
+
+
+class CeleryTransport:
+    """Sends messages through one Celery app."""
+
+    def __init__(self, app: Celery, keys: Keys) -> None:
+        self._app = app
+        self._keys = keys
+        # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
+        # closing it would break theirs.
+        limit = app.conf.broker_pool_limit
+        connections = BrokerPool(app.connection_for_write(), limit)  # type: ignore[no-untyped-call]
+        self._producers = ProducerPool(connections, limit=limit, close_after_fork=False)  # type: ignore[no-untyped-call]
+        # Created here: threads that use it first at the same time would each create one, and only one would be closed.
+        self._redis = app.backend.client
+        self._records = JobRecords(self._redis, keys)
+        self._telemetry = Telemetry(self._redis, keys)
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Closes all connections, also of threads that wait for an answer."""
+        self._is_closed = True
+        self._producers.force_close_all()  # type: ignore[no-untyped-call]
+        self._producers.connections.force_close_all()
+        self._app.backend.close()
+        self._app.close()
+
+    def send(
+        self,
+        message: Message,
+        *,
+        blobs: Mapping[str, bytes] | None = None,
+        expires_s: float | None = None,
+        background: bool = False,
+    ) -> JobStatus:
+        """Sends a job to its queue, its images apart from it. Raises Unreachable, Closed."""
+        if isinstance(message, SyncMessage):
+            queue = self._keys.rescan if background else self._keys.ingest
+            return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
+        kind: JobKind = "search" if isinstance(message, SearchMessage) else "read"
+        return self._send(kind, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
+
+    def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
+        """Asks the ingest workers to look at paths; those of a scan queue behind those that just changed.
+
+        Returns the job.
+        """
+        queue = self._keys.rescan if from_scan else self._keys.ingest
+        return self._send("sync", message, queue=queue, want_result=want_result).id
+
+    def answer(self, job: str, *, timeout_s: float) -> Any:
+        """The answer of a job as JSON, once. Raises TimedOut, Cancelled, Unreachable, Closed, or the worker's error."""
+        result = Answer(job, app=self._app)
+        try:
+            answer = fetch_result(result, timeout_s=timeout_s, check_open=self._check_open)
+        finally:
+            # Otherwise the garbage collector would unsubscribe, perhaps when the broker is gone.
+            with suppress(RedisError, RuntimeError):
+                self._app.backend.remove_pending_result(result)
+        with self._broker():
+            self._redis.delete(self._result_key(job), self._keys.job(job))
+        return answer
+
+    def job_status(self, job: str) -> JobStatus:
+        """How far a job is. Raises NoSuchJob, Unreachable, Closed."""
+        with self._broker():
+            stored = self._redis.get(self._result_key(job))
+            return self._records.read(job, None if stored is None else json.loads(stored)["status"])
+
+    def cancel(self, job: str) -> bool:
+        """Cancels a job that no worker has begun. Raises NoSuchJob, Unreachable, Closed."""
+        if self.job_status(job).state not in {"queued", "cancelled"}:
+            return False
+        with self._broker():
+            if not self._records.cancel(job):
+                return False
+            # Whoever waits for the answer hears of it now, and not when a worker comes to the message.
+            self._app.backend.mark_as_revoked(job, "cancelled")
+            # A worker that holds the message drops it, and Flower shows it; others find the record when they take it.
+            with self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer:  # type: ignore[no-untyped-call]
+                conf = self._app.conf
+                mailbox: Any = Mailbox(conf.control_exchange, "fanout", serializer=conf.task_serializer)  # type: ignore[no-untyped-call]
+                mailbox(producer.connection).cast(None, "revoke", {"task_id": job, "terminate": False, "signal": None})
+        return True
+
+    def report(self) -> SystemReport:
+        """What the parts of the system say of themselves. Raises Unreachable, Closed."""
+        with self._broker():
+            return self._telemetry.system_report()
+
+    def allow_removals(self) -> None:
+        """Lets the next scan remove entries of missing files, however many they are. Raises Unreachable, Closed."""
+        with self._broker():
+            self._telemetry.allow_removals()
+
+    def counts(self, *, timeout_s: float) -> CountsReply:
+        """How much is in the index. Raises Unreachable, TimedOut."""
+        return IndexReader(self).counts(timeout_s=timeout_s)
+
+    def page(self, ask: ReadPage, *, timeout_s: float) -> FilesReply:
+        """One page of the index. Raises Unreachable, TimedOut, Refused."""
+        return IndexReader(self).page(ask, timeout_s=timeout_s)
+
+    def known(self, paths: list[str], *, timeout_s: float) -> FilesReply:
+        """What the index knows of these paths. Raises Unreachable, TimedOut, Refused."""
+        return IndexReader(self).known(paths, timeout_s=timeout_s)
+
+    def _send(
+        self,
+        kind: JobKind,
+        message: Message,
+        *,
+        queue: str,
+        expires_s: float | None = None,
+        blobs: Mapping[str, bytes] | None = None,
+        want_result: bool = True,
+    ) -> JobStatus:
+        job, task = str(uuid.uuid4()), TASKS[kind]
+        with self._broker():
+            # Redis is asked first, because Celery would retry for five seconds and log each attempt; and it is asked
+            # for the time, because by a slow clock of this machine every message would have expired on arrival.
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
+                if want_result and kind != "read":
+                    self._records.store(pipe, job, kind, expires_s)
+                for key, blob in (blobs or {}).items():
+                    lives_ms = None if expires_s is None else max(1, int(expires_s * 1000))
+                    pipe.set(self._keys.query(key), blob, px=lives_ms)
+                (seconds, microseconds), *_ = pipe.execute()
+            now_s = seconds + microseconds / 1e6
+            expires = None if expires_s is None else datetime.fromtimestamp(seconds + expires_s, UTC)
+            with self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer:  # type: ignore[no-untyped-call]
+                self._app.send_task(
+                    task,
+                    args=[message.model_dump(mode="json")],
+                    task_id=job,
+                    queue=queue,
+                    expires=expires,
+                    retry=False,
+                    producer=producer,
+                    # Bound to this app: by itself it belongs to the current app of the process, and builds its backend.
+                    result_cls=partial(Answer, app=self._app),
+                    ignore_result=not want_result,
+                )
+        log.debug("sent task=%s queue=%s id=%s", task, queue, job)
+        return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
+
+    def _result_key(self, job: str) -> Any:
+        return self._app.backend.get_key_for_task(job)
+
+    @contextmanager
+    def _broker(self) -> Iterator[None]:
+        """Around calls to the broker: raises Closed and Unreachable."""
+        self._check_open()
+        with broker_errors(self._check_open):
+            yield
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Closed("The client was closed while this was under way: make another one.")

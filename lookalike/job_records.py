@@ -1,0 +1,100 @@
+"""Records of jobs in Redis, so that any process can ask how far a job is, and a cancelled one is not begun.
+
+    <name>:job:<id>   hash   kind: search or sync; sent_at, expires_at: Unix times by Redis' clock, the latter empty for
+                             a job that does not expire; state: queued, started or cancelled. Expires.
+
+The record goes with its answer; that of a job which failed, expired or was cancelled stays until it expires. A message
+of another Celery app has no record, and neither have those that nobody waits for. Who begins and who cancels change the
+state in one step on the server, so a job is never both.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from redis import Redis
+
+from lookalike.errors import NoSuchJob
+from lookalike.redis_keys import Keys
+from lookalike.transport import JobKind, JobState, JobStatus
+
+# As long as an answer (RESULT_EXPIRES_S in lookalike/broker.py), after the time until which the job may begin.
+KEPT_S = 3600
+# Of a job that does not expire: it may wait behind many others.
+WAITING_KEPT_S = 24 * 3600
+# Stores a record and returns the time, in one request. ARGV: kind, seconds until it expires or "", seconds to keep it.
+_STORE = """
+local now = redis.call('TIME')
+local sent_at = now[1] + now[2] / 1000000
+local expires_at = ''
+if ARGV[2] ~= '' then expires_at = string.format('%.6f', sent_at + ARGV[2]) end
+redis.call('HSET', KEYS[1], 'kind', ARGV[1], 'sent_at', string.format('%.6f', sent_at),
+           'expires_at', expires_at, 'state', 'queued')
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return string.format('%.6f', sent_at)
+"""
+# Changes the state of what is queued; returns the state before, nil if there is no record. ARGV: the new state.
+_LEAVE_QUEUE = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1]) end
+return state
+"""
+# The states of Celery, where a stored one tells more than the record.
+_STATES: dict[str, JobState] = {"SUCCESS": "done", "FAILURE": "failed", "RETRY": "started", "STARTED": "started"}
+
+
+class JobRecords:
+    """The records of one system. Methods raise RedisError."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    def store(self, pipe: Any, job: str, kind: JobKind, expires_s: float | None) -> None:
+        """Adds the storing of a new record to a pipeline, whose result is the Unix time as text."""
+        kept_s = WAITING_KEPT_S if expires_s is None else KEPT_S + expires_s
+        expires = "" if expires_s is None else f"{expires_s:.6f}"
+        pipe.eval(_STORE, 1, self._keys.job(job), kind, expires, int(kept_s))
+
+    def begin(self, job: str) -> bool:
+        """Called by a worker before it begins: whether it may, also if there is no record, or it began before."""
+        return self._leave_queue(job, "started") != "cancelled"
+
+    def cancel(self, job: str) -> bool:
+        """Whether the job is cancelled by now, and has not begun. Raises NoSuchJob."""
+        state = self._leave_queue(job, "cancelled")
+        if state is None:
+            raise no_such_job(job)
+        return state in {"queued", "cancelled"}
+
+    def read(self, job: str, celery_state: str | None) -> JobStatus:
+        """The status of a job, from its record and the state that Celery has stored, if any. Raises NoSuchJob."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(self._keys.job(job))
+            pipe.time()
+            found, (seconds, microseconds) = pipe.execute()
+        record = {name.decode(): value.decode() for name, value in found.items()}
+        if not {"kind", "sent_at", "expires_at", "state"} <= record.keys():
+            raise no_such_job(job)
+        is_late = record["expires_at"] != "" and float(record["expires_at"]) <= seconds + microseconds / 1e6
+        state = record["state"]
+        if state != "cancelled":
+            if celery_state == "REVOKED":
+                # By a worker that found it expired; or by a person, for example in Flower.
+                state = "expired" if is_late else "cancelled"
+            elif state == "queued" and is_late and celery_state is None:
+                state = "expired"
+            else:
+                state = _STATES.get(celery_state or "", state)
+        sent_at = datetime.fromtimestamp(float(record["sent_at"]), UTC)
+        return JobStatus(job, record["kind"], sent_at, state)
+
+    def _leave_queue(self, job: str, state: str) -> str | None:
+        before: bytes | None = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), state)
+        return None if before is None else before.decode()
+
+
+def no_such_job(job: object) -> NoSuchJob:
+    """The error for an id that is unknown."""
+    return NoSuchJob(
+        f"There is no job {str(job)[:100]!r}: it was never sent, its answer was fetched, or it is too old to be known."
+    )

@@ -1,0 +1,151 @@
+"""An index in memory that answers the messages of a search, a sync and a read; for lookalike/testing.py."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from lookalike.combination import combine
+from lookalike.errors import Refused
+from lookalike.filters import Numbers, SearchFilter, Times, first_moment
+from lookalike.library.paths import validate_path
+from lookalike.messages import (
+    CountsReply,
+    FilesReply,
+    ImageByKey,
+    ImageByPath,
+    KnownFile,
+    ReadCounts,
+    ReadKnown,
+    ReadMessage,
+    SearchExample,
+    SearchMessage,
+    SearchReply,
+    Strict,
+    SyncMessage,
+    SyncReply,
+)
+from lookalike.neighbour import Neighbour, similarity
+
+DIMENSION = 16
+# The bytes of an image and the box of it, to a vector.
+Embed = Callable[[bytes, Sequence[float] | None], Sequence[float]]
+
+
+class MemoryIndex:
+    """Files with vectors and payloads. Compares by cosine."""
+
+    def __init__(self, embed: Embed | None) -> None:
+        self._embed = embed or self._digest
+        self._vectors: dict[str, list[float]] = {}
+        self._payloads: dict[str, dict[str, Any]] = {}
+        self._dimension = DIMENSION
+
+    def add(self, path: str, image: Sequence[float] | bytes, payload: Mapping[str, Any]) -> None:
+        """Indexes a file, by its vector or by bytes that are embedded. Raises ValueError for another dimension."""
+        vector = [float(value) for value in (self._embed(image, None) if isinstance(image, bytes) else image)]
+        if self._vectors and len(vector) != self._dimension:
+            raise ValueError(f"this vector has {len(vector)} numbers, the others have {self._dimension}")
+        self._dimension = len(vector)
+        self._vectors[path] = combine([vector], [1.0])
+        self._payloads[path] = {**_payload(path), "status": "indexed", **payload}
+
+    def reject(self, path: str, reason: str) -> None:
+        """Records a file that cannot be embedded."""
+        self._vectors.pop(path, None)
+        self._payloads[path] = {**_payload(path), "status": "rejected", "reason": reason}
+
+    def counts(self) -> CountsReply:
+        """How much is indexed and rejected."""
+        indexed, known = len(self._vectors), len(self._payloads)
+        return CountsReply(
+            indexed=indexed, rejected=known - indexed, library="memory", model="memory", distance="cosine",
+            backend="cpu", precision="float64", threads=1,
+        )  # fmt: skip
+
+    def answer(self, message: Strict, blobs: Mapping[str, bytes]) -> Any:
+        """The reply to a message as JSON. Raises Refused."""
+        if isinstance(message, SearchMessage):
+            return self._search(message, blobs).model_dump(mode="json")
+        if isinstance(message, SyncMessage):
+            known = sum(path in self._payloads for path in message.paths)
+            return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
+        assert isinstance(message, ReadMessage)  # noqa: S101 (there are three kinds)
+        return self._read(message).model_dump(mode="json")
+
+    def _search(self, message: SearchMessage, blobs: Mapping[str, bytes]) -> SearchReply:
+        vectors = [self._vector(example, blobs) for example in message.examples]
+        query = combine(vectors, [example.weight for example in message.examples])
+        scored = [
+            (math.fsum(a * b for a, b in zip(query, vector, strict=True)), path)
+            for path, vector in self._vectors.items()
+            if message.filter is None or _matches(message.filter, self._payloads[path])
+        ]
+        least = -math.inf if message.score_threshold is None else message.score_threshold
+        best = sorted((-score, path) for score, path in scored if score >= least)
+        page = best[message.offset : message.offset + message.limit]
+        found = [Neighbour(path, -score, similarity(-score, "cosine", 1), self._payloads[path]) for score, path in page]
+        return SearchReply(neighbours=found, took_ms=0.0)
+
+    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes]) -> Sequence[float]:
+        image = example.image
+        if isinstance(image, ImageByPath):
+            path = validate_path(image.path)
+            file = self._payloads.get(path)
+            if file is None:
+                raise Refused(f"{path!r} is neither a file here nor in the index.")
+            if path not in self._vectors:
+                raise Refused(f"{path!r} was rejected: {file['reason']}.")
+            return self._vectors[path]
+        blob = blobs[image.key] if isinstance(image, ImageByKey) else base64.b64decode(image.base64)
+        return self._embed(blob, example.box)
+
+    def _read(self, message: ReadMessage) -> CountsReply | FilesReply:
+        ask = message.ask
+        if isinstance(ask, ReadCounts):
+            return self.counts()
+        if isinstance(ask, ReadKnown):
+            return FilesReply(files=[_file(self._payloads[path]) for path in ask.paths if path in self._payloads])
+        after = ask.after or ""
+        wanted = [
+            path
+            for path, payload in sorted(self._payloads.items())
+            if path > after
+            and ask.status in {None, payload["status"]}
+            and (ask.under is None or ask.under in payload["folders"])
+        ]
+        page = wanted[: ask.limit]
+        return FilesReply(
+            files=[_file(self._payloads[path]) for path in page], next=page[-1] if len(wanted) > len(page) else None
+        )
+
+    def _digest(self, blob: bytes, box: Sequence[float] | None) -> list[float]:
+        """A vector that only the same bytes have."""
+        digest = hashlib.shake_256(blob + repr(box).encode()).digest(self._dimension)
+        return [value - 127.5 for value in digest]
+
+
+def _payload(path: str) -> dict[str, Any]:
+    pure = PurePosixPath(validate_path(path))
+    folders = [str(folder) for folder in reversed(pure.parents) if str(folder) != "."]
+    return {"path": path, "folders": folders, "name": pure.name, "version": "", "size_bytes": 0, "mtime_ns": 0}
+
+
+def _file(payload: Mapping[str, Any]) -> KnownFile:
+    return KnownFile(**{name: payload[name] for name in KnownFile.model_fields if name in payload})
+
+
+def _matches(wanted: SearchFilter, payload: Mapping[str, Any]) -> bool:
+    return all(_holds(name, value, payload) for name, value in wanted if value is not None)
+
+
+def _holds(name: str, value: str | Numbers | Times, payload: Mapping[str, Any]) -> bool:
+    if name == "folder":
+        return value in payload["folders"]
+    found = payload.get(name)
+    if isinstance(value, str) or found is None:
+        return bool(found == value)
+    comparable: Any = first_moment(found) if isinstance(value, Times) else found
+    return (value.gte is None or comparable >= value.gte) and (value.lte is None or comparable <= value.lte)

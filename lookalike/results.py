@@ -1,0 +1,59 @@
+"""Fetches the result of a task through Celery, and turns what its libraries raise into our errors."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery.exceptions import TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from kombu.exceptions import LimitExceeded, OperationalError
+from redis.exceptions import RedisError
+
+from lookalike.celery_overrides import Answer
+from lookalike.errors import Cancelled, LookalikeError, Refused, TimedOut, Unreachable
+
+CANCELLED = "The job was cancelled before a worker began it: send it again if it is wanted after all."
+EXPIRED = "Nobody took the job before it expired. `lookalike status` tells which part is silent."
+
+
+def fetch_result(result: Answer, *, timeout_s: float, check_open: Callable[[], None]) -> Any:
+    """The result as JSON. Raises TimedOut, Cancelled, Unreachable, Closed, or the error of the worker."""
+    try:
+        with broker_errors(check_open):
+            # Searching from inside a task is fine: searches run on workers of their own, so nothing can
+            # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
+            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check_open)
+    except CeleryTimeoutError:
+        raise no_answer(timeout_s) from None
+    if isinstance(answer, TaskRevokedError):
+        # Celery's word for a job that was taken too late; otherwise a client or a person revoked it.
+        raise TimedOut(EXPIRED) if str(answer) == "expired" else Cancelled(CANCELLED)
+    if isinstance(answer, LookalikeError):
+        raise answer
+    if isinstance(answer, WorkerLostError | TimeLimitExceeded):
+        raise Refused("The worker's process died over it; what was sent cannot be processed.")
+    if isinstance(answer, BaseException):
+        # Rebuilt by Celery from the name and message that the worker's exception had.
+        raise Refused(f"The worker failed with {type(answer).__name__}: {answer}. `lookalike logs` has the rest.")
+    return answer
+
+
+def no_answer(timeout_s: float) -> TimedOut:
+    """The error when the wait is over."""
+    return TimedOut(
+        f"No answer within {timeout_s:g} s. `lookalike status` tells which part is silent or what waits before it."
+    )
+
+
+@contextmanager
+def broker_errors(check_open: Callable[[], None]) -> Iterator[None]:
+    """Raises Unreachable for what the broker's libraries raise while it is down, Closed if we closed them."""
+    try:
+        yield
+    except (OperationalError, LimitExceeded, RedisError, ConnectionError, RuntimeError) as error:
+        # Another thread may have closed the connections meanwhile.
+        check_open()
+        # RuntimeError is what Celery's result backend ends its retries with.
+        raise Unreachable(
+            f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
+        ) from error

@@ -1,0 +1,296 @@
+"""What every transport promises a client, kept by the real one over Valkey and Celery and by the one in memory."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lookalike import Cancelled, Client, Closed, Example, Job, NoSuchJob, Refused, TimedOut
+from lookalike.messages import SyncReply
+from lookalike.settings import read_settings
+from lookalike.testing import InMemoryTransport
+from tests.support.pictures import encoded, picture
+from tests.support.waiting import wait_until
+from tests.support.workers import ROOT, worker_process
+from tests.worker.tasks.conftest import LATE_PX, System
+
+NAMES = [f"kept/{seed}.png" for seed in range(300, 306)]
+
+
+@dataclass
+class Side:
+    """A system with six pictures and one rejected file; `client` makes a client as another process would."""
+
+    client: Callable[[], Client]
+    held: Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture(params=["celery", "memory"])
+def side(request: pytest.FixtureRequest) -> Side:
+    return celery_side(request.getfixturevalue("system")) if request.param == "celery" else memory_side()
+
+
+@pytest.fixture
+def client(side: Side) -> Iterator[Client]:
+    with side.client() as client:
+        yield client
+
+
+def celery_side(system: System) -> Side:
+    @contextmanager
+    def held() -> Iterator[None]:
+        os.kill(system.worker.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(system.worker.process.pid, signal.SIGCONT)
+
+    (system.root / "kept").mkdir(exist_ok=True)
+    for seed, name in enumerate(NAMES, 300):
+        system.path(seed, name)
+    (system.root / "kept" / "bad.png").write_bytes(b"nothing")
+    system.client.sync([*NAMES, "kept/bad.png"]).result(timeout_s=20)
+    return Side(lambda: Client(system.settings), held)
+
+
+def memory_side() -> Side:
+    transport = InMemoryTransport()
+    for seed, name in enumerate(NAMES, 300):
+        transport.add(name, encoded(picture(seed)), format="PNG", width_px=64, height_px=48)
+    transport.reject("kept/bad.png", "it is not an image of a known format")
+    return Side(lambda: Client(read_settings(), transport=transport), transport.held)
+
+
+def paths(client: Client, *asked: Any, **named: Any) -> list[str]:
+    return [found.path for found in client.search(*asked, **named).result(timeout_s=20)]
+
+
+def test_a_search_finds_its_image_first_by_path_and_by_bytes(client: Client) -> None:
+    for image in (NAMES[3], encoded(picture(303)), Example(NAMES[3], 2.0)):
+        (found, *others) = client.search(image, 3, filter={"folder": "kept"}).result(timeout_s=20)
+
+        assert (found.path, len(others)) == (NAMES[3], 2)
+        assert found.score == pytest.approx(1, abs=1e-3)
+        assert found.similarity == pytest.approx(1, abs=1e-3)
+        assert (found.payload["format"], found.payload["width_px"], found.payload["folders"]) == ("PNG", 64, ["kept"])
+
+
+def test_pages_filters_and_thresholds_choose(client: Client) -> None:
+    kept = {"folder": "kept"}
+    whole = paths(client, NAMES[0], filter=kept)
+
+    assert sorted(whole) == NAMES
+    assert paths(client, NAMES[0], 2, offset=3, filter=kept) == whole[3:5]
+    assert paths(client, NAMES[0], score_threshold=0.99999, filter=kept) == NAMES[:1]
+    assert paths(client, NAMES[0], filter=kept | {"width_px": {"gte": 65}}) == []
+    assert paths(client, NAMES[0], filter=kept | {"format": "png", "height_px": 48}) == whole
+
+
+def test_what_is_refused_stays_so_for_everybody_who_asks(side: Side, client: Client) -> None:
+    job = client.search("kept/bad.png")
+
+    for _ in range(2):
+        with pytest.raises(Refused, match=r"'kept/bad.png' was rejected: it is not an image"):
+            job.result(timeout_s=20)
+    assert job.status().state == "failed"
+    with side.client() as other, pytest.raises(Refused, match="was rejected"):
+        other.job(job.id).result(timeout_s=20)
+
+
+def test_another_process_reads_the_answer_of_a_job_with_its_type(side: Side, client: Client) -> None:
+    search, sync = client.search(NAMES[1], 1), client.sync([NAMES[1], NAMES[2]])
+
+    with side.client() as other:
+        (found,) = other.job(search.id).result(timeout_s=20)
+        reply = other.job(sync.id).result(timeout_s=20)
+
+    assert (found.path, reply) == (NAMES[1], SyncReply(unchanged=2))
+
+
+def test_a_job_that_is_done_says_so_and_when_it_was_sent(side: Side, client: Client) -> None:
+    job = client.search(NAMES[1], 1)
+
+    wait_until(lambda: job.status().state == "done")
+    before = job.status()
+    assert (before.id, before.kind, before.progress) == (job.id, "search", None)
+    answer = job.result(timeout_s=20)
+
+    after = job.status()
+    assert after.state == "done"
+    assert abs((after.sent_at - before.sent_at).total_seconds()) < 0.1
+    assert job.result() is answer
+    assert not job.cancel()
+    with side.client() as other, pytest.raises(NoSuchJob, match="its answer was fetched"):
+        other.job(job.id)
+
+
+@pytest.mark.parametrize("job", ["5f0c9a4e-6d1b-4b0e-9d59-7a1f0e2b8c11", "", "../x", "x" * 1000, 3])
+def test_an_unknown_id_is_told_in_one_sentence(client: Client, job: Any) -> None:
+    with pytest.raises(NoSuchJob, match="There is no job") as caught:
+        client.job(job)
+    assert len(str(caught.value)) < 300
+
+
+def test_what_has_not_begun_is_cancelled_and_never_begun(side: Side, client: Client) -> None:
+    with side.held():
+        jobs: list[Job[Any]] = [client.search(NAMES[0], 1), client.search(encoded(picture(301)), 1), client.sync(NAMES)]
+        assert [job.status().state for job in jobs] == ["queued"] * 3
+        with side.client() as other:
+            assert all(other.job(job.id).cancel() for job in jobs)
+        assert all(job.cancel() for job in jobs)
+        for job in jobs:
+            with pytest.raises(Cancelled, match="cancelled before a worker began it"):
+                job.result(timeout_s=20)
+
+    # All of them were taken by now.
+    assert paths(client, NAMES[0], 1) == NAMES[:1]
+    assert client.sync(NAMES[:1]).result(timeout_s=20) == SyncReply(unchanged=1)
+    for job in jobs:
+        assert job.status().state == "cancelled"
+        with pytest.raises(Cancelled):
+            job.result(timeout_s=20)
+
+
+def test_who_waits_for_a_job_hears_at_once_that_it_was_cancelled(side: Side, client: Client) -> None:
+    heard: list[Exception] = []
+
+    def wait(job: Any) -> None:
+        try:
+            job.result(timeout_s=60)
+        except Cancelled as error:
+            heard.append(error)
+
+    with side.held():
+        job = client.search(NAMES[0], timeout_s=60)
+        thread = threading.Thread(target=wait, args=(job,))
+        thread.start()
+        with side.client() as other:
+            assert other.job(job.id).cancel()
+        thread.join(30)
+
+    assert len(heard) == 1
+
+
+def test_what_is_not_begun_in_time_is_expired_and_no_more_to_be_cancelled(side: Side, client: Client) -> None:
+    with side.held():
+        job = client.search(encoded(picture(301)), timeout_s=0.3)
+        wait_until(lambda: job.status().state == "expired")
+        assert not job.cancel()
+    with pytest.raises(TimedOut):
+        job.result(timeout_s=20)
+    assert job.status().state == "expired"
+
+
+def test_the_index_is_read(client: Client) -> None:
+    listed = {file.path: file.status for file in client.list() if file.path.startswith("kept/")}
+
+    assert listed == dict.fromkeys(NAMES, "indexed") | {"kept/bad.png": "rejected"}
+    assert client.status().parts["broker"] == "up"
+    assert client.known([NAMES[0], "nowhere.png"]).keys() == {NAMES[0]}
+    (bad,) = [file for file in client.rejected() if file.path == "kept/bad.png"]
+    assert bad.reason is not None
+    assert "not an image of a known format" in bad.reason
+    assert client.retry(["kept/bad.png"]) == 1
+    client.allow_removals()
+
+
+def test_after_close_every_call_says_so(side: Side) -> None:
+    client = side.client()
+    job = client.search(NAMES[0])
+    client.close()
+
+    for use in (client.status, lambda: client.job(job.id), job.result, job.status, job.cancel, client.allow_removals):
+        with pytest.raises(Closed, match="make another one"):
+            use()
+
+
+def test_a_job_that_a_worker_began_says_so_and_is_not_cancelled(system: System) -> None:
+    names = [system.path(seed, f"begun-{seed}.png", width=LATE_PX) for seed in range(3)]
+    job = system.client.sync(names)
+
+    wait_until(lambda: job.status().state == "started", every_s=0.001)
+
+    assert not job.cancel()
+    assert job.result(timeout_s=20) == SyncReply(embedded=3)
+
+
+def test_a_job_in_memory_that_began_says_so_and_is_not_cancelled() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def embed(_blob: bytes, _box: object) -> list[float]:
+        begun.set()
+        go_on.wait(30)
+        return [1.0, 0.0]
+
+    transport = InMemoryTransport(embed)
+    transport.add("a.jpg", [1.0, 0.0])
+    held = transport.held()
+    held.__enter__()
+    job = Client(read_settings(), transport=transport).search(b"slow")
+    worker = threading.Thread(target=held.__exit__, args=(None, None, None))
+    worker.start()
+    begun.wait(30)
+
+    assert job.status().state == "started"
+    assert not job.cancel()
+    go_on.set()
+    worker.join(30)
+    assert [found.path for found in job.result()] == ["a.jpg"]
+
+
+def test_a_program_that_starts_later_finds_the_job_by_its_id(system: System) -> None:
+    system.client.sync([system.path(3)]).result(timeout_s=20)
+    job = system.client.search("3.png", 1)
+    code = "import sys; from lookalike import Client; print(Client().job(sys.argv[1]).result(timeout_s=20)[0].path)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, job.id],
+        cwd=ROOT, env=system.environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == ("3.png\n", "")
+
+
+def test_records_expire_and_go_with_the_answer(system: System) -> None:
+    keys = system.settings.keys
+    kept, fetched = system.client.search("nowhere.png", timeout_s=30), system.client.sync([system.path(3)])
+    fetched.result(timeout_s=20)
+    with pytest.raises(Refused):
+        kept.result(timeout_s=20)
+
+    assert 0 < int(system.redis.ttl(keys.job(kept.id))) <= 3630
+    assert not system.redis.exists(keys.job(fetched.id), f"celery-task-meta-{fetched.id}")
+    before = set(system.redis.scan_iter(keys.job("*")))
+    system.client.status()
+    system.client.retry(["kept/bad.png"])
+    assert set(system.redis.scan_iter(keys.job("*"))) == before
+
+
+def test_a_worker_is_told_of_what_was_cancelled(system: System) -> None:
+    with celery_side(system).held():
+        job = system.client.search(encoded(picture(301)))
+        assert job.cancel()
+
+    wait_until(lambda: f"Tasks flagged as revoked: {job.id}" in system.worker.said())
+    assert f"{job.id}] succeeded" not in system.worker.said()
+
+
+def test_a_worker_that_starts_later_finds_what_was_cancelled_before(system: System, tmp_path: Path) -> None:
+    settings = system.settings.model_copy(update={"name": "later"})
+    environment = system.environment | {"LOOKALIKE_NAME": "later"}
+    with Client(settings) as client:
+        jobs: list[Job[Any]] = [client.search(encoded(picture(301)), timeout_s=60), client.sync([NAMES[0]])]
+        assert all(job.cancel() for job in jobs)
+        with worker_process(tmp_path / "later.log", environment, queues="later:ingest,later:search") as worker:
+            for job in jobs:
+                wait_until(lambda job=job: f"[{job.id}] raised expected: Cancelled" in worker.said())  # type: ignore[misc]
+
+        assert [job.status().state for job in jobs] == ["cancelled"] * 2
