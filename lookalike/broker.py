@@ -14,6 +14,8 @@ from lookalike.settings import Settings
 # Results are fetched at once or never; they are kept for an hour for people who look at them in Flower.
 RESULT_EXPIRES_S = 3600
 CONNECT_S = 5.0
+# Of a client, to send and as many to fetch, however many threads it serves: each is used for a millisecond at a time.
+CLIENT_CONNECTIONS = 4
 # Values of `ssl_cert_reqs` in a URL, as redis-py has them.
 CERT_REQS = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 
@@ -65,6 +67,9 @@ def client_app(settings: Settings, *, name: str = "lookalike") -> Celery:
     app.backend_cls = f"{CLIENT_BACKEND}+{app.backend_cls}"
     app.conf.broker_transport = CLIENT_TRANSPORT
     app.conf.result_backend_thread_safe = True
+    app.conf.broker_pool_limit = CLIENT_CONNECTIONS
+    # The subscription has one for itself.
+    app.conf.redis_max_connections = CLIENT_CONNECTIONS + 1
     return app
 
 

@@ -7,13 +7,16 @@ from celery import Celery
 from celery.backends.redis import RedisBackend, ResultConsumer
 from celery.loaders.app import AppLoader
 from celery.result import AsyncResult
-from kombu.connection import ConnectionPool
+from kombu.connection import ConnectionPool as BrokerConnectionPool
 from kombu.transport.redis import Channel as RedisChannel
 from kombu.transport.redis import Transport as RedisTransport
+from redis import BlockingConnectionPool, ConnectionPool
 
 # As Celery's options name classes.
 CLIENT_BACKEND = "lookalike.celery_overrides:Answers"
 CLIENT_TRANSPORT = "lookalike.celery_overrides:Transport"
+# A connection is used for a millisecond at a time: where none is free by then, none will be.
+POOL_WAIT_S = 10.0
 
 
 class Listener(ResultConsumer):  # type: ignore[misc]
@@ -43,6 +46,10 @@ class Answers(RedisBackend):  # type: ignore[misc]
     """Results that are never asked for cost no subscription, so nothing of them has to be cleaned up."""
 
     ResultConsumer = Listener
+
+    def _get_pool(self, **params: Any) -> BlockingConnectionPool:
+        """Where a thread waits for a connection: Celery's pool would open one more for each thread."""
+        return BlockingConnectionPool(timeout=POOL_WAIT_S, **params)  # type: ignore[no-untyped-call]
 
     def on_task_call(self, producer: object, task_id: str) -> None:
         """Celery would subscribe to the result here; `get` does that as well, and then reads it."""
@@ -77,6 +84,12 @@ class Channel(RedisChannel):
         fork. The child has connections of its own (lookalike/connections.py).
         """
 
+    @property
+    def async_pool(self) -> ConnectionPool:
+        """Kombu's second pool, for channels that receive: this one sends only, and needs no second connection."""
+        pool: ConnectionPool = self.pool
+        return pool
+
 
 class Transport(RedisTransport):
     """Redis, by that channel."""
@@ -84,7 +97,7 @@ class Transport(RedisTransport):
     Channel = Channel
 
 
-class BrokerPool(ConnectionPool):
+class BrokerPool(BrokerConnectionPool):
     """Connections to the broker that a child of fork() leaves alone."""
 
     # An argument of this name is dropped by kombu 5.7.

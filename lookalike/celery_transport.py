@@ -14,7 +14,7 @@ from kombu.pidbox import Mailbox
 from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
-from lookalike.celery_overrides import Answer, BrokerPool
+from lookalike.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.errors import Closed
 from lookalike.job_records import JobRecords
 from lookalike.messages import CountsReply, FilesReply, ReadPage, SearchMessage, SyncMessage
@@ -25,8 +25,6 @@ from lookalike.transport import IndexReader, JobKind, JobStatus, Message
 
 log = logging.getLogger(__name__)
 
-# Each of the pool's ten connections is used for a millisecond at a time: one that is not free by then never will be.
-POOL_WAIT_S = 10.0
 TASKS: Mapping[JobKind, str] = {"search": SEARCH, "sync": SYNC, "read": READ}
 
 
