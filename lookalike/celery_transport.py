@@ -15,11 +15,11 @@ from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
 from lookalike.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
-from lookalike.errors import Closed
+from lookalike.errors import Cancelled, Closed, LookalikeError, TimedOut
 from lookalike.job_records import JobRecords
 from lookalike.messages import CountsReply, FilesReply, ReadPage, SearchMessage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
-from lookalike.results import broker_errors, fetch_result
+from lookalike.results import CANCELLED, broker_errors, fetch_result
 from lookalike.telemetry import SystemReport, Telemetry
 from lookalike.transport import IndexReader, JobKind, JobStatus, Message
 
@@ -81,6 +81,11 @@ class CeleryTransport:
         result = Answer(job, app=self._app)
         try:
             answer = fetch_result(result, timeout_s=timeout_s, check_open=self._check_open)
+        except TimedOut:
+            # A worker that comes to a cancelled job when its time is over says that it expired.
+            if self._is_cancelled(job):
+                raise Cancelled(CANCELLED) from None
+            raise
         finally:
             # Otherwise the garbage collector would unsubscribe, perhaps when the broker is gone.
             with suppress(RedisError, RuntimeError):
@@ -172,6 +177,12 @@ class CeleryTransport:
                 )
         log.debug("sent task=%s queue=%s id=%s", task, queue, job)
         return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
+
+    def _is_cancelled(self, job: str) -> bool:
+        try:
+            return self.job_status(job).state == "cancelled"
+        except LookalikeError:
+            return False
 
     def _result_key(self, job: str) -> Any:
         return self._app.backend.get_key_for_task(job)

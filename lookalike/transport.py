@@ -61,8 +61,8 @@ class Transport(Protocol):
     def answer(self, job: str, *, timeout_s: float) -> Any:
         """The answer as JSON, once: with it the job is forgotten.
 
-        Raises TimedOut if there is none in time or no worker began before it expired, Cancelled, NoSuchJob, or the
-        LookalikeError that the worker ended with.
+        Raises TimedOut if there is none in time or no worker began before it expired, Cancelled, or the LookalikeError
+        that the worker ended with.
         """
 
     def job_status(self, job: str) -> JobStatus:

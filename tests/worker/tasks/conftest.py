@@ -1,7 +1,9 @@
 """A running system without producer and supervisor, for all tests of the tasks."""
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +61,16 @@ def known(system: System) -> dict[str, str]:
     with suppress(LookalikeError):
         return {file.path: file.status for file in system.client.list()}
     return {}
+
+
+@contextmanager
+def stopped(system: System) -> Iterator[None]:
+    """The worker takes no message while the block runs."""
+    os.kill(system.worker.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(system.worker.process.pid, signal.SIGCONT)
 
 
 def held_by_the_worker(redis: Redis, keys: Keys) -> str:

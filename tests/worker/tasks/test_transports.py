@@ -1,14 +1,9 @@
 """What every transport promises a client, kept by the real one over Valkey and Celery and by the one in memory."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +14,7 @@ from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport
 from tests.support.pictures import encoded, picture
 from tests.support.waiting import wait_until
-from tests.support.workers import ROOT, worker_process
-from tests.worker.tasks.conftest import LATE_PX, System
+from tests.worker.tasks.conftest import System, stopped
 
 NAMES = [f"kept/{seed}.png" for seed in range(300, 306)]
 
@@ -45,20 +39,12 @@ def client(side: Side) -> Iterator[Client]:
 
 
 def celery_side(system: System) -> Side:
-    @contextmanager
-    def held() -> Iterator[None]:
-        os.kill(system.worker.process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(system.worker.process.pid, signal.SIGCONT)
-
     (system.root / "kept").mkdir(exist_ok=True)
     for seed, name in enumerate(NAMES, 300):
         system.path(seed, name)
     (system.root / "kept" / "bad.png").write_bytes(b"nothing")
     system.client.sync([*NAMES, "kept/bad.png"]).result(timeout_s=20)
-    return Side(lambda: Client(system.settings), held)
+    return Side(lambda: Client(system.settings), lambda: stopped(system))
 
 
 def memory_side() -> Side:
@@ -189,6 +175,21 @@ def test_what_is_not_begun_in_time_is_expired_and_no_more_to_be_cancelled(side: 
     assert job.status().state == "expired"
 
 
+def test_what_was_cancelled_stays_so_when_its_time_is_over(side: Side, client: Client) -> None:
+    with side.held():
+        cancelled, late = (client.search(encoded(picture(301)), timeout_s=0.3) for _ in range(2))
+        assert cancelled.cancel()
+        wait_until(lambda: late.status().state == "expired")
+    # Both were taken by now.
+    assert paths(client, NAMES[0], 1) == NAMES[:1]
+
+    with pytest.raises(Cancelled):
+        cancelled.result(timeout_s=20)
+    with pytest.raises(TimedOut):
+        late.result(timeout_s=20)
+    assert [job.status().state for job in (cancelled, late)] == ["cancelled", "expired"]
+
+
 def test_the_index_is_read(client: Client) -> None:
     listed = {file.path: file.status for file in client.list() if file.path.startswith("kept/")}
 
@@ -210,16 +211,6 @@ def test_after_close_every_call_says_so(side: Side) -> None:
     for use in (client.status, lambda: client.job(job.id), job.result, job.status, job.cancel, client.allow_removals):
         with pytest.raises(Closed, match="make another one"):
             use()
-
-
-def test_a_job_that_a_worker_began_says_so_and_is_not_cancelled(system: System) -> None:
-    names = [system.path(seed, f"begun-{seed}.png", width=LATE_PX) for seed in range(3)]
-    job = system.client.sync(names)
-
-    wait_until(lambda: job.status().state == "started", every_s=0.001)
-
-    assert not job.cancel()
-    assert job.result(timeout_s=20) == SyncReply(embedded=3)
 
 
 def test_a_job_in_memory_that_began_says_so_and_is_not_cancelled() -> None:
@@ -244,53 +235,3 @@ def test_a_job_in_memory_that_began_says_so_and_is_not_cancelled() -> None:
     go_on.set()
     worker.join(30)
     assert [found.path for found in job.result()] == ["a.jpg"]
-
-
-def test_a_program_that_starts_later_finds_the_job_by_its_id(system: System) -> None:
-    system.client.sync([system.path(3)]).result(timeout_s=20)
-    job = system.client.search("3.png", 1)
-    code = "import sys; from lookalike import Client; print(Client().job(sys.argv[1]).result(timeout_s=20)[0].path)"
-
-    done = subprocess.run(
-        [sys.executable, "-c", code, job.id],
-        cwd=ROOT, env=system.environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-
-    assert (done.stdout, done.stderr) == ("3.png\n", "")
-
-
-def test_records_expire_and_go_with_the_answer(system: System) -> None:
-    keys = system.settings.keys
-    kept, fetched = system.client.search("nowhere.png", timeout_s=30), system.client.sync([system.path(3)])
-    fetched.result(timeout_s=20)
-    with pytest.raises(Refused):
-        kept.result(timeout_s=20)
-
-    assert 0 < int(system.redis.ttl(keys.job(kept.id))) <= 3630
-    assert not system.redis.exists(keys.job(fetched.id), f"celery-task-meta-{fetched.id}")
-    before = set(system.redis.scan_iter(keys.job("*")))
-    system.client.status()
-    system.client.retry(["kept/bad.png"])
-    assert set(system.redis.scan_iter(keys.job("*"))) == before
-
-
-def test_a_worker_is_told_of_what_was_cancelled(system: System) -> None:
-    with celery_side(system).held():
-        job = system.client.search(encoded(picture(301)))
-        assert job.cancel()
-
-    wait_until(lambda: f"Tasks flagged as revoked: {job.id}" in system.worker.said())
-    assert f"{job.id}] succeeded" not in system.worker.said()
-
-
-def test_a_worker_that_starts_later_finds_what_was_cancelled_before(system: System, tmp_path: Path) -> None:
-    settings = system.settings.model_copy(update={"name": "later"})
-    environment = system.environment | {"LOOKALIKE_NAME": "later"}
-    with Client(settings) as client:
-        jobs: list[Job[Any]] = [client.search(encoded(picture(301)), timeout_s=60), client.sync([NAMES[0]])]
-        assert all(job.cancel() for job in jobs)
-        with worker_process(tmp_path / "later.log", environment, queues="later:ingest,later:search") as worker:
-            for job in jobs:
-                wait_until(lambda job=job: f"[{job.id}] raised expected: Cancelled" in worker.said())  # type: ignore[misc]
-
-        assert [job.status().state for job in jobs] == ["cancelled"] * 2
