@@ -60,7 +60,7 @@ class Client:
             self._opened = PerProcess(lambda: transport, closes=False)
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
-        broker = type(transport).__name__ if transport else without_secret(broker_url(self.settings))
+        broker = without_secret(broker_url(whole)) if transport is None else type(transport).__name__
         log.debug("client broker=%s name=%s library=%s", broker, self.settings.name, self.settings.library)
 
     def close(self) -> None:
