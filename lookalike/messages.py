@@ -37,13 +37,16 @@ class SyncMessage(Strict):
     """Which paths to look at, not what happened to them. See docs/glossary.md, "sync".
 
     `gone` are paths that the sender saw disappear; with the id of the library it is the first of the
-    two witnesses that deleting needs. `retry_rejected` also tries rejected files that have not changed.
+    two witnesses that deleting needs. `left_out` are paths that the rules of the library leave out, `rules` the digest
+    of these rules. `retry_rejected` also tries rejected files that have not changed.
     """
 
     v: Literal[1] = 1
     paths: Paths = []
     gone: Paths = []
+    left_out: Paths = []
     library: str | None = None
+    rules: str | None = None
     retry_rejected: bool = False
 
 

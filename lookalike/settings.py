@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.environment_check import unknown_variables
 from lookalike.errors import Misconfigured
+from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
@@ -83,7 +84,12 @@ class Settings(BaseSettings):
     extensions: Words = Field(
         default=tuple(EXTENSIONS.split(",")), description="Extensions of candidates, comma-separated."
     )
-    ignore: Words = Field(default=(), description="Globs of paths to leave out, comma-separated.")
+    ignore: Words = Field(
+        default=(), description="Patterns of what to leave out, as in .gitignore, separated by commas or line feeds."
+    )
+    ignore_defaults: Words = Field(
+        default=DEFAULT_IGNORE, description="Patterns that come before yours; set it to nothing to look everywhere."
+    )
 
     provider: Provider = Field(
         default="auto", description="What computes the embeddings: `cpu`, `openvino`, `cuda`, or the fastest here."
@@ -131,11 +137,11 @@ class Settings(BaseSettings):
         default=None, description="user:password for Flower; opens its API to who knows it."
     )
 
-    @field_validator("extensions", "ignore", mode="before")
+    @field_validator("extensions", "ignore", "ignore_defaults", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
+            return tuple(word.strip() for line in value.splitlines() for word in line.split(",") if word.strip())
         return value
 
     @field_validator("flower_auth")

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
 from lookalike.library.folder import FolderLibrary
+from lookalike.library.rules import IGNORE_FILE
 from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
@@ -99,6 +100,11 @@ class EventLoop:
         match event:
             case None:
                 pass
+            case Touched(path=path) | Gone(path=path) | Moved(new=path) if path == IGNORE_FILE:
+                # A scan reads it, and finds what the rules newly leave out and take in.
+                self._request_scan(f"{IGNORE_FILE} changed")
+            case Moved(old=path) if path == IGNORE_FILE:
+                self._request_scan(f"{IGNORE_FILE} is gone")
             case Touched(path, closed):
                 self._observe_file(path, closed=closed)
                 self._observe_other_names(path)

@@ -146,6 +146,8 @@ class Scan:
         self._unix_s = unix_s
         self._identity = library.identity()
         self.warning = ""
+        # Paths of the index, as messages have them, that the rules leave out.
+        self._left_out: list[str] = []
         # Whether more files are missing than one scan keeps in memory.
         self.is_partial = False
 
@@ -163,9 +165,10 @@ class Scan:
                 Change((new.path,), gone, new.version.size_bytes), new.version, self.check
             )
         self._scan_publisher.publish_rest(self.check)
+        left_out = self._delete_left_out()
         removed = self._delete_missing(missing, counts)
-        if found or removed:
-            log.info("library compared", different=found, moved=moved, removed=removed)
+        if found or removed or left_out:
+            log.info("library compared", different=found, moved=moved, removed=removed, left_out=left_out)
 
     def check(self) -> None:
         """Raises LibraryOffline if the library is not the one that the scan began with, and ScanSuperseded."""
@@ -183,7 +186,10 @@ class Scan:
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()
             path = self._library.unescape(file.path)
-            if self._library.is_gone(path):
+            if not self._library.candidates.is_candidate(path):
+                # Whether or not it is there: the rules say so, and a setting is no accident.
+                self._left_out.append(file.path)
+            elif self._library.is_gone(path):
                 missing.add_file(path, file.file_version)
         return missing
 
@@ -201,15 +207,24 @@ class Scan:
                 else:
                     yield file
 
+    def _delete_left_out(self) -> int:
+        """Has the files removed from the index that the rules leave out, however many: a setting is no accident."""
+        found = self._left_out[:MAX_MISSING_PATHS]
+        self.is_partial = len(self._left_out) > len(found)
+        if found:
+            self._scan_publisher.publish_left_out(found, self._library.candidates, self.check)
+            self.warning = f"{len(found)} files of the index are left out by the rules now, and are removed from it."
+        return len(found)
+
     def _delete_missing(self, missing: MissingFiles, counts: CountsReply) -> int:
         indexed = counts.indexed + counts.rejected
         if self._deletion_guard.blocks(len(missing), indexed):
-            self.warning = (
+            self.warning += (
                 f"{len(missing)} of {indexed} files in the index are not in the library any more. "
                 "That many are not removed unasked: check that every disk and share is mounted, "
                 "or run `lookalike sync --allow-removals`."
             )
-            log.warning(self.warning)
+            log.warning(self.warning.strip())
             return 0
         if not len(missing):
             return 0
@@ -223,5 +238,5 @@ class Scan:
                 self._scan_publisher.publish_change(Change(gone=(path,)), None, self.check)
                 removed += 1
         self._scan_publisher.publish_rest(self.check)
-        self.is_partial = missing.overflowed > 0
+        self.is_partial = self.is_partial or missing.overflowed > 0
         return removed

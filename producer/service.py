@@ -1,5 +1,6 @@
 """Wires the producer together and runs its threads. No logic."""
 
+import functools
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from lookalike.connections import Connections
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.library.folder import EMPTY, FolderLibrary
 from lookalike.library.links import Links
-from lookalike.library.rules import Candidates
+from lookalike.library.opening import candidates_of
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
@@ -53,7 +54,7 @@ class Service:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
         self._connections = Connections(settings, name="producer")
         redis, transport, telemetry = self._connections.redis, self._connections.transport, self._connections.telemetry
-        self._library = FolderLibrary(self.root, Candidates(settings.extensions, settings.ignore), Links())
+        self._library = FolderLibrary(self.root, candidates_of(settings, self.root), Links())
         self._in_flight = InFlight(now_s)
         self._deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
         self._inbox = Inbox()
@@ -97,6 +98,7 @@ class Service:
             watcher=self._watcher,
             counter=self._file_counter,
             new_scan=self._new_scan,
+            new_rules=functools.partial(candidates_of, settings, self.root),
             stop=stop,
             rescan_s=settings.rescan_s,
         )

@@ -13,7 +13,9 @@ from qdrant_client import QdrantClient
 
 from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
+from lookalike.index_state import IndexState
 from lookalike.library.reader import LibraryReader
+from lookalike.library.rules import Candidates
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
@@ -170,6 +172,7 @@ class WorkerContext:
             embedder=self._embedder,
             decode=self._decode,
             yield_to_search=self._search_priority.yield_to_search,
+            read_rules=self._read_rules,
             count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
@@ -190,6 +193,10 @@ class WorkerContext:
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
         return ReadQueries(self.index, self.collection.identity)
+
+    def _read_rules(self) -> Candidates | None:
+        rules = IndexState(self._redis, self._settings.keys).rules()
+        return None if rules is None else Candidates.from_json(rules)
 
     def _open(self) -> None:
         found = self._opener.open()

@@ -145,8 +145,10 @@ def _split(task: Task, message: SyncMessage, why: str) -> SyncReply:
     """Sends each path as a message of its own to the queue of this one. Those tasks do the work."""
     log.warning("split", paths=len(message.paths), why=why)
     queue = (task.request.delivery_info or {}).get("routing_key")
-    parts = [message.model_copy(update={"paths": [path], "gone": []}) for path in message.paths]
-    parts += [message.model_copy(update={"paths": [], "gone": [path]}) for path in message.gone]
+    empty = message.model_copy(update={"paths": [], "gone": [], "left_out": []})
+    parts = [empty.model_copy(update={"paths": [path]}) for path in message.paths]
+    parts += [empty.model_copy(update={"gone": [path]}) for path in message.gone]
+    parts += [empty.model_copy(update={"left_out": message.left_out})] if message.left_out else []
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()

@@ -48,9 +48,14 @@ class FolderLibrary:
 
     def __init__(self, root: Path, candidates: Candidates, links: Links | None = None) -> None:
         self.root = root
+        # Replaced as a whole when the ignore file changes.
         self.candidates = candidates
         self.links = Links(max_links=0) if links is None else links
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
+
+    def includes_folder(self, folder: str) -> bool:
+        """Whether the folder is part of the library by the rules as they are now."""
+        return self.candidates.includes_folder(folder)
 
     def stat(self, path: str) -> FileVersion | None:
         """The file as it is now; None if there is no file, or a link that does not count."""
@@ -83,6 +88,29 @@ class FolderLibrary:
                     continue
                 self._report_twins(path, found, found.st_nlink if under else 0)
                 yield FileEntry(path, version_of(found))
+
+    def ignored(self) -> Iterator[tuple[str, str]]:
+        """What is left out, and the rule that does it; a folder that is not entered once, with a slash at its end."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            above = folder + "/" if folder else ""
+            try:
+                with os.scandir(self._prefix + folder) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                yield above, f"cannot be read ({error.strerror})"
+                continue
+            for entry in found:
+                path = above + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    rule = self.candidates.why_not_entered(path)
+                    if rule is None:
+                        folders.append(path)
+                    else:
+                        yield path + "/", rule
+                elif not self._is_candidate(entry, path):
+                    yield path, self.candidates.why_left_out(path) or self._why_no_file(entry, path)
 
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
         """Everything but folders, with its path and whether it is a candidate. Reports unreadable folders."""
@@ -145,6 +173,12 @@ class FolderLibrary:
             return entry.is_file(follow_symlinks=False)
         except OSError:
             return False
+
+    @staticmethod
+    def _why_no_file(entry: "os.DirEntry[str]", path: str) -> str:
+        if _is_too_long(path):
+            return f"a path of more than {MAX_PATH_CHARS} characters"
+        return "a link that leads out of the library, or nowhere" if entry.is_symlink() else "not a file"
 
     def _report_twins(self, path: str, found: os.stat_result, names: int) -> None:
         if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):

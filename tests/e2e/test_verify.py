@@ -126,6 +126,12 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
     assert told(machine, "--deep", "3") == (0, {**NONE, "checked": 3, "wrong": 0})
 
 
+def test_what_is_left_out_is_listed_with_its_rule(machine: Machine) -> None:
+    done = run(machine, "ignored", "--json")
+
+    assert json.loads(done.stdout) == [{"path": "raw/", "rule": "LOOKALIKE_IGNORE: raw"}]
+
+
 def test_without_the_library_nothing_can_be_compared(machine: Machine, tmp_path: Path) -> None:
     away = machine.library.rename(tmp_path / "elsewhere")
     done = verify(machine)
