@@ -21,14 +21,19 @@ MOST_TEXT_BYTES = 256 * 1024
 JPEG_START = b"\xff\xd8"
 # APP14 says how the colours are coded (Adobe, Technical Note 5116).
 JPEG_ADOBE, JPEG_EXIF = 0xEE, 0xE1
+JPEG_EXIF_BEGINS = b"Exif\0\0"
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-JPEG_SIDE = frozenset({*range(0xE0, 0xF0), 0xFE})
+# Frames, tables and what else a picture is made of; all other segments are beside it.
+JPEG_CARRIES = frozenset({*range(0xC0, 0xD0), *range(0xD8, 0xE0), 0xF7, 0xF8})
+# "Adobe", versions and flags, and the transform.
+JPEG_ADOBE_BYTES = 4 + 12
 
-WEBP_CARRIES = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"EXIF"})
-WEBP_EXTENDED = b"VP8X"
-# Flags of VP8X: a colour profile, XMP.
-WEBP_DROPPED_FLAGS = 0x20 | 0x04
+WEBP_CARRIES = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+WEBP_EXIF, WEBP_EXTENDED = b"EXIF", b"VP8X"
+WEBP_KNOWN = frozenset({*WEBP_CARRIES, WEBP_EXIF, WEBP_EXTENDED, b"ICCP", b"XMP "})
+# Flags of VP8X: a colour profile, EXIF, XMP.
+WEBP_PROFILE_FLAG, WEBP_EXIF_FLAG, WEBP_XMP_FLAG = 0x20, 0x08, 0x04
 
 # Baseline and extension tags that say where pixels are and what they mean.
 TIFF_CARRIES = frozenset({
@@ -97,11 +102,12 @@ def _jpeg(blob: bytes) -> bytes:
             return b"".join(kept)
         (length,) = struct.unpack_from(">H", blob, at + 2)
         segment = blob[at : at + 2 + length]
-        is_side = marker in JPEG_SIDE
+        is_side = marker not in JPEG_CARRIES
         if is_side and (length < 2 or not _is_marker(blob, at + 2 + length)):  # noqa: PLR2004 (the length itself)
             at = _next_marker(blob, at + 2)
             continue
-        if not is_side or marker == JPEG_ADOBE or (marker == JPEG_EXIF and segment[4:10] == b"Exif\0\0"):
+        is_adobe = marker == JPEG_ADOBE and segment[4:9] == b"Adobe" and len(segment) >= JPEG_ADOBE_BYTES
+        if not is_side or is_adobe or (marker == JPEG_EXIF and segment[4:10] == JPEG_EXIF_BEGINS):
             kept.append(segment)
         at += 2 + length
     return b"".join([*kept, blob[at:]])
@@ -112,27 +118,51 @@ def _is_marker(blob: bytes, at: int) -> bool:
 
 
 def _next_marker(blob: bytes, at: int) -> int:
-    """Where the next segment that carries pixels begins: tables, frame or scan."""
+    """Where the next segment begins that carries pixels (tables, frame or scan) or EXIF."""
     while (at := blob.find(b"\xff", at)) >= 0:
         marker = blob[at + 1 : at + 2]
         if marker and (0xC0 <= marker[0] <= 0xCF or marker[0] in (0xDA, 0xDB, 0xDD)):  # noqa: PLR2004
+            return at
+        if marker == b"\xe1" and blob[at + 4 : at + 10] == JPEG_EXIF_BEGINS:
             return at
         at += 1
     return len(blob)
 
 
 def _webp(blob: bytes) -> bytes:
-    kept, at = [], 12
-    while at + 8 <= len(blob):
-        kind, length = struct.unpack_from("<4sI", blob, at)
-        whole = blob[at : at + 8 + length + length % 2]
+    chunks = [*_webp_chunks(blob)]
+    has_exif = any(kind == WEBP_EXIF for kind, _ in chunks)
+    dropped = WEBP_PROFILE_FLAG | WEBP_XMP_FLAG | (0 if has_exif else WEBP_EXIF_FLAG)
+    kept = []
+    for kind, whole in chunks:
         if kind == WEBP_EXTENDED:
-            whole = whole[:8] + bytes([whole[8] & ~WEBP_DROPPED_FLAGS]) + whole[9:]
-        if kind == WEBP_EXTENDED or kind in WEBP_CARRIES:
+            kept.append(whole[:8] + bytes([whole[8] & ~dropped]) + whole[9:])
+        elif kind in WEBP_CARRIES or kind == WEBP_EXIF:
             kept.append(whole)
-        at += 8 + length + length % 2
     body = b"WEBP" + b"".join(kept)
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _webp_chunks(blob: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and all bytes of each chunk; one beside the picture that tells a wrong length is left out."""
+    at = 12
+    while at + 8 <= len(blob):
+        kind, length = struct.unpack_from("<4sI", blob, at)
+        end = at + 8 + length + length % 2
+        if kind not in WEBP_CARRIES and end + 8 <= len(blob) and blob[end : end + 4] not in WEBP_KNOWN:
+            # An unknown chunk may follow; a known one further on that is reached from here tells that none does.
+            end = _next_webp_chunk(blob, at + 8, otherwise=end)
+        elif kind not in WEBP_CARRIES and at + 8 + length > len(blob):
+            at = _next_webp_chunk(blob, at + 8, otherwise=len(blob))
+            continue
+        yield kind, blob[at:end]
+        at = end
+
+
+def _next_webp_chunk(blob: bytes, start: int, *, otherwise: int) -> int:
+    """Where the next chunk that carries pixels begins."""
+    found = [at for at in (blob.find(kind, start) for kind in WEBP_CARRIES) if at >= 0]
+    return min(found, default=otherwise)
 
 
 def _tiff(blob: bytes) -> bytes:

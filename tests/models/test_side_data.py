@@ -101,8 +101,11 @@ def test_what_carries_pixels_palette_transparency_and_orientation_of_a_png_stays
         segment(0xFE, b"comment", length=9000),
         segment(0xFE, b"", length=0),
         segment(0xE5, b"z" * 20, length=4),
+        segment(0xEE, b"Adobe"),
+        segment(0xF0, b"reserved"),
+        b"\xaa\xbb",
     ],
-    ids=["icc", "mpf", "photoshop", "unknown", "too long", "no length", "too short"],
+    ids=["icc", "mpf", "photoshop", "unknown", "too long", "no length", "too short", "adobe", "reserved", "between"],
 )
 def test_a_jpeg_survives_its_application_segments(broken: bytes) -> None:
     bare = without_side_data(jpeg_with(broken))
@@ -115,6 +118,30 @@ def test_the_segment_that_says_how_colours_are_coded_stays() -> None:
     blob = encoded(picture(1).convert("CMYK"), "JPEG", quality=95)
 
     bare = without_side_data(blob[:2] + segment(0xFE, b"comment") + blob[2:])
+
+    assert bare is not None
+    assert np.array_equal(pixels(bare), pixels(blob))
+
+
+def test_exif_behind_a_comment_of_a_wrong_length_stays() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    blob = encoded(picture(1), "JPEG", exif=exif)
+
+    bare = without_side_data(blob[:2] + segment(0xFE, b"", length=9000) + blob[2:])
+
+    assert bare is not None
+    with Image.open(io.BytesIO(bare)) as image:
+        assert image.getexif()[ExifTags.Base.Orientation] == 6
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 0x7FFFFFF0, 0xFFFFFFFF])
+@pytest.mark.parametrize("kind", [b"ICCP", b"EXIF", b"XMP "])
+def test_a_webp_survives_a_chunk_of_a_wrong_length(kind: bytes, length: int) -> None:
+    blob = encoded(picture(1), "WEBP", lossless=True, icc_profile=b"x" * 9, exif=b"MM\0*" + bytes(8), xmp=b"<x/>")
+    at = blob.find(kind)
+
+    bare = without_side_data(blob[: at + 4] + struct.pack("<I", length) + blob[at + 8 :])
 
     assert bare is not None
     assert np.array_equal(pixels(bare), pixels(blob))

@@ -22,8 +22,9 @@ GREY = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
         GREY.astype(np.uint16) * 257,
         GREY.astype(np.int32) * 257,
         GREY.astype(np.uint32) * 16843009,
+        GREY.astype(np.int16) * 128,
     ],
-    ids=["0..1", "0..1 double", "0..255", "0..65535", "16 bits", "32 bits signed", "32 bits"],
+    ids=["0..1", "0..1 double", "0..255", "0..65535", "16 bits", "32 bits signed", "32 bits", "signed 16"],
 )
 def test_one_picture_in_any_range_is_the_same(values: npt.NDArray[np.generic]) -> None:
     assert np.abs(to_8_bit(values).astype(int) - GREY).max() <= 1
