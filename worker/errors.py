@@ -21,6 +21,10 @@ class Rejected(Exception):
         self.may_pass = may_pass
 
 
+class TooLargeToDecode(Rejected):
+    """It has more pixels, or takes more memory, than is allowed here."""
+
+
 class Unavailable(Exception):
     """Something that the work needs is unavailable; `str(error)` names it. A retry after `retry_after_s` can help."""
 
