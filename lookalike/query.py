@@ -42,13 +42,12 @@ def _scaled(blob: bytes) -> bytes | None:
     """The image as a smaller upright JPEG; None if it is no JPEG that can be opened, or small already."""
     try:
         # Of so many pixels Pillow warns; what is sent has few.
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(blob)) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(blob), formats=["JPEG"]) as image:
             if image.mode == "CMYK":
                 # Its colours are the worker's to convert.
                 return None
             whole = image.size
             scale = LEAST_SHORT_SIDE_PX / min(whole)
-            # Of JPEGs alone; of others the size stays.
             image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
             if image.size == whole:
                 return None
@@ -57,6 +56,6 @@ def _scaled(blob: bytes) -> bytes | None:
             # With the profile: the worker converts by it, as it did with what is in the index.
             upright.save(out, "JPEG", quality=JPEG_QUALITY, icc_profile=image.info.get("icc_profile"))
             return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # noqa: BLE001 - a decoder meets broken bytes with whatever comes to its mind
         # Sent unchanged: the worker knows more formats, and reports the reason if it cannot decode it either.
         return None

@@ -17,9 +17,14 @@ MOST_PHOTOMETRIC = 10
 # Of a file with hundreds of pictures the first few tell.
 MOST_PICTURES = 16
 MOST_ENTRIES = 1024
+# Of a tag: strips of a very large picture; a profile. Layers of another program's are beside the picture.
+MOST_NUMBERS, MOST_BYTES = 2**20, 8 * 2**20
+# A tag of single bytes that has more of them is no list of numbers.
+MOST_SMALL_NUMBERS = 64
 # A small first picture before one of the same proportions, at least three times as long, is its thumbnail.
 THUMBNAIL_PX, THUMBNAIL_SCALE, SAME_PROPORTIONS = 640, 3, 0.05
-_FORMS = {1: "B", 2: "s", 3: "H", 4: "I", 6: "b", 7: "s", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+BYTE = 1
+_FORMS = {BYTE: "B", 2: "s", 3: "H", 4: "I", 6: "b", 7: "s", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 
 
 @dataclass(frozen=True)
@@ -146,8 +151,8 @@ def _tags(
     blob: bytes, order: str, entries: list[tuple[int, int, int, bytes]]
 ) -> Iterator[tuple[int, tuple[int, ...] | bytes]]:
     for tag, kind, number, value in entries:
-        form = _FORMS.get(kind)
-        if form is None or not 0 < number <= len(blob):
+        form = "s" if kind == BYTE and number > MOST_SMALL_NUMBERS else _FORMS.get(kind)
+        if form is None or not 0 < number <= (MOST_BYTES if form == "s" else MOST_NUMBERS):
             continue
         whole = f"{order}{number}{form}"
         size = struct.calcsize(whole)

@@ -60,6 +60,17 @@ def test_a_mask_is_no_picture() -> None:
     assert picture_of(directories(blob)).size == (15, 10)
 
 
+def test_a_tag_that_is_no_list_of_numbers_takes_no_memory_of_one() -> None:
+    layers = (37724, 1, 9 * 2**20, bytes(9 * 2**20), True)
+    note = (700, 1, 1000, b"x" * 1000, True)
+
+    (found,) = directories(as_tiff(WHOLE, extratags=[layers, note], **RGB))
+
+    assert 37724 not in found.tags
+    assert found.bytes_of(700) == b"x" * 1000
+    assert found.numbers(700) == ()
+
+
 def test_directories_that_lead_back_end() -> None:
     blob = bytearray(encoded(picture(1), "TIFF"))
     (first,) = struct.unpack_from("<I", blob, 4)

@@ -1,7 +1,5 @@
 """A picture of values of any type and range, in any layout, is the same picture as in 8 bits."""
 
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.support.pictures import encoded, picture
+from tests.support.pngs import png_of_16_bits
 from tests.support.tiffs import as_tiff, pages, with_float_predictor
 from tests.worker.inference.test_decoder import ORIENTATIONS, Opened, off_by
 from worker.errors import Rejected
@@ -37,20 +36,6 @@ RANGES: dict[str, tuple[str, float, float]] = {
 def stored(pixels: npt.NDArray[np.uint8], name: str) -> npt.NDArray[Any]:
     kind, factor, _ = RANGES[name]
     return (pixels * np.float64(factor)).astype(kind)
-
-
-def png_of_16_bits(values: npt.NDArray[np.uint16], colour_type: int, *, interlaced: bool = False) -> bytes:
-    """Pillow writes none. Each row begins with its filter, which is none; interlaced it has one pixel in 8 x 8."""
-    height, width = values.shape[:2]
-    steps = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
-    passes = [values[top::down, left::across] for top, left, down, across in steps] if interlaced else [values]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for part in passes if part.size for row in part)
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, interlaced)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in chunks
-    )
 
 
 @pytest.mark.parametrize("planes", ["contig", "separate"])
