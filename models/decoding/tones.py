@@ -1,9 +1,11 @@
 """Values of any range as 8 bits: floats, and integers of more than 8 bits. Pure; arrays in, arrays out.
 
-A file of such values seldom says which range they stand for, so it is told from the values: 0..1 for floats that keep
-within it, else the smallest range that files are written in (8, 10, 12 or 16 bits) that holds them all, of signed ones
-also the positive half of theirs. Negative values and larger ones (heights, exposures) are spread from the smallest to
-the largest. Infinities, NaN and a value that means "no data" have no part in it.
+A file of such values seldom says which range they stand for, so it is told from the values: 0..1 for floats of which
+most keep within it, else the smallest range that files are written in (8, 10, 12 or 16 bits) that holds them all, of
+signed ones also the positive half of theirs. Floats that reach a little over an end are cut off there, as highlights and
+the traces of resampling are, and so are single ones far from all others. Negative values and larger ones (heights,
+exposures) are spread from the smallest to the largest. Infinities, NaN and a value that means "no data" have no part in
+it.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +19,12 @@ FULL_UNSIGNED = (*FULL, 16777215.0, 4294967295.0)
 FULL_SIGNED = {2: (255.0, 1023.0, 4095.0, 32767.0), 4: (*FULL, 2147483647.0)}
 # "No data" is one value, told so often and so far from all others: -9999, -3.4e38, 0 under a mountain.
 NO_DATA_SHARE = 0.001
+# Of a range: how far floats may reach over its ends. Those that reach below it fill half of it at least.
+OVERSHOOT, UNDERSHOOT, FILLED = 0.25, 0.1, 0.5
+# Of floats at either end, in per cent: those that may stand apart from the rest.
+OUTLIERS = 0.1
+# A part of all values tells what is usual among them.
+SAMPLE = 2**18
 TINY = float(np.finfo(np.float64).tiny)
 # Looked at together, so that a picture of a hundred megapixels takes no multiple of its own memory.
 BLOCK = 2**18
@@ -26,14 +34,17 @@ def to_8_bit(values: npt.NDArray[np.generic], no_data: float | None = None) -> n
     """Scales values [...] of any numeric dtype to uint8 of the same shape; +inf becomes 255, NaN and -inf 0."""
     flat = values.reshape(-1)
     blocks = [slice(start, start + BLOCK) for start in range(0, flat.size, BLOCK)]
-    found = _range(lambda: (_known(flat[block], no_data) for block in blocks))
     scaled = np.zeros(flat.shape, dtype=np.uint8)
+    found = _range(lambda: (_known(flat[block], no_data) for block in blocks))
     if found is not None:
         low, high = found
-        full = _full_range(low, high, values.dtype)
-        begin, span = (0.0, full) if full is not None else (low, max(high - low, TINY))
+        if values.dtype.kind == "f":
+            # An odd step is no multiple of a picture's width.
+            begin, end = _ends_of_floats(low, high, _known(flat[:: flat.size // SAMPLE | 1], no_data))
+        else:
+            begin, end = _ends_of_integers(low, high, values.dtype)
         for block in blocks:
-            scaled[block] = _scaled(flat[block], begin, span, no_data)
+            scaled[block] = _scaled(flat[block], begin, max(end - begin, TINY), no_data)
     return scaled.reshape(values.shape)
 
 
@@ -56,13 +67,27 @@ def _known(values: npt.NDArray[np.generic], no_data: float | None) -> npt.NDArra
     return exact[is_there]
 
 
-def _full_range(low: float, high: float, dtype: np.dtype[np.generic]) -> float | None:
-    if low < 0:
-        return None
-    if dtype.kind == "f" and high <= 1.0:
-        return 1.0
-    signed = FULL_SIGNED.get(dtype.itemsize, FULL) if dtype.kind == "i" else FULL
-    return next((full for full in (FULL_UNSIGNED if dtype.kind == "u" else signed) if high <= full), None)
+def _ends_of_integers(low: float, high: float, dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    known = FULL_UNSIGNED if dtype.kind == "u" else FULL_SIGNED.get(dtype.itemsize, FULL)
+    full = next((full for full in known if low >= 0 and high <= full), None)
+    return (low, high) if full is None else (0.0, full)
+
+
+def _ends_of_floats(low: float, high: float, sample: npt.NDArray[np.float64]) -> tuple[float, float]:
+    if low >= 0 and high <= 1.0:
+        return 0.0, 1.0
+    usual = sample[(sample >= low) & (sample <= high)]
+    if usual.size:
+        near_low, near_high = (float(end) for end in np.percentile(usual, [OUTLIERS, 100 - OUTLIERS]))
+        apart = 2.0 * max(near_high - near_low, TINY)
+        low = near_low if near_low - low > apart else low
+        high = near_high if high - near_high > apart else high
+    seen = usual[usual != 0.0]
+    if seen.size and low >= -UNDERSHOOT and 0.0 <= float(np.median(seen)) <= 1.0:
+        return 0.0, 1.0
+    full = next((full for full in FULL if high <= (1 + OVERSHOOT) * full), None)
+    fits = full is not None and (low >= 0 or (low >= -UNDERSHOOT * full and high >= FILLED * full))
+    return (0.0, full) if full is not None and fits else (low, high)
 
 
 def _range(blocks: Callable[[], Iterable[npt.NDArray[np.float64]]]) -> tuple[float, float] | None:
