@@ -38,8 +38,6 @@ PICTURES = (
     (b"#?RADIANCE", "Radiance HDR"),
     (b"SIMPLE  =", "FITS"),
     (b"gimp xcf", "GIMP's XCF"),
-    (b"FUJIFILMCCD-RAW", "Fujifilm RAW"),
-    (b"FOVb", "Sigma RAW"),
     (b"AT&TFORM", "DjVu"),
     (b"\xff\x0a", JPEG_XL),
     (b"\0\0\0\x0cJXL \r\n\x87\n", JPEG_XL),

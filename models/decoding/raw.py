@@ -53,8 +53,19 @@ def is_raw(blob: bytes) -> bool:
 def open_raw(blob: bytes, recipe: Recipe | None, *, check: Callable[[tuple[int, int]], None]) -> RawPicture:
     """The picture, large enough for the recipe if the file has one. `check` refuses a size before it is decoded.
 
-    Raises CutOff, and what LibRaw and Pillow raise.
+    Raises CutOff, ValueError with LibRaw's words, and what Pillow raises.
     """
+    try:
+        return _opened(blob, recipe, check)
+    except rawpy.LibRawIOError as error:
+        # It was asked for bytes behind the end.
+        raise CutOff("the file is truncated") from error
+    except rawpy.LibRawError as error:
+        words = error.args[0] if error.args else ""
+        raise ValueError(words.decode() if isinstance(words, bytes) else str(words)) from error
+
+
+def _opened(blob: bytes, recipe: Recipe | None, check: Callable[[tuple[int, int]], None]) -> RawPicture:
     with rawpy.imread(io.BytesIO(blob)) as raw:
         size = (raw.sizes.width, raw.sizes.height)
         orientation = ORIENTATIONS.get(raw.sizes.flip, 1)

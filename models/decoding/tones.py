@@ -2,8 +2,8 @@
 
 A file of such values seldom says which range they stand for, so it is told from the values: 0..1 for floats of which
 most keep within it, else the smallest range that files are written in (8, 10, 12 or 16 bits) that holds them all, of
-signed ones also the positive half of theirs. Floats that reach a little over an end are cut off there, as highlights and
-the traces of resampling are, and so are single ones far from all others. Negative values and larger ones (heights,
+signed ones also the positive half of theirs. Floats that reach a little over an end are cut off there, as highlights
+and the traces of resampling are, and so are single ones far from all others. Negative values and larger ones (heights,
 exposures) are spread from the smallest to the largest. Infinities, NaN and a value that means "no data" have no part in
 it.
 """

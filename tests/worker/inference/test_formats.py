@@ -130,6 +130,7 @@ def test_a_raw_file_without_its_pixels_is_incomplete_and_no_black_picture(
         (bytes(range(256)) * 4, "it is not an image of a known format"),
         (b"\xff\x0a" + bytes(40), "the image is broken"),
         (as_tiff(np.zeros((9, 9), np.uint16), photometric=32844), "it is TIFF with LogL, which is not supported"),
+        (b"FUJIFILMCCD-RAW " + bytes(500), "the image is broken (Unsupported file format or not RAW file)"),
         (b"PF\n9 9\n-1.0\n" + bytes(9), "it is a Portable FloatMap in colour, which is not supported"),
         (b"P7\nWIDTH 9\n", "it is a Portable Arbitrary Map, which is not supported"),
         (b"v/1\x01" + bytes(40), "it is OpenEXR, which is not supported"),
