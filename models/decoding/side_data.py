@@ -3,12 +3,14 @@
 For files that a decoder refuses. A chunk that is too large, short, of a wrong checksum or unknown must not cost the
 picture if it has nothing to do with the picture. What stays is what carries pixels, palette, transparency and
 orientation; that is copied byte by byte and not judged here. Formats: PNG (W3C, third edition), JPEG (ITU T.81), WebP
-(RFC 9649), TIFF 6.0.
+(RFC 9649), TIFF 6.0, GIF 89a, Photoshop's, JPEG XL.
 """
 
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+
+from models.decoding.boxes import boxes
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CARRIES = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -34,6 +36,11 @@ WEBP_EXIF, WEBP_EXTENDED = b"EXIF", b"VP8X"
 WEBP_KNOWN = frozenset({*WEBP_CARRIES, WEBP_EXIF, WEBP_EXTENDED, b"ICCP", b"XMP "})
 # Flags of VP8X: a colour profile, EXIF, XMP.
 WEBP_PROFILE_FLAG, WEBP_EXIF_FLAG, WEBP_XMP_FLAG = 0x20, 0x08, 0x04
+
+GIF_SCREEN_BYTES, GIF_EXTENSION, GIF_CONTROL, GIF_CONTROL_BYTES = 13, 0x21, 0xF9, 4
+PSD_HEADER_BYTES = 26
+JXL_BEGINS = b"\0\0\0\x0cJXL \r\n\x87\n"
+JXL_CARRIES = frozenset({b"JXL ", b"ftyp", b"jxll", b"jxlc", b"jxlp"})
 
 # Baseline and extension tags that say where pixels are and what they mean.
 TIFF_CARRIES = frozenset({
@@ -185,9 +192,39 @@ def _tiff(blob: bytes) -> bytes:
     return head + blob[TIFF_CLASSIC_HEADER:] + padding + directory
 
 
+def _gif(blob: bytes) -> bytes:
+    """Without the extensions before the first picture, but for the one that says which colour is transparent."""
+    table = 3 << ((blob[10] & 7) + 1) if blob[10] & 0x80 else 0
+    at = GIF_SCREEN_BYTES + table
+    kept = [blob[:at]]
+    while blob[at] == GIF_EXTENSION:
+        begins, at = at, at + 2
+        while blob[at]:
+            at += 1 + blob[at]
+        at += 1
+        if blob[begins + 1] == GIF_CONTROL and at - begins == GIF_CONTROL_BYTES + 4:
+            kept.append(blob[begins:at])
+    return b"".join([*kept, blob[at:]])
+
+
+def _psd(blob: bytes) -> bytes:
+    """Without the resources, which are resolution, previews, paths and the like."""
+    (palette,) = struct.unpack_from(">I", blob, PSD_HEADER_BYTES)
+    at = PSD_HEADER_BYTES + 4 + palette
+    (resources,) = struct.unpack_from(">I", blob, at)
+    return blob[:at] + bytes(4) + blob[at + 4 + resources :]
+
+
+def _jxl(blob: bytes) -> bytes:
+    return b"".join(whole for kind, _, whole in boxes(blob) if kind in JXL_CARRIES)
+
+
 _STRIPPED: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], bytes]], ...] = (
     (lambda blob: blob.startswith(PNG_SIGNATURE), _png),
     (lambda blob: blob.startswith(JPEG_START), _jpeg),
     (lambda blob: blob[:4] == b"RIFF" and blob[8:12] == b"WEBP", _webp),
     (lambda blob: blob[:4] in (b"II*\0", b"MM\0*"), _tiff),
+    (lambda blob: blob[:4] == b"GIF8", _gif),
+    (lambda blob: blob[:4] == b"8BPS", _psd),
+    (lambda blob: blob.startswith(JXL_BEGINS), _jxl),
 )

@@ -177,6 +177,46 @@ def test_a_tiff_survives_its_tags(mode: str, compression: str | None) -> None:
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [b"!\xf9\0", b"!\xff\0", b"!\xfe\x03abc\0", b"!\x55\x02ab\0", b"!\xff\x03abc\0"],
+    ids=["short control", "empty application", "comment", "unknown", "short application"],
+)
+def test_a_gif_survives_its_extensions_and_keeps_what_is_transparent(broken: bytes) -> None:
+    colours = picture(1).convert("P")
+    blob = encoded(colours, "GIF", transparency=colours.getpixel((0, 0)))
+    at = blob.find(b"!\xf9\x04")
+    assert at > 0
+
+    assert without_side_data(blob[:at] + broken + blob[at:]) == blob
+
+
+def psd(resources: bytes) -> bytes:
+    """A drawn one: header, no palette, resources, no layers, and planes of plain bytes."""
+    image = picture(1)
+    header = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, image.height, image.width, 8, 3)
+    planes = np.moveaxis(np.asarray(image), 2, 0).tobytes()
+    return header + bytes(4) + struct.pack(">I", len(resources)) + resources + bytes(4) + bytes(2) + planes
+
+
+def test_a_psd_survives_its_resources() -> None:
+    bare = without_side_data(psd(b"\xa5" * 50))
+
+    assert bare == psd(b"")
+    assert np.array_equal(pixels(bare), np.asarray(picture(1)))
+
+
+@pytest.mark.parametrize("broken", [b"\0\0\x06\x40uuid" + bytes(8), b"\0\0\0\x0cxml <x/>", b"junkjunk"])
+def test_a_jpeg_xl_survives_its_boxes(broken: bytes) -> None:
+    pylibjxl = pytest.importorskip("pylibjxl", reason="no JPEG XL here: pip install 'lookalike[jxl]'")
+    blob = pylibjxl.encode(np.asarray(picture(1)), lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0")
+
+    bare = without_side_data(blob + broken)
+
+    assert bare is not None
+    assert np.array_equal(pylibjxl.decode(bare), np.asarray(picture(1)))
+
+
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "PPM", "ICO"])
 def test_other_formats_are_left_alone(kind: str) -> None:
     assert without_side_data(encoded(picture(1), kind)) is None
