@@ -74,8 +74,18 @@ def test_the_profile_travels_and_inks_are_left_to_the_worker() -> None:
     assert query_bytes(inks, max_bytes=10**8) == inks
 
 
-def test_a_photo_of_very_many_pixels_warns_nobody() -> None:
-    wide = encoded(Image.new("L", (12_000, 9_000)), "JPEG", comment=b"x" * 60_000) + bytes(2_000_000)
+def test_a_photo_of_very_many_pixels_warns_nobody_and_is_scaled() -> None:
+    wide = encoded(Image.new("L", (16_000, 12_000)), "JPEG") + bytes(2_000_000)
 
     with Image.open(io.BytesIO(query_bytes(wide, max_bytes=10**7))) as sent:
-        assert sent.size == (1500, 1125)
+        assert sent.size == (2000, 1500)
+
+
+@pytest.mark.parametrize(("height", "is_sent_whole"), [(10_000, True), (9_000, False)])
+def test_the_coefficients_of_a_very_large_progressive_jpeg_are_left_to_the_worker(
+    height: int,
+    is_sent_whole: bool,  # noqa: FBT001
+) -> None:
+    large = encoded(Image.new("L", (10_001, height)), "JPEG", progressive=True) + bytes(2_000_000)
+
+    assert (query_bytes(large, max_bytes=10**7) == large) == is_sent_whole
