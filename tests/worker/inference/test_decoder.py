@@ -1,6 +1,8 @@
 """Every kind of image that people keep embeds, upright; what cannot be opened gets a reason they understand."""
 
 import io
+import struct
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -125,6 +127,19 @@ def test_the_date_is_that_of_the_exposure(opened: Opened) -> None:
 
     assert opened(encoded(picture(1), "JPEG", exif=exif)).taken_at == "2024-02-29T12:30:00"
     assert opened(encoded(picture(1), "JPEG")).taken_at is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_date_that_lies_behind_the_end_is_none_and_no_warning(opened: Opened, kind: str) -> None:
+    entry = struct.pack("<HHII", ExifTags.IFD.Exif, 4, 1, 9999)
+    blob = encoded(picture(1), kind, exif=b"Exif\0\0II*\0\x08\0\0\0\1\0" + entry + bytes(4))
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = opened(blob)
+
+    assert found.taken_at is None
+    assert warned == []
 
 
 @pytest.mark.parametrize(
