@@ -1,9 +1,9 @@
-"""Drops from an image file what carries no pixels: text, previews, resolution, profiles, comments, what nobody knows.
+"""Drops from an image file what carries no pixels: text, previews, resolution, comments, what nobody knows.
 
 For files that a decoder refuses. A chunk that is too large, short, of a wrong checksum or unknown must not cost the
 picture if it has nothing to do with the picture. What stays is what carries pixels, palette, transparency and
-orientation; that is copied byte by byte and not judged here. Formats: PNG (W3C, third edition), JPEG (ITU T.81), WebP
-(RFC 9649), TIFF 6.0, GIF 89a, Photoshop's, JPEG XL.
+orientation, copied byte by byte and not judged here, and a profile that is whole. Formats: PNG (W3C, third edition),
+JPEG (ITU T.81), WebP (RFC 9649), TIFF 6.0, GIF 89a, Photoshop's, JPEG XL.
 """
 
 import struct
@@ -19,11 +19,16 @@ PNG_EXIF = b"eXIf"
 PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 PNG_ORIENTATION_TEXTS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 MOST_TEXT_BYTES = 256 * 1024
+PNG_PROFILE = b"iCCP"
+# Of what Pillow inflates.
+MOST_PROFILE_BYTES = 2**20
 
 JPEG_START = b"\xff\xd8"
 # APP14 says how the colours are coded (Adobe, Technical Note 5116).
 JPEG_ADOBE, JPEG_EXIF = 0xEE, 0xE1
 JPEG_EXIF_BEGINS = b"Exif\0\0"
+# ICC.1, annex B: number and count of the parts follow.
+JPEG_PROFILE, JPEG_PROFILE_BEGINS, JPEG_PROFILE_BYTES = 0xE2, b"ICC_PROFILE\0", 4 + 14
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 # Frames, tables and what else a picture is made of; all other segments are beside it.
@@ -32,20 +37,20 @@ JPEG_CARRIES = frozenset({*range(0xC0, 0xD0), *range(0xD8, 0xE0), 0xF7, 0xF8})
 JPEG_ADOBE_BYTES = 4 + 12
 
 WEBP_CARRIES = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
-WEBP_EXIF, WEBP_EXTENDED = b"EXIF", b"VP8X"
-WEBP_KNOWN = frozenset({*WEBP_CARRIES, WEBP_EXIF, WEBP_EXTENDED, b"ICCP", b"XMP "})
-# Flags of VP8X: a colour profile, EXIF, XMP.
-WEBP_PROFILE_FLAG, WEBP_EXIF_FLAG, WEBP_XMP_FLAG = 0x20, 0x08, 0x04
-
+WEBP_EXIF, WEBP_EXTENDED, WEBP_PROFILE = b"EXIF", b"VP8X", b"ICCP"
+WEBP_KNOWN = frozenset({*WEBP_CARRIES, WEBP_EXIF, WEBP_EXTENDED, WEBP_PROFILE, b"XMP "})
+WEBP_KEPT = frozenset({*WEBP_CARRIES, WEBP_EXIF, WEBP_EXTENDED, WEBP_PROFILE})
+# Flags of VP8X.
+WEBP_FLAGS = {WEBP_PROFILE: 0x20, WEBP_EXIF: 0x08, b"XMP ": 0x04}
 GIF_SCREEN_BYTES, GIF_EXTENSION, GIF_CONTROL, GIF_CONTROL_BYTES = 13, 0x21, 0xF9, 4
 PSD_HEADER_BYTES = 26
 JXL_BEGINS = b"\0\0\0\x0cJXL \r\n\x87\n"
 JXL_CARRIES = frozenset({b"JXL ", b"ftyp", b"jxll", b"jxlc", b"jxlp"})
 
-# Baseline and extension tags that say where pixels are and what they mean.
+# Baseline and extension tags that say where pixels are and what they mean, and the profile.
 TIFF_CARRIES = frozenset({
     *(254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 321),
-    *(322, 323, 324, 325, 332, 334, 338, 339, 340, 341, 347, 529, 530, 531, 532),
+    *(322, 323, 324, 325, 332, 334, 338, 339, 340, 341, 347, 529, 530, 531, 532, 34675),
 })  # fmt: skip
 TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8}
 # An offset of the first directory.
@@ -71,6 +76,7 @@ def _png(blob: bytes) -> bytes:
         if (
             kind in PNG_CARRIES
             or (is_whole and kind == PNG_EXIF)
+            or (is_whole and kind == PNG_PROFILE and _inflates(content))
             or (
                 is_whole
                 and kind in PNG_TEXTS
@@ -82,6 +88,16 @@ def _png(blob: bytes) -> bytes:
         if kind == b"IEND":
             break
     return b"".join(kept)
+
+
+def _inflates(content: bytes) -> bool:
+    """Whether a profile of a PNG, behind its name and how it is compressed, is whole and not too large."""
+    compressed = content.partition(b"\0")[2]
+    try:
+        inflated = zlib.decompressobj().decompress(compressed[1:], MOST_PROFILE_BYTES + 1)
+    except zlib.error:
+        return False
+    return compressed[:1] == b"\0" and 0 < len(inflated) <= MOST_PROFILE_BYTES
 
 
 def _png_chunks(blob: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -114,10 +130,16 @@ def _jpeg(blob: bytes) -> bytes:
             at = _next_marker(blob, at + 2)
             continue
         is_adobe = marker == JPEG_ADOBE and segment[4:9] == b"Adobe" and len(segment) >= JPEG_ADOBE_BYTES
-        if not is_side or is_adobe or (marker == JPEG_EXIF and segment[4:10] == JPEG_EXIF_BEGINS):
+        is_exif = marker == JPEG_EXIF and segment[4:10] == JPEG_EXIF_BEGINS
+        if not is_side or is_adobe or is_exif or _is_part_of_profile(marker, segment):
             kept.append(segment)
         at += 2 + length
     return b"".join([*kept, blob[at:]])
+
+
+def _is_part_of_profile(marker: int, segment: bytes) -> bool:
+    is_long_enough = len(segment) > JPEG_PROFILE_BYTES
+    return marker == JPEG_PROFILE and is_long_enough and segment[4:16] == JPEG_PROFILE_BEGINS
 
 
 def _is_marker(blob: bytes, at: int) -> bool:
@@ -137,15 +159,13 @@ def _next_marker(blob: bytes, at: int) -> int:
 
 
 def _webp(blob: bytes) -> bytes:
-    chunks = [*_webp_chunks(blob)]
-    has_exif = any(kind == WEBP_EXIF for kind, _ in chunks)
-    dropped = WEBP_PROFILE_FLAG | WEBP_XMP_FLAG | (0 if has_exif else WEBP_EXIF_FLAG)
-    kept = []
-    for kind, whole in chunks:
-        if kind == WEBP_EXTENDED:
-            kept.append(whole[:8] + bytes([whole[8] & ~dropped]) + whole[9:])
-        elif kind in WEBP_CARRIES or kind == WEBP_EXIF:
-            kept.append(whole)
+    chunks = [(kind, whole) for kind, whole in _webp_chunks(blob) if kind in WEBP_KEPT]
+    there = {kind for kind, _ in chunks}
+    dropped = sum(flag for kind, flag in WEBP_FLAGS.items() if kind not in there)
+    kept = [
+        whole[:8] + bytes([whole[8] & ~dropped]) + whole[9:] if kind == WEBP_EXTENDED else whole
+        for kind, whole in chunks
+    ]
     body = b"WEBP" + b"".join(kept)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
@@ -156,20 +176,17 @@ def _webp_chunks(blob: bytes) -> Iterator[tuple[bytes, bytes]]:
     while at + 8 <= len(blob):
         kind, length = struct.unpack_from("<4sI", blob, at)
         end = at + 8 + length + length % 2
-        if kind not in WEBP_CARRIES and end + 8 <= len(blob) and blob[end : end + 4] not in WEBP_KNOWN:
-            # An unknown chunk may follow; a known one further on that is reached from here tells that none does.
-            end = _next_webp_chunk(blob, at + 8, otherwise=end)
-        elif kind not in WEBP_CARRIES and at + 8 + length > len(blob):
-            at = _next_webp_chunk(blob, at + 8, otherwise=len(blob))
-            continue
-        yield kind, blob[at:end]
-        at = end
+        is_picture = kind in WEBP_CARRIES or kind == WEBP_EXTENDED
+        is_followed = end + 8 > len(blob) or blob[end : end + 4] in WEBP_KNOWN
+        further = None if is_picture or (is_followed and at + 8 + length <= len(blob)) else _pixels_from(blob, at + 8)
+        if further is None and (is_picture or at + 8 + length <= len(blob)):
+            yield kind, blob[at:end]
+        at = end if further is None else further
 
 
-def _next_webp_chunk(blob: bytes, start: int, *, otherwise: int) -> int:
+def _pixels_from(blob: bytes, start: int) -> int | None:
     """Where the next chunk that carries pixels begins."""
-    found = [at for at in (blob.find(kind, start) for kind in WEBP_CARRIES) if at >= 0]
-    return min(found, default=otherwise)
+    return min((at for at in (blob.find(kind, start) for kind in WEBP_CARRIES) if at >= 0), default=None)
 
 
 def _tiff(blob: bytes) -> bytes:

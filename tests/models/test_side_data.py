@@ -4,12 +4,13 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from models.decoding.side_data import without_side_data
 from tests.support.pictures import encoded, picture
@@ -156,7 +157,7 @@ def test_a_webp_survives_its_chunks(lossless: bool) -> None:  # noqa: FBT001
     assert bare is not None
     assert len(bare) < len(blob)
     with Image.open(io.BytesIO(blob)) as one, Image.open(io.BytesIO(bare)) as other:
-        assert "icc_profile" not in other.info
+        assert "xmp" not in other.info
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
@@ -215,6 +216,23 @@ def test_a_jpeg_xl_survives_its_boxes(broken: bytes) -> None:
 
     assert bare is not None
     assert np.array_equal(pylibjxl.decode(bare), np.asarray(picture(1)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_profile_that_is_whole_stays(kind: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    noted: dict[str, dict[str, Any]] = {
+        "TIFF": {"description": "x" * 500},
+        "PNG": {"dpi": (72, 72)},
+        "JPEG": {"comment": "x"},
+        "WEBP": {"xmp": b"x"},
+    }
+
+    bare = without_side_data(encoded(picture(1), kind, icc_profile=profile, **noted[kind]))
+
+    assert bare is not None
+    with Image.open(io.BytesIO(bare)) as image:
+        assert image.info["icc_profile"] == profile
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "PPM", "ICO"])

@@ -1,4 +1,4 @@
-"""Colour profiles of Debian's colord-data and icc-profiles-free, and pictures in their colours."""
+"""Colour profiles of Debian's packages, and pictures in their colours."""
 
 import io
 from pathlib import Path
@@ -7,13 +7,15 @@ import pytest
 from PIL import Image, ImageCms
 
 PROFILES = Path("/usr/share/color/icc")
+# By the folder of a profile; those of inks are in no other package.
+PACKAGES = {"ghostscript": "libgs-common", "colord": "colord-data"}
 
 
 def profile_of(name: str) -> bytes:
     """The profile; skips the test where it is not installed."""
     path = PROFILES / name
     if not path.exists():
-        pytest.skip(f"{name} is not installed: apt install colord-data icc-profiles-free")
+        pytest.skip(f"{name} is not installed: apt install {PACKAGES.get(path.parent.name, 'icc-profiles-free')}")
     return path.read_bytes()
 
 
