@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from lookalike.settings import Settings
 from models.decoding.jpeg2000 import jpeg2000_profile
 from tests.support.pictures import encoded, picture
-from tests.support.profiles import in_space_of, profile_of
+from tests.support.profiles import drawn_inks, in_space_of, profile_of
 from tests.support.tiffs import as_tiff
 from tests.worker.inference.test_decoder import Opened, off_by
 from worker.inference.decoder import decode_image, enable_formats
@@ -99,6 +99,19 @@ def test_cie_lab_keeps_its_colours(opened: Opened, bits: int) -> None:
 def shipped() -> Embedder:
     enable_formats()
     return Embedder(model_path(Settings()), inference_batch=8)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
+def test_inks_mean_what_their_profile_says(opened: Opened, kind: str) -> None:
+    red, green, blue = PHOTO.split()
+    inks = [ImageChops.invert(band) for band in (blue, red, green)]
+    stored = Image.merge("CMYK", [*inks, Image.new("L", PHOTO.size)])
+    quality = {"quality": 98, "subsampling": 0} if kind == "JPEG" else {}
+
+    found = opened(encoded(stored, kind, icc_profile=drawn_inks(), **quality))
+
+    assert off_by(found, opened(encoded(PHOTO))) < 4
+    assert off_by(opened(encoded(stored, kind, icc_profile=b"", **quality)), opened(encoded(PHOTO))) > 30
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
