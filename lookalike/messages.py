@@ -80,10 +80,14 @@ class ImageInline(Strict):
 
 
 class SearchMessage(Strict):
-    """Asks for the `limit` nearest neighbours of an image, best first."""
+    """Asks for the `limit` nearest neighbours of an image, best first.
+
+    `path` is where the image lies in the library, if it does: of one that is too large to decode its embedding counts.
+    """
 
     v: Literal[1] = 1
     image: ImageByPath | ImageByKey | ImageInline
+    path: RelativePath | None = None
     limit: Annotated[int, Field(ge=1)] = 10
 
 

@@ -79,14 +79,15 @@ class CeleryTransport:
         queue = self._keys.rescan if from_scan else self._keys.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not want_result)
 
-    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
+    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float, path: str | None = None) -> str:
         """Asks for neighbours; after `expires_s` no worker starts on it, and the bytes of the image are deleted.
 
-        Returns the job. The other methods wait for the answer themselves.
+        `path` is where in the library these bytes lie. Returns the job; the other methods wait for the answer.
         """
         key = str(uuid.uuid4())
         blobs = {self._keys.query(key): image} if isinstance(image, bytes) else {}
-        message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
+        asked = ImageByKey(key=key) if isinstance(image, bytes) else image
+        message = SearchMessage(image=asked, path=path, limit=limit)
         return self._send(SEARCH, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
 
     def counts(self, *, timeout_s: float) -> CountsReply:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery, current_app
+from PIL import Image
 
 from lookalike import Client, Refused, TimedOut
 from lookalike.broker import celery_app
@@ -49,9 +50,24 @@ def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path)
 def test_a_file_of_the_library_is_searched_by_its_embedding_however_large_it_is(system: System) -> None:
     name = system.path(3)
     system.client.sync([name]).result(timeout_s=20)
+    (system.root / "new.png").write_bytes(encoded(picture(4)))
 
     with Client(system.settings.model_copy(update={"max_query_bytes": 10})) as client:
         assert client.search(system.root / name, 1).result(timeout_s=20)[0].path == name
+        with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
+            client.search(system.root / "new.png")
+
+
+def test_a_file_of_the_library_is_searched_by_its_embedding_however_many_pixels_it_has(system: System) -> None:
+    name = system.path(3)
+    system.client.sync([name]).result(timeout_s=20)
+    # As if it had been indexed with other limits: what lies there now is more than this worker decodes.
+    too_many = encoded(Image.new("1", (20_000, 10_000)))
+    (system.root / name).write_bytes(too_many)
+
+    assert system.client.search(system.root / name, 1).result(timeout_s=20)[0].path == name
+    with pytest.raises(Refused, match="LOOKALIKE_MAX_IMAGE_PIXELS"):
+        system.client.search(too_many).result(timeout_s=20)
 
 
 def test_any_celery_app_may_search(system: System) -> None:
