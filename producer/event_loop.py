@@ -141,6 +141,8 @@ class EventLoop:
         gone = (old, *self._debouncer.discard(old))
         if not self._observe_file(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
             self._publish_removals(gone)
+        # Another file may have the old name already: of two that were exchanged each has.
+        self._observe_file(old, closed=True)
 
     def _observe_other_names(self, path: str) -> None:
         for link in self._library.links.other_names(path):
