@@ -77,6 +77,11 @@ class EventLoop:
         """Paths that are settled and not enqueued."""
         return len(self._batcher) + len(self._live_publisher)
 
+    @property
+    def restless(self) -> tuple[str, float]:
+        """The file that has been changing for the longest, and for how many seconds; "" if none for long."""
+        return self._debouncer.restless(self._now_s())
+
     def process_events(self, stop: threading.Event) -> None:
         """Handles events until `stop` is set."""
         while not stop.is_set():

@@ -13,6 +13,7 @@ from lookalike.index_state import IndexReport, IndexState
 from lookalike.library.folder import EMPTY, FolderLibrary
 from lookalike.library.links import Links
 from lookalike.library.opening import candidates_of
+from lookalike.library.paths import escape_path
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
@@ -231,6 +232,7 @@ class Service:
         rebuild = self._rebuild_warning(is_at_rest=state == WATCHING and not held)
         index = self._reporter.trouble or self._index.trouble
         warnings = (offline, index, rebuild, self._scan_scheduler.warning, self._watcher.warning, unreadable)
+        restless, restless_s = loop.restless
         return ProducerReport(
             discovered=count.discovered,
             ignored=count.ignored,
@@ -239,5 +241,7 @@ class Service:
             state=state,
             scan_ended_at=ended_at,
             watching=self._watcher.watching,
+            restless=escape_path(restless),
+            restless_s=restless_s,
             warning=" ".join(filter(None, warnings)),
         )
