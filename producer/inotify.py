@@ -55,7 +55,7 @@ class OverflowAwareWatchGroup(InotifyWatchGroup):
     """
 
     # The last folder that left its name, by the number that both halves of a move carry.
-    _left: tuple[int, bytes | None] = (0, None)
+    left: tuple[int, bytes | None] = (0, None)
 
     def on_event(self, event: InotifyEvent) -> None:
         """Handles an event; a folder that moved is watched under its new name, even if another one had that name.
@@ -64,10 +64,10 @@ class OverflowAwareWatchGroup(InotifyWatchGroup):
         """
         if event.is_moved_from and event.is_directory:
             with self._lock:
-                self._left = (event.cookie, self._build_event_source_path(event))
+                self.left = (event.cookie, self._build_event_source_path(event))
         super().on_event(event)
         if event.is_moved_to and event.is_directory:
-            cookie, old = self._left
+            cookie, old = self.left
             with self._lock:
                 for path in (self._build_event_source_path(event), old if cookie == event.cookie else None):
                     if self.is_active and path is not None and os.path.isdir(path):  # noqa: PTH112 - names in bytes

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
 from lookalike.index_state import IndexState
+from lookalike.library.folder import FolderLibrary
 from lookalike.library.paths import escape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
@@ -26,6 +27,7 @@ from lookalike.transport import CeleryTransport
 from producer.batcher import Batch, Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
+from producer.library_state import LibraryState
 from producer.shutdown import sleep
 
 log = get_logger(__name__)
@@ -61,8 +63,8 @@ class QueueWriter:
         *,
         from_scan: bool,
         max_batches: int,
-        may_delete: Callable[[], bool],
-        library_id: Callable[[], str | None],
+        library: FolderLibrary,
+        library_state: LibraryState,
     ) -> None:
         self._transport = transport
         self._redis = redis
@@ -70,8 +72,8 @@ class QueueWriter:
         self._queue = keys.rescan if from_scan else keys.ingest
         self._from_scan = from_scan
         self._max_batches = max_batches
-        self._may_delete = may_delete
-        self._library_id = library_id
+        self._library = library
+        self._library_state = library_state
 
     def waiting(self) -> int:
         """Batches that no worker has taken yet."""
@@ -84,13 +86,13 @@ class QueueWriter:
     def send_left_out(self, paths: list[str], rules: Candidates) -> None:
         """Enqueues paths of the index, as messages have them, that these rules leave out; stores the rules first."""
         IndexState(self._redis, self._keys).store_rules(rules.to_json())
-        message = SyncMessage(left_out=paths, rules=rules.digest, library=self._library_id())
+        message = SyncMessage(left_out=paths, rules=rules.digest, library=self._library_state.library_id)
         self._transport.sync(message, from_scan=self._from_scan, want_result=False)
 
     def send_batch(self, batch: Batch) -> None:
         """Enqueues a batch; its `gone` paths only if the library is available and its id is known."""
-        library_id = self._library_id()
-        may_delete = library_id is not None and (not batch.gone or self._may_delete())
+        library_id = self._library_state.library_id
+        may_delete = library_id is not None and (not batch.gone or self._library.absence() is None)
         gone = _escaped_within_limit(batch.gone) if may_delete else []
         paths = _escaped_within_limit(batch.paths)
         if paths or gone:

@@ -21,9 +21,12 @@ from lookalike.library.version import FileVersion, move_key
 from lookalike.log import get_logger
 from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply, KnownFile
 from producer.batcher import Change
+from producer.debounce import Debouncer
 from producer.events import Event, Touched
+from producer.in_flight import InFlight
 from producer.index_client import IndexClient
 from producer.publisher import ScanPublisher
+from producer.scan_requests import ScanRequests
 
 log = get_logger(__name__)
 
@@ -31,6 +34,11 @@ log = get_logger(__name__)
 MAX_MISSING_PATHS = 200_000
 # Files of one size and mtime that are searched for a name: avoids O(n^2) when thousands share size and mtime.
 MAX_SAME_VERSION = 50
+
+
+# A first scan of a million files lasts for hours, because it waits for the workers. Events lost meanwhile must not
+# wait as long; comparing again takes a minute at a million files (60 microseconds for each, 2 busy cores).
+SUPERSEDED_AFTER_S = 600.0
 
 
 class LibraryOffline(Exception):
@@ -130,9 +138,11 @@ class Scan:
         *,
         deletion_guard: DeletionGuard,
         settle_s: float,
-        is_pending: Callable[[str, FileVersion], bool],
-        is_superseded: Callable[[], bool],
+        debouncer: Debouncer,
+        in_flight: InFlight,
+        scan_requests: ScanRequests,
         put_event: Callable[[Event], None],
+        now_s: Callable[[], float] = time.monotonic,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
         self._library = library
@@ -140,8 +150,11 @@ class Scan:
         self._scan_publisher = scan_publisher
         self._deletion_guard = deletion_guard
         self._settle_s = settle_s
-        self._is_pending = is_pending
-        self._is_superseded = is_superseded
+        self._debouncer = debouncer
+        self._in_flight = in_flight
+        self._scan_requests = scan_requests
+        self._now_s = now_s
+        self._begun_s = now_s()
         self._put_event = put_event
         self._unix_s = unix_s
         self._identity = library.identity()
@@ -177,7 +190,7 @@ class Scan:
             raise LibraryOffline(absence)
         if self._library.identity() != self._identity:
             raise LibraryOffline("was replaced by another folder")
-        if self._is_superseded():
+        if self._scan_requests.is_pending and self._now_s() - self._begun_s > SUPERSEDED_AFTER_S:
             raise ScanSuperseded
 
     def _missing_files(self) -> MissingFiles:
@@ -199,7 +212,7 @@ class Scan:
             self.check()
             known = self._index.known([escape_path(file.path) for file in chunk])
             for file in changed_files(chunk, known):
-                if self._is_pending(file.path, file.version):
+                if file.path in self._debouncer or self._in_flight.contains(file.path, file.version):
                     continue
                 if self._unix_s() - file.version.mtime_ns / 1e9 < self._settle_s:
                     # A program may still be writing to it.

@@ -9,35 +9,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookalike.connections import Connections
-from lookalike.index_state import IndexReport, IndexState
-from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.index_state import IndexState
+from lookalike.library.folder import FolderLibrary
 from lookalike.library.links import Links
 from lookalike.library.opening import candidates_of
-from lookalike.library.paths import escape_path
-from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
-from lookalike.telemetry import ProducerReport
 from producer.batcher import Batcher
 from producer.broker_health import BrokerHealth
-from producer.debounce import MAX_PATHS, Debouncer
+from producer.debounce import Debouncer
 from producer.event_loop import EventLoop
 from producer.file_counter import FileCounter
 from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
 from producer.index_client import IndexClient
+from producer.library_state import LibraryState
+from producer.losses import Losses
 from producer.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
 from producer.reporter import Reporter
 from producer.scan import DeletionGuard, Scan
-from producer.scan_scheduler import WATCHING, ScanScheduler
+from producer.scan_requests import ScanRequests
+from producer.scan_scheduler import ScanScheduler
 from producer.shutdown import Stopped
+from producer.status_report import StatusReport
 from producer.watcher import Inbox, Watcher, supervise
 
 log = get_logger(__name__)
 
 # A thread that hangs (a dead network share, a stopped broker) must not keep the producer from ending in 2 s.
 GRACE_S = 1.0
-INDEX_REBUILT = "The store had lost the index, which is being made anew: every image is embedded again."
 
 
 @dataclass
@@ -48,42 +48,31 @@ class Service:
     root: Path
     stop: threading.Event = field(default_factory=threading.Event)
     _failed: bool = False
-    # When the index began to be rebuilt; 0.0 once that is done.
-    _rebuilt_at_unix_s: float = 0.0
 
     def __post_init__(self) -> None:
-        settings, stop, now_s = self.settings, self.stop, time.monotonic
+        settings, stop, root = self.settings, self.stop, self.root
         self._connections = Connections(settings, name="producer")
         redis, transport, telemetry = self._connections.redis, self._connections.transport, self._connections.telemetry
-        self._library = FolderLibrary(self.root, candidates_of(settings, self.root), Links())
-        self._in_flight = InFlight(now_s)
-        self._deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
-        self._inbox = Inbox()
-        self._debouncer = Debouncer(settings.settle_s)
-        self._file_counter = FileCounter(self._library.count, lambda: self._library.absence() in (None, EMPTY), stop)
-        self._watcher = Watcher(
-            self._library,
-            self._inbox,
+        library = FolderLibrary(root, candidates_of(settings, root), Links())
+        library_state, scan_requests = LibraryState(settings.library_id), ScanRequests()
+        in_flight, inbox, debouncer = InFlight(time.monotonic), Inbox(), Debouncer(settings.settle_s)
+        losses = Losses(in_flight, scan_requests)
+        broker_health = BrokerHealth(losses.broker_returned, time.monotonic)
+        deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
+        counter = FileCounter(library.count, library.is_available, stop)
+        watcher = Watcher(
+            library,
+            inbox,
             polling=settings.polling,
             poll_s=settings.poll_s,
-            on_count_changed=self._file_counter.mark_changed,
+            on_count_changed=counter.mark_changed,
         )
-        broker_health = BrokerHealth(self._broker_returned, now_s)
-
-        def queue_writer(*, from_scan: bool, max_batches: int = settings.max_queued_batches) -> QueueWriter:
-            return QueueWriter(
-                transport,
-                redis,
-                settings.keys,
-                from_scan=from_scan,
-                max_batches=max_batches,
-                may_delete=lambda: self._library.absence() is None,
-                library_id=lambda: settings.library_id or self._scan_scheduler.library_id,
-            )
-
-        self._scan_publisher = ScanPublisher(
-            queue_writer(from_scan=True),
-            self._in_flight,
+        queue_writer = functools.partial(
+            QueueWriter, transport, redis, settings.keys, library=library, library_state=library_state
+        )
+        scan_publisher = ScanPublisher(
+            queue_writer(from_scan=True, max_batches=settings.max_queued_batches),
+            in_flight,
             broker_health,
             stop,
             batch_paths=settings.batch_paths,
@@ -91,74 +80,89 @@ class Service:
             processes=settings.processes,
             in_progress=telemetry.in_progress,
         )
-        self._index = IndexClient(transport, broker_health, stop, self._store_returned)
-        self._scan_scheduler = ScanScheduler(
-            library=self._library,
-            index=self._index,
-            scan_publisher=self._scan_publisher,
-            watcher=self._watcher,
-            counter=self._file_counter,
-            new_scan=self._new_scan,
-            new_rules=functools.partial(candidates_of, settings, self.root),
+        index = IndexClient(transport, broker_health, stop, losses.store_returned)
+        new_scan = functools.partial(
+            Scan,
+            library,
+            index,
+            scan_publisher,
+            deletion_guard=deletion_guard,
+            settle_s=settings.settle_s,
+            debouncer=debouncer,
+            in_flight=in_flight,
+            scan_requests=scan_requests,
+            put_event=inbox.put_event,
+        )
+        scan_scheduler = ScanScheduler(
+            library=library,
+            index=index,
+            scan_publisher=scan_publisher,
+            watcher=watcher,
+            counter=counter,
+            new_scan=new_scan,
+            new_rules=functools.partial(candidates_of, settings, root),
+            scan_requests=scan_requests,
+            library_state=library_state,
             stop=stop,
             rescan_s=settings.rescan_s,
+            settle_s=settings.settle_s,
         )
-        self._folder_expander = FolderExpander(
-            self._library,
-            IndexClient(transport, broker_health, stop, self._store_returned),
-            self._inbox.put_event,
-            lambda: len(self._debouncer) + len(self._inbox) < MAX_PATHS // 2,
-            stop,
+        folder_expander = FolderExpander(
+            library, IndexClient(transport, broker_health, stop, losses.store_returned), inbox, debouncer, stop
         )
-        self._reporter = Reporter(
+        reporter = Reporter(
             telemetry=telemetry,
             redis=redis,
             broker_health=broker_health,
-            in_flight=self._in_flight,
-            deletion_guard=self._deletion_guard,
-            on_allowed=lambda: self._scan_scheduler.request_scan("deletions were allowed"),
+            in_flight=in_flight,
+            deletion_guard=deletion_guard,
+            on_allowed=functools.partial(scan_requests.request, "deletions were allowed"),
             index_state=IndexState(redis, settings.keys),
-            on_index_changed=self._index_changed,
+            on_index_changed=losses.index_changed,
             identity=socket.gethostname(),
-            now_s=now_s,
+            now_s=time.monotonic,
         )
-        self._event_loop = EventLoop(
-            library=self._library,
-            inbox=self._inbox,
-            debouncer=self._debouncer,
+        status_report = StatusReport(
+            library_state, scan_requests, counter, watcher, index, scan_publisher, losses, reporter
+        )
+        event_loop = EventLoop(
+            library=library,
+            inbox=inbox,
+            debouncer=debouncer,
             batcher=Batcher(settings.batch_paths, settings.batch_bytes, settings.batch_wait_s),
             live_publisher=LivePublisher(
                 queue_writer(from_scan=False, max_batches=min(EXPRESS_BATCHES, settings.max_queued_batches)),
-                queue_writer(from_scan=True),
+                queue_writer(from_scan=True, max_batches=settings.max_queued_batches),
             ),
-            in_flight=self._in_flight,
-            folder_expander=self._folder_expander,
+            in_flight=in_flight,
+            folder_expander=folder_expander,
             processes=settings.processes,
             broker_health=broker_health,
-            request_scan=self._scan_scheduler.request_scan,
-            report=lambda loop: self._reporter.report(self._report(loop)),
+            scan_requests=scan_requests,
+            report=status_report.report,
         )
+        self._scan_requests, self._counter, self._watcher = scan_requests, counter, watcher
+        self._threads: dict[str, Callable[[], object]] = {
+            "event-loop": functools.partial(event_loop.process_events, stop),
+            "scan-scheduler": scan_scheduler.run_scans,
+            "file-counter": counter.count_when_due,
+            "folder-expander": folder_expander.expand_events,
+            "supervisor": functools.partial(supervise, library, watcher, scan_requests.request, stop),
+        }
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
         log.info("producer started", library=str(self.root), name=self.settings.name)
-        targets: dict[str, Callable[[], None]] = {
-            "event-loop": lambda: self._event_loop.process_events(self.stop),
-            "scan-scheduler": self._scan_scheduler.run_scans,
-            "file-counter": self._file_counter.count_when_due,
-            "folder-expander": self._folder_expander.expand_events,
-            "supervisor": lambda: supervise(self._library, self._watcher, self._scan_scheduler.request_scan, self.stop),
-        }
         threads = [
             threading.Thread(target=self._run_thread, args=(name, target), name=name, daemon=True)
-            for name, target in targets.items()
+            for name, target in self._threads.items()
         ]
         for thread in threads:
             thread.start()
         self.stop.wait()
         until_s = time.monotonic() + GRACE_S
-        self._scan_scheduler.wake()
-        self._file_counter.wake()
+        self._scan_requests.wake()
+        self._counter.wake()
         threads.append(threading.Thread(target=self._watcher.stop, name="watcher", daemon=True))
         threads[-1].start()
         for thread in threads:
@@ -169,9 +173,9 @@ class Service:
 
     def rescan(self, reason: str) -> None:
         """Requests a scan now."""
-        self._scan_scheduler.request_scan(reason)
+        self._scan_requests.request(reason)
 
-    def _run_thread(self, name: str, target: Callable[[], None]) -> None:
+    def _run_thread(self, name: str, target: Callable[[], object]) -> None:
         try:
             target()
         except Stopped:
@@ -181,67 +185,3 @@ class Service:
             log.exception("thread failed", thread=name)
             self._failed = True
             self.stop.set()
-
-    def _new_scan(self) -> Scan:
-        return Scan(
-            self._library,
-            self._index,
-            self._scan_publisher,
-            deletion_guard=self._deletion_guard,
-            settle_s=self.settings.settle_s,
-            is_pending=self._is_pending,
-            is_superseded=lambda: self._scan_scheduler.is_superseded,
-            put_event=self._inbox.put_event,
-        )
-
-    def _is_pending(self, path: str, version: FileVersion) -> bool:
-        return path in self._debouncer or self._in_flight.contains(path, version)
-
-    def _broker_returned(self) -> None:
-        self._in_flight.forget_all()
-        self._scan_scheduler.request_scan("broker was unavailable")
-
-    def _store_returned(self) -> None:
-        self._scan_scheduler.request_scan("broker or store was unavailable")
-
-    def _index_changed(self, report: IndexReport) -> None:
-        # Messages in flight may have been written to an index that is gone.
-        self._in_flight.forget_all()
-        self._rebuilt_at_unix_s = time.time() if report.is_recreated else self._rebuilt_at_unix_s
-        self._scan_scheduler.request_scan(report.why)
-
-    def _rebuild_warning(self, *, is_at_rest: bool) -> str:
-        """A sentence while the index is being rebuilt; else empty."""
-        if is_at_rest and self._scan_scheduler.ended_at_unix_s > self._rebuilt_at_unix_s and not len(self._in_flight):
-            self._rebuilt_at_unix_s = 0.0
-        return INDEX_REBUILT if self._rebuilt_at_unix_s else ""
-
-    def _report(self, loop: EventLoop) -> ProducerReport:
-        count = self._file_counter.latest
-        unreadable = (
-            f"{count.unreadable} folders cannot be read, the first is {count.first_unreadable!r}: "
-            "let the producer's user read them."
-            if count.unreadable
-            else ""
-        )
-        absence = self._scan_scheduler.offline
-        offline = f"The library {absence}; nothing is removed." if absence else ""
-        # Read the state first: a scan hands its files over to settling and held before it reports its end.
-        state, ended_at = self._scan_scheduler.state, self._scan_scheduler.ended_at_unix_s
-        held = loop.held + len(self._scan_publisher)
-        rebuild = self._rebuild_warning(is_at_rest=state == WATCHING and not held)
-        index = self._reporter.trouble or self._index.trouble
-        warnings = (offline, index, rebuild, self._scan_scheduler.warning, self._watcher.warning, unreadable)
-        restless, restless_s = loop.restless
-        return ProducerReport(
-            discovered=count.discovered,
-            ignored=count.ignored,
-            settling=max(loop.settling, int(self._file_counter.is_due)),
-            held=held,
-            state=state,
-            scan_ended_at=ended_at,
-            watching=self._watcher.watching,
-            restless=escape_path(restless),
-            restless_s=restless_s,
-            warning=" ".join(filter(None, warnings)),
-        )

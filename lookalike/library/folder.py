@@ -144,6 +144,10 @@ class FolderLibrary:
         except OSError as error:
             return f"cannot be read ({error.strerror})"
 
+    def is_available(self) -> bool:
+        """Whether its files can be counted: it is there, though it may be empty."""
+        return self.absence() in (None, EMPTY)
+
     def identity(self) -> tuple[int, int] | None:
         """Device and inode of the root: they differ for another disk or folder at the same path."""
         try:

@@ -27,7 +27,7 @@ def test_what_the_file_leaves_out_leaves_the_index_however_much_it_is_and_comes_
         wait_until(lambda: "b.jpg" in side.files)
         assert set(side.files) == {"a.jpg", "b.jpg"}
 
-        (library / ".lookalikeignore").unlink()
+        (library / ".lookalikeignore").rename(library / "former-rules")
         wait_until(lambda: len(side.files) == FILES + 3)
         assert rest().warning == ""
 
