@@ -1,20 +1,23 @@
 """All settings, read once from the environment and passed on. Knows no part of the system."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.environment_check import unknown_variables
 from lookalike.errors import Misconfigured
 from lookalike.redis_keys import Keys
+from lookalike.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
 Provider = Literal["auto", "cpu", "openvino", "cuda"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Words = Annotated[tuple[str, ...], NoDecode]
 
 # What Pillow, libheif, LibRaw and libjxl open and people keep photos in. The content, not the name, decides the format.
@@ -45,6 +48,11 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         default=None, validation_alias="REDIS_URL", description="Redis or Valkey; `up` starts one if unset."
     )
+    redis_password: SecretStr | None = Field(
+        default=None,
+        validation_alias="REDIS_PASSWORD",
+        description="Password for that URL if it has none; any characters, as they are.",
+    )
     qdrant_url: str | None = Field(
         default=None,
         validation_alias="QDRANT_URL",
@@ -53,9 +61,14 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(
         default=None, validation_alias="QDRANT_API_KEY", description="Key of that Qdrant."
     )
-    qdrant_grpc: bool = Field(
-        default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
+    qdrant_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the authority that signed that Qdrant's certificate, for https by REST and gRPC.",
     )
+    qdrant_grpc: bool = Field(
+        default=False, description="Speak gRPC to that Qdrant; the embedded engine has REST alone."
+    )
+    qdrant_grpc_port: Port = Field(default=6334, description="Port of gRPC at that Qdrant.")
     # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
@@ -122,9 +135,7 @@ class Settings(BaseSettings):
 
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
-    flower_port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=5555, description="Port of Flower; the next free one is taken."
-    )
+    flower_port: Port = Field(default=5555, description="Port of Flower; the next free one is taken.")
     flower_auth: SecretStr | None = Field(
         default=None, description="user:password for Flower; opens its API to who knows it."
     )
@@ -136,13 +147,12 @@ class Settings(BaseSettings):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
 
-    @field_validator("flower_auth")
+    @field_validator("flower_auth", "qdrant_api_key", "redis_url")
     @classmethod
-    def _user_and_password(cls, value: SecretStr | None) -> SecretStr | None:
+    def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        checks = {"flower_auth": check_flower_auth, "qdrant_api_key": check_api_key, "redis_url": check_broker_url}
         if value is not None:
-            user, colon, password = value.get_secret_value().partition(":")
-            if not (user and colon and password):
-                raise ValueError("must look like user:password")
+            checks[str(info.field_name)](value.get_secret_value())
         return value
 
     @property
@@ -166,10 +176,23 @@ def read_settings(**given: object) -> Settings:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = [f"{variable_of(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
-        raise _misconfigured(wrong + unknown) from error
+        # Not `from error`: its own text has the values, secrets included.
+        raise _misconfigured(wrong + unknown) from None
     if unknown:
         raise _misconfigured(unknown)
-    return settings
+    if settings.redis_url is None or settings.redis_password is None:
+        return settings
+    url = with_password(settings.redis_url.get_secret_value(), settings.redis_password.get_secret_value())
+    return settings.model_copy(update={"redis_url": SecretStr(url)})
+
+
+def service_settings() -> Settings:
+    """Settings of a program that Celery loads; a fault ends it with one sentence, not with Celery's traceback."""
+    try:
+        return read_settings()
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
 
 
 def variable_of(field: str) -> str:

@@ -16,7 +16,7 @@ from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
 from lookalike.log import FORMAT, fields, quiet_libraries
 from lookalike.process_guard import die_with_parent
-from lookalike.settings import read_settings
+from lookalike.settings import service_settings
 from lookalike.telemetry import Telemetry
 from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
@@ -36,7 +36,7 @@ SOFT_SHUTDOWN_S = 3.0
 CHILD_READY_WITHIN_S = 120.0
 
 main_pid = os.getpid()
-settings = read_settings()
+settings = service_settings()
 own_name = holder()
 app = celery_app(settings, name="worker")
 app.conf.update(

@@ -48,7 +48,11 @@ def qdrant_of(settings: Settings) -> QdrantClient:
     if settings.qdrant_url is None:
         raise Misconfigured("QDRANT_URL is not set: name a Qdrant, or let `lookalike up FOLDER` start one.")
     key = settings.qdrant_api_key
-    access = store_access(settings.qdrant_url, os.environ)
+    access = store_access(settings.qdrant_url, os.environ, settings.qdrant_ca)
+    arguments = access.http_arguments()
+    if settings.qdrant_grpc:
+        # They would be sent over gRPC too, which has an encoding of its own.
+        del arguments["headers"]
     with warnings.catch_warnings():
         # It warns of a key sent without TLS: loopback is private, and elsewhere the URL is the operator's decision.
         warnings.simplefilter("ignore")
@@ -57,10 +61,11 @@ def qdrant_of(settings: Settings) -> QdrantClient:
             api_key=None if key is None else key.get_secret_value(),
             timeout=STORE_TIMEOUT_S,
             prefer_grpc=settings.qdrant_grpc,
+            grpc_port=settings.qdrant_grpc_port,
             grpc_options=access.grpc_options() if settings.qdrant_grpc else None,
             limits=CONNECTION_LIMITS,
             check_compatibility=False,
-            **access.http_arguments(),
+            **arguments,
         )
 
 

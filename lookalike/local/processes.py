@@ -109,7 +109,6 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
     return {
         **service_environment(kept),
         **_settings_variables(settings),
-        **_flower_variables(settings),
         **_store_variables(settings),
         GUARDIAN: str(os.getpid()),
         # One process per core computes already; threads of its libraries would compete for the cores.
@@ -164,10 +163,6 @@ def _as_text(value: object) -> str:
             return os.fspath(value)
         case _:
             return str(value)
-
-
-def _flower_variables(settings: Settings) -> dict[str, str]:
-    return {} if settings.flower_auth is None else {"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()}
 
 
 def _store_variables(settings: Settings) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
 
 PICTURES = 5
-AUTH = "ann:not-for-everybody"
+AUTH = "ann:not:for $everybody"
 
 
 def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
