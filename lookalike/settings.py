@@ -133,6 +133,10 @@ class Settings(BaseSettings):
         default=0.05, description="Longest pause of ingest before an image while a search is under way."
     )
 
+    alive_file: Path | None = Field(
+        default=None, description="File that workers and producer write while they are well, for a health check."
+    )
+
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
     flower_port: Port = Field(default=5555, description="Port of Flower; the next free one is taken.")

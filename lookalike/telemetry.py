@@ -49,6 +49,9 @@ class ProducerReport:
     watching: str = ""
     # What a person should know and do, empty if nothing.
     warning: str = ""
+    # The library's folder where the producer runs, and where Flower is if it was told.
+    library: str = ""
+    flower_url: str = ""
 
 
 class Telemetry:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookalike.alive_file import AliveFile
 from lookalike.connections import Connections
 from lookalike.index_state import IndexReport, IndexState
 from lookalike.library.folder import FileVersion
+from lookalike.library.paths import escape_path
 from lookalike.library.rules import Candidates
 from lookalike.log import fields
 from lookalike.settings import Settings
@@ -133,8 +135,10 @@ class Service:
             processes=settings.processes,
             broker_health=broker_health,
             request_scan=self._scan_scheduler.request_scan,
-            report=lambda loop: self._reporter.report(self._report(loop)),
+            report=self._after_turn,
         )
+        file = settings.alive_file
+        self._alive_file = None if file is None else AliveFile(file, self.root)
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
@@ -150,6 +154,8 @@ class Service:
             threading.Thread(target=self._run_thread, args=(name, target), name=name, daemon=True)
             for name, target in targets.items()
         ]
+        if self._alive_file is not None:
+            self._alive_file.start()
         for thread in threads:
             thread.start()
         self.stop.wait()
@@ -213,6 +219,11 @@ class Service:
             self._rebuilt_at_unix_s = 0.0
         return INDEX_REBUILT if self._rebuilt_at_unix_s else ""
 
+    def _after_turn(self, loop: EventLoop) -> None:
+        if self._alive_file is not None:
+            self._alive_file.beat()
+        self._reporter.report(self._report(loop))
+
     def _report(self, loop: EventLoop) -> ProducerReport:
         count = self._file_counter.latest
         unreadable = (
@@ -238,4 +249,6 @@ class Service:
             scan_ended_at=ended_at,
             watching=self._watcher.watching,
             warning=" ".join(filter(None, warnings)),
+            library=escape_path(str(self.root)),
+            flower_url=self.settings.flower_url or "",
         )

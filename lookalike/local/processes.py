@@ -20,6 +20,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
+# Containers have another name each time they are made; without this their table shows all that ever were.
+FLOWER_FORGETS_S = 60
 # Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.
 MISLEADING = (
     "CELERY_CONFIG_MODULE",
@@ -145,6 +147,7 @@ def _flower_command(settings: Settings, port: int) -> list[str]:
         *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
+        f"--purge-offline-workers={FLOWER_FORGETS_S}",
     )
 
 
