@@ -14,6 +14,7 @@ from lookalike.redis_keys import Keys
 from lookalike.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
+Quantization = Literal["none", "int8"]
 Provider = Literal["auto", "cpu", "openvino", "cuda"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -73,6 +74,25 @@ class Settings(BaseSettings):
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
     )
+    # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0010-index.md.
+    hnsw_threshold: Count | None = Field(
+        default=None,
+        description="Points above which an HNSW index is built; by default 20,000, or as a server does.",
+    )
+    hnsw_ef: Count | None = Field(
+        default=None, description="Candidates of a search in that index: more find more and take longer."
+    )
+    quantization: Quantization = Field(
+        default="none", description="`int8` keeps a quarter of each vector in memory and finds a little less."
+    )
+    vectors_on_disk: bool = Field(default=False, description="Leave whole vectors on disk, read as they are needed.")
+    shard_number: Count | None = Field(default=None, description="Shards of a new index, on a Qdrant cluster.")
+    replication_factor: Count | None = Field(
+        default=None, description="Copies of each shard; with 2 a node may be away."
+    )
+    write_consistency_factor: Count | None = Field(
+        default=None, description="Copies that must have a write before it counts."
+    )
     model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
 
@@ -102,10 +122,6 @@ class Settings(BaseSettings):
     )
     ingest_processes: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
     inference_batch: Count = Field(default=8, description="Images in one run of the model.")
-    # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0010-index.md.
-    hnsw_threshold: Count = Field(
-        default=20_000, description="Points above which the embedded engine builds an HNSW index."
-    )
     max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")
     # 128 million pixels are 384 MB as RGB; the largest photo that phones take today has 200 million.
     max_image_pixels: Count = Field(default=128_000_000, description="Largest image that is decoded.")
@@ -149,6 +165,14 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("write_consistency_factor")
+    @classmethod
+    def _at_most_all_copies(cls, value: int | None, info: ValidationInfo) -> int | None:
+        copies = info.data.get("replication_factor") or 1
+        if value is not None and value > copies:
+            raise ValueError(f"must not be above LOOKALIKE_REPLICATION_FACTOR, which is {copies}")
         return value
 
     @field_validator("flower_auth", "qdrant_api_key", "redis_url")

@@ -19,6 +19,7 @@ from lookalike.telemetry import Telemetry
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
 from worker.index.collection import CollectionSpec, OpenCollection, recorded_provider
+from worker.index.collection_options import CollectionOptions
 from worker.index.opener import IndexOpener
 from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decode_timeout import DecodeTimeout
@@ -93,7 +94,12 @@ def provider_of_index(settings: Settings) -> str | None:
 def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     """The opener of the index of these settings, with connections of its own."""
     spec = CollectionSpec(
-        settings.name, embedder.card, settings.distance, library_id=settings.library_id, provider=embedder.provider
+        settings.name,
+        embedder.card,
+        settings.distance,
+        library_id=settings.library_id,
+        provider=embedder.provider,
+        options=CollectionOptions.of(settings),
     )
     return IndexOpener(qdrant_of(settings), redis_of(settings), settings.keys, spec)
 
@@ -162,7 +168,12 @@ class WorkerContext:
     @cached_property
     def index(self) -> QdrantIndex:
         """The points of the open index."""
-        return QdrantIndex(self._client, self.collection.name, request_bytes=self._settings.store_request_bytes)
+        return QdrantIndex(
+            self._client,
+            self.collection.name,
+            request_bytes=self._settings.store_request_bytes,
+            hnsw_ef=self._settings.hnsw_ef,
+        )
 
     @cached_property
     def sync(self) -> Sync:

@@ -80,7 +80,9 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         specs.append(ProcessSpec("broker", "backing", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
-        store = python_module("edge", "--data", "store", *address, "--hnsw-threshold", str(settings.hnsw_threshold))
+        threshold = settings.hnsw_threshold
+        indexing = () if threshold is None else ("--hnsw-threshold", str(threshold))
+        store = python_module("edge", "--data", "store", *address, *indexing)
         specs.append(ProcessSpec("store", "backing", store))
     keys = settings.keys
     return [

@@ -84,8 +84,9 @@ def rehearse(place: Path, tell: Tell) -> None:
     subprocess.run(["mount", "--make-shared", str(place / "photos")], check=True)
     given = {"PHOTOS": str(place / "photos"), "FLOWER_AUTH": f"somebody:{secrets.token_hex(8)}"}
     given |= {"REDIS_PASSWORD": f"/#%'\"$ {secrets.token_hex(16)}", "QDRANT_API_KEY": secrets.token_hex(16)}
-    # A setting, and an owner whose group has no name in the images.
-    given |= {"LOOKALIKE_MAX_LIMIT": str(MAX_LIMIT), "LOOKALIKE_UID": "12345", "LOOKALIKE_GID": "54321"}
+    # Settings, and an owner whose group has no name in the images.
+    given |= {"LOOKALIKE_MAX_LIMIT": str(MAX_LIMIT), "LOOKALIKE_RESCAN_S": "20"}
+    given |= {"LOOKALIKE_UID": "12345", "LOOKALIKE_GID": "54321"}
     services = services_of(ROOT / "docker-compose.yml", given)
     stages = stages_of((ROOT / "deploy" / "Dockerfile").read_text("utf-8"))
     base = debian(KEPT, tell)
