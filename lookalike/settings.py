@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         default=None, description="Candidates of a search in that index: more find more and take longer."
     )
     quantization: Quantization = Field(
-        default="none", description="`int8` keeps a quarter of each vector in memory and finds a little less."
+        default="none", description="`int8` searches vectors of a quarter of the size, and finds a little less."
     )
     vectors_on_disk: bool = Field(default=False, description="Leave whole vectors on disk, read as they are needed.")
     shard_number: Count | None = Field(default=None, description="Shards of a new index, on a Qdrant cluster.")
