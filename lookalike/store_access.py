@@ -103,6 +103,10 @@ def _parsed(url: str) -> SplitResult:
         parts = SplitResult("", "", "", "", "")
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise Misconfigured("QDRANT_URL is no address of a store: write http://HOST:PORT or https://HOST:PORT.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise Misconfigured(
+            "QDRANT_URL is more than an address and a path: write https://HOST:PORT/PATH, and a key in QDRANT_API_KEY."
+        )
     return parts
 
 

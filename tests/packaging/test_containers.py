@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from lookalike.local.processes import Ports, process_specs
+from lookalike.local.processes import FLOWER_FORGETS_S, Ports, process_specs
 from lookalike.settings import Settings, variable_of
 from lookalike.store_access import store_access
 from tests.packaging.conftest import ROOT
@@ -216,7 +216,13 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     assert set(re.findall(r" (--[a-z-]+)", command)) == {
         word.partition("=")[0] for word in here.command if word.startswith("--")
     }
-    assert {word for word in here.command if word.startswith(("--max", "--state"))} <= set(command.split())
+    assert {word for word in here.command if word.startswith(("--max", "--state", "--purge"))} <= set(command.split())
+
+
+def test_flower_forgets_the_workers_of_former_containers() -> None:
+    (command,) = [text for word, text in STAGES["flower"].instructions if word == "CMD"]
+
+    assert f"--purge-offline-workers={FLOWER_FORGETS_S}" in command_of(command)
 
 
 class _Readiness(http.server.BaseHTTPRequestHandler):
