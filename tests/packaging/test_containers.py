@@ -115,6 +115,18 @@ def test_the_library_is_mounted_read_only(service: str) -> None:
     assert library["target"] == SERVICES[service]["environment"]["LOOKALIKE_LIBRARY"]
 
 
+@pytest.mark.parametrize(("given", "propagation"), [("", "rslave"), ("rprivate", "rprivate")])
+def test_disks_that_are_mounted_later_are_seen_unless_the_engine_cannot(given: str, propagation: str) -> None:
+    services = services_of(COMPOSE_FILE, {**GIVEN, "PHOTOS_PROPAGATION": given})
+
+    assert {services[name]["volumes"][0]["bind"]["propagation"] for name in ("ingest", "producer")} == {propagation}
+
+
+def test_two_systems_on_one_host_share_no_image() -> None:
+    """Compose calls them by the project, as volumes and containers."""
+    assert not any("image" in SERVICES[name] for name in OURS)
+
+
 def test_no_part_waits_in_the_engine_for_another_to_be_well() -> None:
     """They wait by themselves: one that is never started because another loads for long is never started at all."""
     assert all(isinstance(described.get("depends_on", []), list) for described in SERVICES.values())
