@@ -25,11 +25,11 @@ from PIL import Image
 from qdrant_client import QdrantClient
 from qdrant_client.models import Batch
 
+from lookalike.library.version import folder_version
 from models.contract import ModelCard, read_card
 from models.preprocess import decode_size, prepare
 from worker.context import CONNECTION_LIMITS
 from worker.index.payload import ImageMetadata, indexed_payload, point_id
-from worker.library import Version
 
 AT_ONCE = 8
 UPSERTED = 64
@@ -130,7 +130,9 @@ class _Points:
         self, paths: Sequence[Path], hashes: Sequence[str], blobs: Sequence[bytes], vectors: NDArray[np.float32]
     ) -> None:
         self._payloads += [
-            indexed_payload(path.name, Version(len(blob), 0), ImageMetadata(sha256, "JPEG", 0, 0, None), self._now)
+            indexed_payload(
+                path.name, folder_version(len(blob), 0), ImageMetadata(sha256, "JPEG", 0, 0, None), self._now
+            )
             for path, sha256, blob in zip(paths, hashes, blobs, strict=True)
         ]
         self._vectors += vectors.tolist()

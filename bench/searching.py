@@ -12,11 +12,11 @@ from bench.photos import write_many
 from bench.results import Results
 from bench.servers import NEIGHBOURS, SETTLES_S, System, system, wait_for
 from bench.store import vectors
+from lookalike.library.version import folder_version
 from worker.index.payload import ImageMetadata, indexed_payload, point_id
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
-from worker.library import Version
 
 FILLED_AT_ONCE = 250
 SEARCHES = 120
@@ -164,7 +164,7 @@ def _fill(running: System, collection: str, first: int, last: int) -> None:
             ids=[point_id(path) for path in paths],
             vectors={"image": [*drawn.tolist()]},
             payloads=[
-                indexed_payload(path, Version(1, 1), fact, "2026-11-21T00:00:00+00:00")
+                indexed_payload(path, folder_version(1, 1), fact, "2026-11-21T00:00:00+00:00")
                 for path, fact in zip(paths, facts, strict=True)
             ],
         )

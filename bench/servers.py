@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from qdrant_client import QdrantClient
 
 from lookalike import Client, LookalikeError
@@ -89,14 +90,8 @@ class System:
 
     def processes(self) -> list[int]:
         """Ids of all its processes."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            pid = todo.pop()
-            with suppress(OSError):
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    todo += [int(child) for child in (task / "children").read_text().split()]
-                found.append(pid)
-        return found
+        own = psutil.Process(self.process.pid)
+        return [own.pid, *(child.pid for child in own.children(recursive=True))]
 
 
 @contextmanager

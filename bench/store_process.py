@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK_BYTES = 512
 MIB = 1 << 20
@@ -67,7 +69,7 @@ def store_process(data: Path, hnsw_threshold: int) -> Iterator[Server]:
 def footprint(pid: int, data: Path) -> Footprint:
     """What the server with its children takes now (Linux)."""
     kib = {"Pss_Anon": 0, "Pss_File": 0}
-    for one in [pid, *_children(pid)]:
+    for one in [pid, *(child.pid for child in psutil.Process(pid).children())]:
         try:
             lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
         except OSError:
@@ -77,10 +79,6 @@ def footprint(pid: int, data: Path) -> Footprint:
             if name in kib:
                 kib[name] += int(value.split()[0])
     return Footprint(kib["Pss_Anon"] // 1024, kib["Pss_File"] // 1024, _disk_bytes(data) // MIB)
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _disk_bytes(folder: Path) -> int:

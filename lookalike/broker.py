@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
-from celery.loaders.app import AppLoader
 from redis import Redis
 
+from lookalike.celery_overrides import CLIENT_BACKEND, CLIENT_TRANSPORT, IsolatedCelery
 from lookalike.errors import Misconfigured, NotRunning
 from lookalike.settings import Settings
 
@@ -33,35 +33,10 @@ def redis_of(settings: Settings, **options: Any) -> Redis:
     return Redis.from_url(broker_url(settings), **{**ours, **options})
 
 
-class _Loader(AppLoader):  # type: ignore[misc]
-    """Loads no configuration of another program: CELERY_CONFIG_MODULE names that of the caller's app."""
-
-    def read_configuration(self, env: str = "CELERY_CONFIG_MODULE") -> dict[str, Any]:  # noqa: ARG002 (Celery's name)
-        return {}
-
-
-class _IsolatedCelery(Celery):  # type: ignore[misc]
-    """A Celery app that CELERY_* variables do not reach: in a process with another Celery app they are meant for that.
-
-    Of addresses Celery prefers the environment to what an app was configured with (celery/app/utils.py).
-    """
-
-    def __init__(self, name: str, url: str) -> None:
-        self._url = url
-        super().__init__(name, loader=_Loader, set_as_current=False)
-        self.backend_cls = url
-
-    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
-        return super().connection_for_read(url or self._url, **options)
-
-    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        return super().connection_for_write(url or self._url, **options)
-
-
 def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
     """A Celery app that accepts JSON only and does not become the process's current app."""
     url, tls = without_tls(broker_url(settings))
-    app = _IsolatedCelery(name, url)
+    app = IsolatedCelery(name, url)
     app.conf.update(
         # Celery and Flower want TLS options here: in the URL they refuse or ignore them.
         broker_use_ssl=tls,
@@ -87,7 +62,8 @@ def celery_app(settings: Settings, *, name: str = "lookalike") -> Celery:
 def client_app(settings: Settings, *, name: str = "lookalike") -> Celery:
     """A Celery app that sends tasks and fetches results; its threads share one connection for results."""
     app = celery_app(settings, name=name)
-    app.backend_cls = f"lookalike.answers:Answers+{app.backend_cls}"
+    app.backend_cls = f"{CLIENT_BACKEND}+{app.backend_cls}"
+    app.conf.broker_transport = CLIENT_TRANSPORT
     app.conf.result_backend_thread_safe = True
     return app
 

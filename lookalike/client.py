@@ -16,7 +16,6 @@ from lookalike.discovery import with_running
 from lookalike.errors import Refused, Unreachable
 from lookalike.job import Job
 from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
-from lookalike.log import fields
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     ImageByPath,
@@ -51,7 +50,7 @@ class Client:
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
         broker = without_secret(broker_url(self.settings))
-        log.debug(fields("client", broker=broker, name=self.settings.name, library=self.settings.library))
+        log.debug("client broker=%s name=%s library=%s", broker, self.settings.name, self.settings.library)
 
     def close(self) -> None:
         """Ends all connections of this process; from then on every call raises Closed. Closing again does nothing."""
@@ -79,7 +78,8 @@ class Client:
         """
         transport, wanted = self._opened.here().transport, limit_given(limit, self.settings.max_limit)
         patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
-        sent = transport.search(self._query(image, scaled=scaled), wanted, expires_s=patience_s)
+        query, path = self._query(image, scaled=scaled)
+        sent = transport.search(query, wanted, expires_s=patience_s, path=path)
         return Job(sent, self._answer, _neighbours, patience_s)
 
     def sync(self, paths: Iterable[str | os.PathLike[str]], *, retry_rejected: bool = False) -> Job[SyncReply]:
@@ -147,20 +147,27 @@ class Client:
             if after is None:
                 return
 
-    def _query(self, image: str | os.PathLike[str] | bytes, *, scaled: bool) -> ImageByPath | bytes:
+    def _query(
+        self, image: str | os.PathLike[str] | bytes, *, scaled: bool
+    ) -> tuple[ImageByPath, None] | tuple[bytes, str | None]:
+        """What to send, and where in the library it lies: there its embedding is, whatever its size."""
         most = self.settings.max_query_bytes
         if isinstance(image, bytes | bytearray | memoryview):
-            return query_bytes(bytes(image), max_bytes=most, scaled=scaled)
+            return query_bytes(bytes(image), max_bytes=most, scaled=scaled), None
         path = path_given(image)
         if os.path.isfile(path):  # noqa: PTH113 - a name that is too long or not valid is no file, and no error
-            if path.stat().st_size > most and self._is_in_library(path):
-                # Its embedding is in the index; nothing needs to be sent.
-                return ImageByPath(path=self._relative(path))
-            return query_bytes(path, max_bytes=most, scaled=scaled)
+            inside = self._relative(path) if self._is_in_library(path) else None
+            if inside is not None and path.stat().st_size > most and self._is_indexed(inside):
+                return ImageByPath(path=inside), None
+            return query_bytes(path, max_bytes=most, scaled=scaled), inside
         reason = why_no_file(path)
         if reason is not None:
             raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
-        return ImageByPath(path=self._relative(path))
+        return ImageByPath(path=self._relative(path)), None
+
+    def _is_indexed(self, path: str) -> bool:
+        file = self.known([path]).get(path)
+        return file is not None and file.status == "indexed"
 
     def _is_in_library(self, path: Path) -> bool:
         root = self.settings.library

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lookalike.library.version import FileVersion
 from lookalike.neighbour import Neighbour
 
 # Both ends must agree on these bounds, so they are constants and not settings.
@@ -36,13 +37,16 @@ class SyncMessage(Strict):
     """Which paths to look at, not what happened to them. See docs/glossary.md, "sync".
 
     `gone` are paths that the sender saw disappear; with the id of the library it is the first of the
-    two witnesses that deleting needs. `retry_rejected` also tries rejected files that have not changed.
+    two witnesses that deleting needs. `left_out` are paths that the rules of the library leave out, `rules` the digest
+    of these rules. `retry_rejected` also tries rejected files that have not changed.
     """
 
     v: Literal[1] = 1
     paths: Paths = []
     gone: Paths = []
+    left_out: Paths = []
     library: str | None = None
+    rules: str | None = None
     retry_rejected: bool = False
 
 
@@ -76,10 +80,14 @@ class ImageInline(Strict):
 
 
 class SearchMessage(Strict):
-    """Asks for the `limit` nearest neighbours of an image, best first."""
+    """Asks for the `limit` nearest neighbours of an image, best first.
+
+    `path` is where the image lies in the library, if it does: of one that is too large to decode its embedding counts.
+    """
 
     v: Literal[1] = 1
     image: ImageByPath | ImageByKey | ImageInline
+    path: RelativePath | None = None
     limit: Annotated[int, Field(ge=1)] = 10
 
 
@@ -141,19 +149,26 @@ class KnownFile(Strict):
 
     path: str
     status: Literal["indexed", "rejected"]
+    # Opaque: equal for equal bytes of one path. See lookalike/library/version.py.
+    version: str
     size_bytes: int
     mtime_ns: int
-    # 0 where it was not recorded: then the file is read once more.
-    ctime_ns: int = 0
     reason: str | None = None
+    # Whether it killed or hung the process that opened it.
+    poison: bool = False
 
-    def describes(self, size_bytes: int, mtime_ns: int, ctime_ns: int) -> bool:
+    @property
+    def file_version(self) -> FileVersion:
+        """The version of the file that the entry was made from."""
+        return FileVersion(self.version, self.size_bytes, self.mtime_ns)
+
+    def describes(self, version: FileVersion) -> bool:
         """Whether the entry was made from this version of the file.
 
-        A rejected file is not opened again for another ctime alone: it may be one that kills processes.
+        A file that killed or hung its process is not opened again for less than another size or mtime.
         """
-        same = (self.size_bytes, self.mtime_ns) == (size_bytes, mtime_ns)
-        return same and (self.status == "rejected" or self.ctime_ns == ctime_ns)
+        facts = (self.size_bytes, self.mtime_ns) == (version.size_bytes, version.mtime_ns)
+        return facts and (self.poison or self.version == version.token)
 
 
 class FilesReply(Strict):

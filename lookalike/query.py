@@ -5,7 +5,8 @@ import math
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from lookalike.errors import Refused
 
@@ -16,6 +17,8 @@ SCALE_ABOVE_BYTES = 1024 * 1024
 # while it decodes: half the time, and the embedding changes no more (docs/decisions/0009-speed.md).
 LEAST_SHORT_SIDE_PX = 672
 JPEG_QUALITY = 92
+# About 300 MB of coefficients.
+LARGEST_PROGRESSIVE_PX = 100_000_000
 
 
 def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> bytes:
@@ -41,14 +44,13 @@ def query_bytes(image: Path | bytes, *, max_bytes: int, scaled: bool = True) -> 
 def _scaled(blob: bytes) -> bytes | None:
     """The image as a smaller upright JPEG; None if it is no JPEG that can be opened, or small already."""
     try:
-        # Of so many pixels Pillow warns; what is sent has few.
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(blob)) as image:
-            if image.mode == "CMYK":
-                # Its colours are the worker's to convert.
+        # Not by Image.open, which warns of many pixels or refuses them: what is decoded has few.
+        with warnings.catch_warnings(action="ignore"), JpegImageFile(io.BytesIO(blob)) as image:
+            if image.mode == "CMYK" or _takes_memory(image):
+                # Colours of inks are the worker's to convert, and its memory has a limit.
                 return None
             whole = image.size
             scale = LEAST_SHORT_SIDE_PX / min(whole)
-            # Of JPEGs alone; of others the size stays.
             image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
             if image.size == whole:
                 return None
@@ -57,6 +59,11 @@ def _scaled(blob: bytes) -> bytes | None:
             # With the profile: the worker converts by it, as it did with what is in the index.
             upright.save(out, "JPEG", quality=JPEG_QUALITY, icc_profile=image.info.get("icc_profile"))
             return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # noqa: BLE001 - a decoder meets broken bytes with whatever comes to its mind
         # Sent unchanged: the worker knows more formats, and reports the reason if it cannot decode it either.
         return None
+
+
+def _takes_memory(image: JpegImageFile) -> bool:
+    """Of a progressive JPEG all coefficients are in memory, at whatever size it is decoded."""
+    return bool(image.info.get("progressive")) and image.width * image.height > LARGEST_PROGRESSIVE_PX

@@ -11,12 +11,17 @@ from lookalike.errors import Misconfigured
 
 # sun_path has 108 bytes on Linux and 104 on macOS; supervisor binds "<path>.<pid>" before it renames.
 MAX_SOCKET_BYTES = 90
+# Where sockets lie if TMPDIR is deep as well, and what all of a user's systems share.
+SHORT = Path("/tmp")  # noqa: S108 (in a folder of our own there)
 POINTER = "running-"
 
 
-def runtime_folder() -> Path:
-    """This user's folder for such files, made if need be. Raises Misconfigured, also if others could write in it."""
-    folder = _folder()
+def runtime_folder(below: Path | None = None) -> Path:
+    """This user's folder for such files, made if need be, in TMPDIR unless another folder is given.
+
+    Raises Misconfigured, also if others could write in it.
+    """
+    folder = _folder(below)
     try:
         folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
@@ -26,6 +31,14 @@ def runtime_folder() -> Path:
             f"{folder} is open to other users or not yours: remove it, or set TMPDIR to a folder of yours."
         )
     return folder
+
+
+def ports_folder() -> Path:
+    """Where ports are reserved: for every `up` of this user, whatever TMPDIR it was given. Raises Misconfigured."""
+    try:
+        return runtime_folder(SHORT)
+    except Misconfigured:
+        return runtime_folder()
 
 
 def pointers() -> list[Path]:
@@ -45,9 +58,10 @@ def pointer_of(folder: DataFolder) -> Path:
 def socket_of(folder: DataFolder) -> Path:
     """Where the supervisor of this data folder listens."""
     inside = folder.run / "supervisor.sock"
-    if len(os.fsencode(inside)) <= MAX_SOCKET_BYTES:
+    if _is_short(inside):
         return inside
-    return runtime_folder() / f"{key_of(folder)}.sock"
+    outside = runtime_folder() / f"{key_of(folder)}.sock"
+    return outside if _is_short(outside) else runtime_folder(SHORT) / outside.name
 
 
 def key_of(folder: DataFolder) -> str:
@@ -55,8 +69,12 @@ def key_of(folder: DataFolder) -> str:
     return hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:12]
 
 
-def _folder() -> Path:
-    return Path(tempfile.gettempdir()) / f"lookalike-{os.getuid()}"
+def _folder(below: Path | None = None) -> Path:
+    return Path(below or tempfile.gettempdir()) / f"lookalike-{os.getuid()}"
+
+
+def _is_short(path: Path) -> bool:
+    return len(os.fsencode(path)) <= MAX_SOCKET_BYTES
 
 
 def _is_ours(folder: Path) -> bool:

@@ -10,12 +10,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.environment_check import unknown_variables
 from lookalike.errors import Misconfigured
+from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
 from lookalike.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
 Quantization = Literal["none", "int8"]
 Provider = Literal["auto", "cpu", "openvino", "cuda"]
+LogFormat = Literal["text", "json"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -115,7 +117,12 @@ class Settings(BaseSettings):
     extensions: Words = Field(
         default=tuple(EXTENSIONS.split(",")), description="Extensions of candidates, comma-separated."
     )
-    ignore: Words = Field(default=(), description="Globs of paths to leave out, comma-separated.")
+    ignore: Words = Field(
+        default=(), description="Patterns of what to leave out, as in .gitignore, separated by commas or line feeds."
+    )
+    ignore_defaults: Words = Field(
+        default=DEFAULT_IGNORE, description="Patterns that come before yours; set it to nothing to look everywhere."
+    )
 
     provider: Provider = Field(
         default="auto", description="What computes the embeddings: `cpu`, `openvino`, `cuda`, or the fastest here."
@@ -152,7 +159,7 @@ class Settings(BaseSettings):
     alive_file: Path | None = Field(
         default=None, description="File that workers and producer write while they are well, for a health check."
     )
-
+    log_format: LogFormat = Field(default="text", description="Form of the logs: `text` for people, or `json`.")
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
     flower_port: Port = Field(default=5555, description="Port of Flower; the next free one is taken.")
@@ -160,11 +167,11 @@ class Settings(BaseSettings):
         default=None, description="user:password for Flower; opens its API to who knows it."
     )
 
-    @field_validator("extensions", "ignore", mode="before")
+    @field_validator("extensions", "ignore", "ignore_defaults", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
+            return tuple(word.strip() for line in value.splitlines() for word in line.split(",") if word.strip())
         return value
 
     @field_validator("write_consistency_factor")

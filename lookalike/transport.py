@@ -15,9 +15,8 @@ from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
-from lookalike.answers import Answer
+from lookalike.celery_overrides import Answer, BrokerPool
 from lookalike.errors import Closed, LookalikeError, Refused, TimedOut, Unreachable
-from lookalike.log import fields
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -47,8 +46,9 @@ class CeleryTransport:
         self._keys = keys
         # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
         # closing it would break theirs.
-        connections = app.connection_for_write().Pool(limit=app.conf.broker_pool_limit)
-        self._producers = ProducerPool(connections, limit=app.conf.broker_pool_limit)  # type: ignore[no-untyped-call]
+        limit = app.conf.broker_pool_limit
+        connections = BrokerPool(app.connection_for_write(), limit)  # type: ignore[no-untyped-call]
+        self._producers = ProducerPool(connections, limit=limit, close_after_fork=False)  # type: ignore[no-untyped-call]
         # Created here: threads that use it first at the same time would each create one, and only one would be closed.
         self._answers = app.backend.client
         self._is_closed = False
@@ -79,14 +79,15 @@ class CeleryTransport:
         queue = self._keys.rescan if from_scan else self._keys.ingest
         return self._send(SYNC, message, queue=queue, ignore_result=not want_result)
 
-    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float) -> str:
+    def search(self, image: ImageByPath | bytes, limit: int, *, expires_s: float, path: str | None = None) -> str:
         """Asks for neighbours; after `expires_s` no worker starts on it, and the bytes of the image are deleted.
 
-        Returns the job. The other methods wait for the answer themselves.
+        `path` is where in the library these bytes lie. Returns the job; the other methods wait for the answer.
         """
         key = str(uuid.uuid4())
         blobs = {self._keys.query(key): image} if isinstance(image, bytes) else {}
-        message = SearchMessage(image=ImageByKey(key=key) if isinstance(image, bytes) else image, limit=limit)
+        asked = ImageByKey(key=key) if isinstance(image, bytes) else image
+        message = SearchMessage(image=asked, path=path, limit=limit)
         return self._send(SEARCH, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
 
     def counts(self, *, timeout_s: float) -> CountsReply:
@@ -138,7 +139,7 @@ class CeleryTransport:
                     result_cls=partial(Answer, app=self._app),
                     **options,
                 )
-        log.debug(fields("sent", task=task, queue=queue, id=sent.id))
+        log.debug("sent task=%s queue=%s id=%s", task, queue, sent.id)
         return str(sent.id)
 
     def _check_open(self) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from lookalike.errors import Refused
 from lookalike.library.folder import FileEntry, FolderLibrary
 from lookalike.library.paths import escape_path, is_utf8
+from lookalike.library.version import NO_VERSION, move_key
 from lookalike.messages import MAX_MESSAGE_PATHS, KnownFile
 from lookalike.neighbour import Neighbour
 
@@ -121,7 +122,7 @@ class Verification:
         for file in self.index.files():
             self.advance(1)
             found.rejected += file.status == "rejected"
-            if self.disk.is_gone(self.disk.unescape(file.path)):
+            if self._is_ghost(file.path):
                 found.ghosts.add(file.path)
             elif self.deep and file.status == "indexed" and file.size_bytes <= self.max_query_bytes:
                 seen += 1
@@ -130,6 +131,11 @@ class Verification:
                 elif (at := self.chance.randrange(seen)) < self.deep:
                     sample[at] = file
         return sample
+
+    def _is_ghost(self, path: str) -> bool:
+        """Whether the library has no file of this name, or the rules leave it out."""
+        name = self.disk.unescape(path)
+        return self.disk.is_gone(name) or not self.disk.candidates.is_candidate(name)
 
     def _find_lost_and_stale(self, found: Comparison) -> None:
         """Finds what is lost or stale."""
@@ -144,7 +150,7 @@ class Verification:
             entry = known.get(escape_path(file.path))
             if entry is None:
                 found.lost.add(file.path)
-            elif is_utf8(file.path) and file.version.move_key != _move_key_of(entry) and not _is_tried_again(entry):
+            elif is_utf8(file.path) and not _is_tried_again(entry) and not _has_the_same_bytes(file, entry):
                 found.stale.add(file.path)
 
     def _compare_again(self, found: Comparison) -> None:
@@ -157,7 +163,7 @@ class Verification:
         if 0 < found.ghosts.count <= MAX_MESSAGE_PATHS:
             paths, found.ghosts = found.ghosts.paths, Files()
             for path in self.index.known(paths):
-                if self.disk.is_gone(self.disk.unescape(path)):
+                if self._is_ghost(path):
                     found.ghosts.add(path)
 
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:
@@ -176,16 +182,17 @@ class Verification:
             # It was embedded once and cannot be any more.
             is_same = False
         now = self.disk.stat(self.disk.unescape(file.path))
-        if now is not None and now.move_key == _move_key_of(file):
+        if now is not None and move_key(now) == move_key(file.file_version):
             found.checked += 1
             if not is_same:
                 found.wrong.add(file.path)
 
 
-def _move_key_of(file: KnownFile) -> tuple[int, int]:
-    return file.size_bytes, file.mtime_ns
-
-
 def _is_tried_again(file: KnownFile) -> bool:
     """Whether it was rejected for what may pass, a missing permission: each scan checks it again."""
-    return file.status == "rejected" and file.mtime_ns < 0
+    return file.status == "rejected" and file.version == NO_VERSION.token
+
+
+def _has_the_same_bytes(file: FileEntry, entry: KnownFile) -> bool:
+    """As far as a move would tell. Another name of a hard link changes the token, and no event tells of it."""
+    return move_key(file.version) == move_key(entry.file_version)

@@ -21,7 +21,7 @@ def main() -> int:
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILED
-    log_to_stderr()
+    log_to_stderr(log_format=service.settings.log_format)
     # Celery logs its own retries once a second, 20 times; we log once that the broker is unavailable.
     logging.getLogger("celery.backends").setLevel(logging.CRITICAL + 1)
     with stop_on_signals(service.stop):

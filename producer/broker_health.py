@@ -1,13 +1,12 @@
 """A circuit breaker for the broker. Logs once when the broker becomes unavailable and once when it is back."""
 
-import logging
 import threading
 from collections.abc import Callable
 
-from lookalike.log import fields
-from producer.backoff import backoff_s
+from lookalike.backoff import backoff_s
+from lookalike.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class BrokerHealth:
@@ -42,7 +41,7 @@ class BrokerHealth:
         """Records that the broker did not answer."""
         with self._lock:
             if not self.is_unavailable:
-                log.warning(fields("broker unavailable, retrying", error=str(error)))
+                log.warning("broker unavailable, retrying", error=str(error))
             self._attempts += 1
             self._retry_at_s = self._now_s() + backoff_s(self._attempts)
 

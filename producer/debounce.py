@@ -4,7 +4,7 @@ import heapq
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lookalike.library.folder import FileVersion
+from lookalike.library.version import FileVersion
 
 # A program that closes a file or moves it in has probably finished; a fifth of the wait still catches one more write.
 CLOSED_SHARE = 0.2

@@ -1,6 +1,5 @@
 """The event loop: handles events, debounces files, publishes batches. Never waits for a scan."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +7,8 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
+from lookalike.library.folder import FolderLibrary
+from lookalike.library.rules import IGNORE_FILE
 from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
@@ -23,11 +24,8 @@ from producer.events import (
 )
 from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
-from producer.library import Library
 from producer.publisher import LivePublisher
 from producer.watcher import Inbox
-
-log = logging.getLogger(__name__)
 
 # The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
 BUSY_S = 0.02
@@ -43,7 +41,7 @@ class EventLoop:
     def __init__(
         self,
         *,
-        library: Library,
+        library: FolderLibrary,
         inbox: Inbox,
         debouncer: Debouncer,
         batcher: Batcher,
@@ -102,6 +100,11 @@ class EventLoop:
         match event:
             case None:
                 pass
+            case Touched(path=path) | Gone(path=path) | Moved(new=path) if path == IGNORE_FILE:
+                # A scan reads it, and finds what the rules newly leave out and take in.
+                self._request_scan(f"{IGNORE_FILE} changed")
+            case Moved(old=path) if path == IGNORE_FILE:
+                self._request_scan(f"{IGNORE_FILE} is gone")
             case Touched(path, closed):
                 self._observe_file(path, closed=closed)
                 self._observe_other_names(path)

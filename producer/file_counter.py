@@ -1,14 +1,11 @@
 """Counts the files of the library: at once for a scan, and again after events that may change their number."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
-from producer.library import Count
+from lookalike.library.folder import Count
 from producer.shutdown import Stopped, sleep
-
-log = logging.getLogger(__name__)
 
 # A burst of events leads to one count, when it is over or has lasted this long.
 QUIET_S = 0.2

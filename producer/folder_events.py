@@ -8,10 +8,10 @@ import queue
 import threading
 from collections.abc import Callable
 
+from lookalike.library.folder import FolderLibrary
 from lookalike.library.paths import escape_path
 from producer.events import Event, FolderAppeared, FolderEvent, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
 from producer.index_client import IndexClient
-from producer.library import Library
 from producer.shutdown import check, sleep
 
 MAX_FOLDERS = 10_000
@@ -22,7 +22,7 @@ class FolderExpander:
 
     def __init__(
         self,
-        library: Library,
+        library: FolderLibrary,
         index: IndexClient,
         put_event: Callable[[Event], None],
         has_room: Callable[[], bool],

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from lookalike.library.folder import FileVersion
+from lookalike.library.version import FileVersion
 
 # 4,600 fit into the queues by default, and 20,000 may wait for room there; 30,000 are 7 MB. A version
 # that is forgotten may be sent twice, which costs a lookup and no inference.

@@ -1,19 +1,22 @@
 """Reads the index through the search workers, and retries until it gets an answer."""
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
+from lookalike.backoff import BACKOFF
 from lookalike.errors import LookalikeError, Unreachable
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.messages import CountsReply, KnownFile, ReadPage
 from lookalike.transport import CeleryTransport
-from producer.backoff import backoff_s
 from producer.broker_health import BrokerHealth
 from producer.shutdown import sleep
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # A page takes about 10 ms; a search worker that is still loading its model takes some seconds.
 ANSWER_S = 10.0
@@ -65,28 +68,35 @@ class IndexClient:
                 return
 
     def _ask_until_answered(self, request: Callable[[], Answer]) -> Answer:
-        attempt = 0
         was_unavailable = False
-        while True:
-            while not self._broker_health.is_available:
-                # Celery would retry on its own and log it each second.
-                sleep(self._stop, POLL_S)
-            try:
-                answer = request()
-            except LookalikeError as error:
-                attempt += 1
-                was_unavailable = was_unavailable or isinstance(error, Unreachable)
-                self.trouble = f"The library cannot be compared with the index yet: {error}"
-                if attempt == 1:
-                    # At start the workers load their model first; that is no reason to warn.
-                    level = logging.WARNING if self._answered_once else logging.INFO
-                    log.log(level, fields("index does not answer, retrying", error=str(error)))
-                sleep(self._stop, backoff_s(attempt))
-            else:
-                if attempt:
-                    log.info("index answers")
-                if was_unavailable and self._answered_once:
-                    self._on_return()
-                self.trouble = ""
-                self._answered_once = True
-                return answer
+
+        def report(state: RetryCallState) -> None:
+            nonlocal was_unavailable
+            error = state.outcome and state.outcome.exception()
+            was_unavailable = was_unavailable or isinstance(error, Unreachable)
+            self.trouble = f"The library cannot be compared with the index yet: {error}"
+            if state.attempt_number == 1:
+                # At start the workers load their model first; that is no reason to warn.
+                level = logging.WARNING if self._answered_once else logging.INFO
+                log.log(level, "index does not answer, retrying", error=str(error))
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(LookalikeError),
+            before=self._wait_for_broker,
+            before_sleep=report,
+            wait=BACKOFF,
+            sleep=functools.partial(sleep, self._stop),
+        )
+        answer = retrying(request)
+        if self.trouble:
+            log.info("index answers")
+        if was_unavailable and self._answered_once:
+            self._on_return()
+        self.trouble = ""
+        self._answered_once = True
+        return answer
+
+    def _wait_for_broker(self, _state: RetryCallState) -> None:
+        while not self._broker_health.is_available:
+            # Celery would retry on its own and log it each second.
+            sleep(self._stop, POLL_S)

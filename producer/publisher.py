@@ -5,21 +5,22 @@ photo that comes after them. So `ingest` is kept very short, batches that find n
 and workers take from `ingest` first.
 """
 
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from lookalike.library.folder import FileVersion
+from lookalike.index_state import IndexState
 from lookalike.library.paths import escape_path
-from lookalike.log import fields
-from lookalike.messages import MAX_PATH_CHARS, SyncMessage
+from lookalike.library.rules import Candidates
+from lookalike.library.version import FileVersion
+from lookalike.log import get_logger
+from lookalike.messages import MAX_MESSAGE_PATHS, MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.transport import CeleryTransport
 from producer.batcher import Batch, Batcher, Change, split_evenly
@@ -27,7 +28,7 @@ from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.shutdown import sleep
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # 256 paths: 1 to 3 s for two workers (100 to 250 images/s, 2 cores), so that a new photo is found within 10 s.
 EXPRESS_BATCHES = 4
@@ -65,6 +66,7 @@ class QueueWriter:
     ) -> None:
         self._transport = transport
         self._redis = redis
+        self._keys = keys
         self._queue = keys.rescan if from_scan else keys.ingest
         self._from_scan = from_scan
         self._max_batches = max_batches
@@ -78,6 +80,12 @@ class QueueWriter:
     def room(self) -> int:
         """How many batches may be sent now."""
         return max(0, self._max_batches - self.waiting())
+
+    def send_left_out(self, paths: list[str], rules: Candidates) -> None:
+        """Enqueues paths of the index, as messages have them, that these rules leave out; stores the rules first."""
+        IndexState(self._redis, self._keys).store_rules(rules.to_json())
+        message = SyncMessage(left_out=paths, rules=rules.digest, library=self._library_id())
+        self._transport.sync(message, from_scan=self._from_scan, want_result=False)
 
     def send_batch(self, batch: Batch) -> None:
         """Enqueues a batch; its `gone` paths only if the library is available and its id is known."""
@@ -174,6 +182,12 @@ class ScanPublisher:
         while parts:
             self._send(parts.pop(0), check, behind=sum(map(len, parts)))
 
+    def publish_left_out(self, paths: Sequence[str], rules: Candidates, check: Callable[[], None]) -> None:
+        """Sends paths of the index, as messages have them, that these rules leave out."""
+        for start in range(0, len(paths), MAX_MESSAGE_PATHS):
+            part = list(paths[start : start + MAX_MESSAGE_PATHS])
+            self._retry(lambda part=part: self._queue_writer.send_left_out(part, rules), check)  # type: ignore[misc]
+
     def discard_unsent(self) -> None:
         """Drops what is not sent: the scan ended early, and the next one finds it again."""
         self._batcher.flush()
@@ -223,5 +237,5 @@ def _escaped_within_limit(paths: list[str]) -> list[str]:
     escaped = [escape_path(path) for path in paths]
     too_long = [path for path in escaped if len(path) > MAX_PATH_CHARS]
     if too_long:
-        log.warning(fields("paths too long for a message", count=len(too_long), first=too_long[0][:100]))
+        log.warning("paths too long for a message", count=len(too_long), first=too_long[0][:100])
     return [path for path in escaped if len(path) <= MAX_PATH_CHARS]

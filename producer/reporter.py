@@ -1,6 +1,5 @@
 """Writes heartbeats and the producer's report: about once a second, and at once when its state changes."""
 
-import logging
 from collections.abc import Callable
 
 from redis import Redis
@@ -11,8 +10,6 @@ from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.scan import DeletionGuard
-
-log = logging.getLogger(__name__)
 
 REPORT_S = 1.0
 

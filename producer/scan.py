@@ -11,22 +11,21 @@ another scan supersedes it.
 """
 
 import itertools
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lookalike.library.folder import FileEntry, FileVersion
+from lookalike.library.folder import EMPTY, FileEntry, FolderLibrary
 from lookalike.library.paths import escape_path, is_utf8
-from lookalike.log import fields
+from lookalike.library.version import FileVersion, move_key
+from lookalike.log import get_logger
 from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply, KnownFile
 from producer.batcher import Change
 from producer.events import Event, Touched
 from producer.index_client import IndexClient
-from producer.library import EMPTY, Library
 from producer.publisher import ScanPublisher
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # About 60 MB. The next scan deletes the files beyond that.
 MAX_MISSING_PATHS = 200_000
@@ -51,7 +50,7 @@ def changed_files(found: Iterable[FileEntry], known: Mapping[str, KnownFile]) ->
         file
         for file in found
         if (entry := known.get(escape_path(file.path))) is None
-        or (is_utf8(file.path) and not entry.describes(*file.version))
+        or (is_utf8(file.path) and not entry.describes(file.version))
     ]
 
 
@@ -61,7 +60,7 @@ class MissingFiles:
     def __init__(self, max_paths: int = MAX_MISSING_PATHS) -> None:
         self._max_paths = max_paths
         self._kept = 0
-        self._by_move_key: dict[tuple[int, int], list[str]] = {}
+        self._by_move_key: dict[Hashable, list[str]] = {}
         # Files beyond `max_paths`: counted and not kept.
         self.overflowed = 0
 
@@ -74,11 +73,11 @@ class MissingFiles:
             self.overflowed += 1
             return
         self._kept += 1
-        self._by_move_key.setdefault(version.move_key, []).append(path)
+        self._by_move_key.setdefault(move_key(version), []).append(path)
 
     def take_move_source(self, new: FileEntry) -> str | None:
         """The old name of a new file, removed from here; None if no missing file has its size and mtime."""
-        paths = self._by_move_key.get(new.version.move_key)
+        paths = self._by_move_key.get(move_key(new.version))
         if not paths:
             return None
         # The same name in another folder is a better guess than another name of the same size and mtime.
@@ -87,7 +86,7 @@ class MissingFiles:
         self._kept -= 1
         old = paths.pop(at)
         if not paths:
-            del self._by_move_key[new.version.move_key]
+            del self._by_move_key[move_key(new.version)]
         return old
 
     def unmoved_paths(self) -> list[str]:
@@ -125,7 +124,7 @@ class Scan:
 
     def __init__(
         self,
-        library: Library,
+        library: FolderLibrary,
         index: IndexClient,
         scan_publisher: ScanPublisher,
         *,
@@ -147,6 +146,8 @@ class Scan:
         self._unix_s = unix_s
         self._identity = library.identity()
         self.warning = ""
+        # Paths of the index, as messages have them, that the rules leave out.
+        self._left_out: list[str] = []
         # Whether more files are missing than one scan keeps in memory.
         self.is_partial = False
 
@@ -164,9 +165,10 @@ class Scan:
                 Change((new.path,), gone, new.version.size_bytes), new.version, self.check
             )
         self._scan_publisher.publish_rest(self.check)
+        left_out = self._delete_left_out()
         removed = self._delete_missing(missing, counts)
-        if found or removed:
-            log.info(fields("library compared", different=found, moved=moved, removed=removed))
+        if found or removed or left_out:
+            log.info("library compared", different=found, moved=moved, removed=removed, left_out=left_out)
 
     def check(self) -> None:
         """Raises LibraryOffline if the library is not the one that the scan began with, and ScanSuperseded."""
@@ -184,8 +186,11 @@ class Scan:
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()
             path = self._library.unescape(file.path)
-            if self._library.is_gone(path):
-                missing.add_file(path, FileVersion(file.size_bytes, file.mtime_ns, file.ctime_ns))
+            if not self._library.candidates.is_candidate(path):
+                # Whether or not it is there: the rules say so, and a setting is no accident.
+                self._left_out.append(file.path)
+            elif self._library.is_gone(path):
+                missing.add_file(path, file.file_version)
         return missing
 
     def _differing_files(self) -> Iterator[FileEntry]:
@@ -202,15 +207,24 @@ class Scan:
                 else:
                     yield file
 
+    def _delete_left_out(self) -> int:
+        """Has the files removed from the index that the rules leave out, however many: a setting is no accident."""
+        found = self._left_out[:MAX_MISSING_PATHS]
+        self.is_partial = len(self._left_out) > len(found)
+        if found:
+            self._scan_publisher.publish_left_out(found, self._library.candidates, self.check)
+            self.warning = f"{len(found)} files of the index are left out by the rules now, and are removed from it."
+        return len(found)
+
     def _delete_missing(self, missing: MissingFiles, counts: CountsReply) -> int:
         indexed = counts.indexed + counts.rejected
         if self._deletion_guard.blocks(len(missing), indexed):
-            self.warning = (
+            self.warning += (
                 f"{len(missing)} of {indexed} files in the index are not in the library any more. "
                 "That many are not removed unasked: check that every disk and share is mounted, "
                 "or run `lookalike sync --allow-removals`."
             )
-            log.warning(self.warning)
+            log.warning(self.warning.strip())
             return 0
         if not len(missing):
             return 0
@@ -224,5 +238,5 @@ class Scan:
                 self._scan_publisher.publish_change(Change(gone=(path,)), None, self.check)
                 removed += 1
         self._scan_publisher.publish_rest(self.check)
-        self.is_partial = missing.overflowed > 0
+        self.is_partial = self.is_partial or missing.overflowed > 0
         return removed

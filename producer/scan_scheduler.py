@@ -1,21 +1,22 @@
 """Runs scans: at start, after a pause, and on request. Holds the state that `lookalike status` shows."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
-from lookalike.log import fields
+from lookalike.errors import Misconfigured
+from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.library.rules import Candidates
+from lookalike.log import get_logger
 from lookalike.messages import CountsReply
 from producer.file_counter import FileCounter
 from producer.index_client import IndexClient
-from producer.library import EMPTY, Library
 from producer.publisher import ScanPublisher
 from producer.scan import LibraryOffline, Scan, ScanSuperseded
 from producer.shutdown import check
 from producer.watcher import Watcher
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OFFLINE_RETRY_S = 3.0
 # A scan takes a tenth of the time at most.
@@ -43,12 +44,13 @@ class ScanScheduler:
     def __init__(
         self,
         *,
-        library: Library,
+        library: FolderLibrary,
         index: IndexClient,
         scan_publisher: ScanPublisher,
         watcher: Watcher,
         counter: FileCounter,
         new_scan: Callable[[], Scan],
+        new_rules: Callable[[], Candidates],
         stop: threading.Event,
         rescan_s: float,
         now_s: Callable[[], float] = time.monotonic,
@@ -59,6 +61,7 @@ class ScanScheduler:
         self._watcher = watcher
         self._counter = counter
         self._new_scan = new_scan
+        self._new_rules = new_rules
         self._stop = stop
         self._rescan_s = rescan_s
         self._now_s = now_s
@@ -71,6 +74,7 @@ class ScanScheduler:
         # Why the library is unavailable; empty if it is available.
         self.offline = ""
         self.warning = ""
+        self._rules_warning = ""
 
     @property
     def state(self) -> str:
@@ -82,7 +86,7 @@ class ScanScheduler:
     def request_scan(self, reason: str) -> None:
         """Requests a scan; it begins when the running one has ended."""
         if not self._requested.is_set():
-            log.info(fields("scan requested", reason=reason))
+            log.info("scan requested", reason=reason)
         self._requested.set()
 
     def wake(self) -> None:
@@ -124,6 +128,7 @@ class ScanScheduler:
         # Watch first: events report what changes while the scan compares.
         if not self._watcher.ensure_watching():
             self._watcher.restore_watches()
+        self._read_rules()
         scan = self._new_scan()
         self._counter.count_files()
         if not self.offline:
@@ -133,11 +138,23 @@ class ScanScheduler:
         if self.offline:
             log.info("library is back")
         self.offline = ""
-        self.warning = scan.warning
+        self.warning = " ".join(filter(None, (self._rules_warning, scan.warning)))
         self._phase = WATCHING
         self.ended_at_unix_s = time.time()
         if scan.is_partial:
             self.request_scan("more files to remove than one scan keeps in memory")
+
+    def _read_rules(self) -> None:
+        """Takes the rules as they are now; rules that cannot work leave those from before in force."""
+        try:
+            rules = self._new_rules()
+        except Misconfigured as error:
+            self._rules_warning = f"{error} Until then the rules from before stay in force."
+            return
+        self._rules_warning = ""
+        if rules != self._library.candidates:
+            log.info("rules changed", digest=rules.digest)
+            self._library.candidates = rules
 
     def _counts(self) -> CountsReply:
         counts = self._index.counts()
@@ -146,7 +163,7 @@ class ScanScheduler:
 
     def _go_offline(self, reason: str) -> None:
         if not self.offline:
-            log.warning(fields("library offline, nothing is removed", library=str(self._library.root), reason=reason))
+            log.warning("library offline, nothing is removed", library=str(self._library.root), reason=reason)
         self.offline = reason
 
     def _wait(self, wait_s: float) -> None:

@@ -1,6 +1,6 @@
 """Wires the producer together and runs its threads. No logic."""
 
-import logging
+import functools
 import socket
 import threading
 import time
@@ -11,10 +11,12 @@ from pathlib import Path
 from lookalike.alive_file import AliveFile
 from lookalike.connections import Connections
 from lookalike.index_state import IndexReport, IndexState
-from lookalike.library.folder import FileVersion
+from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.library.links import Links
+from lookalike.library.opening import candidates_of
 from lookalike.library.paths import escape_path
-from lookalike.library.rules import Candidates
-from lookalike.log import fields
+from lookalike.library.version import FileVersion
+from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.telemetry import ProducerReport
 from producer.batcher import Batcher
@@ -25,7 +27,6 @@ from producer.file_counter import FileCounter
 from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
 from producer.index_client import IndexClient
-from producer.library import EMPTY, Library
 from producer.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
 from producer.reporter import Reporter
 from producer.scan import DeletionGuard, Scan
@@ -33,7 +34,7 @@ from producer.scan_scheduler import WATCHING, ScanScheduler
 from producer.shutdown import Stopped
 from producer.watcher import Inbox, Watcher, supervise
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # A thread that hangs (a dead network share, a stopped broker) must not keep the producer from ending in 2 s.
 GRACE_S = 1.0
@@ -55,7 +56,7 @@ class Service:
         settings, stop, now_s = self.settings, self.stop, time.monotonic
         self._connections = Connections(settings, name="producer")
         redis, transport, telemetry = self._connections.redis, self._connections.transport, self._connections.telemetry
-        self._library = Library(self.root, Candidates(settings.extensions, settings.ignore))
+        self._library = FolderLibrary(self.root, candidates_of(settings, self.root), Links())
         self._in_flight = InFlight(now_s)
         self._deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
         self._inbox = Inbox()
@@ -99,6 +100,7 @@ class Service:
             watcher=self._watcher,
             counter=self._file_counter,
             new_scan=self._new_scan,
+            new_rules=functools.partial(candidates_of, settings, self.root),
             stop=stop,
             rescan_s=settings.rescan_s,
         )
@@ -142,7 +144,7 @@ class Service:
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
-        log.info(fields("producer started", library=str(self.root), name=self.settings.name))
+        log.info("producer started", library=str(self.root), name=self.settings.name)
         targets: dict[str, Callable[[], None]] = {
             "event-loop": lambda: self._event_loop.process_events(self.stop),
             "scan-scheduler": self._scan_scheduler.run_scans,
@@ -167,7 +169,7 @@ class Service:
         for thread in threads:
             thread.join(max(0.0, until_s - time.monotonic()))
         self._connections.close()
-        log.info(fields("producer stopped", hanging=",".join(thread.name for thread in threads if thread.is_alive())))
+        log.info("producer stopped", hanging=",".join(thread.name for thread in threads if thread.is_alive()))
         return not self._failed
 
     def rescan(self, reason: str) -> None:
@@ -181,7 +183,7 @@ class Service:
             pass
         except Exception:
             # A bug: log it and end the process, so that the supervisor restarts it.
-            log.exception(fields("thread failed", thread=name))
+            log.exception("thread failed", thread=name)
             self._failed = True
             self.stop.set()
 

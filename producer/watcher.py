@@ -1,7 +1,6 @@
 """Watches the library with watchdog and puts its events into the inbox. Restarts watching when that is necessary."""
 
 import errno
-import logging
 import os
 import queue
 import sys
@@ -13,12 +12,12 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
-from lookalike.log import fields
+from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.log import get_logger
 from producer.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
-from producer.library import EMPTY, Library
 from producer.shutdown import sleep
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 INOTIFY = "inotify"
 POLLING = "polling"
@@ -66,7 +65,13 @@ class Watcher:
     """One observer at a time, restarted when it died or when the library is another folder than before."""
 
     def __init__(
-        self, library: Library, inbox: Inbox, *, polling: bool, poll_s: float, on_count_changed: Callable[[], None]
+        self,
+        library: FolderLibrary,
+        inbox: Inbox,
+        *,
+        polling: bool,
+        poll_s: float,
+        on_count_changed: Callable[[], None],
     ) -> None:
         self._library = library
         self._inbox = inbox
@@ -135,7 +140,7 @@ class Watcher:
             # The folder may be gone again; the next attempt finds that.
             if self.watching == INOTIFY and error.errno in (errno.ENOSPC, errno.EMFILE):
                 self._exhausted.set()
-            log.warning(fields("cannot watch", by=self.watching, error=str(error)))
+            log.warning("cannot watch", by=self.watching, error=str(error))
 
     def _start_observer(self) -> BaseObserver:
         root = os.fspath(self._library.root)
@@ -144,7 +149,7 @@ class Watcher:
             self._inbox,
             root,
             names_every_file=self.watching == POLLING,
-            includes_folder=self._library.candidates.includes_folder,
+            includes_folder=self._library.includes_folder,
             on_count_changed=self._on_count_changed,
         )
         try:
@@ -228,7 +233,9 @@ def _unescaped(field: bytes) -> bytes:
     return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)
 
 
-def supervise(library: Library, watcher: Watcher, request_scan: Callable[[str], None], stop: threading.Event) -> None:
+def supervise(
+    library: FolderLibrary, watcher: Watcher, request_scan: Callable[[str], None], stop: threading.Event
+) -> None:
     """Checks library, mounts and watcher once a second until the producer ends. Raises Stopped."""
     before, mounted_before = library.absence(), mounted_below(library.root)
     while True:

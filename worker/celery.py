@@ -1,6 +1,5 @@
 """The program `celery --app worker worker`: the app, its tasks, and the handlers of start and fork."""
 
-import logging
 import os
 import signal
 import sys
@@ -9,15 +8,25 @@ from contextlib import suppress
 from typing import Any
 
 from celery.platforms import SecurityWarning
-from celery.signals import heartbeat_sent, worker_init, worker_process_init, worker_ready
+from celery.signals import (
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from lookalike.alive_file import AliveFile
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
-from lookalike.log import FORMAT, fields, quiet_libraries
+from lookalike.library.errors import Unavailable
+from lookalike.log import get_logger, log_to_stderr
 from lookalike.process_guard import die_with_parent
 from lookalike.settings import service_settings
 from lookalike.telemetry import Telemetry
@@ -25,14 +34,13 @@ from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
 from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
-from worker.errors import Unavailable
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
 from worker.prepare import prepare_index
 from worker.tasks import ChildProcess, define_tasks
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SOFT_SHUTDOWN_S = 3.0
 # Celery kills a child that is not ready after 4 s; loading a ResNet-50 on a busy machine takes longer.
@@ -55,11 +63,8 @@ app.conf.update(
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
     worker_proc_alive_timeout=CHILD_READY_WITHIN_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
     worker_consumer="worker.delivery.celery_overrides:BufferedEventsConsumer",
-    worker_log_format=FORMAT,
-    worker_task_log_format=FORMAT,
     task_send_sent_event=True,
     worker_send_task_events=True,
 )
@@ -83,6 +88,24 @@ define_tasks(app, settings, process)
 alive_file: AliveFile | None = None
 
 
+@setup_logging.connect
+def set_up_log(loglevel: int | str = "INFO", **_: Any) -> None:
+    """In place of Celery's own loggers, formats and redirected streams."""
+    log_to_stderr(loglevel, log_format=settings.log_format)
+
+
+@task_prerun.connect
+def bind_task(task_id: str, **_: Any) -> None:
+    """Whatever is logged during a task names it."""
+    bind_contextvars(task=task_id)
+
+
+@task_postrun.connect
+def unbind_task(**_: Any) -> None:
+    """Celery logs the outcome itself, with the name of the task."""
+    unbind_contextvars("task")
+
+
 @worker_init.connect
 def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
@@ -97,7 +120,6 @@ def check_settings(**_: Any) -> None:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    quiet_libraries()
 
 
 @worker_process_init.connect
@@ -106,7 +128,7 @@ def start_child(**_: Any) -> None:
     die_with_parent(signal.SIGKILL, main_pid)
     embedder = process.embedder
     embedder.warm_up()
-    log.info(fields("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS))
+    log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)
     # If the store is unavailable or the index does not fit, the first task reports it.
     with suppress(Unavailable, LookalikeError):
         process.monitor_index()
@@ -132,4 +154,4 @@ def send_heartbeat(sender: Any, **_: Any) -> None:
     try:
         telemetry.heartbeat(hostname.partition("@")[0], hostname)
     except RedisError as error:
-        log.warning("no heartbeat: %s", error)
+        log.warning("no heartbeat", why=str(error))

@@ -13,6 +13,9 @@ from qdrant_client import QdrantClient
 
 from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
+from lookalike.index_state import IndexState
+from lookalike.library.reader import LibraryReader
+from lookalike.library.rules import Candidates
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
@@ -25,9 +28,8 @@ from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
-from worker.library import Library
 from worker.read import ReadQueries
-from worker.retry import retry_while_unavailable
+from worker.retry_budget import retry_while_unavailable
 from worker.search import Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
@@ -180,12 +182,13 @@ class WorkerContext:
         """The sync task's logic, for workers with the library. Raises Misconfigured on one without."""
         telemetry = Telemetry(self._redis, self._settings.keys)
         return Sync(
-            library=Library(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
+            library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
             index=self.index,
             embedder=self._embedder,
             decode=self._decode,
             yield_to_search=self._search_priority.yield_to_search,
+            read_rules=self._read_rules,
             count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
@@ -206,6 +209,10 @@ class WorkerContext:
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
         return ReadQueries(self.index, self.collection.identity)
+
+    def _read_rules(self) -> Candidates | None:
+        rules = IndexState(self._redis, self._settings.keys).rules()
+        return None if rules is None else Candidates.from_json(rules)
 
     def _open(self) -> None:
         found = self._opener.open()

@@ -9,7 +9,6 @@ JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the mode
 
 import argparse
 import json
-import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -18,10 +17,11 @@ from pathlib import Path
 from lookalike.alive_file import library_trouble
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
-from lookalike.log import fields, log_to_stderr
+from lookalike.library.errors import Unavailable
+from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
 from worker.context import library_root, load_embedder, qdrant_of
-from worker.errors import StoreRefused, Unavailable
+from worker.errors import StoreRefused
 from worker.index.collection import CollectionSpec, recorded_provider
 from worker.index.collection_options import CollectionOptions
 from worker.index.opener import IndexOpener
@@ -29,9 +29,9 @@ from worker.index.qdrant import call_store
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_for_new_index
 from worker.inference.providers import CPU, PROVIDERS, open_session
-from worker.retry import retry_while_unavailable
+from worker.retry_budget import retry_while_unavailable
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # `up` has seen the store answer by now; a store on another machine is retried for a moment.
 RETRY_FOR_S = 5.0
@@ -75,7 +75,7 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
     name = retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
     kept = retry_while_unavailable(lambda: call_store(client.get_collection, name), for_s=retry_for_s)
     for difference in spec.options.differences(kept.config):
-        log.warning(fields("an index is kept as it was made", why=f"{difference}: --rebuild makes it anew"))
+        log.warning("an index is kept as it was made", why=f"{difference}: --rebuild makes it anew")
     return name
 
 
@@ -117,8 +117,8 @@ def main() -> int:
         if arguments.check_model:
             line = json.dumps(check_model(read_settings()))
         else:
-            log_to_stderr()
             settings = read_settings()
+            log_to_stderr(log_format=settings.log_format)
             if arguments.wait:
                 require_readable(library_root(settings))
             patience_s = float("inf") if arguments.wait else RETRY_FOR_S

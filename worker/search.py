@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lookalike.errors import Refused
+from lookalike.library.errors import Rejected
 from lookalike.library.paths import validate_path
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchMessage, SearchReply
 from lookalike.neighbour import Neighbour, similarity
 from lookalike.settings import Distance
-from worker.errors import Rejected
+from worker.errors import TooLargeToDecode
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.inference.decoder import DecodedImage
 from worker.sync import Embeds
@@ -34,7 +35,7 @@ class Search:
         begun = time.perf_counter()
         if message.limit > self.max_limit:
             raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
-        vector = self._vector(message.image)
+        vector = self._vector(message)
         neighbours = [
             Neighbour(
                 path=(point.payload or {}).get("path", ""),
@@ -46,20 +47,26 @@ class Search:
         ]
         return SearchReply(neighbours=neighbours, took_ms=round((time.perf_counter() - begun) * 1000, 2))
 
-    def _vector(self, image: ImageByPath | ImageByKey | ImageInline) -> Vector:
-        if isinstance(image, ImageByPath):
-            return self._vector_of_path(validate_path(image.path))
-        blob = self._blob(image)
-        if len(blob) > self.max_query_bytes:
-            raise Refused(
-                f"The query image has {len(blob)} bytes, at most {self.max_query_bytes} are allowed "
-                "(LOOKALIKE_MAX_QUERY_BYTES)."
-            )
+    def _vector(self, message: SearchMessage) -> Vector:
+        if isinstance(message.image, ImageByPath):
+            return self._vector_of_path(validate_path(message.image.path))
         try:
-            decoded = self.decode(blob)
+            return self._embedded(self._blob(message.image))
+        except TooLargeToDecode as error:
+            # A file of the library may have been indexed with other limits.
+            stored = None if message.path is None else self.index.vector_of(validate_path(message.path))
+            if stored is None:
+                raise Refused(f"The query cannot be searched with: {error}.") from error
+            return stored
         except Rejected as error:
             raise Refused(f"The query cannot be searched with: {error}.") from error
-        return [float(value) for value in self.embedder.embed([decoded.pixels])[0]]
+
+    def _embedded(self, blob: bytes) -> Vector:
+        if len(blob) > self.max_query_bytes:
+            raise TooLargeToDecode(
+                f"it has {len(blob)} bytes, at most {self.max_query_bytes} are allowed (LOOKALIKE_MAX_QUERY_BYTES)"
+            )
+        return [float(value) for value in self.embedder.embed([self.decode(blob).pixels])[0]]
 
     def _vector_of_path(self, path: str) -> Vector:
         vector = self.index.vector_of(path)

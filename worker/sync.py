@@ -5,7 +5,6 @@ file again after every write or delete, and if it is no longer what was written,
 Two tasks on one path may overlap in any way and the later look wins; the next rescan finds what is still missed.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,15 +14,19 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from structlog.contextvars import bound_contextvars
 
-from lookalike.log import fields
+from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
+from lookalike.library.paths import unescape_path
+from lookalike.library.reader import Content, LibraryReader
+from lookalike.library.rules import Candidates
+from lookalike.library.version import NO_VERSION, FileVersion
+from lookalike.log import get_logger
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
-from worker.errors import ReadFailed, Rejected, Unavailable
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
 from worker.inference.decoder import DecodedImage
-from worker.library import NO_VERSION, Changing, Content, Library, Version
-from worker.retry import Retrying, without_retry
+from worker.retry_budget import Retrying, without_retry
 
 # A file that is being written is looked at again a few times without a pause; then the task waits.
 ROUNDS = 4
@@ -31,7 +34,7 @@ ROUNDS = 4
 # files does not fill the memory.
 READ_TOGETHER_BYTES = 64 * 2**20
 MOST_REASON_CHARS = 1000
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Embeds(Protocol):
@@ -52,7 +55,7 @@ class Outcome:
     """The counts so far, the versions that this task wrote itself, and the files that the disk failed to read."""
 
     tally: Counter[str] = field(default_factory=Counter)
-    written: dict[str, Version] = field(default_factory=dict)
+    written: dict[str, FileVersion] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
 
@@ -60,7 +63,7 @@ class Outcome:
 class Sync:
     """The task's logic over one library, one index and one model."""
 
-    library: Library
+    library: LibraryReader
     library_id: str
     index: QdrantIndex
     embedder: Embeds
@@ -72,6 +75,8 @@ class Sync:
     yield_to_search: Callable[[], None] = lambda: None
     # Around each write: a store that is briefly unavailable must not cost the embeddings.
     retry_while_unavailable: Retrying = without_retry
+    # The rules of the library that the producer stored, None if there are none.
+    read_rules: Callable[[], Candidates | None] = lambda: None
 
     def sync_paths(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
@@ -81,6 +86,7 @@ class Sync:
         """
         reported_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         outcome = Outcome()
+        self._delete_left_out(message, outcome)
         todo = list(dict.fromkeys([*message.paths, *message.gone]))
         for _ in range(ROUNDS):
             todo = self._agree(todo, reported_gone, outcome, retry_rejected=message.retry_rejected)
@@ -119,7 +125,7 @@ class Sync:
             version, file = self.library.version(path), known.get(path)
             if version is None:
                 absent.append(path)
-            elif file is None or not _describes(file, version) or (retry_rejected and file.status == "rejected"):
+            elif file is None or not file.describes(version) or (retry_rejected and file.status == "rejected"):
                 changed.append(path)
             elif path not in outcome.written:
                 outcome.tally["unchanged"] += 1
@@ -169,6 +175,18 @@ class Sync:
         outcome.tally["absent"] += len(paths) - len(to_delete)
         return [path for path in to_delete if self.library.version(path) is not None]
 
+    def _delete_left_out(self, message: SyncMessage, outcome: Outcome) -> None:
+        """Deletes what the library's rules leave out, if this worker holds the same rules and finds so itself."""
+        if not message.left_out or message.library != self.library_id:
+            return
+        rules = self.read_rules()
+        if rules is None or rules.digest != message.rules:
+            return
+        known = self.index.get_files(message.left_out)
+        to_delete = [path for path in known if not rules.is_candidate(unescape_path(path))]
+        self.index.delete(to_delete, self.retry_while_unavailable)
+        outcome.tally["deleted"] += len(to_delete)
+
 
 class _Batch:
     """Collects the writes of one round; decodes and embeds what was read together."""
@@ -179,7 +197,7 @@ class _Batch:
         self._reusable: dict[str, ReusableVector] = {}
         self._now = datetime.now(UTC).isoformat(timespec="seconds")
         self.writes: list[PointWrite] = []
-        self.versions: dict[str, Version] = {}
+        self.versions: dict[str, FileVersion] = {}
         self.tally: Counter[str] = Counter()
         self._tallied_as: dict[str, str] = {}
 
@@ -189,10 +207,11 @@ class _Batch:
         if held_bytes >= READ_TOGETHER_BYTES:
             self.embed_pending()
 
-    def reject(self, path: str, version: Version, why: Rejected) -> None:
+    def reject(self, path: str, version: FileVersion, why: Rejected) -> None:
         # A version that no file has makes every rescan retry what may succeed without a change of the file.
         recorded = NO_VERSION if why.may_pass else version
-        self.writes.append(PointWrite(rejected_payload(path, recorded, _storable(str(why)), self._now)))
+        payload = rejected_payload(path, recorded, _storable(str(why)), self._now, is_poison=why.is_poison)
+        self.writes.append(PointWrite(payload))
         self.versions[path] = version
         self.tally["rejected"] += 1
 
@@ -205,7 +224,7 @@ class _Batch:
             if write.vector is None:
                 # A rejection that cannot be written has no further fallback.
                 raise error
-            log.warning(fields("refused", path=path, why=str(error)))
+            log.warning("refused", path=path, why=str(error))
             reasons.append(PointWrite(rejected_payload(path, NO_VERSION, _storable(str(error)), self._now)))
             self.tally["rejected"] += 1
             self.tally[self._tallied_as[path]] -= 1
@@ -216,9 +235,10 @@ class _Batch:
         """Gives every pending path a write: with a vector that exists already, a new one, or a reason."""
         pending, self._pending = self._pending, []
         contents = {content.sha256: content.blob for _, content in pending}
+        paths = {content.sha256: path for path, content in pending}
         self._reusable |= self._sync.index.vectors_by_sha256(contents.keys() - self._reusable.keys())
         with self._sync.guard_poison():
-            fresh, reasons = self._embed_new(contents)
+            fresh, reasons = self._embed_new(contents, paths)
         for path, content in pending:
             reusable = self._reusable.get(content.sha256)
             if reusable is None:
@@ -231,7 +251,9 @@ class _Batch:
             self.tally[self._tallied_as[path]] += 1
             fresh.discard(content.sha256)
 
-    def _embed_new(self, contents: Mapping[str, bytes]) -> tuple[set[str], dict[str, Rejected]]:
+    def _embed_new(
+        self, contents: Mapping[str, bytes], paths: Mapping[str, str]
+    ) -> tuple[set[str], dict[str, Rejected]]:
         """Embeds the contents without a reusable vector. Returns their hashes, and the reasons of those that failed."""
         images: dict[str, DecodedImage] = {}
         reasons: dict[str, Rejected] = {}
@@ -239,7 +261,9 @@ class _Batch:
             if sha256 not in self._reusable:
                 self._sync.yield_to_search()
                 try:
-                    images[sha256] = self._sync.decode(blob)
+                    # What the decoding libraries log names the file.
+                    with bound_contextvars(path=paths[sha256]):
+                        images[sha256] = self._sync.decode(blob)
                 except Rejected as error:
                     reasons[sha256] = error
         vectors = self._sync.embedder.embed([image.pixels for image in images.values()], self._sync.yield_to_search)
@@ -252,7 +276,3 @@ class _Batch:
 def _storable(reason: str) -> str:
     """The reason in a form that any store accepts: valid Unicode of limited length."""
     return reason.encode("utf-8", "backslashreplace").decode()[:MOST_REASON_CHARS]
-
-
-def _describes(file: KnownFile, version: Version) -> bool:
-    return file.describes(version.size_bytes, version.mtime_ns, version.ctime_ns)

@@ -10,7 +10,6 @@ the rejection cannot be written either               Refused: reported, and the 
 
 import dataclasses
 import functools
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,16 +18,17 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError, Refused
-from lookalike.log import fields
+from lookalike.library.errors import ReadFailed, Rejected, Unavailable
+from lookalike.log import get_logger
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from worker.context import WorkerContext
 from worker.delivery.leases import HeldMessage, TakenOver
 from worker.delivery.poison import DEATHS_TO_BLAME
-from worker.errors import CollectionMissing, ReadFailed, Rejected, StoreRefused, Unavailable, Unfit
-from worker.retry import R, RetryBudget, Retrying
+from worker.errors import CollectionMissing, StoreRefused, Unfit
+from worker.retry_budget import R, RetryBudget, Retrying
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Enough for a network share that fails for a moment; a bad sector fails each time.
 READ_RETRIES = 3
@@ -54,7 +54,7 @@ def attempt_sync(
         raise
     except Exception as error:
         # Translated: Celery ends the whole worker on a MemoryError, and cannot carry every error to a client.
-        _log("failed", task, message, error)
+        _log("failed", message, error)
         if task.request.retries < FAILURE_RETRIES:
             raise RetryLater(_why(error)) from error
         raise Refused(f"{_why(error)}. The next scan tries it again; `lookalike logs ingest` has the rest.") from error
@@ -99,8 +99,8 @@ def _isolate_failures(
         yield_to_search=lambda: held.check_after(context.sync.yield_to_search),
     )
     if marks.dead >= DEATHS_TO_BLAME:
-        log.error(fields("blamed", path=[*message.paths, *message.gone][0], deaths=marks.dead))
-        reason = Rejected("the worker's process died or hung twice while opening it")
+        log.error("blamed", path=[*message.paths, *message.gone][0], deaths=marks.dead)
+        reason = Rejected("the worker's process died or hung twice while opening it", is_poison=True)
         reply = sync.reject_paths(dict.fromkeys(message.paths, reason))
         context.poison.clear(task_id)
         return reply
@@ -116,11 +116,11 @@ def _isolate_failures(
     except Exception as error:
         if not alone and not isinstance(error, StoreRefused):
             # A bug of ours: the rest of the batch must not be lost with it, nor the bug hidden.
-            _log("failed", task, message, error)
+            _log("failed", message, error)
             return _split(task, message, type(error).__name__)
         if task.request.retries < FAILURE_RETRIES:
             raise
-        _log("given up", task, message, error)
+        _log("given up", message, error)
         return sync.reject_paths(dict.fromkeys(message.paths, Rejected(_why(error), may_pass=True)))
     context.poison.clear(task_id)
     return reply
@@ -143,19 +143,21 @@ def _guarded_against_poison(context: WorkerContext, task_id: str) -> Iterator[No
 
 def _split(task: Task, message: SyncMessage, why: str) -> SyncReply:
     """Sends each path as a message of its own to the queue of this one. Those tasks do the work."""
-    log.warning(fields("split", task=task.request.id, paths=len(message.paths), why=why))
+    log.warning("split", paths=len(message.paths), why=why)
     queue = (task.request.delivery_info or {}).get("routing_key")
-    parts = [message.model_copy(update={"paths": [path], "gone": []}) for path in message.paths]
-    parts += [message.model_copy(update={"paths": [], "gone": [path]}) for path in message.gone]
+    empty = message.model_copy(update={"paths": [], "gone": [], "left_out": []})
+    parts = [empty.model_copy(update={"paths": [path]}) for path in message.paths]
+    parts += [empty.model_copy(update={"gone": [path]}) for path in message.gone]
+    parts += [empty.model_copy(update={"left_out": message.left_out})] if message.left_out else []
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()
 
 
-def _log(event: str, task: Task, message: SyncMessage, error: Exception) -> None:
+def _log(event: str, message: SyncMessage, error: Exception) -> None:
     """Logs the error, with a traceback unless the store refused: its answer is one sentence."""
-    line = fields(event, task=task.request.id, paths=len(message.paths), why=_name(error))
-    log.error(line, exc_info=None if isinstance(error, StoreRefused) else error)
+    trace = None if isinstance(error, StoreRefused) else error
+    log.error(event, paths=len(message.paths), why=_name(error), exc_info=trace)
 
 
 def _why(error: Exception) -> str:

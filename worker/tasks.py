@@ -1,7 +1,6 @@
 """The three tasks as Celery runs them: when they are acknowledged, and what is retried."""
 
 import functools
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
@@ -14,22 +13,23 @@ from redis.exceptions import RedisError
 
 from lookalike.broker import redis_of
 from lookalike.errors import LookalikeError, Refused, Unreachable
-from lookalike.log import fields
+from lookalike.library.errors import ReadFailed, Unavailable
+from lookalike.log import get_logger
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
 from worker.delivery.leases import HeldMessage, Leases, TakenOver
-from worker.errors import ReadFailed, StoreRefused, StoreUnavailable, Unavailable, Unfit
+from worker.errors import StoreRefused, StoreUnavailable, Unfit
 from worker.index.monitor import IndexMonitor
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import select_provider
-from worker.retry import RetryBudget, backoff_s
+from worker.retry_budget import RetryBudget, pause_s
 from worker.search_priority import SearchPriority
 from worker.sync_attempt import RetryLater, attempt_sync
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 Message = TypeVar("Message", bound=BaseModel)
 
 # A task retries in place for so long, then goes back to the queue so that it is visible there.
@@ -166,7 +166,7 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         )
     except TakenOver as error:
         # Nothing to requeue: the worker that took it over does the work.
-        log.warning(fields("stopped", task=task.request.id, why="another worker took it over"))
+        log.warning("stopped", why="another worker took it over")
         raise Reject(str(error), requeue=True) from None
     except Refused as error:
         process.report_failure(error)
@@ -177,7 +177,7 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
     except RetryLater as error:
         raise _retry_task(task, error, settings.try_again_s * 2.0**task.request.retries) from error
     except Unavailable as error:
-        raise _retry_task(task, error, backoff_s(task.request.retries + 1, error.retry_after_s)) from error
+        raise _retry_task(task, error, pause_s(task.request.retries + 1, error.retry_after_s)) from error
     process.report_success()
     return reply.model_dump()
 

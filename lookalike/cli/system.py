@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import TextColumn
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lookalike import local
 from lookalike.cli.app import Data, Json, app
@@ -135,14 +136,13 @@ def _shown(results: Iterable[CheckResult]) -> Iterator[CheckResult]:
 
 def _client_of_starting(data: Path | None) -> Client:
     """A client, also of a system whose `up` was started a moment ago and is not published yet."""
-    until_s = time.monotonic() + UNSEEN_S
-    while True:
-        try:
-            return Client(data=data)
-        except NotRunning:
-            if time.monotonic() > until_s:
-                raise
-            time.sleep(POLL_S)
+    retrying = Retrying(
+        retry=retry_if_exception_type(NotRunning),
+        stop=stop_after_delay(UNSEEN_S),
+        wait=wait_fixed(POLL_S),
+        reraise=True,
+    )
+    return retrying(lambda: Client(data=data))
 
 
 def _wait_until_done(client: Client) -> Status:

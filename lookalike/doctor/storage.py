@@ -13,7 +13,7 @@ from lookalike.errors import LookalikeError
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT, LOOPBACK, reserved_ports
 from lookalike.local.library_identity import usable_library
 from lookalike.local.machine_limits import MIB, NEEDED_MIB, free_mib
-from lookalike.runtime_dir import runtime_folder
+from lookalike.runtime_dir import ports_folder
 from lookalike.settings import Settings
 
 
@@ -71,7 +71,7 @@ def check_ports(settings: Settings, running: RunningSystem | None) -> Iterator[C
         wanted.append(("broker", FIRST_BROKER_PORT, LOOPBACK))
     if settings.qdrant_url is None:
         wanted.append(("store", FIRST_STORE_PORT, LOOPBACK))
-    with reserved_ports(runtime_folder()) as choose_port:
+    with reserved_ports(ports_folder()) as choose_port:
         for part, first, host in wanted:
             try:
                 port = choose_port(first, host)

@@ -3,34 +3,21 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lookalike.library.links import Links, target_inside
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.library.rules import Candidates
+from lookalike.library.version import FileVersion, version_of
+from lookalike.library.witnesses import is_missing
 from lookalike.messages import MAX_PATH_CHARS
 
-
-class FileVersion(NamedTuple):
-    """Identifies a version of a file without reading it.
-
-    The inode's change time reveals what `cp -p`, `touch -r` and renames over a file hide: the mtime can be set, the
-    ctime cannot. It also changes with permissions and the number of names, which costs one extra check.
-    """
-
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int = 0
-
-    @property
-    def move_key(self) -> tuple[int, int]:
-        """Size and mtime, which a move to another disk keeps."""
-        return self.size_bytes, self.mtime_ns
-
-
-def version_of(found: os.stat_result) -> FileVersion:
-    """The version of a file with this stat result."""
-    return FileVersion(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+# Why a library is unavailable, or may be.
+MISSING = "is missing"
+NOT_A_FOLDER = "is not a folder"
+EMPTY = "is empty"
 
 
 class FileEntry(NamedTuple):
@@ -40,28 +27,35 @@ class FileEntry(NamedTuple):
     version: FileVersion
 
 
-class FolderLibrary:
-    """A folder with images. `root` is absolute and no link.
+@dataclass(frozen=True)
+class Count:
+    """Numbers of files; `first_unreadable` is the first of the folders that cannot be read."""
 
-    `on_link` is called with each link that leads inside and its target; `on_twin` with each name of an inode that has
-    several, the inode, and the number of names (0 in a walk through everything, which sees them all).
+    discovered: int = 0
+    ignored: int = 0
+    unreadable: int = 0
+    first_unreadable: str = ""
+
+
+class FolderLibrary:
+    """A folder with images. `root` is absolute and no link: the kernel would watch a link and not the folder behind it.
+
+    `links`, if given, learns each link that leads inside and each name of an inode that has several.
 
     Links to files inside count as files. Links to folders are not followed, so that nothing is found twice
     and no cycle is walked; they count as ignored, like links that leave the library or lead nowhere.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        candidates: Candidates,
-        on_link: Callable[[str, str], object] = lambda _link, _target: None,
-        on_twin: Callable[[str, tuple[int, int], int], object] = lambda _name, _inode, _names: None,
-    ) -> None:
+    def __init__(self, root: Path, candidates: Candidates, links: Links | None = None) -> None:
         self.root = root
+        # Replaced as a whole when the ignore file changes.
         self.candidates = candidates
-        self._on_link = on_link
-        self._on_twin = on_twin
+        self.links = Links(max_links=0) if links is None else links
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
+
+    def includes_folder(self, folder: str) -> bool:
+        """Whether the folder is part of the library by the rules as they are now."""
+        return self.candidates.includes_folder(folder)
 
     def stat(self, path: str) -> FileVersion | None:
         """The file as it is now; None if there is no file, or a link that does not count."""
@@ -77,16 +71,8 @@ class FolderLibrary:
         return version_of(found)
 
     def is_gone(self, path: str) -> bool:
-        """Whether no file has this name; False after an error of the disk, which proves nothing."""
-        try:
-            found = os.lstat(self._prefix + path)
-            if stat.S_ISLNK(found.st_mode):
-                return self._version_through_link(self._prefix + path) is None
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        except OSError:
-            return False
-        return not stat.S_ISREG(found.st_mode)
+        """Whether no file has this name: the first witness of a deletion (witnesses.py)."""
+        return is_missing(self.root, path)
 
     def unescape(self, path: str) -> str:
         r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
@@ -102,6 +88,29 @@ class FolderLibrary:
                     continue
                 self._report_twins(path, found, found.st_nlink if under else 0)
                 yield FileEntry(path, version_of(found))
+
+    def ignored(self) -> Iterator[tuple[str, str]]:
+        """What is left out, and the rule that does it; a folder that is not entered once, with a slash at its end."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            above = folder + "/" if folder else ""
+            try:
+                with os.scandir(self._prefix + folder) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                yield above, f"cannot be read ({error.strerror})"
+                continue
+            for entry in found:
+                path = above + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    rule = self.candidates.why_not_entered(path)
+                    if rule is None:
+                        folders.append(path)
+                    else:
+                        yield path + "/", rule
+                elif not self._is_candidate(entry, path):
+                    yield path, self.candidates.why_left_out(path) or self._why_no_file(entry, path)
 
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
         """Everything but folders, with its path and whether it is a candidate. Reports unreadable folders."""
@@ -123,6 +132,38 @@ class FolderLibrary:
             except OSError:
                 unreadable(folder)
 
+    def absence(self) -> str | None:
+        """Why the library is unavailable ("is missing", ...); None if it is available."""
+        try:
+            with os.scandir(self.root) as entries:
+                return None if any(True for _ in entries) else EMPTY
+        except FileNotFoundError:
+            return MISSING
+        except NotADirectoryError:
+            return NOT_A_FOLDER
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+
+    def identity(self) -> tuple[int, int] | None:
+        """Device and inode of the root: they differ for another disk or folder at the same path."""
+        try:
+            found = self.root.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def count(self, should_stop: Callable[[], bool]) -> Count | None:
+        """Counts files without opening them; None if `should_stop` returned True."""
+        discovered = ignored = 0
+        unreadable: list[str] = []
+        for at, (_, _, is_candidate) in enumerate(self.entries("", unreadable.append)):
+            discovered += is_candidate
+            ignored += not is_candidate
+            # 4096 entries take a few milliseconds.
+            if at % 4096 == 0 and should_stop():
+                return None
+        return Count(discovered, ignored, len(unreadable), escape_path(unreadable[0]) if unreadable else "")
+
     def _is_candidate(self, entry: "os.DirEntry[str]", path: str) -> bool:
         if not self.candidates.is_candidate_in_folder(path, entry.name) or _is_too_long(path):
             return False
@@ -133,15 +174,21 @@ class FolderLibrary:
         except OSError:
             return False
 
+    @staticmethod
+    def _why_no_file(entry: "os.DirEntry[str]", path: str) -> str:
+        if _is_too_long(path):
+            return f"a path of more than {MAX_PATH_CHARS} characters"
+        return "a link that leads out of the library, or nowhere" if entry.is_symlink() else "not a file"
+
     def _report_twins(self, path: str, found: os.stat_result, names: int) -> None:
         if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
-            self._on_twin(path, (found.st_dev, found.st_ino), names)
+            self.links.add_hard_link(path, (found.st_dev, found.st_ino), names)
 
     def _version_through_link(self, link: str) -> FileVersion | None:
-        target = Path(os.path.realpath(link))
-        if not target.is_relative_to(self.root):
+        target = target_inside(self.root, link)
+        if target is None:
             return None
-        self._on_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
+        self.links.add_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
         return version_of(found) if stat.S_ISREG(found.st_mode) else None
 

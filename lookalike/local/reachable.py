@@ -1,13 +1,13 @@
 """Whether a broker or a store answers at a URL, asked once or until it does. Changes nothing there."""
 
 import os
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
+from tenacity import Retrying, retry_if_exception_type, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
 from lookalike.broker import without_secret
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
@@ -85,18 +85,12 @@ def ask_own_store(url: str, key: str) -> None:
 
 
 def _retry(ask: Callable[[], None], patience_s: float) -> None:
-    until = time.monotonic() + patience_s
-    while True:
-        try:
-            ask()
-        except Misconfigured:
-            raise
-        except LookalikeError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(POLL_S)
-        else:
-            return
+    Retrying(
+        retry=retry_if_exception_type(LookalikeError) & retry_if_not_exception_type(Misconfigured),
+        stop=stop_after_delay(patience_s),
+        wait=wait_fixed(POLL_S),
+        reraise=True,
+    )(ask)
 
 
 def _reason(error: BaseException) -> str:

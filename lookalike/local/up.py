@@ -11,6 +11,7 @@ from rich.console import Console
 from lookalike.connections import Connections
 from lookalike.data_folder import data_folder, make_data_folder
 from lookalike.discovery import RunningSystem, publish, retract
+from lookalike.library.opening import candidates_of
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
@@ -20,7 +21,7 @@ from lookalike.local.processes import Ports, ProcessSpec, prepare_command, proce
 from lookalike.local.startup import Plan, RestartCheck, start_all
 from lookalike.local.stop_signals import StopRequest, stop_on_signals
 from lookalike.local.supervisor import Supervisor
-from lookalike.runtime_dir import runtime_folder
+from lookalike.runtime_dir import ports_folder
 from lookalike.settings import Settings
 from lookalike.status import Status, read_status
 
@@ -58,6 +59,8 @@ def up(
     need_files(files_limit())
     folder = data_folder(settings)
     root = usable_library(library, folder)
+    # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
+    candidates_of(settings, root)
     make_data_folder(folder)
     need_space(folder)
     with stop_on_signals() as stop, only_up_on(folder):
@@ -67,7 +70,7 @@ def up(
         need_given_servers(settings)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
-        with reserved_ports(runtime_folder()) as choose_port:
+        with reserved_ports(ports_folder()) as choose_port:
             addresses = choose_addresses(settings, folder, choose_port)
             whole = resolve_settings(settings, folder, addresses, root, identity)
             running = RunningSystem(
@@ -84,6 +87,7 @@ def up(
                 flower_url=addresses.flower_url,
                 extensions=whole.extensions,
                 ignore=whole.ignore,
+                ignore_defaults=whole.ignore_defaults,
             )
             later = prepare_command(rebuild=False, former_ids=former_ids) if prepare is None else prepare
             first = prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare

@@ -17,8 +17,9 @@ import pytest
 
 from lookalike import Client, LookalikeError
 from lookalike.status import Status
-from tests.local.conftest import Machine, wait_until
+from tests.local.conftest import Machine
 from tests.support.pictures import draw, encoded, picture
+from tests.support.waiting import wait_until
 
 PICTURES = 40
 PATIENCE_S = 60.0

@@ -16,10 +16,11 @@ from lookalike import Client, LookalikeError
 from lookalike.broker import redis_of
 from lookalike.status import Status
 from lookalike.telemetry import Telemetry
-from tests.local.conftest import Machine, wait_until
+from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
+from tests.support.waiting import wait_until
 
 PICTURES = 30
 WITHIN_S = 60.0

@@ -12,10 +12,11 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import PointStruct
 
 from lookalike import Client
-from tests.local.conftest import Machine, wait_until
+from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
+from tests.support.waiting import wait_until
 from worker.index.payload import point_id
 
 PICTURES = 12
@@ -123,6 +124,12 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
         wait_until(lambda: client.status().indexed == 3 and client.status().is_done, PATIENCE_S)
         wait_until(lambda: client.status().warning is None, PATIENCE_S)
     assert told(machine, "--deep", "3") == (0, {**NONE, "checked": 3, "wrong": 0})
+
+
+def test_what_is_left_out_is_listed_with_its_rule(machine: Machine) -> None:
+    done = run(machine, "ignored", "--json")
+
+    assert json.loads(done.stdout) == [{"path": "raw/", "rule": "LOOKALIKE_IGNORE: raw"}]
 
 
 def test_without_the_library_nothing_can_be_compared(machine: Machine, tmp_path: Path) -> None:

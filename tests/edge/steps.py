@@ -2,24 +2,17 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from qdrant_client import QdrantClient
 
 from tests.support.edge import EdgeProcess
+from tests.support.waiting import wait_until
 
 DEADLINE_S = 30.0
-
-
-def wait_until(condition: Callable[[], object], told: Callable[[], object] = str) -> None:
-    """Fails with what `told` says when it takes too long."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, told()
-        time.sleep(0.002)
 
 
 def optimizer(server: EdgeProcess) -> int | None:
@@ -60,24 +53,21 @@ def shards(data: Path) -> list[str]:
 @contextmanager
 def held_while_optimizing(server: EdgeProcess) -> Iterator[int]:
     """The optimizer stands still within the block, with its copy made and its index not."""
-    wait_until(lambda: is_optimizing(server), server.log.read_text)
+    wait_until(lambda: is_optimizing(server), told=server.log.read_text)
     pid = optimizer(server)
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
         yield pid
     finally:
-        if Path(f"/proc/{pid}").exists():
+        if psutil.pid_exists(pid):
             os.kill(pid, signal.SIGCONT)
 
 
 def _children(pid: int, module: str) -> list[int]:
     found = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        try:
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if module.encode() in words:
-            found.append(int(child))
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):
+            if module in child.cmdline():
+                found.append(child.pid)
     return found

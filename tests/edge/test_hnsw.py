@@ -7,13 +7,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from qdrant_client import QdrantClient, models
 
 from edge.hnsw import is_due, retry_delay_s
 from tests.edge.acknowledged import Acknowledged, embedding, ident
-from tests.edge.steps import ends, held_while_optimizing, hosts, is_indexed, optimizer, shards, wait_until
+from tests.edge.steps import ends, held_while_optimizing, hosts, is_indexed, optimizer, shards
 from tests.support.edge import EdgeProcess, client_of, edge_process
+from tests.support.waiting import wait_until
 
 ABOVE = ("--hnsw-threshold", "1000")
 POINTS = 2400
@@ -66,7 +68,7 @@ def test_a_collection_that_has_grown_gets_an_index(
 
     with held_while_optimizing(server):
         building = client.get_collection("photos")
-    wait_until(lambda: is_indexed(client, "photos"), server.log.read_text)
+    wait_until(lambda: is_indexed(client, "photos"), told=server.log.read_text)
     wait_until(lambda: len(shards(data)) == 2)
 
     assert before.indexed_vectors_count == 0
@@ -86,11 +88,11 @@ def test_it_is_built_again_when_as_much_has_come(
     data: Path, server: EdgeProcess, client: QdrantClient, photos: Acknowledged
 ) -> None:
     fill(client, photos)
-    wait_until(lambda: ends(server) == 1, server.log.read_text)
+    wait_until(lambda: ends(server) == 1, told=server.log.read_text)
 
     photos.upsert(client, range(POINTS - 500, POINTS), salt=1)
     photos.upsert(client, range(POINTS, POINTS + 600))
-    wait_until(lambda: ends(server) == 2, server.log.read_text)
+    wait_until(lambda: ends(server) == 2, told=server.log.read_text)
 
     photos.check(client)
     assert len(hosts(server)) == 1
@@ -105,7 +107,7 @@ def test_two_collections_are_indexed_one_after_the_other(
     fill(client, photos)
     fill(client, videos)
 
-    wait_until(lambda: ends(server) == 2, server.log.read_text)
+    wait_until(lambda: ends(server) == 2, told=server.log.read_text)
 
     said = re.findall("indexing (begins|ends)", server.log.read_text())
     assert said == ["begins", "ends", "begins", "ends"]
@@ -145,7 +147,7 @@ def test_what_changes_while_the_index_is_built_is_in_it(
         client.create_payload_index("photos", "n", models.PayloadSchemaType.INTEGER)
         client.delete_payload_index("photos", "kind")
         photos.check(client)
-    wait_until(lambda: ends(server) == 1, server.log.read_text)
+    wait_until(lambda: ends(server) == 1, told=server.log.read_text)
 
     photos.check(client)
     assert client.get_collection("photos").payload_schema.keys() == {"n"}
@@ -164,7 +166,7 @@ def test_cosine_vectors_are_the_same_before_and_after(server: EdgeProcess, clien
     with held_while_optimizing(server):
         client.upsert("photos", points[:300])
         before = client.scroll("photos", limit=POINTS, with_vectors=True)[0]
-    wait_until(lambda: ends(server) == 1, server.log.read_text)
+    wait_until(lambda: ends(server) == 1, told=server.log.read_text)
 
     assert client.scroll("photos", limit=POINTS, with_vectors=True)[0] == before
 
@@ -225,14 +227,14 @@ def test_a_collection_that_is_deleted_meanwhile_is_let_go(
         again = Acknowledged("photos")
         again.create(client)
         again.upsert(client, range(50), salt=3)
-        wait_until(lambda: optimizer(server) is None, server.log.read_text)
+        wait_until(lambda: optimizer(server) is None, told=server.log.read_text)
     wait_until(lambda: len(shards(data)) == 1)
 
     again.check(client)
     assert client.get_collection("photos").indexed_vectors_count == 0
     assert "indexing failed" not in server.log.read_text()
     again.upsert(client, range(POINTS))
-    wait_until(lambda: ends(server) == 1, server.log.read_text)
+    wait_until(lambda: ends(server) == 1, told=server.log.read_text)
     again.check(client)
 
 
@@ -245,12 +247,12 @@ def test_a_stop_in_the_middle_ends_everything_in_time(
         children = [pid, *hosts(server)]
         assert server.stop() == 0
 
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert not any(psutil.pid_exists(child) for child in children)
     assert len(shards(data)) == 1
     assert "Traceback" not in server.log.read_text()
     with edge_process(data, None, *ABOVE) as again, client_of(again) as client_again:
         photos.check(client_again)
-        wait_until(lambda: is_indexed(client_again, "photos"), again.log.read_text)
+        wait_until(lambda: is_indexed(client_again, "photos"), told=again.log.read_text)
         photos.check(client_again)
 
 

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import orjson
+import psutil
 import pytest
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
 from tests.edge.acknowledged import Acknowledged, ident
-from tests.edge.steps import ends, held_while_optimizing, hosts, is_optimizing, optimizer, shards, wait_until
+from tests.edge.steps import ends, held_while_optimizing, hosts, is_optimizing, optimizer, shards
 from tests.support.edge import EdgeProcess, client_of, edge_process
+from tests.support.waiting import wait_until
 
 ABOVE = ("--hnsw-threshold", "500")
 POINTS = 1500
@@ -77,13 +79,13 @@ def test_kill_9_of_the_server_loses_nothing(step: str, data: Path) -> None:
         photos.upsert(client, range(POINTS))
         writer = Writer(server.url, photos)
         writer.start()
-        wait_until(lambda: STEPS[step](server, data), server.log.read_text)
+        wait_until(lambda: STEPS[step](server, data), told=server.log.read_text)
         children = hosts(server) + [pid for pid in [optimizer(server)] if pid is not None]
 
         server.kill()
         writer.join(30)
 
-        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+        wait_until(lambda: not any(psutil.pid_exists(child) for child in children))
     with edge_process(data) as again, client_of(again) as client:
         photos.check(client, except_for=writer.unanswered)
         assert set(shards(data)) == named(data)
@@ -102,7 +104,7 @@ def test_whichever_helper_is_killed_the_collection_goes_on_and_the_next_start_bu
             if number == 0:
                 photos.create(client)
                 photos.upsert(client, range(POINTS))
-            wait_until(lambda: victim(server), server.log.read_text)  # noqa: B023
+            wait_until(lambda: victim(server), told=server.log.read_text)  # noqa: B023
             os.kill(victim(server) or 0, signal.SIGKILL)
 
             wait_until(lambda: server.log.read_text().count("indexing failed") > number)  # noqa: B023
@@ -114,7 +116,7 @@ def test_whichever_helper_is_killed_the_collection_goes_on_and_the_next_start_bu
             assert set(shards(data)) == named(data)
             assert "Traceback" not in server.log.read_text()
     with edge_process(data, None, *ABOVE) as server, client_of(server) as client:
-        wait_until(lambda: ends(server) == 1, server.log.read_text)
+        wait_until(lambda: ends(server) == 1, told=server.log.read_text)
         photos.check(client)
 
 
@@ -140,7 +142,7 @@ def test_a_full_disk_stops_the_build_and_nothing_else(data: Path) -> None:
         with held_while_optimizing(server):
             fill_up(inside)
 
-        wait_until(lambda: "indexing failed" in server.log.read_text(), server.log.read_text)
+        wait_until(lambda: "indexing failed" in server.log.read_text(), told=server.log.read_text)
 
         photos.check(client)
         fault = client.get_collection("photos").optimizer_status

@@ -1,7 +1,6 @@
 """What was acknowledged is there again, however the process ended."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from qdrant_client.http.exceptions import ApiException
 from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from tests.support.edge import client_of, edge_process
+from tests.support.waiting import wait_until
 
 DIMENSION = 64
 BATCH = 32
@@ -154,8 +154,4 @@ def test_writes_are_flushed_once_they_pause(data: Path) -> None:
             client.upsert("photos", batch(number))
         assert log_begins.read_bytes() == before
 
-        deadline_s = time.monotonic() + 10
-        while log_begins.read_bytes() == before and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-
-        assert log_begins.read_bytes() != before
+        wait_until(lambda: log_begins.read_bytes() != before)

@@ -4,28 +4,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lookalike.data_folder import DataFolder, make_data_folder
 from lookalike.discovery import RunningSystem, running_on
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_SYSTEM = Path(__file__).with_name("small_system.py")
 STARTS_WITHIN_S = 40.0
 STOPS_WITHIN_S = 10.0
 MARK = "LOOKALIKE_TEST_MARK"
-
-
-def wait_until(condition: Callable[[], object], within_s: float, told: Callable[[], object] = str) -> None:
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until, f"not within {within_s} s {told()}"
-        time.sleep(0.02)
 
 
 class Machine:
@@ -78,14 +73,11 @@ class Machine:
 
     def processes(self) -> dict[int, list[str]]:
         """Pid and command line of everything that carries the mark, whoever its parent is now."""
-        wanted = f"{MARK}={self.mark}".encode()
         found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if wanted in (process / "environ").read_bytes().split(b"\0"):
-                    found[int(process.name)] = (process / "cmdline").read_bytes().decode().split("\0")
-            except OSError:
-                continue
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self.mark:
+                    found[process.pid] = process.cmdline()
         return found
 
     def pids(self, word: str) -> list[int]:
@@ -93,8 +85,7 @@ class Machine:
 
     def is_part(self, pid: int) -> bool:
         """Whether the supervisor started it, so that it is no child of a part."""
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        return parent in self.pids("supervisor.supervisord")
+        return psutil.Process(pid).ppid() in self.pids("supervisor.supervisord")
 
     def log(self, part: str) -> str:
         path = self.folder.logs / f"{part}.log"

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from lookalike.errors import TimedOut
 from lookalike.local.console import LiveConsole, RestartCounter, format_duration, live_line, next_pause_s, polled
-from tests.local.conftest import wait_until
 from tests.support.status import a_status
+from tests.support.waiting import wait_until
 
 FLOWER = "http://127.0.0.1:5555"
 

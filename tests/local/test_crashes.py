@@ -11,7 +11,8 @@ from lookalike.errors import Unreachable
 from lookalike.local import down
 from lookalike.local.reachable import ask_broker
 from lookalike.settings import read_settings
-from tests.local.conftest import STARTS_WITHIN_S, Machine, wait_until
+from tests.local.conftest import STARTS_WITHIN_S, Machine
+from tests.support.waiting import wait_until
 
 
 def test_a_broker_that_comes_back_without_its_configuration_is_stopped_and_everything_with_it(

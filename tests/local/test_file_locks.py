@@ -10,7 +10,7 @@ import pytest
 
 from lookalike.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder, wait_unlocked
 from lookalike.process_guard import GUARDIAN, guarded_command
-from tests.local.conftest import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_client_loads_no_process_manager_no_terminal_and_no_http() -> None:
     loaded = loaded_by("import lookalike; import lookalike.discovery")
 
     assert "lookalike.discovery" in loaded
-    assert found_in(loaded, KEEPS_PROCESSES + HEAVY) == []
+    assert found_in(loaded, (*KEEPS_PROCESSES, *HEAVY, "structlog", "tenacity")) == []
 
 
 @pytest.mark.parametrize("program", ["worker.celery", "worker.tasks", "producer.service"])
@@ -47,9 +47,9 @@ def test_a_worker_and_a_producer_load_no_process_manager(program: str) -> None:
     assert found_in(loaded, KEEPS_PROCESSES) == []
 
 
-def test_a_worker_loads_no_terminal_and_no_http_but_by_qdrants_client() -> None:
-    """httpx, by which a worker reaches Qdrant, loads http.client, and rich for its own command line."""
-    loaded = loaded_by("import worker.celery", after="import httpx")
+def test_a_worker_loads_no_terminal_and_no_http_but_by_qdrants_client_and_the_log() -> None:
+    """httpx, by which a worker reaches Qdrant, loads http.client and rich; so does structlog with rich."""
+    loaded = loaded_by("import worker.celery", after="import httpx, structlog")
 
     assert found_in(loaded, HEAVY) == []
     assert "http.client" in loaded_by("import httpx")

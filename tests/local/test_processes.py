@@ -1,6 +1,8 @@
 """Which programs run, with which environment, and the configuration of supervisord."""
 
+import os
 import shlex
+import tempfile
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -163,13 +165,18 @@ def test_the_brokers_password_is_made_once(folder: DataFolder) -> None:
     assert embedded_password(folder) == password
 
 
-def test_the_socket_of_a_deep_data_folder_has_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+@pytest.mark.parametrize("temporary", ["t", "t" * MAX_SOCKET_BYTES])
+def test_the_socket_of_a_deep_data_folder_has_a_short_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
+) -> None:
+    (tmp_path / temporary).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / temporary))
     deep = DataFolder(tmp_path / ("x" * MAX_SOCKET_BYTES))
 
     path = socket_of(deep)
 
     assert not path.is_relative_to(deep.root)
+    assert len(os.fsencode(path)) <= MAX_SOCKET_BYTES
     assert path == socket_of(DataFolder(deep.root))
     assert path.parent.stat().st_mode & 0o077 == 0
 
@@ -188,9 +195,14 @@ def test_a_library_keeps_its_id_and_another_one_gets_a_new_one_by_rebuild(folder
 def test_a_socket_in_an_odd_temporary_folder_is_told_to_supervisord_or_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
 ) -> None:
-    (tmp_path / name).mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
-    folder = DataFolder(tmp_path / ("d" * MAX_SOCKET_BYTES))
+    # A short one: in a deep one no socket would lie.
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")  # noqa: S108 (removed below)
+    with tempfile.TemporaryDirectory(suffix=name) as temporary:
+        monkeypatch.setattr("tempfile.tempdir", temporary)
+        _check_told(DataFolder(tmp_path / ("d" * MAX_SOCKET_BYTES)), is_told=is_told)
+
+
+def _check_told(folder: DataFolder, *, is_told: bool) -> None:
 
     if not is_told:
         with pytest.raises(Misconfigured, match="set TMPDIR"):

@@ -17,10 +17,11 @@ import pytest
 
 from lookalike.client import Client
 from lookalike.errors import LookalikeError
-from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
+from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
+from tests.support.waiting import wait_until
 
 PICTURES = 5
 AUTH = "ann:not:for $everybody"

@@ -26,9 +26,10 @@ from lookalike.local import down, up
 from lookalike.local.library_identity import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
-from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine, wait_until
+from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine
 from tests.support.edge import edge_process
 from tests.support.valkey import valkey_process
+from tests.support.waiting import wait_until
 
 SECRET = "ann:not-for-everybody"
 # A pattern, an option, a format, an expansion, a comment and a quotation, for a program that parses a name.

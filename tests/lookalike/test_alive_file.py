@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from lookalike.alive_file import AliveFile, library_trouble
-from tests.support.workers import wait_until
+from tests.support.waiting import wait_until
 
 CHECK = Path(__file__).resolve().parents[2] / "deploy" / "healthy.sh"
 NOBODY = 12345

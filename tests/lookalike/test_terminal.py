@@ -1,15 +1,10 @@
 """A name of a file is no command to a terminal, and no two names look alike for what was escaped."""
 
-import logging
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookalike.library.paths import escape_path
-from lookalike.log import OneLine, fields
 from lookalike.terminal import escaped, escaped_name
 
 NAMES = st.one_of(
@@ -51,22 +46,3 @@ def test_no_two_names_look_alike_on_a_screen(one: str, other: str) -> None:
 
     assert all(line.isprintable() for line in said)
     assert (said[0] == said[1]) == (one == other)
-
-
-def test_what_is_logged_has_no_commands_to_a_terminal_either() -> None:
-    record = logging.LogRecord("x", logging.INFO, "x.py", 1, "a\x1b[m\nb", (), None)
-    try:
-        Path("c\x1b[m").relative_to("a")
-    except ValueError:
-        record.exc_info = sys.exc_info()
-
-    said = OneLine("%(message)s").format(record).split("\n")
-
-    assert said[0] == r"a\x1b[m\x0ab"
-    assert said[-1].startswith("ValueError")
-    assert all(line.isprintable() for line in said)
-
-
-def test_a_line_of_a_log_is_one_line_whatever_a_file_is_called() -> None:
-    assert fields("seen", path="a\n2026 ERROR b\x1b[m") == r"seen path='a\n2026 ERROR b\x1b[m'"
-    assert fields("seen", error=OSError("a\nb"), count=3) == r"seen error='a\nb' count=3"

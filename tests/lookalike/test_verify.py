@@ -10,6 +10,7 @@ import pytest
 from lookalike.errors import Refused
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.rules import Candidates
+from lookalike.library.version import version_of
 from lookalike.messages import KnownFile
 from lookalike.neighbour import Neighbour
 from lookalike.verify import Comparison, Verification
@@ -59,8 +60,14 @@ def put(root: Path, index: Known, name: str, **changed: object) -> Path:
     path = root / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(name, "utf-8", "surrogateescape")
-    status = path.stat()
-    file = KnownFile(path=name, status="indexed", size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+    version = version_of(path.stat())
+    file = KnownFile(
+        path=name,
+        status="indexed",
+        version=version.token,
+        size_bytes=version.size_bytes,
+        mtime_ns=version.mtime_ns,
+    )
     index.entries[name] = file.model_copy(update=changed)
     return path
 
@@ -130,9 +137,9 @@ def test_more_than_a_message_holds_is_still_counted(root: Path) -> None:
 def test_names_that_cannot_be_said_and_refused_permissions_are_rejected_and_not_stale(root: Path) -> None:
     index = Known()
     (root / "caf\udce9.jpg").write_text("")
-    unsaid = KnownFile(path="caf\\xe9.jpg", status="rejected", size_bytes=7, mtime_ns=7)
+    unsaid = KnownFile(path="caf\\xe9.jpg", status="rejected", version="7", size_bytes=7, mtime_ns=7)
     index.entries[unsaid.path] = unsaid
-    put(root, index, "secret.jpg", status="rejected", size_bytes=0, mtime_ns=-1)
+    put(root, index, "secret.jpg", status="rejected", version="", size_bytes=0, mtime_ns=-1)
 
     assert compared(root, index).numbers() == {"lost": 0, "ghosts": 0, "stale": 0, "rejected": 2, "pending": 0}
 
@@ -153,3 +160,14 @@ def test_a_sample_is_embedded_again_and_must_find_itself(root: Path, index: Know
     assert sorted(found.wrong.paths) == ["folder 0/0.jpg", "folder 0/2.jpg", "folder 0/6.jpg"]
     assert found.is_broken
     assert compared(root, index, deep=3).checked == 3
+
+
+def test_what_the_rules_leave_out_is_a_ghost(root: Path) -> None:
+    index = Known()
+    put(root, index, "a.jpg")
+    put(root, index, "out.jpg")
+    rules = Candidates(("jpg",), ignore=("out.*",))
+
+    found = Verification(FolderLibrary(root, rules), index, sleep=lambda _: None).run()
+
+    assert found.ghosts.paths == ["out.jpg"]

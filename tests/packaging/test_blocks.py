@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from tests.packaging.blocks import LANGUAGES, Block, blocks_of
 from tests.packaging.conftest import ROOT, hiding, install
+from tests.support.waiting import wait_until
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
@@ -145,8 +145,5 @@ def test_a_client_works_where_there_are_no_locks_and_up_says_what_to_use(newcome
 
 
 def _wait_for(words: str, file: Path, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + INDEXED_WITHIN_S
-    while words not in file.read_text():
-        assert process.poll() is None, file.read_text()
-        assert time.monotonic() < until, file.read_text()
-        time.sleep(0.1)
+    wait_until(lambda: words in file.read_text() or process.poll() is not None, INDEXED_WITHIN_S, told=file.read_text)
+    assert words in file.read_text(), file.read_text()

@@ -18,11 +18,10 @@ from lookalike.telemetry import ProducerReport, Telemetry
 from producer.service import Service
 from tests.producer.other_side import OtherSide
 from tests.support.valkey import valkey_process
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 10.0
 
-Until = Callable[[Callable[[], object]], None]
 Rest = Callable[[], ProducerReport]
 
 
@@ -79,19 +78,6 @@ def telemetry(settings: Settings) -> Iterator[Telemetry]:
         yield Telemetry(redis, settings.keys)
 
 
-@pytest.fixture
-def until() -> Until:
-    """Waits for a condition with a deadline."""
-
-    def wait(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
-        patience_s = time.monotonic() + deadline_s
-        while not condition():
-            assert time.monotonic() < patience_s, "did not happen in time"
-            time.sleep(0.02)
-
-    return wait
-
-
 @contextmanager
 def producing(settings: Settings) -> Iterator[Service]:
     """Runs a producer in this process; it must end in time and without a failed part."""
@@ -109,7 +95,7 @@ def producing(settings: Settings) -> Iterator[Service]:
 
 
 @pytest.fixture
-def rest(telemetry: Telemetry, until: Until) -> Rest:
+def rest(telemetry: Telemetry) -> Rest:
     """Waits for what `lookalike status --wait` waits for, and gives the note."""
 
     def wait() -> ProducerReport:
@@ -123,7 +109,7 @@ def rest(telemetry: Telemetry, until: Until) -> Rest:
             at_rest = note.scan_ended_at > 0 and note.state == "watching" and note.settling == note.held == 0
             return at_rest and not telemetry.waiting()
 
-        until(is_at_rest)
+        wait_until(is_at_rest)
         return seen[-1]
 
     return wait

@@ -18,7 +18,10 @@ from typing import Any, Literal
 from celery import Celery
 from redis import Redis
 
+from lookalike.index_state import IndexState
 from lookalike.library.paths import escape_path
+from lookalike.library.rules import Candidates
+from lookalike.library.version import version_of
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -87,7 +90,7 @@ class OtherSide:
     def put_ghosts(self, *paths: str) -> None:
         """Makes the index know files that are not on the disk."""
         for path in paths:
-            self._keep(KnownFile(path=path, status="indexed", size_bytes=1, mtime_ns=1))
+            self._keep(KnownFile(path=path, status="indexed", version="ghost", size_bytes=1, mtime_ns=1))
 
     def sync(self, queue: str, message: SyncMessage) -> SyncReply:
         """Makes the index agree with the disk; a file of the same size and mtime as a gone one is a copy."""
@@ -101,6 +104,11 @@ class OtherSide:
             if not any((known.size_bytes, known.mtime_ns) == (file.size_bytes, file.mtime_ns) for known in old):
                 self._redis.rpush("other-side:embedded", path)
             self._keep(file)
+        if message.left_out:
+            rules = Candidates.from_json(IndexState(self._redis, Keys("lookalike")).rules() or "")
+            assert (rules.digest, message.library) == (message.rules, LIBRARY_ID)
+            assert not any(map(rules.is_candidate, message.left_out))
+            self._redis.hdel("other-side:files", *message.left_out)
         absent = [path for path in message.gone if not (root / path).exists()]
         assert not message.gone or message.library == LIBRARY_ID
         return SyncReply(deleted=int(self._redis.hdel("other-side:files", *absent)) if absent else 0)
@@ -146,9 +154,9 @@ def _known(path: str, status: Literal["indexed", "rejected"], found: os.stat_res
     return KnownFile(
         path=path,
         status=status,
+        version=version_of(found).token,
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
-        ctime_ns=found.st_ctime_ns,
     )
 
 

@@ -4,22 +4,8 @@ import logging
 
 import pytest
 
-from producer.backoff import CAP_S, backoff_s
+from lookalike.backoff import LONGEST_S
 from producer.broker_health import BrokerHealth
-
-
-def longest(_: float, most: float) -> float:
-    return most
-
-
-def test_waits_double_up_to_the_cap() -> None:
-    assert [backoff_s(attempt, longest) for attempt in range(1, 8)] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
-    assert backoff_s(10_000, longest) == CAP_S
-
-
-def test_waits_differ_so_that_many_do_not_come_back_at_once() -> None:
-    assert len({backoff_s(6) for _ in range(20)}) > 1
-    assert all(0.8 * CAP_S <= backoff_s(6) <= CAP_S for _ in range(100))
 
 
 def test_loss_and_recovery_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -32,7 +18,7 @@ def test_loss_and_recovery_are_each_logged_once(caplog: pytest.LogCaptureFixture
     for _ in range(5):
         broker_health.failed(OSError("refused"))
     assert not broker_health.allows_attempt()
-    now_s = CAP_S
+    now_s = LONGEST_S
     assert broker_health.allows_attempt()
     for _ in range(3):
         broker_health.succeeded()

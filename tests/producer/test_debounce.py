@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.library.folder import FileVersion
+from lookalike.library.version import FileVersion, folder_version
 from producer.debounce import Debouncer, Settled
 
-SMALL, LARGE = FileVersion(1, 1), FileVersion(2, 2)
+SMALL, LARGE = folder_version(1, 1), folder_version(2, 2)
 WAIT_S = 1.0
 
 
@@ -99,7 +99,7 @@ def test_there_is_room_for_so_many_files_and_for_those_that_are_there_already() 
 def test_thousands_of_events_on_one_file_keep_one_entry_of_it() -> None:
     debouncer = Debouncer(WAIT_S)
     for at in range(10_000):
-        debouncer.observe("a", FileVersion(at, at), at / 10_000)
+        debouncer.observe("a", folder_version(at, at), at / 10_000)
 
     assert len(debouncer._by_due) < 10  # noqa: SLF001 - memory is what this is about
 
@@ -117,9 +117,9 @@ def test_whatever_happens_a_settled_file_was_the_same_for_its_wait(
     since_s: dict[str, float] = {}
     settled: set[str] = set()
     for name, size, pause_s, closed in steps:
-        if disk.get(name) != FileVersion(size, size):
+        if disk.get(name) != folder_version(size, size):
             since_s[name] = now_s
-        disk[name] = FileVersion(size, size)
+        disk[name] = folder_version(size, size)
         debouncer.observe(name, disk[name], now_s, closed=closed)
         settled.discard(name)
         now_s += pause_s

@@ -17,14 +17,15 @@ from lookalike.broker import redis_of
 from lookalike.settings import Settings, read_settings
 from lookalike.telemetry import Telemetry
 from producer.__main__ import main
-from tests.producer.conftest import ROOT, Rest, Until, other_side_process, producing
+from tests.producer.conftest import ROOT, Rest, other_side_process, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import PAUSED, OtherSide
 from tests.support.valkey import free_port, start_valkey, stop_valkey
+from tests.support.waiting import wait_until
 
 
 def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
-    library: Path, tmp_path: Path, until: Until, caplog: pytest.LogCaptureFixture
+    library: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     port = free_port()
@@ -32,22 +33,22 @@ def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
     draw_old(library / "first.jpg")
 
     with producing(settings):
-        until(lambda: "broker unavailable" in caplog.text)
+        wait_until(lambda: "broker unavailable" in caplog.text)
         server = start_valkey(tmp_path, port)
         try:
             with other_side_process(f"redis://127.0.0.1:{port}/0"), Redis(port=port) as redis:
                 side = OtherSide(redis)
                 side.begin(library)
-                until(lambda: "first.jpg" in side.files)
+                wait_until(lambda: "first.jpg" in side.files)
                 caplog.clear()
 
                 stop_valkey(server)
-                until(lambda: "broker unavailable" in caplog.text)
+                wait_until(lambda: "broker unavailable" in caplog.text)
                 draw(library / "second.jpg")
                 server = start_valkey(tmp_path, port)
                 side.begin(library)
                 # It came back empty, as if it had lost all it knew.
-                until(lambda: sorted(side.files) == ["first.jpg", "second.jpg"])
+                wait_until(lambda: sorted(side.files) == ["first.jpg", "second.jpg"])
                 logged = caplog.text
         finally:
             stop_valkey(server)
@@ -57,7 +58,7 @@ def test_a_broker_that_falls_over_is_waited_for_and_a_scan_follows(
 
 
 def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
-    settings: Settings, library: Path, side: OtherSide, until: Until
+    settings: Settings, library: Path, side: OtherSide
 ) -> None:
     paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 5, "max_queued_batches": 4})
     for number in range(60):
@@ -66,58 +67,56 @@ def test_a_photo_overtakes_a_scan_that_waits_for_room_in_its_queue(
 
     with producing(paused), redis_of(paused) as redis:
         telemetry = Telemetry(redis, paused.keys)
-        until(lambda: redis.llen(paused.keys.rescan) == 4)
-        until(lambda: telemetry.read_report().discovered == 60)
+        wait_until(lambda: redis.llen(paused.keys.rescan) == 4)
+        wait_until(lambda: telemetry.read_report().discovered == 60)
         assert telemetry.read_report().state == "comparing"
         assert telemetry.read_report().scan_ended_at == 0.0
-        until(lambda: telemetry.read_report().held >= 5)
+        wait_until(lambda: telemetry.read_report().held >= 5)
 
         draw(library / "new.jpg")
-        until(lambda: redis.llen(paused.keys.ingest) == 1)
-        until(lambda: telemetry.read_report().discovered == 61)
+        wait_until(lambda: redis.llen(paused.keys.ingest) == 1)
+        wait_until(lambda: telemetry.read_report().discovered == 61)
         assert redis.llen(paused.keys.rescan) == 4
 
         # The workers take everything.
-        until(lambda: redis.delete(paused.keys.rescan) == 0 and telemetry.read_report().state == "watching")
+        wait_until(lambda: redis.delete(paused.keys.rescan) == 0 and telemetry.read_report().state == "watching")
         assert telemetry.read_report().scan_ended_at > 0
 
 
-def test_a_photo_overtakes_a_flood_of_events(settings: Settings, library: Path, side: OtherSide, until: Until) -> None:
+def test_a_photo_overtakes_a_flood_of_events(settings: Settings, library: Path, side: OtherSide) -> None:
     paused = settings.model_copy(update={"name": PAUSED, "batch_paths": 1, "max_queued_batches": 4})
     draw_old(library / "first.jpg")
     side.put("first.jpg")
 
     with producing(paused), redis_of(paused) as redis:
         telemetry, ingest, rescan = Telemetry(redis, paused.keys), paused.keys.ingest, paused.keys.rescan
-        until(lambda: telemetry.read_report().state == "watching")
+        wait_until(lambda: telemetry.read_report().state == "watching")
         for number in range(20):
             draw(library / f"{number}.jpg")
-        until(lambda: (redis.llen(ingest), redis.llen(rescan), telemetry.read_report().held) == (4, 4, 12))
+        wait_until(lambda: (redis.llen(ingest), redis.llen(rescan), telemetry.read_report().held) == (4, 4, 12))
 
         # The workers take from `ingest` first; the rest of the flood does not fill it again.
         redis.delete(ingest)
         draw(library / "new.jpg")
-        until(lambda: (redis.llen(ingest), redis.llen(rescan), telemetry.read_report().held) == (1, 4, 12))
+        wait_until(lambda: (redis.llen(ingest), redis.llen(rescan), telemetry.read_report().held) == (1, 4, 12))
 
 
-def test_what_is_on_its_way_is_not_sent_again_by_a_scan(
-    settings: Settings, library: Path, side: OtherSide, until: Until
-) -> None:
+def test_what_is_on_its_way_is_not_sent_again_by_a_scan(settings: Settings, library: Path, side: OtherSide) -> None:
     paused = settings.model_copy(update={"name": PAUSED})
     draw_old(library / "first.jpg")
     assert side.files == {}
 
     with producing(paused) as service, redis_of(paused) as redis:
         telemetry = Telemetry(redis, paused.keys)
-        until(lambda: telemetry.read_report().state == "watching")
+        wait_until(lambda: telemetry.read_report().state == "watching")
         ended_at = telemetry.read_report().scan_ended_at
 
         service.rescan("the test asks")
-        until(lambda: telemetry.read_report().scan_ended_at > ended_at)
+        wait_until(lambda: telemetry.read_report().scan_ended_at > ended_at)
         assert redis.llen(paused.keys.rescan) == 1
 
         draw_old(library / "first.jpg", "changed", age_s=50.0)
-        until(lambda: redis.llen(paused.keys.ingest) == 1)
+        wait_until(lambda: redis.llen(paused.keys.ingest) == 1)
 
 
 @pytest.fixture
@@ -138,7 +137,7 @@ def few_watches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few_watches")
 def test_when_the_watches_are_used_up_it_polls_and_says_what_to_do(
-    settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
+    settings: Settings, library: Path, side: OtherSide, rest: Rest
 ) -> None:
     for number in range(5):
         draw_old(library / str(number) / "a.jpg")
@@ -149,21 +148,19 @@ def test_when_the_watches_are_used_up_it_polls_and_says_what_to_do(
         assert "fs.inotify.max_user_watches" in note.warning
 
         draw(library / "4" / "new.jpg")
-        until(lambda: "4/new.jpg" in side.files)
+        wait_until(lambda: "4/new.jpg" in side.files)
 
 
-def test_an_observer_that_died_is_restarted(
-    settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
-) -> None:
+def test_an_observer_that_died_is_restarted(settings: Settings, library: Path, side: OtherSide, rest: Rest) -> None:
     with producing(settings) as service:
         rest()
         ended_at = rest().scan_ended_at
         watcher = service._watcher  # noqa: SLF001 - it has to be killed
         watcher.stop()
-        until(watcher.is_healthy)
+        wait_until(watcher.is_healthy)
         draw(library / "new.jpg")
 
-        until(lambda: "new.jpg" in side.files)
+        wait_until(lambda: "new.jpg" in side.files)
         assert rest().scan_ended_at > ended_at
 
 
@@ -200,9 +197,7 @@ def producer_process(**environment: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_sigterm_ends_it_in_the_middle_of_a_scan(
-    settings: Settings, library: Path, side: OtherSide, until: Until
-) -> None:
+def test_sigterm_ends_it_in_the_middle_of_a_scan(settings: Settings, library: Path, side: OtherSide) -> None:
     for at in range(200):
         draw_old(library / f"{at}.jpg", str(at))
     assert side.files == {}
@@ -214,7 +209,7 @@ def test_sigterm_ends_it_in_the_middle_of_a_scan(
         REDIS_URL=settings.redis_url.get_secret_value(),
     )
     with redis_of(settings) as redis:
-        until(lambda: redis.llen("paused:rescan") == 1)
+        wait_until(lambda: redis.llen("paused:rescan") == 1)
 
     producer.send_signal(signal.SIGTERM)
     _, stderr = producer.communicate(timeout=60)

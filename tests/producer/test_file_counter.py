@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from lookalike.library.folder import Count
 from producer.file_counter import FileCounter
-from producer.library import Count
 from producer.shutdown import Stopped
-from tests.producer.conftest import Until
+from tests.support.waiting import wait_until
 
 
 class Folder:
@@ -83,7 +83,7 @@ def test_a_count_that_was_stopped_raises_and_keeps_nothing(
 
 
 def test_a_burst_of_changes_is_counted_once_and_exactly(
-    folder: Folder, counter: FileCounter, stop: threading.Event, until: Until
+    folder: Folder, counter: FileCounter, stop: threading.Event
 ) -> None:
     def run() -> None:
         with pytest.raises(Stopped):
@@ -95,7 +95,7 @@ def test_a_burst_of_changes_is_counted_once_and_exactly(
         folder.files += 1
         counter.mark_changed()
 
-    until(lambda: not counter.is_due)
+    wait_until(lambda: not counter.is_due)
     stop.set()
     thread.join()
 

@@ -1,9 +1,9 @@
 """What is on its way is remembered for as long as it may be on its way."""
 
-from lookalike.library.folder import FileVersion
+from lookalike.library.version import folder_version
 from producer.in_flight import InFlight
 
-ONE, TWO = FileVersion(1, 1), FileVersion(2, 2)
+ONE, TWO = folder_version(1, 1), folder_version(2, 2)
 
 
 class Clock:

@@ -7,9 +7,10 @@ import pytest
 
 from lookalike.settings import Settings
 from lookalike.telemetry import Telemetry
-from tests.producer.conftest import Rest, Until, producing
+from tests.producer.conftest import Rest, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import OtherSide
+from tests.support.waiting import wait_until
 
 
 def test_files_that_are_there_at_start_go_through_the_rescan_queue(
@@ -112,7 +113,6 @@ def test_a_library_that_is_not_there_removes_nothing_and_recovers(
     telemetry: Telemetry,
     tmp_path: Path,
     rest: Rest,
-    until: Until,
     absence: str,
 ) -> None:
     for number in range(20):
@@ -125,7 +125,7 @@ def test_a_library_that_is_not_there_removes_nothing_and_recovers(
         library.mkdir()
 
     with producing(settings):
-        until(lambda: telemetry.read_report().state == "offline")
+        wait_until(lambda: telemetry.read_report().state == "offline")
         assert "removed" in telemetry.read_report().warning
 
         if absence == "a file":
@@ -137,11 +137,11 @@ def test_a_library_that_is_not_there_removes_nothing_and_recovers(
         assert (side.messages, note.discovered, note.warning) == ([], 20, "")
 
         draw(library / "new.jpg")
-        until(lambda: "new.jpg" in side.files)
+        wait_until(lambda: "new.jpg" in side.files)
 
 
 def test_a_library_that_leaves_while_it_is_watched_is_offline_until_it_is_back(
-    settings: Settings, library: Path, side: OtherSide, telemetry: Telemetry, tmp_path: Path, rest: Rest, until: Until
+    settings: Settings, library: Path, side: OtherSide, telemetry: Telemetry, tmp_path: Path, rest: Rest
 ) -> None:
     for number in range(20):
         draw_old(library / f"{number}.jpg")
@@ -150,16 +150,16 @@ def test_a_library_that_leaves_while_it_is_watched_is_offline_until_it_is_back(
     with producing(settings):
         rest()
         library.rename(tmp_path / "unplugged")
-        until(lambda: telemetry.read_report().state == "offline")
+        wait_until(lambda: telemetry.read_report().state == "offline")
         (tmp_path / "unplugged").rename(library)
         rest()
         assert side.messages == []
 
         draw(library / "new.jpg")
-        until(lambda: "new.jpg" in side.files)
+        wait_until(lambda: "new.jpg" in side.files)
 
 
-def test_polling_sees_the_same(settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until) -> None:
+def test_polling_sees_the_same(settings: Settings, library: Path, side: OtherSide, rest: Rest) -> None:
     draw_old(library / "album" / "first.jpg")
     draw_old(library / "second.jpg")
 
@@ -167,16 +167,14 @@ def test_polling_sees_the_same(settings: Settings, library: Path, side: OtherSid
         assert rest().watching == "polling"
         draw(library / "album" / "new.jpg")
         (library / "second.jpg").unlink()
-        until(lambda: sorted(side.files) == ["album/first.jpg", "album/new.jpg"])
+        wait_until(lambda: sorted(side.files) == ["album/first.jpg", "album/new.jpg"])
         (library / "album").rename(library / "trip")
-        until(lambda: sorted(side.files) == ["trip/first.jpg", "trip/new.jpg"])
+        wait_until(lambda: sorted(side.files) == ["trip/first.jpg", "trip/new.jpg"])
         assert "trip/first.jpg" not in side.embedded
         assert rest().discovered == 2
 
 
-def test_it_scans_again_after_the_pause(
-    settings: Settings, library: Path, side: OtherSide, rest: Rest, until: Until
-) -> None:
+def test_it_scans_again_after_the_pause(settings: Settings, library: Path, side: OtherSide, rest: Rest) -> None:
     draw_old(library / "first.jpg")
     side.put("first.jpg")
 
@@ -185,11 +183,11 @@ def test_it_scans_again_after_the_pause(
         # No event reports this one: it is in the index and was never on the disk.
         side.put_ghosts("ghost.jpg")
 
-        until(lambda: list(side.files) == ["first.jpg"])
+        wait_until(lambda: list(side.files) == ["first.jpg"])
 
 
 def test_a_mass_removal_is_held_back_until_it_is_allowed(
-    settings: Settings, library: Path, telemetry: Telemetry, side: OtherSide, rest: Rest, until: Until
+    settings: Settings, library: Path, telemetry: Telemetry, side: OtherSide, rest: Rest
 ) -> None:
     for number in range(20):
         draw_old(library / "album" / f"{number}.jpg", str(number))
@@ -204,6 +202,6 @@ def test_a_mass_removal_is_held_back_until_it_is_allowed(
 
         telemetry.allow_removals()
 
-        until(lambda: list(side.files) == ["stays.jpg"])
-        until(lambda: not telemetry.are_removals_allowed())
+        wait_until(lambda: list(side.files) == ["stays.jpg"])
+        wait_until(lambda: not telemetry.are_removals_allowed())
         assert rest().warning == ""

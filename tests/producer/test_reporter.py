@@ -8,15 +8,15 @@ import pytest
 from redis import Redis
 
 from lookalike.index_state import IndexReport, IndexState
-from lookalike.library.folder import FileVersion
+from lookalike.library.version import folder_version
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.reporter import Reporter
 from producer.scan import DeletionGuard
-from tests.producer.conftest import Until
 from tests.support.valkey import free_port, start_valkey, stop_valkey
+from tests.support.waiting import wait_until
 
 NOTE = ProducerReport(discovered=1, state="watching", scan_ended_at=1.0)
 
@@ -92,7 +92,7 @@ def test_a_producer_that_reports_is_alive(redis: Redis) -> None:
 
 def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) -> None:
     desk = Desk(redis)
-    desk.in_flight.mark_sent("a.jpg", FileVersion(1, 1))
+    desk.in_flight.mark_sent("a.jpg", folder_version(1, 1))
     redis.rpush("desk:ingest", "a message")
     desk.reporter.report(NOTE)
     assert len(desk.in_flight) == 1
@@ -104,7 +104,7 @@ def test_what_is_on_its_way_has_arrived_when_the_queues_are_empty(redis: Redis) 
     assert len(desk.in_flight) == 0
 
 
-def test_a_broker_that_restarted_between_two_attempts_counts_as_returned(tmp_path: Path, until: Until) -> None:
+def test_a_broker_that_restarted_between_two_attempts_counts_as_returned(tmp_path: Path) -> None:
     port = free_port()
     server = start_valkey(tmp_path, port)
     try:
@@ -119,7 +119,7 @@ def test_a_broker_that_restarted_between_two_attempts_counts_as_returned(tmp_pat
                 desk.reporter.report(NOTE)
                 return desk.returned
 
-            until(report)
+            wait_until(report)
             assert not desk.broker_health.is_unavailable
             assert (report(), report()) == (1, 1)
     finally:

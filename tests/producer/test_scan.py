@@ -6,63 +6,66 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookalike.library.folder import FileEntry, FileVersion
+from lookalike.library.folder import FileEntry, FolderLibrary
 from lookalike.library.rules import Candidates
+from lookalike.library.version import FileVersion, folder_version
 from lookalike.messages import KnownFile
-from producer.library import Library
 from producer.scan import DeletionGuard, LibraryOffline, MissingFiles, Scan, ScanSuperseded, changed_files
 
 
 def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:
-    return {path: KnownFile(path=path, status="indexed", size_bytes=size_bytes, mtime_ns=mtime_ns)}
+    version = folder_version(size_bytes, mtime_ns).token
+    return {path: KnownFile(path=path, status="indexed", version=version, size_bytes=size_bytes, mtime_ns=mtime_ns)}
 
 
-@pytest.mark.parametrize("version", [FileVersion(1, 3), FileVersion(2, 2), FileVersion(2, 3)])
+@pytest.mark.parametrize("version", [folder_version(1, 3), folder_version(2, 2), folder_version(2, 3)])
 def test_a_file_of_another_size_or_time_differs(version: FileVersion) -> None:
     assert changed_files([FileEntry("a", version)], known("a", 1, 2)) == [FileEntry("a", version)]
 
 
 def test_a_file_of_the_same_size_and_time_does_not() -> None:
-    assert changed_files([FileEntry("a", FileVersion(1, 2))], known("a", 1, 2)) == []
+    assert changed_files([FileEntry("a", folder_version(1, 2))], known("a", 1, 2)) == []
 
 
 def test_an_unknown_file_does() -> None:
-    assert changed_files([FileEntry("b", FileVersion(1, 2))], known("a", 1, 2)) == [FileEntry("b", FileVersion(1, 2))]
+    assert changed_files([FileEntry("b", folder_version(1, 2))], known("a", 1, 2)) == [
+        FileEntry("b", folder_version(1, 2))
+    ]
 
 
 def test_a_file_whose_name_is_not_utf8_is_known_by_its_escaped_name() -> None:
-    assert changed_files([FileEntry("\udce9.jpg", FileVersion(5, 5))], known("\\xe9.jpg", 0, 0)) == []
-    assert len(changed_files([FileEntry("\udce8.jpg", FileVersion(5, 5))], known("\\xe9.jpg", 0, 0))) == 1
+    assert changed_files([FileEntry("\udce9.jpg", folder_version(5, 5))], known("\\xe9.jpg", 0, 0)) == []
+    assert len(changed_files([FileEntry("\udce8.jpg", folder_version(5, 5))], known("\\xe9.jpg", 0, 0))) == 1
 
 
 def test_a_new_file_is_the_new_name_of_a_missing_one_only_once() -> None:
     missing = MissingFiles()
-    missing.add_file("old", FileVersion(1, 1))
+    missing.add_file("old", folder_version(1, 1))
 
-    assert missing.take_move_source(FileEntry("other", FileVersion(1, 2))) is None
-    assert missing.take_move_source(FileEntry("new", FileVersion(1, 1))) == "old"
-    assert missing.take_move_source(FileEntry("copy", FileVersion(1, 1))) is None
+    assert missing.take_move_source(FileEntry("other", folder_version(1, 2))) is None
+    assert missing.take_move_source(FileEntry("new", folder_version(1, 1))) == "old"
+    assert missing.take_move_source(FileEntry("copy", folder_version(1, 1))) is None
     assert len(missing) == 0
 
 
 def test_among_twins_the_same_name_is_the_better_guess() -> None:
     missing = MissingFiles()
     for name in ("trip/1.jpg", "trip/2.jpg", "trip/3.jpg"):
-        missing.add_file(name, FileVersion(1, 1))
+        missing.add_file(name, folder_version(1, 1))
 
-    assert missing.take_move_source(FileEntry("journey/2.jpg", FileVersion(1, 1))) == "trip/2.jpg"
+    assert missing.take_move_source(FileEntry("journey/2.jpg", folder_version(1, 1))) == "trip/2.jpg"
     assert sorted(missing.unmoved_paths()) == ["trip/1.jpg", "trip/3.jpg"]
 
 
 def test_what_does_not_fit_in_is_counted() -> None:
     missing = MissingFiles(max_paths=2)
     for number in range(5):
-        missing.add_file(str(number), FileVersion(number, number))
+        missing.add_file(str(number), folder_version(number, number))
 
     assert (len(missing), missing.overflowed, sorted(missing.unmoved_paths())) == (5, 3, ["0", "1"])
 
 
-stamps = st.tuples(st.integers(0, 2), st.integers(0, 2)).map(lambda pair: FileVersion(*pair))
+stamps = st.tuples(st.integers(0, 2), st.integers(0, 2)).map(lambda pair: folder_version(*pair))
 
 
 @settings(deadline=None)  # other tests may keep the machine busy
@@ -100,7 +103,7 @@ def test_a_permission_is_used_up_by_the_scan_that_needs_it() -> None:
 
 def scan_of(library: Path, *, superseded: bool) -> Scan:
     return Scan(
-        Library(library, Candidates(("jpg",))),
+        FolderLibrary(library, Candidates(("jpg",))),
         # `check` uses neither index nor publisher; test_offline_changes.py tests both with a real broker.
         index=None,  # type: ignore[arg-type]
         scan_publisher=None,  # type: ignore[arg-type]

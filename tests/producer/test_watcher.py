@@ -5,20 +5,20 @@ from pathlib import Path
 
 from watchdog.observers import inotify_c
 
+from lookalike.library.folder import FolderLibrary
 from lookalike.library.rules import Candidates
 from producer.events import Touched
 from producer.inotify import OverflowAwareObserver
-from producer.library import Library
 from producer.watcher import Inbox, Watcher, mounted_below
-from tests.producer.conftest import Until
 from tests.producer.files import draw
+from tests.support.waiting import wait_until
 
 
-def test_writes_in_hidden_folders_delay_nothing(library: Path, until: Until) -> None:
+def test_writes_in_hidden_folders_delay_nothing(library: Path) -> None:
     draw(library / ".data" / "log")
     inbox, changes = Inbox(), list[str]()
     watcher = Watcher(
-        Library(library, Candidates(("jpg",))),
+        FolderLibrary(library, Candidates(("jpg",))),
         inbox,
         polling=False,
         poll_s=1.0,
@@ -30,7 +30,7 @@ def test_writes_in_hidden_folders_delay_nothing(library: Path, until: Until) -> 
             draw(library / ".data" / f"{number}.jpg").unlink()
         draw(library / "new.jpg")
 
-        until(lambda: inbox.next_event(0.0) == Touched("new.jpg", closed=True))
+        wait_until(lambda: inbox.next_event(0.0) == Touched("new.jpg", closed=True))
         assert changes == ["changed"]
     finally:
         watcher.stop()
@@ -52,7 +52,7 @@ def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path) -> None
 
 def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) -> None:
     watcher = Watcher(
-        Library(library, Candidates(())), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
+        FolderLibrary(library, Candidates(("jpg",))), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
     )
     assert watcher.ensure_watching()
     observer = watcher._observer  # noqa: SLF001 - a test cannot mount

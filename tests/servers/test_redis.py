@@ -6,22 +6,20 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from pydantic import SecretStr
-from redis import Redis
-from redis.exceptions import RedisError
 
 from lookalike.doctor.servers import check_broker
 from lookalike.settings import Settings
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
-from tests.support.valkey import free_port
+from tests.support.valkey import answers, free_port
+from tests.support.waiting import wait_until
 
 SERVER, OPENSSL = shutil.which("redis-server"), shutil.which("openssl")
 PASSWORD = secrets.token_hex(16)
@@ -71,7 +69,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "redis.log").open("w") as log:
         server = subprocess.Popen([str(SERVER), str(conf)], stdout=log, stderr=log)
     try:
-        _wait_for(url)
+        wait_until(lambda: answers(url), STARTS_WITHIN_S)
         yield url
     finally:
         server.terminate()
@@ -156,17 +154,3 @@ def test_a_server_whose_certificate_is_not_known_is_not_talked_to(redis_url: str
 
 def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from lookalike.cli import main; main()", *words]
-
-
-def _wait_for(url: str) -> None:
-    until = time.monotonic() + STARTS_WITHIN_S
-    with Redis.from_url(url) as client:
-        while True:
-            try:
-                client.ping()
-            except RedisError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
-            else:
-                return

@@ -4,13 +4,14 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from qdrant_client import QdrantClient
+
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 30.0
@@ -91,13 +92,13 @@ def client_of(server: EdgeProcess) -> Iterator[QdrantClient]:
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", log: Path, begin: int) -> str:
-    deadline_s = time.monotonic() + START_DEADLINE_S
-    while time.monotonic() < deadline_s:
+    def ready() -> re.Match[str] | None:
         said = log.read_bytes()[begin:].decode()
-        ready = _READY.search(said)
-        if ready is not None:
-            return ready[1]
-        if process.poll() is not None:
+        found = _READY.search(said)
+        if found is None and process.poll() is not None:
             raise RuntimeError(f"edge ended with {process.returncode}: {said}")
-        time.sleep(0.01)
-    raise RuntimeError(f"edge was not ready within {START_DEADLINE_S} s: {log.read_text()}")
+        return found
+
+    found = wait_until(ready, START_DEADLINE_S, told=log.read_text)
+    assert found is not None
+    return found[1]

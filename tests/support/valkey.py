@@ -3,13 +3,14 @@
 import importlib.util
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
+
+from tests.support.waiting import wait_until
 
 STARTS_WITHIN_S = 10.0
 
@@ -35,18 +36,22 @@ def start_valkey(folder: Path, port: int, *, appendonly: str = "no") -> subproce
     options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "appendonly": appendonly}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     server = subprocess.Popen([valkey_binary(), *arguments], stdout=subprocess.DEVNULL)
-    patience_s = time.monotonic() + STARTS_WITHIN_S
-    with Redis(port=port) as client:
-        while True:
-            try:
-                client.ping()
-            except RedisError:
-                if time.monotonic() > patience_s or server.poll() is not None:
-                    stop_valkey(server)
-                    raise
-                time.sleep(0.01)
-            else:
-                return server
+    try:
+        wait_until(lambda: answers(f"redis://127.0.0.1:{port}") or server.poll() is not None, STARTS_WITHIN_S)
+        assert server.poll() is None, f"valkey ended with {server.returncode}"
+    except BaseException:
+        stop_valkey(server)
+        raise
+    return server
+
+
+def answers(url: str) -> bool:
+    """Whether a broker answers at this address."""
+    with Redis.from_url(url) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
 
 
 def stop_valkey(server: subprocess.Popen[bytes]) -> None:

@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_S = 60.0
@@ -24,8 +27,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """Ids of the pool's processes."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in listed.split()]
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
 
     def kill(self) -> None:
         """SIGKILL to the main process; its children die with it."""
@@ -77,12 +79,3 @@ def worker_process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def wait_until(condition: Callable[[], object], within_s: float = 20.0) -> None:
-    """Waits for the condition; raises TimeoutError when it does not come true."""
-    deadline_s = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"not so within {within_s} s: {condition}")
-        time.sleep(0.02)

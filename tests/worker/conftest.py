@@ -9,6 +9,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.models import Filter
 
+from lookalike.library.reader import LibraryReader
 from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
@@ -16,7 +17,6 @@ from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder
-from worker.library import Library
 from worker.sync import Sync
 
 MAX_PIXELS = 4_000_000
@@ -96,7 +96,7 @@ def sync(
     root: Path, index: QdrantIndex, embedder: Embedder, opened: Callable[[bytes], DecodedImage], counts: Counts
 ) -> Sync:
     return Sync(
-        library=Library(root, max_bytes=MAX_BYTES),
+        library=LibraryReader(root, max_bytes=MAX_BYTES),
         library_id="the-library",
         index=index,
         embedder=embedder,

@@ -63,6 +63,40 @@ again.join()
 ask("after")
 """
 
+# A thread of redis-py holds the lock of a pool for microseconds; here another one holds all of them at the fork.
+LOCKED = """
+import gc, multiprocessing, sys, threading
+from redis.connection import ConnectionPool
+from lookalike import Client
+from lookalike.settings import read_settings
+
+client = Client(read_settings(redis_url=sys.argv[1]))
+
+def ask():
+    print(client.search("1.png", 1).result(timeout_s=30)[0].path, flush=True)
+
+ask()
+locks = [pool._lock for pool in gc.get_objects() if isinstance(pool, ConnectionPool)]
+taken, forked = threading.Event(), threading.Event()
+
+def hold():
+    for lock in locks:
+        lock.acquire()
+    taken.set()
+    forked.wait()
+    for lock in locks:
+        lock.release()
+
+threading.Thread(target=hold).start()
+taken.wait()
+child = multiprocessing.get_context("fork").Process(target=ask)
+child.start()
+forked.set()
+child.join(60)
+child.kill()
+ask()
+"""
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[str]:
@@ -91,6 +125,14 @@ def test_parent_children_and_threads_all_get_their_answers(url: str) -> None:
 
     wanted = ["after", "before", "child", "child", "job", "multiprocessing", *["thread"] * 8]
     assert (done.stderr, sorted(done.stdout.split("\n"))) == ("", ["", *(f"{who} 1.png" for who in wanted)])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+def test_a_child_asks_although_a_thread_of_its_parent_held_the_locks_of_its_connections(url: str) -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", LOCKED, url]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (done.stderr, done.stdout) == ("", "1.png\n" * 3)
 
 
 def test_a_job_whose_answer_nobody_asks_for_leaves_no_word_at_exit(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from models.contract import ModelCard, read_card
 from tests.support.edge import client_of, edge_process
 from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
-from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.waiting import wait_until
+from tests.support.workers import WorkerProcess, worker_environment, worker_process
 from worker.index.collection import CollectionSpec, ensure
 
 # A worker looks every five seconds; one that is late shall not fail a test.

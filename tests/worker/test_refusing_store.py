@@ -20,7 +20,8 @@ from tests.support.edge import edge_process
 from tests.support.misbehaving import Faults, each, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
-from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.waiting import wait_until
+from tests.support.workers import WorkerProcess, worker_environment, worker_process
 
 # A model that fails over white pictures and over black ones as nobody foresaw.
 SITE = """

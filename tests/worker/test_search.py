@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from qdrant_client import QdrantClient
 
 from lookalike.errors import Refused
@@ -100,6 +101,25 @@ class TestQueries:
     ) -> None:
         with pytest.raises(Refused, match=said):
             search.find_neighbours(SearchMessage(image=image))
+
+    def test_a_file_of_the_library_that_is_too_large_is_searched_by_its_embedding(
+        self, search: Search, queries: dict[str, bytes]
+    ) -> None:
+        many_pixels, many_bytes = encoded(Image.new("1", (4000, 2000))), bytes(100_001)
+
+        for queries[KEY] in (many_pixels, many_bytes):
+            ask = SearchMessage(image=ImageByKey(key=KEY), path="3.png")
+            assert search.find_neighbours(ask).neighbours[0].path == "3.png"
+            with pytest.raises(Refused, match=r"the limit is 4 million|at most 100000 are allowed"):
+                search.find_neighbours(ask.model_copy(update={"path": "new.png"}))
+
+    def test_a_file_of_the_library_that_is_broken_now_is_refused(
+        self, search: Search, queries: dict[str, bytes]
+    ) -> None:
+        queries[KEY] = b"no picture any more"
+
+        with pytest.raises(Refused, match="but text"):
+            search.find_neighbours(SearchMessage(image=ImageByKey(key=KEY), path="3.png"))
 
     def test_bounds_name_their_setting(self, search: Search, queries: dict[str, bytes]) -> None:
         queries[KEY] = bytes(100_001)

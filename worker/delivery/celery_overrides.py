@@ -3,7 +3,6 @@
 tests/worker/delivery/test_celery_overrides.py names each member used here, and fails when a new version lacks one.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import active_requests, reserved_requests, scheduled_requests
 from redis.exceptions import RedisError
 
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
 from worker.delivery.leases import Leases
 from worker.delivery.takeover import Takeover
@@ -21,7 +20,7 @@ from worker.delivery.takeover import Takeover
 # Celery publishes "received" before it hands the task to its process, and waits for the broker meanwhile: 0.5 ms of
 # a search (docs/decisions/0009-speed.md). Flower shows seconds.
 FLUSH_EVERY_S = 0.1
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def transport_options(keys: Keys, holder: str, *, visibility_timeout_s: float) -> dict[str, Any]:
@@ -134,11 +133,11 @@ def lease_step(leases: Leases, *, lease_s: float) -> type[bootsteps.StartStopSte
             try:
                 requeue(lambda _: True)
             except (RedisError, OSError) as error:
-                log.warning("the messages in hand stay until the lease ends: %s", error)
+                log.warning("the messages in hand stay until the lease ends", why=str(error))
 
     def requeue(which: Callable[[str], bool]) -> None:
         messages = leases.requeue_own(which)
         if messages:
-            log.info(fields("put_back", messages=messages))
+            log.info("put_back", messages=messages)
 
     return HoldLease

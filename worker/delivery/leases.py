@@ -16,7 +16,6 @@ taken ones and not among those that it holds, and stops (`HeldMessage`).
 """
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -25,13 +24,14 @@ from typing import Any
 
 from redis import Redis
 
+from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
 from worker.delivery.liveness import is_alive, this_process
 
 TAKEN_KEPT_S = 24 * 3600
 # A lease lasts longer than this: a shorter pause cannot have cost the process its messages.
 FROZEN_S = 1.0
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def holder() -> str:
@@ -148,7 +148,7 @@ class Leases:
             payload, _, queue = json.loads(held)
             payload.setdefault("headers", {})["redelivered"] = True
         except (ValueError, TypeError, AttributeError):
-            log.warning("an entry among the unacknowledged messages is not a message and is dropped: %r", held[:200])
+            log.warning("an unacknowledged entry is not a message and is dropped", entry=repr(held[:200]))
             return
         # At the end that is consumed first. Our queues have the routing key's name.
         ours = (self._keys.ingest, self._keys.rescan, self._keys.search)

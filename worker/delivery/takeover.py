@@ -4,14 +4,13 @@ Not a timer of Celery's loop: the loop stands still while the worker reconnects 
 workers would take over what is being worked on.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from lookalike.log import fields
+from lookalike.log import get_logger
 from worker.delivery.leases import Leases, died_here
 
 RENEWALS = 5
@@ -20,7 +19,7 @@ RENEWALS = 5
 SETTLED = 0.8
 # Each time scans all keys of the broker.
 ADOPT_EVERY_S = 60.0
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Takeover(threading.Thread):
@@ -51,7 +50,7 @@ class Takeover(threading.Thread):
                 self.run_round()
             except (RedisError, OSError) as error:
                 if self._answers_since_s is not None:
-                    log.warning("the lease is not renewed: %s", error)
+                    log.warning("the lease is not renewed", why=str(error))
                 self._answers_since_s = None
             except Exception:
                 log.exception("a round over the leases failed")
@@ -76,4 +75,4 @@ class Takeover(threading.Thread):
         for other in {*dead, *(self._leases.expired(others) if is_settled else ())}:
             messages = self._leases.take_over(other, is_dead=other in dead)
             if messages:
-                log.warning(fields("took_over", holder=other, messages=messages))
+                log.warning("took_over", holder=other, messages=messages)

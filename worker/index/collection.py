@@ -21,7 +21,7 @@ from models.decoding import DECODER_REVISION
 from worker.errors import StoreUnavailable
 from worker.index.collection_options import STORE_DEFAULTS, CollectionOptions
 from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
-from worker.index.payload import INDEXED_FIELDS
+from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
 from worker.inference.providers import CPU
 
 QDRANT_DISTANCES = {
@@ -68,6 +68,7 @@ class CollectionSpec:
             self.card.precision,
             self.provider,
             DECODER_REVISION,
+            PAYLOAD_FORM,
         )
 
     def name(self, library_id: str) -> str:

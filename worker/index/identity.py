@@ -22,11 +22,13 @@ COMPARED = (
     ("distance", "distance"),
     ("provider", "provider"),
     ("decoder revision", "decoder"),
+    ("payload form", "payload"),
 )
 
 
 RECORDED_AS = {"provider": "backend"}
 FIRST_DECODER_REVISION = "1"
+FIRST_PAYLOAD_FORM = "1"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Identity:
     provider: str = CPU
     # An index from before revisions were recorded has none.
     decoder: str = FIRST_DECODER_REVISION
+    payload: str = FIRST_PAYLOAD_FORM
 
     def metadata(self) -> dict[str, str]:
         """The metadata of the collection. The key of the provider is from before it was called so."""

@@ -4,17 +4,16 @@ All worker processes of a system take turns, by a key that expires: it costs the
 however many processes there are.
 """
 
-import logging
 import threading
 
 from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError
-from lookalike.log import fields
-from worker.errors import Unavailable
+from lookalike.library.errors import Unavailable
+from lookalike.log import get_logger
 from worker.index.opener import IndexOpener
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CHECK_EVERY_S = 5.0
 # A single failed check may only have timed out.
@@ -37,11 +36,11 @@ class IndexMonitor:
         try:
             self._opener.open()
         except Unavailable as error:
-            log.info(fields("index cannot be opened", why=str(error)))
+            log.info("index cannot be opened", why=str(error))
             state.report_unavailable()
             return
         except LookalikeError as error:
-            log.warning(fields("index may not be used", why=str(error)))
+            log.warning("index may not be used", why=str(error))
             state.report_trouble(str(error))
             return
         state.report_trouble("")

@@ -1,6 +1,5 @@
 """Opens the index. A missing one is made by one of many workers while the others wait; the producer is notified."""
 
-import logging
 from dataclasses import replace
 
 from qdrant_client import QdrantClient
@@ -8,14 +7,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.index_state import IndexState
-from lookalike.log import fields
+from lookalike.library.errors import Unavailable
+from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
 from lookalike.telemetry import Telemetry
-from worker.errors import Unavailable
 from worker.index.collection import CollectionSpec, OpenCollection, apply_plan, plan_changes
 from worker.index.qdrant import call_store
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MADE = "the index was made"
 
@@ -58,9 +57,9 @@ class IndexOpener:
             collection = call_store(apply_plan, self._client, plan, spec, identity)
             self.state.store_library_id(identity.library_id, is_seen=True)
             if collection.is_new:
-                log.warning(fields("index made", collection=collection.name, library=identity.library_id))
+                log.warning("index made", collection=collection.name, library=identity.library_id)
                 self._telemetry.reset_totals()
                 self.state.report_change(MADE, recreated=was_seen and not rebuild)
             elif plan.promote:
-                log.warning(fields("alias made", alias=spec.system, collection=collection.name))
+                log.warning("alias made", alias=spec.system, collection=collection.name)
         return collection

@@ -8,9 +8,11 @@ from uuid import UUID, uuid5
 
 from qdrant_client.models import PayloadSchemaType
 
-from worker.library import Version
+from lookalike.library.version import FileVersion
 
 VECTOR = "image"
+# Raised when a field that we read ourselves gets another meaning: an index of another form is refused.
+PAYLOAD_FORM = "2"
 # Must never change: every id of every index is derived from it.
 NAMESPACE = UUID("5f0c9a4e-6d1b-5b0e-9d59-7a1f0e2b8c11")
 
@@ -43,8 +45,8 @@ def point_id(path: str) -> str:
     return str(uuid5(NAMESPACE, path))
 
 
-def indexed_payload(path: str, version: Version, metadata: ImageMetadata, indexed_at: str) -> dict[str, Any]:
-    """Payload of an image that was embedded; times are ISO 8601, mtime and ctime in nanoseconds."""
+def indexed_payload(path: str, version: FileVersion, metadata: ImageMetadata, indexed_at: str) -> dict[str, Any]:
+    """Payload of an image that was embedded; times are ISO 8601, mtime and ctime in nanoseconds since 1970."""
     return {
         **_file_payload(path, version, indexed_at),
         "sha256": metadata.sha256,
@@ -56,9 +58,12 @@ def indexed_payload(path: str, version: Version, metadata: ImageMetadata, indexe
     }
 
 
-def rejected_payload(path: str, version: Version, reason: str, indexed_at: str) -> dict[str, Any]:
+def rejected_payload(
+    path: str, version: FileVersion, reason: str, indexed_at: str, *, is_poison: bool = False
+) -> dict[str, Any]:
     """Payload of a file that could not be embedded: a point without a vector, which no search finds."""
-    return {**_file_payload(path, version, indexed_at), "status": "rejected", "reason": reason}
+    poison = {"poison": True} if is_poison else {}
+    return {**_file_payload(path, version, indexed_at), "status": "rejected", "reason": reason, **poison}
 
 
 def metadata_of(payload: Mapping[str, Any]) -> ImageMetadata:
@@ -72,7 +77,7 @@ def metadata_of(payload: Mapping[str, Any]) -> ImageMetadata:
     )
 
 
-def _file_payload(path: str, version: Version, indexed_at: str) -> dict[str, Any]:
+def _file_payload(path: str, version: FileVersion, indexed_at: str) -> dict[str, Any]:
     pure = PurePosixPath(path)
     # Without the root ("." as the last parent), which is a folder of every file.
     folders = [str(folder) for folder in reversed(pure.parents) if str(folder) != "."]
@@ -80,6 +85,7 @@ def _file_payload(path: str, version: Version, indexed_at: str) -> dict[str, Any
         "path": path,
         "folders": folders,
         "name": pure.name,
+        "version": version.token,
         "size_bytes": version.size_bytes,
         "mtime_ns": version.mtime_ns,
         "ctime_ns": version.ctime_ns,

@@ -28,13 +28,15 @@ from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
 from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
-from worker.retry import Retrying, without_retry
+from worker.retry_budget import Retrying, without_retry
 
 Vector = Sequence[float]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KNOWN_FIELDS = PayloadSelectorInclude(include=["path", "status", "size_bytes", "mtime_ns", "ctime_ns", "reason"])
+KNOWN_FIELDS = PayloadSelectorInclude(
+    include=["path", "status", "version", "size_bytes", "mtime_ns", "reason", "poison"]
+)
 # A content may lie in many places. A few more points than contents find each of them nearly always, and a
 # missed one costs a single inference.
 COPIES = 8

@@ -6,7 +6,6 @@ processes as there will be workers, all at once, because a single one would not 
 cannot be used here.
 """
 
-import logging
 import subprocess
 import sys
 import threading
@@ -18,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from lookalike.errors import LookalikeError
-from lookalike.log import fields
+from lookalike.log import get_logger
 from lookalike.service_paths import python_module
 from lookalike.settings import Settings
 from worker.inference.embedder import Embedder, model_path
 from worker.inference.providers import CPU, PROVIDERS, installed_providers
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PROGRAM = "worker.inference.provider_selection"
 READY = "ready"
@@ -63,9 +62,9 @@ def measure_rates(model: Path, providers: Sequence[str], processes: int) -> dict
     for provider in providers:
         rate = _run_probes(python_module(PROGRAM, str(model), provider), processes)
         if rate is None:
-            log.info(fields("cannot be used here", provider=provider))
+            log.info("cannot be used here", provider=provider)
             continue
-        log.info(fields("measured", provider=provider, images_per_s=round(rate, 1), processes=processes))
+        log.info("measured", provider=provider, images_per_s=round(rate, 1), processes=processes)
         rates[provider] = rate
     return rates
 

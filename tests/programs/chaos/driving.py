@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lookalike import Client, LookalikeError
-from tests.local.conftest import Machine, wait_until
+from tests.local.conftest import Machine
 from tests.programs.chaos.judging import Stamps, Verdict, judge, stamps_of
 from tests.programs.chaos.killing import Killer
 from tests.programs.chaos.writing import Writer
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
+from tests.support.waiting import wait_until
 
 UP_WITHIN_S = 60.0
 LOOK_S = 0.5

@@ -27,7 +27,8 @@ from tests.support.edge import edge_process
 from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import tiny_model
 from tests.support.valkey import free_port, valkey_binary
-from tests.support.workers import wait_until, worker_environment, worker_process
+from tests.support.waiting import wait_until
+from tests.support.workers import worker_environment, worker_process
 
 BAD, BAD_EACH, LOOK_S = "bad-", 6, 5.0
 # A `sitecustomize` for workers: a disk that fails over files of these names, which no machine has at hand.

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from qdrant_client import QdrantClient
 
+from lookalike.library.errors import Rejected
 from lookalike.library.paths import escape_path, is_utf8
 from tests.programs.chaos.writing import KINDS
-from worker.errors import Rejected
 from worker.index.payload import VECTOR
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder

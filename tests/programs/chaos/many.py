@@ -10,15 +10,17 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
 from lookalike import Client, LookalikeError
 from lookalike.status import Status
-from tests.local.conftest import Machine, wait_until
+from tests.local.conftest import Machine
 from tests.programs.chaos.killing import WORDS
 from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import tiny_model
+from tests.support.waiting import wait_until
 
 DONE_WITHIN_S = 3600.0
 FOLDER_FILES = 1000
@@ -68,9 +70,8 @@ class System:
         for pid, command in self.machine.processes().items():
             for part, word in {**WORDS, "supervisor": "supervisor.supervisord"}.items():
                 if any(said == word or said.endswith(f"/{word}") for said in command):
-                    with suppress(OSError):
-                        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-                        found[part] = max(found[part], pages * 4096 // 2**20)
+                    with suppress(psutil.Error):
+                        found[part] = max(found[part], psutil.Process(pid).memory_info().rss // 2**20)
         return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient
 
+from lookalike.library.version import FileVersion, folder_version
 from models.contract import read_card
 from tests.programs.chaos.judging import Verdict, files_of, judge, stamps_of
 from tests.support.edge import edge_process
@@ -16,7 +17,6 @@ from worker.index.payload import ImageMetadata, indexed_payload, rejected_payloa
 from worker.index.qdrant import PointWrite, QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
-from worker.library import Version
 
 
 class Judged:
@@ -44,9 +44,9 @@ class Judged:
     def verdict(self) -> Verdict:
         return judge(self.root, self._store, self._name, self._model)
 
-    def _version(self, name: str) -> Version:
+    def _version(self, name: str) -> FileVersion:
         path = self.root / name
-        return Version(path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else Version(1, 1)
+        return folder_version(path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else folder_version(1, 1)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.programs.rehearsal.faults import check_costs, try_faults
 from tests.programs.rehearsal.image import Builder, Image, debian
 from tests.programs.rehearsal.recipe import services_of, stages_of
 from tests.support.edge import edge_command
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 KEPT = ROOT / ".work" / "rehearsal"
@@ -132,10 +133,7 @@ def store(folder: Path, key: str, tell: Tell) -> Iterator[None]:
     environment = {**os.environ, "QDRANT__SERVICE__API_KEY": key}
     server = subprocess.Popen(edge_command(folder, "--host", "qdrant", "--port", "6333"), cwd=ROOT, env=environment)
     try:
-        until = time.monotonic() + HEALTHY_WITHIN_S
-        while not _answers(Request("http://qdrant:6333/")):
-            _require(time.monotonic() < until, "the store answers")
-            time.sleep(0.1)
+        wait_until(lambda: _answers(Request("http://qdrant:6333/")), HEALTHY_WITHIN_S)
         tell("qdrant (edge) answers")
         yield
     finally:

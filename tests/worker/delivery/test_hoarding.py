@@ -15,7 +15,8 @@ from tests.programs.chaos.hoard import BAD, FAILING_DISK
 from tests.support.edge import edge_process
 from tests.support.sending import send
 from tests.support.valkey import valkey_process
-from tests.support.workers import WorkerProcess, wait_until, worker_environment, worker_process
+from tests.support.waiting import wait_until
+from tests.support.workers import WorkerProcess, worker_environment, worker_process
 
 MOST, MESSAGES = 3, 20
 

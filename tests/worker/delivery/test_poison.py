@@ -4,14 +4,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+import psutil
 import pytest
 from redis import Redis
 
 from lookalike.redis_keys import Keys
 from tests.support.valkey import valkey_process
-from tests.support.workers import ROOT, wait_until
+from tests.support.waiting import wait_until
+from tests.support.workers import ROOT
 from worker.delivery.liveness import this_process
 from worker.delivery.poison import Marks, PoisonDetector
 
@@ -64,7 +65,7 @@ def test_whoever_works_there_has_not_died_and_whoever_was_killed_there_has(poiso
 
         one.kill()
         # Nobody has asked how it ended: a zombie is as dead as it will be.
-        wait_until(lambda: _state(one.pid) == "Z")
+        wait_until(lambda: psutil.Process(one.pid).status() == psutil.STATUS_ZOMBIE)
         assert poison.crash_marks("task", alone=True) == Marks(dead=1, living=1)
         one.wait()
         other.kill()
@@ -106,7 +107,3 @@ def test_a_process_of_another_machine_counts_as_alive_until_its_decode_timeout(
     redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
 
     assert poison.crash_marks("task", alone=alone) == marks
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

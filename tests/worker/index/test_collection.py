@@ -17,7 +17,7 @@ from tests.support.forgetful_store import forgetful
 from tests.support.tiny_model import tiny_model
 from worker.errors import StoreUnavailable
 from worker.index.collection import CollectionSpec, OpenCollection, ensure, recorded_provider
-from worker.index.payload import INDEXED_FIELDS
+from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
 
 FIELDS = {field: INDEXED_FIELDS[field] for field in ("sha256", "status")}
 DEEDS = ("create_collection", "create_payload_index", "update_collection_aliases", "delete_collection")
@@ -103,6 +103,7 @@ def test_the_alias_leads_to_a_collection_that_names_library_model_and_distance(
         "precision": "fp32",
         "backend": "onnxruntime-cpu",
         "decoder": DECODER_REVISION,
+        "payload": PAYLOAD_FORM,
     }
 
 

@@ -13,6 +13,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from lookalike.errors import Unreachable
+from lookalike.library.version import folder_version
 from lookalike.settings import read_settings
 from models.contract import ModelCard, read_card
 from tests.support.between import Answer, Forward, Request, server_between
@@ -23,7 +24,6 @@ from worker.index.collection import CollectionSpec, ensure
 from worker.index.collection_options import CollectionOptions
 from worker.index.payload import ImageMetadata, indexed_payload
 from worker.index.qdrant import PointWrite, QdrantIndex
-from worker.library import Version
 from worker.prepare import prepare
 
 POINTS = 200
@@ -156,4 +156,4 @@ def _vectors(card: ModelCard) -> np.ndarray[tuple[int, int], np.dtype[np.float32
 
 def _payload(number: int) -> dict[str, Any]:
     facts = ImageMetadata(f"{number:064x}", "JPEG", 10, 10, None)
-    return indexed_payload(f"{number}.jpg", Version(1, 1), facts, "2026-11-21T00:00:00+00:00")
+    return indexed_payload(f"{number}.jpg", folder_version(1, 1), facts, "2026-11-21T00:00:00+00:00")

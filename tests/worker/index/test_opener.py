@@ -12,11 +12,11 @@ from redis import Redis
 
 from lookalike.errors import CollectionMismatch
 from lookalike.index_state import IndexReport, IndexState
+from lookalike.library.errors import Unavailable
 from lookalike.redis_keys import Keys
 from models.contract import ModelCard, read_card
 from tests.support.edge import EdgeProcess, client_of, edge_process
 from tests.support.valkey import valkey_process
-from worker.errors import Unavailable
 from worker.index.collection import CollectionSpec, OpenCollection
 from worker.index.monitor import IndexMonitor
 from worker.index.opener import IndexOpener

@@ -9,6 +9,8 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.models import Filter
 
+from lookalike.library.reader import LibraryReader
+from lookalike.library.version import folder_version
 from lookalike.messages import SyncMessage, SyncReply
 from models.contract import read_card
 from tests.support.between import Answer, Request
@@ -22,8 +24,7 @@ from worker.index.payload import rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
-from worker.library import Library, Version
-from worker.retry import RetryBudget
+from worker.retry_budget import RetryBudget
 from worker.sync import Sync
 
 NAMES = [f"{number:02}.png" for number in range(20)]
@@ -58,7 +59,7 @@ def strict_index(between: tuple[QdrantClient, str, Faults], faults: Faults) -> Q
 @pytest.fixture
 def strict_sync(strict_index: QdrantIndex, root: Path, embedder: Embedder, counts: Counts) -> Sync:
     return Sync(
-        library=Library(root, max_bytes=MAX_BYTES),
+        library=LibraryReader(root, max_bytes=MAX_BYTES),
         library_id="the-library",
         index=strict_index,
         embedder=embedder,
@@ -241,7 +242,7 @@ def test_a_collection_that_is_gone_is_named(between: tuple[QdrantClient, str, Fa
 
 
 def write(path: str) -> PointWrite:
-    payload = rejected_payload(path, Version(1, 1, 1), "none", "2026-01-01T00:00:00+00:00")
+    payload = rejected_payload(path, folder_version(1, 1, 1), "none", "2026-01-01T00:00:00+00:00")
     return PointWrite(payload | {"status": "indexed"}, [0.123456789] * 24)
 
 

@@ -1,28 +1,26 @@
 """When to retry what is unavailable, and for how long. Pure but for the sleep that is passed in."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from lookalike.log import fields
-from worker.errors import Unavailable
+from tenacity import RetryCallState, retry_if_exception
+from tenacity import Retrying as Tenacity
 
-log = logging.getLogger(__name__)
+from lookalike.backoff import BACKOFF, backoff_s
+from lookalike.library.errors import Unavailable
+from lookalike.log import get_logger
+
+log = get_logger(__name__)
 R = TypeVar("R")
 
-FIRST_S = 0.25
-MOST_S = 5.0
 # The longest pause that a store can ask for: a message must not stay out of the queue for longer.
 LONGEST_ASKED_S = 300.0
 
 
-def backoff_s(attempt: int, asked_s: float = 0.0) -> float:
-    """Seconds before attempt 1, 2, ...: 0.25, 0.5, 1, 2, 4, then always 5; or as many as the store asked for, if more.
-
-    No jitter: a machine has a handful of workers, and each waits from the moment of its own failure.
-    """
-    return max(min(MOST_S, FIRST_S * 2.0 ** min(attempt - 1, 10)), min(asked_s, LONGEST_ASKED_S))
+def pause_s(attempt: int, asked_s: float = 0.0) -> float:
+    """Seconds before attempt 1, 2, ...: those of lookalike/backoff.py, or as many as the store asked for, if more."""
+    return max(backoff_s(attempt), min(asked_s, LONGEST_ASKED_S))
 
 
 class RetryBudget:
@@ -50,33 +48,36 @@ class RetryBudget:
 
         An error of the class `unless` is raised without a retry.
         """
-        attempt = 0
-        while True:
-            try:
-                done = work()
-            except Unavailable as error:
-                if isinstance(error, unless):
-                    raise
-                attempt += 1
-                next_s = backoff_s(attempt, error.retry_after_s)
-                self._report(error, next_s)
-                if not self._may_wait(next_s, is_asked=error.retry_after_s > 0):
-                    raise
-                log.warning(fields("waiting", why=str(error), next_s=next_s))
-                self._sleep(next_s)
-            else:
-                if attempt:
-                    self._report(None, 0.0)
-                return done
+        retrying = Tenacity(
+            retry=retry_if_exception(lambda error: isinstance(error, Unavailable) and not isinstance(error, unless)),
+            wait=lambda state: max(BACKOFF(state), min(_error(state).retry_after_s, LONGEST_ASKED_S)),
+            stop=self._is_spent,
+            before_sleep=lambda state: log.warning("waiting", why=str(_error(state)), next_s=state.upcoming_sleep),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        done = retrying(work)
+        if retrying.statistics["attempt_number"] > 1:
+            self._report(None, 0.0)
+        return done
 
-    def _may_wait(self, next_s: float, *, is_asked: bool) -> bool:
-        if is_asked and next_s <= self._asked_left_s:
+    def _is_spent(self, state: RetryCallState) -> bool:
+        """Takes the next pause from the budget, unless less is left."""
+        error, next_s = _error(state), state.upcoming_sleep
+        self._report(error, next_s)
+        if error.retry_after_s > 0 and next_s <= self._asked_left_s:
             self._asked_left_s -= next_s
         elif next_s <= self._left_s:
             self._left_s -= next_s
         else:
-            return False
-        return True
+            return True
+        return False
+
+
+def _error(state: RetryCallState) -> Unavailable:
+    error = state.outcome and state.outcome.exception()
+    assert isinstance(error, Unavailable)  # noqa: S101 (for the type checker: no other is retried)
+    return error
 
 
 class Retrying(Protocol):

@@ -7,31 +7,32 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Refused
+from lookalike.library.errors import ReadFailed, Rejected
+from lookalike.library.reader import LibraryReader
+from lookalike.library.version import NO_VERSION
 from tests.support.pictures import draw
-from worker.errors import ReadFailed, Rejected
-from worker.library import NO_VERSION, Library
 
 
 @pytest.fixture
-def library(root: Path) -> Library:
-    return Library(root, max_bytes=10**6)
+def library(root: Path) -> LibraryReader:
+    return LibraryReader(root, max_bytes=10**6)
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a file that answers with EIO")
 def test_an_error_of_the_disk_is_not_the_files() -> None:
     """Reading one's own memory at address 0 is an input/output error by definition (proc(5))."""
     with pytest.raises(ReadFailed, match="'mem': the disk cannot read it"):
-        Library(Path("/proc/self"), max_bytes=10**6).read("mem")
+        LibraryReader(Path("/proc/self"), max_bytes=10**6).read("mem")
 
 
-def test_what_lay_in_a_folder_that_is_a_file_now_is_gone(library: Library, root: Path) -> None:
+def test_what_lay_in_a_folder_that_is_a_file_now_is_gone(library: LibraryReader, root: Path) -> None:
     draw(root / "a.png", 1)
 
     assert (library.version("a.png/b.png"), library.read("a.png/b.png")) == (None, None)
     assert library.is_gone("a.png/b.png")
 
 
-def test_a_byte_and_a_name_that_spells_its_escape_are_two_files(library: Library, root: Path) -> None:
+def test_a_byte_and_a_name_that_spells_its_escape_are_two_files(library: LibraryReader, root: Path) -> None:
     draw(root / "\udce9" / "caf\udce9.png", 1)
     draw(root / "\\xe9" / "caf\\xe9.png", 2)
     draw(root / "é.png", 3)
@@ -48,7 +49,7 @@ def test_a_byte_and_a_name_that_spells_its_escape_are_two_files(library: Library
 
 
 def test_a_file_that_nobody_can_look_at_is_there_and_not_gone(
-    library: Library, root: Path, request: pytest.FixtureRequest
+    library: LibraryReader, root: Path, request: pytest.FixtureRequest
 ) -> None:
     draw(root / "secret" / "a.png", 1)
     (root / "secret").chmod(0)
@@ -81,7 +82,7 @@ def _nobody(tmp_path: Path) -> Iterator[None]:
 
 
 def test_a_missing_permission_is_a_reason_that_may_pass(
-    library: Library, root: Path, request: pytest.FixtureRequest
+    library: LibraryReader, root: Path, request: pytest.FixtureRequest
 ) -> None:
     draw(root / "secret.png", 1).chmod(0)
     root.chmod(0o755)
@@ -95,7 +96,7 @@ def test_a_missing_permission_is_a_reason_that_may_pass(
 @pytest.mark.parametrize(
     "path", ["../secret.png", "/etc/passwd", "a/../../b.png", "a//b.png", "./a.png", "a\0b.png", ""]
 )
-def test_a_path_that_is_not_inside_is_refused(library: Library, root: Path, path: str) -> None:
+def test_a_path_that_is_not_inside_is_refused(library: LibraryReader, root: Path, path: str) -> None:
     draw(root / "a.png", 1)
 
     for ask in (library.version, library.read, library.is_gone):

@@ -1,12 +1,23 @@
-"""Symbolic and hard links of the same file: the kernel reports a change under one of its names only."""
+"""Symbolic and hard links: where a link leads, and the other names of a file.
 
+The kernel reports a change under one of a file's names only.
+"""
+
+import os
 import threading
+from pathlib import Path
 
 # About 40 MB. The next scan finds changes of further links.
 MAX_LINKS = 100_000
 
 Inode = tuple[int, int]
 """Device and number."""
+
+
+def target_inside(root: Path, name: str | Path) -> Path | None:
+    """The file that a name on the disk leads to through all links; None if that is outside the root."""
+    target = Path(os.path.realpath(name))
+    return target if target.is_relative_to(root) else None
 
 
 class Links:

@@ -1,6 +1,6 @@
 """Links are remembered with what is behind them, as long as they are there."""
 
-from producer.links import Links
+from lookalike.library.links import Links
 
 
 def test_links_are_found_by_what_they_lead_to() -> None:

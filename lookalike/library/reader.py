@@ -1,14 +1,17 @@
-"""Reads files of the library. Independent of the index; never follows a path out of the root."""
+"""Reads files of a folder. Independent of the index; never follows a path out of the root."""
 
 import errno
 import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from lookalike.library.paths import escape_path, is_escaped_path, is_utf8, unescape_path, validate_path
-from worker.errors import LibraryOffline, ReadFailed, Rejected
+from lookalike.library.errors import Changing, LibraryOffline, ReadFailed, Rejected
+from lookalike.library.links import target_inside
+from lookalike.library.paths import is_escaped_path, is_utf8, unescape_path, validate_path
+from lookalike.library.version import NO_VERSION, FileVersion, version_of
+from lookalike.library.witnesses import is_unlisted
 
 # Errors of the disk, the network share or this machine, not of the file: they may pass.
 TEMPORARY = frozenset(
@@ -21,33 +24,15 @@ TEMPORARY = frozenset(
 
 
 @dataclass(frozen=True)
-class Version:
-    """Tells one state of a file from the next without reading it."""
-
-    size_bytes: int
-    mtime_ns: int
-    # Changes also with `cp -p` and with a rename over the file, which keep size and mtime.
-    ctime_ns: int = 0
-
-
-# For a file that exists and whose status cannot be read, and for one to be retried though it does not change.
-NO_VERSION = Version(size_bytes=0, mtime_ns=-1)
-
-
-@dataclass(frozen=True)
 class Content:
     """A file's bytes, their SHA-256 in hexadecimal, and the version they belong to."""
 
-    version: Version
+    version: FileVersion
     sha256: str
     blob: bytes
 
 
-class Changing(Exception):
-    """The file changed while it was being read; its bytes are useless."""
-
-
-class Library:
+class LibraryReader:
     """Reads files below `root` by their relative POSIX paths."""
 
     def __init__(self, root: Path, *, max_bytes: int) -> None:
@@ -56,7 +41,7 @@ class Library:
         # Device and inode of the root when it last held something.
         self._last_filled: tuple[int, int] | None = None
 
-    def version(self, path: str) -> Version | None:
+    def version(self, path: str) -> FileVersion | None:
         """The file's version, NO_VERSION if its status cannot be read, None if it is missing. Raises LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
@@ -71,7 +56,7 @@ class Library:
             _raise_if_temporary(error, path)
             return NO_VERSION
         self._last_filled = root
-        return _version_in(status) if stat.S_ISREG(status.st_mode) else None
+        return version_of(status) if stat.S_ISREG(status.st_mode) else None
 
     def read(self, path: str) -> Content | None:
         """The file's content, None if it is gone. Raises Rejected, Changing, ReadFailed, LibraryOffline."""
@@ -105,25 +90,14 @@ class Library:
         return Content(before, hashlib.sha256(blob).hexdigest(), blob)
 
     def is_gone(self, path: str) -> bool:
-        """Whether there is certainly no such file: the second witness that deleting needs.
+        """Whether there is certainly no such file: the second witness of a deletion (witnesses.py).
 
-        The listing of the deepest folder that is left must not show the next name of the path, or what it
-        shows is no file of this library (a folder, a link that leaves it), under a root that is present and
-        not empty. Raises LibraryOffline if the root is not.
+        Also if what has its name is no file of this library: a folder, a link that leaves it. Raises LibraryOffline
+        unless the root is present and not empty.
         """
         self._require_online()
-        folder = self._root
-        for name in PurePosixPath(validate_path(path)).parts:
-            try:
-                if name not in {escape_path(entry.name) for entry in folder.iterdir()}:
-                    return True
-            except (FileNotFoundError, NotADirectoryError):
-                return True
-            except OSError as error:
-                _raise_if_temporary(error, path)
-                return False
-            folder /= unescape_path(name)
-        return self.version(path) is None
+        unlisted = is_unlisted(self._root, validate_path(path), _raise_if_temporary)
+        return self.version(path) is None if unlisted is None else unlisted
 
     def _require_online(self) -> None:
         try:
@@ -154,19 +128,14 @@ class Library:
     def _find(self, path: str) -> Path | None:
         if not is_escaped_path(validate_path(path)):
             return None
-        found = Path(os.path.realpath(self._root / unescape_path(path)))
-        return found if found.is_relative_to(self._root) else None
+        return target_inside(self._root, self._root / unescape_path(path))
 
 
-def _version_of(descriptor: int) -> Version:
+def _version_of(descriptor: int) -> FileVersion:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise Rejected("it is not a regular file")
-    return _version_in(status)
-
-
-def _version_in(status: os.stat_result) -> Version:
-    return Version(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return version_of(status)
 
 
 def _too_large(size_bytes: int, max_bytes: int) -> str:
