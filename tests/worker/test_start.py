@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.edge import edge_process
+from tests.support.loading import loading_broker
 from tests.support.valkey import free_port, valkey_process
+from tests.support.waiting import wait_until
 from tests.support.workers import ROOT, worker_environment
 
 # A container runs as the owner of the library, whom its image does not know by name.
@@ -44,3 +47,27 @@ def test_a_container_refuses_a_library_that_it_cannot_read(tmp_path: Path) -> No
     assert done.returncode == 1
     assert done.stderr.startswith(f"The library {tmp_path / 'no'} cannot be read (No such file or directory): ")
     assert done.stderr.count(os.linesep) == 1
+
+
+def test_a_container_waits_for_a_broker_that_loads_and_a_store_that_is_away(tmp_path: Path, model: Path) -> None:
+    port = free_port()
+    with valkey_process(tmp_path) as real, loading_broker(real) as (url, is_ready):
+        servers = {"REDIS_URL": url, "QDRANT_URL": f"http://127.0.0.1:{port}"}
+        environment = worker_environment(**servers, LOOKALIKE_LIBRARY=tmp_path, LOOKALIKE_MODEL=model)
+        command = [sys.executable, "-m", "worker.prepare", "--wait"]
+        log = tmp_path / "prepare.log"
+        with log.open("wb") as said:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=said)
+        try:
+            wait_until(lambda: "is loading the dataset" in log.read_text(), 60.0)
+            is_ready.set()
+            wait_until(lambda: "Qdrant does not answer" in log.read_text(), 60.0)
+            assert process.poll() is None
+            with edge_process(tmp_path / "data", port):
+                made, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+
+    assert process.returncode == 0
+    assert made.startswith(b"lookalike-")
