@@ -164,7 +164,7 @@ def _fill(running: System, collection: str, first: int, last: int) -> None:
             ids=[point_id(path) for path in paths],
             vectors={"image": [*drawn.tolist()]},
             payloads=[
-                indexed_payload(path, folder_version(1, 1), fact, "2026-11-21T00:00:00+00:00")
+                indexed_payload(path, folder_version(1, 1), fact, "2026-11-21T00:00:00+00:00", "bench")
                 for path, fact in zip(paths, facts, strict=True)
             ],
         )

@@ -24,6 +24,8 @@ RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PAT
 Paths = Annotated[list[RelativePath], Field(max_length=MAX_MESSAGE_PATHS)]
 QueryKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 # Base64 takes four characters for three bytes.
+# Model file, decoder revision and distance, as CountsReply tells it.
+Generation = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_QUERY_BYTES * 4 // 3 + 4)]
 
 
@@ -48,6 +50,8 @@ class SyncMessage(Strict):
     library: str | None = None
     rules: str | None = None
     retry_rejected: bool = False
+    # The generation of the index that is meant; None is the one that is searched.
+    generation: Generation | None = None
 
 
 class SyncReply(Strict):
@@ -87,6 +91,7 @@ class SearchMessage(Strict):
 
     v: Literal[1] = 1
     image: ImageByPath | ImageByKey | ImageInline
+    generation: Generation | None = None
     path: RelativePath | None = None
     limit: Annotated[int, Field(ge=1)] = 10
 
@@ -142,6 +147,7 @@ class CountsReply(Strict):
     backend: str
     precision: str
     threads: int
+    generation: Generation
 
 
 class KnownFile(Strict):

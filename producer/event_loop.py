@@ -77,6 +77,11 @@ class EventLoop:
         """Paths that are settled and not enqueued."""
         return len(self._batcher) + len(self._live_publisher)
 
+    @property
+    def restless(self) -> tuple[str, float]:
+        """The file that has been changing for the longest, and for how many seconds; "" if none for long."""
+        return self._debouncer.restless(self._now_s())
+
     def process_events(self, stop: threading.Event) -> None:
         """Handles events until `stop` is set."""
         while not stop.is_set():
@@ -141,6 +146,8 @@ class EventLoop:
         gone = (old, *self._debouncer.discard(old))
         if not self._observe_file(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
             self._publish_removals(gone)
+        # Another file may have the old name already: of two that were exchanged each has.
+        self._observe_file(old, closed=True)
 
     def _observe_other_names(self, path: str) -> None:
         for link in self._library.links.other_names(path):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.paths import escape_path
+from lookalike.messages import MAX_PATH_CHARS
 from producer.events import Event, FolderAppeared, FolderEvent, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
 from producer.index_client import IndexClient
 from producer.shutdown import check, sleep
@@ -76,6 +77,9 @@ class FolderExpander:
 
     def _left(self, folder: str, now: str | None) -> None:
         escaped = escape_path(folder)
+        if len(escaped) > MAX_PATH_CHARS:
+            # Nothing below it can be in the index.
+            return
         for file in self._index.files(under=escaped):
             old = self._library.unescape(file.path)
             if not self._library.is_gone(old):

@@ -242,6 +242,7 @@ class Service:
         rebuild = self._rebuild_warning(is_at_rest=state == WATCHING and not held)
         index = self._reporter.trouble or self._index.trouble
         warnings = (offline, index, rebuild, self._scan_scheduler.warning, self._watcher.warning, unreadable)
+        restless, restless_s = loop.restless
         return ProducerReport(
             discovered=count.discovered,
             ignored=count.ignored,
@@ -250,6 +251,8 @@ class Service:
             state=state,
             scan_ended_at=ended_at,
             watching=self._watcher.watching,
+            restless=escape_path(restless),
+            restless_s=restless_s,
             warning=" ".join(filter(None, warnings)),
             library=escape_path(str(self.root)),
             flower_url=self.settings.flower_url or "",

@@ -184,6 +184,7 @@ class WorkerContext:
         return Sync(
             library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
+            generation=self.collection.identity.generation,
             index=self.index,
             embedder=self._embedder,
             decode=self._decode,

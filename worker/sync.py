@@ -65,6 +65,7 @@ class Sync:
 
     library: LibraryReader
     library_id: str
+    generation: str
     index: QdrantIndex
     embedder: Embeds
     decode: Callable[[bytes], DecodedImage]
@@ -244,7 +245,7 @@ class _Batch:
             if reusable is None:
                 self.reject(path, content.version, reasons[content.sha256])
                 continue
-            payload = indexed_payload(path, content.version, reusable.metadata, self._now)
+            payload = indexed_payload(path, content.version, reusable.metadata, self._now, self._sync.generation)
             self.writes.append(PointWrite(payload, reusable.vector))
             self.versions[path] = content.version
             self._tallied_as[path] = "embedded" if content.sha256 in fresh else "copied"

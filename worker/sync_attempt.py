@@ -26,6 +26,7 @@ from worker.context import WorkerContext
 from worker.delivery.leases import HeldMessage, TakenOver
 from worker.delivery.poison import DEATHS_TO_BLAME
 from worker.errors import CollectionMissing, StoreRefused, Unfit
+from worker.index.identity import check_generation
 from worker.retry_budget import R, RetryBudget, Retrying
 
 log = get_logger(__name__)
@@ -80,6 +81,7 @@ def _isolate_failures(
     task: Task, context: WorkerContext, message: SyncMessage, budget: RetryBudget, held: HeldMessage
 ) -> SyncReply:
     """Isolates a path that kills or breaks the sync, so that the others are done."""
+    check_generation(message.generation, context.collection.identity)
     task_id = str(task.request.id)
     alone = len(message.paths) + len(message.gone) == 1
     # Then the earlier holder is dead, or was frozen for the time of a lease and stops when it finds out.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lookalike.library.links import Links, target_inside
+from lookalike.library.links import Links, hops_inside, target_inside
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion, version_of
@@ -186,9 +186,12 @@ class FolderLibrary:
 
     def _version_through_link(self, link: str) -> FileVersion | None:
         target = target_inside(self.root, link)
+        hops = hops_inside(self.root, link)
+        inside = [] if target is None else [os.fspath(target).removeprefix(self._prefix)]
+        if hops or inside:
+            self.links.add_link(link.removeprefix(self._prefix), *dict.fromkeys([*hops, *inside]))
         if target is None:
             return None
-        self.links.add_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
         return version_of(found) if stat.S_ISREG(found.st_mode) else None
 

@@ -127,6 +127,7 @@ class OtherSide:
                     backend="test",
                     precision="fp32",
                     threads=1,
+                    generation="test",
                 )
             case ReadKnown(paths=paths):
                 return FilesReply(files=[files[path] for path in paths if path in files])

@@ -98,6 +98,7 @@ def sync(
     return Sync(
         library=LibraryReader(root, max_bytes=MAX_BYTES),
         library_id="the-library",
+        generation="the-generation",
         index=index,
         embedder=embedder,
         decode=opened,

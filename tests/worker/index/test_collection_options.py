@@ -156,4 +156,4 @@ def _vectors(card: ModelCard) -> np.ndarray[tuple[int, int], np.dtype[np.float32
 
 def _payload(number: int) -> dict[str, Any]:
     facts = ImageMetadata(f"{number:064x}", "JPEG", 10, 10, None)
-    return indexed_payload(f"{number}.jpg", folder_version(1, 1), facts, "2026-11-21T00:00:00+00:00")
+    return indexed_payload(f"{number}.jpg", folder_version(1, 1), facts, "2026-11-21T00:00:00+00:00", "tests")

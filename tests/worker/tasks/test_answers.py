@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery, current_app
@@ -78,6 +79,26 @@ def test_a_file_of_the_library_is_searched_by_its_embedding_however_many_pixels_
     assert system.client.search(system.root / name, 1).result(timeout_s=20)[0].path == name
     with pytest.raises(Refused, match="LOOKALIKE_MAX_IMAGE_PIXELS"):
         system.client.search(too_many).result(timeout_s=20)
+
+
+def test_a_message_may_name_the_generation_and_another_one_is_refused(system: System) -> None:
+    name = system.path(3)
+    system.client.sync([name]).result(timeout_s=20)
+    app, queues = celery_app(system.settings), system.settings.keys
+    asked = {"v": 1, "ask": {"what": "counts"}}
+    generation = app.send_task("lookalike.read", args=[asked], queue=queues.search).get(timeout=20)["generation"]
+
+    def send(task: str, queue: str, **message: object) -> Any:
+        return app.send_task(task, args=[{"v": 1, **message}], queue=queue).get(timeout=20)
+
+    assert send(SEARCH, queues.search, image={"path": name}, limit=1, generation=generation)["neighbours"]
+    assert send(SYNC, queues.ingest, paths=[name], generation=generation)["unchanged"] == 1
+    for task, queue, message in (
+        (SEARCH, queues.search, {"image": {"path": name}}),
+        (SYNC, queues.ingest, {"paths": [name]}),
+    ):
+        with pytest.raises(Refused, match="not 'of-yesterday'"):
+            send(task, queue, generation="of-yesterday", **message)
 
 
 def test_any_celery_app_may_search(system: System) -> None:
