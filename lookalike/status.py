@@ -92,8 +92,8 @@ def read_status(settings: Settings, telemetry: Telemetry, transport: CeleryTrans
         threads=None if counts is None else counts.threads,
         redis_url=without_secret(broker_url(settings)),
         qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
-        flower_url=settings.flower_url,
-        library=None if settings.library is None else str(settings.library),
+        flower_url=settings.flower_url or note.flower_url or None,
+        library=note.library or None if settings.library is None else str(settings.library),
         parts={
             "broker": "up",
             # The store is asked through the search workers.

@@ -52,6 +52,9 @@ class ProducerReport:
     restless_s: float = 0.0
     # What a person should know and do, empty if nothing.
     warning: str = ""
+    # The library's folder where the producer runs, and where Flower is if it was told.
+    library: str = ""
+    flower_url: str = ""
 
 
 class Telemetry:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookalike.alive_file import AliveFile
 from lookalike.connections import Connections
 from lookalike.index_state import IndexState
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.links import Links
 from lookalike.library.opening import candidates_of
+from lookalike.library.paths import escape_path
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from producer.batcher import Batcher
@@ -122,8 +124,20 @@ class Service:
             identity=socket.gethostname(),
             now_s=time.monotonic,
         )
+        file = settings.alive_file
+        self._alive_file = None if file is None else AliveFile(file, root)
         status_report = StatusReport(
-            library_state, scan_requests, counter, watcher, index, scan_publisher, losses, reporter
+            library_state,
+            scan_requests,
+            counter,
+            watcher,
+            index,
+            scan_publisher,
+            losses,
+            reporter,
+            alive_file=self._alive_file,
+            library=escape_path(str(root)),
+            flower_url=settings.flower_url or "",
         )
         event_loop = EventLoop(
             library=library,
@@ -157,6 +171,8 @@ class Service:
             threading.Thread(target=self._run_thread, args=(name, target), name=name, daemon=True)
             for name, target in self._threads.items()
         ]
+        if self._alive_file is not None:
+            self._alive_file.start()
         for thread in threads:
             thread.start()
         self.stop.wait()

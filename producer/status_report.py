@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lookalike.alive_file import AliveFile
 from lookalike.library.paths import escape_path
 from lookalike.telemetry import ProducerReport
 from producer.file_counter import FileCounter
@@ -36,9 +37,16 @@ class StatusReport:
     scan_publisher: ScanPublisher
     losses: Losses
     reporter: Reporter
+    # Shows a container's health check that the event loop turns; None where nothing looks.
+    alive_file: AliveFile | None
+    # As messages have it.
+    library: str
+    flower_url: str
 
     def report(self, progress: Progress) -> None:
-        """Writes the report if it is due."""
+        """Writes the report if it is due. Called in each turn of the event loop."""
+        if self.alive_file is not None:
+            self.alive_file.beat()
         self.reporter.report(self._report(progress))
 
     def _report(self, progress: Progress) -> ProducerReport:
@@ -69,4 +77,6 @@ class StatusReport:
             restless=escape_path(progress.restless),
             restless_s=progress.restless_s,
             warning=" ".join(filter(None, warnings)),
+            library=self.library,
+            flower_url=self.flower_url,
         )

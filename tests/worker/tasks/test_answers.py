@@ -48,6 +48,16 @@ def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path)
         assert neighbours[0].score >= 0.999
 
 
+def test_a_worker_that_is_well_says_so_in_its_file(system: System) -> None:
+    file = Path(system.environment["LOOKALIKE_ALIVE_FILE"])
+
+    wait_until(file.exists)
+    written_ns = file.stat().st_mtime_ns
+    wait_until(lambda: file.stat().st_mtime_ns > written_ns)
+
+    assert file.read_text() == ""
+
+
 def test_a_file_of_the_library_is_searched_by_its_embedding_however_large_it_is(system: System) -> None:
     name = system.path(3)
     system.client.sync([name]).result(timeout_s=20)
