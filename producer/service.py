@@ -27,9 +27,10 @@ from producer.in_flight import InFlight
 from producer.index_client import IndexClient
 from producer.library_state import LibraryState
 from producer.losses import Losses
+from producer.planner import DeletionGuard
 from producer.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
 from producer.reporter import Reporter
-from producer.scan import DeletionGuard, Scan
+from producer.scan import Scan
 from producer.scan_requests import ScanRequests
 from producer.scan_scheduler import ScanScheduler
 from producer.shutdown import Stopped

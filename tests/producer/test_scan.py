@@ -14,15 +14,8 @@ from lookalike.library.version import FileVersion, folder_version
 from lookalike.messages import KnownFile
 from producer.debounce import Debouncer
 from producer.in_flight import InFlight
-from producer.scan import (
-    SUPERSEDED_AFTER_S,
-    DeletionGuard,
-    LibraryOffline,
-    MissingFiles,
-    Scan,
-    ScanSuperseded,
-    changed_files,
-)
+from producer.planner import DeletionGuard, MissingFiles, changed_files
+from producer.scan import SUPERSEDED_AFTER_S, LibraryOffline, Scan, ScanSuperseded
 from producer.scan_requests import ScanRequests
 
 
