@@ -53,117 +53,143 @@ class Service:
     _failed: bool = False
 
     def __post_init__(self) -> None:
-        settings, stop, root = self.settings, self.stop, self.root
+        settings, root = self.settings, self.root
         self._connections = Connections(settings, name="producer")
-        redis, transport, telemetry = self._connections.redis, self._connections.transport, self._connections.telemetry
-        library = FolderLibrary(root, candidates_of(settings, root), Links())
-        library_state, scan_requests = LibraryState(settings.library_id), ScanRequests()
-        in_flight, inbox, debouncer = InFlight(time.monotonic), Inbox(), Debouncer(settings.settle_s)
-        losses = Losses(in_flight, scan_requests)
-        broker_health = BrokerHealth(losses.broker_returned, time.monotonic)
-        deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
-        counter = FileCounter(library.count, library.is_available, stop)
-        watcher = Watcher(
-            library,
-            inbox,
+        self._library = FolderLibrary(root, candidates_of(settings, root), Links())
+        self._library_state, self._scan_requests = LibraryState(settings.library_id), ScanRequests()
+        self._in_flight, self._inbox = InFlight(time.monotonic), Inbox()
+        self._debouncer = Debouncer(settings.settle_s)
+        self._losses = Losses(self._in_flight, self._scan_requests)
+        self._broker_health = BrokerHealth(self._losses.broker_returned, time.monotonic)
+        self._deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
+        self._counter = FileCounter(self._library.count, self._library.is_available, self.stop)
+        self._watcher = Watcher(
+            self._library,
+            self._inbox,
             polling=settings.polling,
             poll_s=settings.poll_s,
-            on_count_changed=counter.mark_changed,
+            on_count_changed=self._counter.mark_changed,
         )
-        queue_writer = functools.partial(
-            QueueWriter, transport, redis, settings.keys, library=library, library_state=library_state
-        )
-        scan_publisher = ScanPublisher(
-            queue_writer(from_scan=True, max_batches=settings.max_queued_batches),
-            in_flight,
-            broker_health,
-            stop,
-            batch_paths=settings.batch_paths,
-            batch_bytes=settings.batch_bytes,
-            processes=settings.processes,
-            in_progress=telemetry.in_progress,
-        )
-        index = IndexClient(transport, broker_health, stop, losses.store_returned)
-        new_scan = functools.partial(
-            Scan,
-            library,
-            index,
-            scan_publisher,
-            deletion_guard=deletion_guard,
-            settle_s=settings.settle_s,
-            debouncer=debouncer,
-            in_flight=in_flight,
-            scan_requests=scan_requests,
-            put_event=inbox.put_event,
-        )
-        scan_scheduler = ScanScheduler(
-            library=library,
-            index=index,
-            scan_publisher=scan_publisher,
-            watcher=watcher,
-            counter=counter,
-            new_scan=new_scan,
-            new_rules=functools.partial(candidates_of, settings, root),
-            scan_requests=scan_requests,
-            library_state=library_state,
-            stop=stop,
-            rescan_s=settings.rescan_s,
-            settle_s=settings.settle_s,
-        )
-        folder_expander = FolderExpander(
-            library, IndexClient(transport, broker_health, stop, losses.store_returned), inbox, debouncer, stop
-        )
-        reporter = Reporter(
-            telemetry=telemetry,
-            redis=redis,
-            broker_health=broker_health,
-            in_flight=in_flight,
-            deletion_guard=deletion_guard,
-            on_allowed=functools.partial(scan_requests.request, "deletions were allowed"),
-            index_state=IndexState(redis, settings.keys),
-            on_index_changed=losses.index_changed,
-            identity=socket.gethostname(),
-            now_s=time.monotonic,
+        self._folder_expander = FolderExpander(
+            self._library, self._new_index_client(), self._inbox, self._debouncer, self.stop
         )
         file = settings.alive_file
         self._alive_file = None if file is None else AliveFile(file, root)
-        status_report = StatusReport(
-            library_state,
-            scan_requests,
-            counter,
-            watcher,
+        index, scan_publisher = self._new_index_client(), self._new_scan_publisher()
+        scan_scheduler = self._new_scan_scheduler(index, scan_publisher)
+        event_loop = self._new_event_loop(self._new_status_report(index, scan_publisher))
+        self._threads: dict[str, Callable[[], object]] = {
+            "event-loop": functools.partial(event_loop.process_events, self.stop),
+            "scan-scheduler": scan_scheduler.run_scans,
+            "file-counter": self._counter.count_when_due,
+            "folder-expander": self._folder_expander.expand_events,
+            "supervisor": functools.partial(
+                supervise, self._library, self._watcher, self._scan_requests.request, self.stop
+            ),
+        }
+
+    def _new_index_client(self) -> IndexClient:
+        return IndexClient(self._connections.transport, self._broker_health, self.stop, self._losses.store_returned)
+
+    def _new_queue_writer(self, *, from_scan: bool, max_batches: int) -> QueueWriter:
+        return QueueWriter(
+            self._connections.transport,
+            self._connections.redis,
+            self.settings.keys,
+            from_scan=from_scan,
+            max_batches=max_batches,
+            library=self._library,
+            library_state=self._library_state,
+        )
+
+    def _new_scan_publisher(self) -> ScanPublisher:
+        settings = self.settings
+        return ScanPublisher(
+            self._new_queue_writer(from_scan=True, max_batches=settings.max_queued_batches),
+            self._in_flight,
+            self._broker_health,
+            self.stop,
+            batch_paths=settings.batch_paths,
+            batch_bytes=settings.batch_bytes,
+            processes=settings.processes,
+            in_progress=self._connections.telemetry.in_progress,
+        )
+
+    def _new_scan_scheduler(self, index: IndexClient, scan_publisher: ScanPublisher) -> ScanScheduler:
+        new_scan = functools.partial(
+            Scan,
+            self._library,
             index,
             scan_publisher,
-            losses,
+            deletion_guard=self._deletion_guard,
+            settle_s=self.settings.settle_s,
+            debouncer=self._debouncer,
+            in_flight=self._in_flight,
+            scan_requests=self._scan_requests,
+            put_event=self._inbox.put_event,
+        )
+        return ScanScheduler(
+            library=self._library,
+            index=index,
+            scan_publisher=scan_publisher,
+            watcher=self._watcher,
+            counter=self._counter,
+            new_scan=new_scan,
+            new_rules=functools.partial(candidates_of, self.settings, self.root),
+            scan_requests=self._scan_requests,
+            library_state=self._library_state,
+            stop=self.stop,
+            rescan_s=self.settings.rescan_s,
+            settle_s=self.settings.settle_s,
+        )
+
+    def _new_status_report(self, index: IndexClient, scan_publisher: ScanPublisher) -> StatusReport:
+        redis = self._connections.redis
+        reporter = Reporter(
+            telemetry=self._connections.telemetry,
+            redis=redis,
+            broker_health=self._broker_health,
+            in_flight=self._in_flight,
+            deletion_guard=self._deletion_guard,
+            on_allowed=functools.partial(self._scan_requests.request, "deletions were allowed"),
+            index_state=IndexState(redis, self.settings.keys),
+            on_index_changed=self._losses.index_changed,
+            identity=socket.gethostname(),
+            now_s=time.monotonic,
+        )
+        return StatusReport(
+            self._library_state,
+            self._scan_requests,
+            self._counter,
+            self._watcher,
+            index,
+            scan_publisher,
+            self._losses,
             reporter,
             alive_file=self._alive_file,
-            library=escape_path(str(root)),
-            flower_url=settings.flower_url or "",
+            library=escape_path(str(self.root)),
+            flower_url=self.settings.flower_url or "",
         )
-        event_loop = EventLoop(
-            library=library,
-            inbox=inbox,
-            debouncer=debouncer,
+
+    def _new_event_loop(self, status_report: StatusReport) -> EventLoop:
+        settings = self.settings
+        express_batches = min(EXPRESS_BATCHES, settings.max_queued_batches)
+        return EventLoop(
+            library=self._library,
+            inbox=self._inbox,
+            debouncer=self._debouncer,
             batcher=Batcher(settings.batch_paths, settings.batch_bytes, settings.batch_wait_s),
             live_publisher=LivePublisher(
-                queue_writer(from_scan=False, max_batches=min(EXPRESS_BATCHES, settings.max_queued_batches)),
-                queue_writer(from_scan=True, max_batches=settings.max_queued_batches),
+                self._new_queue_writer(from_scan=False, max_batches=express_batches),
+                self._new_queue_writer(from_scan=True, max_batches=settings.max_queued_batches),
             ),
-            in_flight=in_flight,
-            folder_expander=folder_expander,
+            in_flight=self._in_flight,
+            folder_expander=self._folder_expander,
             processes=settings.processes,
-            broker_health=broker_health,
-            scan_requests=scan_requests,
+            broker_health=self._broker_health,
+            scan_requests=self._scan_requests,
             report=status_report.report,
         )
-        self._scan_requests, self._counter, self._watcher = scan_requests, counter, watcher
-        self._threads: dict[str, Callable[[], object]] = {
-            "event-loop": functools.partial(event_loop.process_events, stop),
-            "scan-scheduler": scan_scheduler.run_scans,
-            "file-counter": counter.count_when_due,
-            "folder-expander": folder_expander.expand_events,
-            "supervisor": functools.partial(supervise, library, watcher, scan_requests.request, stop),
-        }
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
