@@ -1,6 +1,6 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test bench pythons rehearse pictures train chaos connections constraints dist clean
+.PHONY: help setup run check lint types imports test bench pythons licences rehearse pictures train chaos connections constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
@@ -49,9 +49,12 @@ connections: $(READY) ## count a client's connections over SEARCHES=10000 by 16 
 pythons: $(READY) ## ask the index for wheels of all pinned versions, for each Python and platform that we name (a minute)
 	@for python in 3.11 3.12 3.13 3.14; do for platform in $(PLATFORMS); do \
 	  MACOSX_DEPLOYMENT_TARGET=14.0 $(PYTHON) -m uv pip compile --quiet --no-build --no-header --python-version $$python \
-	    --python-platform $$platform --extra all --constraint constraints.txt pyproject.toml >/dev/null || exit 1; \
+	    --python-platform $$platform --extra all --extra fetch --extra jxl --constraint constraints.txt pyproject.toml >/dev/null || exit 1; \
 	  echo "$$python $$platform: all there"; \
 	done; done
+
+licences: $(READY) ## compare the licences of all wheels, and what is in them, with docs/decisions/licences.md (3 s)
+	@$(PYTHON) -m tests.programs.licences
 
 rehearse: $(READY) ## build and run the containers without an engine (3 min; root, debootstrap)
 	$(PYTHON) -m tests.programs.rehearsal

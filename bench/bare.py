@@ -131,7 +131,7 @@ class _Points:
     ) -> None:
         self._payloads += [
             indexed_payload(
-                path.name, folder_version(len(blob), 0), ImageMetadata(sha256, "JPEG", 0, 0, None), self._now
+                path.name, folder_version(len(blob), 0), ImageMetadata(sha256, "JPEG", 0, 0, None), self._now, "bench"
             )
             for path, sha256, blob in zip(paths, hashes, blobs, strict=True)
         ]

@@ -112,6 +112,8 @@ class Results:
         for name, value in self.figures.items():
             if name.startswith("memory growth"):
                 yield Ratio(name, value, at_most=1.1)
+            if name.startswith("recall@10"):
+                yield Ratio(name, value, at_least=0.95)
         wait = self.figures.get("drop to searchable beyond settling, p50 ms")
         if wait is not None:
             yield Ratio("drop to searchable beyond settling, p50, seconds", wait / 1000, at_most=0.5)

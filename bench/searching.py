@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from qdrant_client.models import Batch
+from qdrant_client.models import Batch, SearchParams
 
 from bench.photos import write_many
 from bench.results import Results
@@ -24,6 +24,8 @@ SEARCHES = 120
 INDEXED_ABOVE = 20_000
 INDEXED_WITHIN_S = 240.0
 PAUSE_S = 0.1
+# Of no point that is filled in.
+RECALL_SEED = 2**32
 DROPS = 10
 # A file that was moved in rests for a fifth of LOOKALIKE_SETTLE_S (producer/debounce.py).
 SETTLED_AFTER_MS = 100
@@ -55,6 +57,7 @@ def measure(
                 wait_for(partial(_is_indexed, running, direct.collection, count), INDEXED_WITHIN_S)
                 # The store removes what it built from, which searches notice for a moment (bench/README.md).
                 time.sleep(SETTLES_S)
+                results.add(f"recall@10 of the index, {count:,} points", _recall(running, direct.collection))
             queued, unqueued = _in_turn(running, direct, queries)
             results.quantiles(f"search through the queue, {count:,} points", queued)
             results.quantiles(f"search in process, {count:,} points", unqueued)
@@ -77,6 +80,22 @@ class _Direct:
     def search(self, blob: bytes) -> object:
         picture = decode_image(blob, self._embedder.card, max_pixels=10**9)
         return self._index.find_nearest(self._embedder.embed([picture.pixels])[0].tolist(), NEIGHBOURS)
+
+
+def _recall(running: System, collection: str) -> float:
+    """Share of the ten nearest that the index finds, of what an exact search finds, for vectors that are not in it."""
+    dimension = running.store.get_collection(collection).config.params.vectors["image"].size  # type: ignore[index]
+    hits = 0
+    for query in vectors(SEARCHES, RECALL_SEED, dimension).tolist():
+        near, far = (
+            {
+                point.id
+                for point in running.store.query_points(collection, query, using="image", search_params=how).points
+            }
+            for how in (None, SearchParams(exact=True))
+        )
+        hits += len(near & far)
+    return hits / (NEIGHBOURS * SEARCHES)
 
 
 def _in_turn(running: System, direct: _Direct, queries: Sequence[bytes]) -> tuple[list[float], list[float]]:
@@ -145,7 +164,7 @@ def _fill(running: System, collection: str, first: int, last: int) -> None:
             ids=[point_id(path) for path in paths],
             vectors={"image": [*drawn.tolist()]},
             payloads=[
-                indexed_payload(path, folder_version(1, 1), fact, "2026-11-21T00:00:00+00:00")
+                indexed_payload(path, folder_version(1, 1), fact, "2026-11-21T00:00:00+00:00", "bench")
                 for path, fact in zip(paths, facts, strict=True)
             ],
         )

@@ -19,10 +19,13 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 @dataclass(frozen=True)
 class VectorSetting:
-    """One named vector: its dimension, and the distance by Qdrant's name for it."""
+    """One named vector: its dimension, the distance by Qdrant's name for it, and how it is kept."""
 
     size: int
     distance: str
+    on_disk: bool | None = None
+    # As Qdrant writes it: {"scalar": {"type": "int8", ...}}.
+    quantization_config: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

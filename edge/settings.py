@@ -9,11 +9,20 @@ from edge.json_fields import Fields
 
 # Qdrant's own bound.
 LARGEST_DIMENSION = 65_536
+CLUSTER = ("shard_number", "replication_factor", "write_consistency_factor")
 
 
 def vectors_and_metadata(body: object) -> tuple[dict[str, VectorSetting], dict[str, Any]]:
-    """The body of a creation: `{"vectors": {name: {"size", "distance"}}, "metadata": {...}}`."""
-    fields = Fields(body, "body", ("vectors", "metadata"))
+    """The body of a creation: `{"vectors": {name: {"size", "distance", ...}}, "metadata": {...}}`.
+
+    `optimizers_config.indexing_threshold` is read and not used: here `--hnsw-threshold` tells it, in points.
+    """
+    fields = Fields(body, "body", ("vectors", "metadata", "optimizers_config", *CLUSTER))
+    for name in CLUSTER:
+        if fields.count(name, 1, minimum=1) != 1:
+            raise BadInput(f"Wrong input: {name} is {fields.get(name)}, and here is one process: only 1 is possible")
+    if fields.get("optimizers_config") is not None:
+        Fields(fields.get("optimizers_config"), "optimizers_config", ("indexing_threshold",))
     vectors = fields.mapping("vectors")
     if "size" in vectors and "distance" in vectors:
         raise BadInput("Wrong input: a vector without a name is not supported here; give it one in `vectors`")
@@ -41,12 +50,30 @@ def alias_changes(body: object) -> Callable[[Catalogue], Catalogue]:
 
 
 def _vector(value: object, where: str) -> VectorSetting:
-    fields = Fields(value, where, ("size", "distance"))
+    fields = Fields(value, where, ("size", "distance", "on_disk", "quantization_config"))
     distance = fields.text("distance")
     if distance not in DISTANCES:
         raise BadInput(f"Format error in JSON body: {where}.distance: expected one of {', '.join(DISTANCES)}")
     fields.required("size")
-    return VectorSetting(size=fields.count("size", 0, minimum=1, maximum=LARGEST_DIMENSION), distance=distance)
+    return VectorSetting(
+        size=fields.count("size", 0, minimum=1, maximum=LARGEST_DIMENSION),
+        distance=distance,
+        on_disk=fields.flag("on_disk"),
+        quantization_config=_quantization(fields),
+    )
+
+
+def _quantization(fields: Fields) -> dict[str, Any] | None:
+    """`{"scalar": {"type": "int8", "always_ram": ...}}`."""
+    if fields.get("quantization_config") is None:
+        return None
+    where = f"{fields.where}.quantization_config"
+    scalar = Fields(fields.get("quantization_config"), where, ("scalar",)).mapping("scalar")
+    inner = Fields(scalar, f"{where}.scalar", ("type", "always_ram"))
+    if inner.text("type") != "int8":
+        raise BadInput(f"Format error in JSON body: {where}.scalar.type: expected int8")
+    inner.flag("always_ram")
+    return {"scalar": scalar}
 
 
 def _alias_change(value: object, where: str) -> Callable[[Catalogue], Catalogue]:

@@ -13,7 +13,7 @@ from lookalike.celery_transport import CeleryTransport
 from lookalike.connections import PerProcess
 from lookalike.discovery import with_running
 from lookalike.errors import Refused
-from lookalike.examples import Examples, examples_given, search_message, with_images
+from lookalike.examples import Examples, ImageReader, examples_given, search_message, with_images
 from lookalike.filters import SearchFilter
 from lookalike.job import Job
 from lookalike.job_records import no_such_job
@@ -104,8 +104,8 @@ class Client:
             score_threshold=score_threshold,
         )
         patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
-        most_bytes = self.settings.max_query_bytes
-        message, blobs = with_images(message, given, self._paths, max_bytes=most_bytes, scaled=scaled)
+        reader = ImageReader(self._paths, self._is_indexed, self.settings.max_query_bytes, scaled)
+        message, blobs = with_images(message, given, reader)
         sent = transport.send(message, blobs=blobs, expires_s=patience_s)
         return Job(sent, self._transport, _neighbours, patience_s)
 
@@ -162,6 +162,10 @@ class Client:
             message = SyncMessage(paths=wanted[start : start + step], retry_rejected=True)
             self._transport().send(message, background=True)
         return len(wanted)
+
+    def _is_indexed(self, path: str) -> bool:
+        file = self.known([path]).get(path)
+        return file is not None and file.status == "indexed"
 
     def _transport(self) -> Transport:
         """That of this process. A job holds this method and with it the client, which is closed when it is dropped."""

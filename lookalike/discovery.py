@@ -14,12 +14,13 @@ from pydantic import BaseModel, ConfigDict
 from lookalike.data_folder import DataFolder, data_folder, write_private
 from lookalike.errors import Misconfigured
 from lookalike.file_locks import lock_holder
+from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.runtime_dir import pointer_of, pointers
 from lookalike.settings import Distance, Settings
 
 # Settings that another command inherits from the running system unless they were set.
 INHERITED = (
-    *("name", "library", "library_id", "extensions", "ignore"),
+    *("name", "library", "library_id", "extensions", "ignore", "ignore_defaults"),
     *("redis_url", "qdrant_url", "flower_url", "model", "distance"),
 )
 
@@ -46,6 +47,7 @@ class RunningSystem(BaseModel):
     flower_url: str
     extensions: tuple[str, ...]
     ignore: tuple[str, ...]
+    ignore_defaults: tuple[str, ...] = DEFAULT_IGNORE
 
 
 def publish(folder: DataFolder, running: RunningSystem) -> None:

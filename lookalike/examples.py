@@ -2,8 +2,9 @@
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -59,39 +60,50 @@ def search_message(examples: Sequence[Example], **fields: object) -> SearchMessa
         raise Refused(f"The search cannot be sent: {first_fault(error)}.") from None
 
 
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads the images of examples as they are sent; `is_indexed` asks whether a path of the library has a vector."""
+
+    paths: CallerPaths
+    is_indexed: Callable[[str], bool]
+    max_bytes: int
+    scaled: bool = True
+
+    def read(self, image: ImageSource, box: Sequence[float] | None) -> tuple[ImageByPath | bytes, str | None]:
+        """What to send, and where in the library it lies: there its embedding is, whatever its size. Raises Refused."""
+        if isinstance(image, bytes):
+            return self._bytes(image, box), None
+        path = path_given(image)
+        if os.path.isfile(path):  # noqa: PTH113 - a name that is too long or not valid is no file, and no error
+            inside = self.paths.relative(path) if self.paths.contains(path) else None
+            if inside is not None and path.stat().st_size > self.max_bytes and self.is_indexed(inside):
+                return ImageByPath(path=inside), None
+            return self._bytes(path, box), inside
+        reason = why_no_file(path)
+        if reason is not None:
+            raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
+        return ImageByPath(path=self.paths.relative(path)), None
+
+    def _bytes(self, image: Path | bytes, box: Sequence[float] | None) -> bytes:
+        return query_bytes(image, max_bytes=self.max_bytes, scaled=self.scaled, box=box)
+
+
 def with_images(
-    message: SearchMessage, examples: Sequence[Example], paths: CallerPaths, *, max_bytes: int, scaled: bool
+    message: SearchMessage, examples: Sequence[Example], reader: ImageReader
 ) -> tuple[SearchMessage, dict[str, bytes]]:
     """The message with a path in place of each key whose image is in the index, and the bytes of the others by key.
 
-    Raises Refused if an image is at fault, or all of them have more than `max_bytes` together.
+    Raises Refused if an image is at fault, or all of them have too many bytes together.
     """
     wired, blobs = [], {}
     for one, sent in zip(examples, message.examples, strict=True):
-        found = _image(one.image, paths, max_bytes=max_bytes, scaled=scaled, box=sent.box)
+        found, inside = reader.read(one.image, sent.box)
         if isinstance(found, bytes) and isinstance(sent.image, ImageByKey):
             blobs[sent.image.key] = found
-            wired.append(sent)
+            wired.append(sent.model_copy(update={"path": inside}))
         else:
             wired.append(sent.model_copy(update={"image": found}))
     total = sum(map(len, blobs.values()))
-    if total > max_bytes:
-        raise Refused(too_many_bytes(total, max_bytes))
+    if total > reader.max_bytes:
+        raise Refused(f"The search cannot be sent: {too_many_bytes(total, reader.max_bytes)}.")
     return message.model_copy(update={"examples": wired}), blobs
-
-
-def _image(
-    image: ImageSource, paths: CallerPaths, *, max_bytes: int, scaled: bool, box: Sequence[float] | None
-) -> ImageByPath | bytes:
-    if isinstance(image, bytes):
-        return query_bytes(image, max_bytes=max_bytes, scaled=scaled, box=box)
-    path = path_given(image)
-    if os.path.isfile(path):  # noqa: PTH113 - a name that is too long or not valid is no file, and no error
-        if path.stat().st_size > max_bytes and paths.contains(path):
-            # Its embedding is in the index; nothing needs to be sent.
-            return ImageByPath(path=paths.relative(path))
-        return query_bytes(path, max_bytes=max_bytes, scaled=scaled, box=box)
-    reason = why_no_file(path)
-    if reason is not None:
-        raise Refused(f"{quoted(str(path))} cannot be searched for: {reason}.")
-    return ImageByPath(path=paths.relative(path))

@@ -4,7 +4,13 @@ A module-level app, because that is what Celery's command line looks for; it rea
 so nothing else may import it.
 """
 
-from lookalike.broker import celery_app
-from lookalike.settings import read_settings
+import os
 
-app = celery_app(read_settings(), name="lookalike.flower_app")
+from lookalike.broker import celery_app
+from lookalike.settings import service_settings
+
+settings = service_settings()
+if settings.flower_auth is not None:
+    # Flower reads it when its own command begins, after this module; as an argument every user could read it.
+    os.environ["FLOWER_BASIC_AUTH"] = settings.flower_auth.get_secret_value()
+app = celery_app(settings, name="lookalike.flower_app")

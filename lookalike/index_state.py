@@ -1,6 +1,7 @@
 """The state of the index that workers and producer share through the broker.
 
-    <name>:index           hash    library: its id; seen: "1" if its index was there;
+    <name>:index           hash    library: its id; seen: "1" if its index was there; rules: which files of the library
+                                   count, as JSON, written by the producer (lookalike/library/rules.py);
                                    epoch: changes whenever the index may have lost entries; why: what happened then;
                                    anew: "1" if it was recreated in a running system; changed_at: Unix time of that
     <name>:index:trouble   string  why nothing is written, expires: what a person has to repair
@@ -63,6 +64,14 @@ class IndexState:
     def store_library_id(self, library_id: str, *, is_seen: bool) -> None:
         """Stores the id before an index is created for it, so that it is found again after an interrupted start."""
         self._redis.hset(self._key, mapping={"library": library_id, "seen": "1" if is_seen else ""})
+
+    def store_rules(self, rules: str) -> None:
+        """Stores the rules of the library, as JSON: the producer owns them."""
+        self._redis.hset(self._key, "rules", rules)
+
+    def rules(self) -> str | None:
+        """The rules of the library as JSON; None until a producer stored them."""
+        return _text(self._redis.hget(self._key, "rules")) or None
 
     def report_change(self, why: str, *, recreated: bool) -> None:
         """Tells the producer that the index may have lost entries, or all of them if it was recreated."""

@@ -62,7 +62,7 @@ class MemoryIndex:
         indexed, known = len(self._vectors), len(self._payloads)
         return CountsReply(
             indexed=indexed, rejected=known - indexed, library="memory", model="memory", distance="cosine",
-            backend="cpu", precision="float64", threads=1,
+            backend="cpu", precision="float64", threads=1, generation="memory",
         )  # fmt: skip
 
     def answer(self, message: Strict, blobs: Mapping[str, bytes]) -> Any:

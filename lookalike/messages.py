@@ -35,6 +35,8 @@ QueryKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4})
 # Base64 takes four characters for three bytes.
 MAX_INLINE_CHARS = MAX_INLINE_QUERY_BYTES * 4 // 3 + 4
 InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_CHARS)]
+# Model file, decoder revision and distance, as CountsReply tells it.
+Generation = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class Strict(BaseModel):
@@ -47,14 +49,19 @@ class SyncMessage(Strict):
     """Which paths to look at, not what happened to them. See docs/glossary.md, "sync".
 
     `gone` are paths that the sender saw disappear; with the id of the library it is the first of the
-    two witnesses that deleting needs. `retry_rejected` also tries rejected files that have not changed.
+    two witnesses that deleting needs. `left_out` are paths that the rules of the library leave out, `rules` the digest
+    of these rules. `retry_rejected` also tries rejected files that have not changed.
     """
 
     v: Literal[1] = 1
     paths: Paths = []
     gone: Paths = []
+    left_out: Paths = []
     library: str | None = None
+    rules: str | None = None
     retry_rejected: bool = False
+    # The generation of the index that is meant; None is the one that is searched.
+    generation: Generation | None = None
 
 
 class SyncReply(Strict):
@@ -99,9 +106,13 @@ Box = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_i
 
 
 class SearchExample(Strict):
-    """An image that the neighbours should be like, or unlike if its weight is negative; of it only what is in `box`."""
+    """An image that the neighbours should be like, or unlike if its weight is negative; of it only what is in `box`.
+
+    `path` is where the image lies in the library, if it does: of one that is too large to decode its embedding counts.
+    """
 
     image: ImageByPath | ImageByKey | ImageInline
+    path: RelativePath | None = None
     weight: Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)] = 1.0
     box: Box | None = None
 
@@ -116,6 +127,7 @@ class SearchMessage(Strict):
 
     v: Literal[1] = 1
     examples: Annotated[list[SearchExample], Field(min_length=1, max_length=MAX_EXAMPLES)]
+    generation: Generation | None = None
     limit: Annotated[int, Field(ge=1)] = 10
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     filter: SearchFilter | None = None
@@ -193,6 +205,7 @@ class CountsReply(Strict):
     backend: str
     precision: str
     threads: int
+    generation: Generation
 
 
 class KnownFile(Strict):

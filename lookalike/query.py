@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from lookalike.errors import Refused
 
@@ -17,6 +18,8 @@ SCALE_ABOVE_BYTES = 1024 * 1024
 # while it decodes: half the time, and the embedding changes no more (docs/decisions/0009-speed.md).
 LEAST_SHORT_SIDE_PX = 672
 JPEG_QUALITY = 92
+# About 300 MB of coefficients.
+LARGEST_PROGRESSIVE_PX = 100_000_000
 
 
 def query_bytes(
@@ -39,13 +42,13 @@ def query_bytes(
     if not blob:
         raise Refused("The query image is empty.")
     if len(blob) > max_bytes:
-        raise Refused(too_many_bytes(len(blob), max_bytes))
+        raise Refused(f"The search cannot be sent: {too_many_bytes(len(blob), max_bytes)}.")
     return blob
 
 
 def too_many_bytes(found: int, most: int) -> str:
-    """The sentence about images that are too large to be sent, all of one search together."""
-    return f"The images of the query have {found} bytes, at most {most} are allowed (LOOKALIKE_MAX_QUERY_BYTES)."
+    """The reason why images are too large to be sent, all of one search together."""
+    return f"the images of the query have {found} bytes, at most {most} are allowed (LOOKALIKE_MAX_QUERY_BYTES)"
 
 
 def _scaled(blob: bytes, share: float) -> bytes | None:
@@ -54,14 +57,13 @@ def _scaled(blob: bytes, share: float) -> bytes | None:
     Only that share of its sides is looked at.
     """
     try:
-        # Of so many pixels Pillow warns; what is sent has few.
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(blob)) as image:
-            if image.mode == "CMYK":
-                # Its colours are the worker's to convert.
+        # Not by Image.open, which warns of many pixels or refuses them: what is decoded has few.
+        with warnings.catch_warnings(action="ignore"), JpegImageFile(io.BytesIO(blob)) as image:
+            if image.mode == "CMYK" or _takes_memory(image):
+                # Colours of inks are the worker's to convert, and its memory has a limit.
                 return None
             whole = image.size
             scale = LEAST_SHORT_SIDE_PX / (min(whole) * share)
-            # Of JPEGs alone; of others the size stays.
             image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
             if image.size == whole:
                 return None
@@ -70,6 +72,11 @@ def _scaled(blob: bytes, share: float) -> bytes | None:
             # With the profile: the worker converts by it, as it did with what is in the index.
             upright.save(out, "JPEG", quality=JPEG_QUALITY, icc_profile=image.info.get("icc_profile"))
             return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # noqa: BLE001 - a decoder meets broken bytes with whatever comes to its mind
         # Sent unchanged: the worker knows more formats, and reports the reason if it cannot decode it either.
         return None
+
+
+def _takes_memory(image: JpegImageFile) -> bool:
+    """Of a progressive JPEG all coefficients are in memory, at whatever size it is decoded."""
+    return bool(image.info.get("progressive")) and image.width * image.height > LARGEST_PROGRESSIVE_PX

@@ -1,21 +1,26 @@
 """All settings, read once from the environment and passed on. Knows no part of the system."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.environment_check import unknown_variables
 from lookalike.errors import Misconfigured
+from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
+from lookalike.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
+Quantization = Literal["none", "int8"]
 Provider = Literal["auto", "cpu", "openvino", "cuda"]
 LogFormat = Literal["text", "json"]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Words = Annotated[tuple[str, ...], NoDecode]
 
 # What Pillow, libheif, LibRaw and libjxl open and people keep photos in. The content, not the name, decides the format.
@@ -46,6 +51,11 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         default=None, validation_alias="REDIS_URL", description="Redis or Valkey; `up` starts one if unset."
     )
+    redis_password: SecretStr | None = Field(
+        default=None,
+        validation_alias="REDIS_PASSWORD",
+        description="Password for that URL if it has none; any characters, as they are.",
+    )
     qdrant_url: str | None = Field(
         default=None,
         validation_alias="QDRANT_URL",
@@ -54,12 +64,36 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(
         default=None, validation_alias="QDRANT_API_KEY", description="Key of that Qdrant."
     )
-    qdrant_grpc: bool = Field(
-        default=False, description="Speak gRPC to that Qdrant, on port 6334; the embedded engine has REST alone."
+    qdrant_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the authority that signed that Qdrant's certificate, for https by REST and gRPC.",
     )
+    qdrant_grpc: bool = Field(
+        default=False, description="Speak gRPC to that Qdrant; the embedded engine has REST alone."
+    )
+    qdrant_grpc_port: Port = Field(default=6334, description="Port of gRPC at that Qdrant.")
     # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
+    )
+    # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0010-index.md.
+    hnsw_threshold: Count | None = Field(
+        default=None,
+        description="Points above which an HNSW index is built; by default 20,000, or as a server does.",
+    )
+    hnsw_ef: Count | None = Field(
+        default=None, description="Candidates of a search in that index: more find more and take longer."
+    )
+    quantization: Quantization = Field(
+        default="none", description="`int8` searches vectors of a quarter of the size, and finds a little less."
+    )
+    vectors_on_disk: bool = Field(default=False, description="Leave whole vectors on disk, read as they are needed.")
+    shard_number: Count | None = Field(default=None, description="Shards of a new index, on a Qdrant cluster.")
+    replication_factor: Count | None = Field(
+        default=None, description="Copies of each shard; with 2 a node may be away."
+    )
+    write_consistency_factor: Count | None = Field(
+        default=None, description="Copies that must have a write before it counts."
     )
     model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
@@ -83,17 +117,18 @@ class Settings(BaseSettings):
     extensions: Words = Field(
         default=tuple(EXTENSIONS.split(",")), description="Extensions of candidates, comma-separated."
     )
-    ignore: Words = Field(default=(), description="Globs of paths to leave out, comma-separated.")
+    ignore: Words = Field(
+        default=(), description="Patterns of what to leave out, as in .gitignore, separated by commas or line feeds."
+    )
+    ignore_defaults: Words = Field(
+        default=DEFAULT_IGNORE, description="Patterns that come before yours; set it to nothing to look everywhere."
+    )
 
     provider: Provider = Field(
         default="auto", description="What computes the embeddings: `cpu`, `openvino`, `cuda`, or the fastest here."
     )
     ingest_processes: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
     inference_batch: Count = Field(default=8, description="Images in one run of the model.")
-    # Exact search among 20,000 vectors takes 2 ms; docs/decisions/0010-index.md.
-    hnsw_threshold: Count = Field(
-        default=20_000, description="Points above which the embedded engine builds an HNSW index."
-    )
     max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")
     # 128 million pixels are 384 MB as RGB; the largest photo that phones take today has 200 million.
     max_image_pixels: Count = Field(default=128_000_000, description="Largest image that is decoded.")
@@ -121,30 +156,38 @@ class Settings(BaseSettings):
         default=0.05, description="Longest pause of ingest before an image while a search is under way."
     )
 
+    alive_file: Path | None = Field(
+        default=None, description="File that workers and producer write while they are well, for a health check."
+    )
     log_format: LogFormat = Field(default="text", description="Form of the logs: `text` for people, or `json`.")
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")
-    flower_port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=5555, description="Port of Flower; the next free one is taken."
-    )
+    flower_port: Port = Field(default=5555, description="Port of Flower; the next free one is taken.")
     flower_auth: SecretStr | None = Field(
         default=None, description="user:password for Flower; opens its API to who knows it."
     )
 
-    @field_validator("extensions", "ignore", mode="before")
+    @field_validator("extensions", "ignore", "ignore_defaults", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
+            return tuple(word.strip() for line in value.splitlines() for word in line.split(",") if word.strip())
         return value
 
-    @field_validator("flower_auth")
+    @field_validator("write_consistency_factor")
     @classmethod
-    def _user_and_password(cls, value: SecretStr | None) -> SecretStr | None:
+    def _at_most_all_copies(cls, value: int | None, info: ValidationInfo) -> int | None:
+        copies = info.data.get("replication_factor") or 1
+        if value is not None and value > copies:
+            raise ValueError(f"must not be above LOOKALIKE_REPLICATION_FACTOR, which is {copies}")
+        return value
+
+    @field_validator("flower_auth", "qdrant_api_key", "redis_url")
+    @classmethod
+    def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        checks = {"flower_auth": check_flower_auth, "qdrant_api_key": check_api_key, "redis_url": check_broker_url}
         if value is not None:
-            user, colon, password = value.get_secret_value().partition(":")
-            if not (user and colon and password):
-                raise ValueError("must look like user:password")
+            checks[str(info.field_name)](value.get_secret_value())
         return value
 
     @property
@@ -168,10 +211,23 @@ def read_settings(**given: object) -> Settings:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = [f"{variable_of(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
-        raise _misconfigured(wrong + unknown) from error
+        # Not `from error`: its own text has the values, secrets included.
+        raise _misconfigured(wrong + unknown) from None
     if unknown:
         raise _misconfigured(unknown)
-    return settings
+    if settings.redis_url is None or settings.redis_password is None:
+        return settings
+    url = with_password(settings.redis_url.get_secret_value(), settings.redis_password.get_secret_value())
+    return settings.model_copy(update={"redis_url": SecretStr(url)})
+
+
+def service_settings() -> Settings:
+    """Settings of a program that Celery loads; a fault ends it with one sentence, not with Celery's traceback."""
+    try:
+        return read_settings()
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
 
 
 def variable_of(field: str) -> str:

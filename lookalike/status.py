@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lookalike.broker import broker_url, without_secret
 from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.library.paths import quoted
 from lookalike.messages import CountsReply
 from lookalike.settings import Settings
 from lookalike.telemetry import BEATING_PARTS
@@ -38,11 +39,26 @@ class Status(BaseModel):
     flower_url: str | None
     library: str | None
     parts: dict[str, str]
+    # A file that has not settled for long, because something keeps writing to it, and for how many seconds.
+    restless: str | None = None
+    restless_s: float = 0.0
 
     @property
     def is_done(self) -> bool:
         """Whether the scan has ended and nothing is settling, queued or in work."""
         return self.state == "watching" and self.queued == 0 and self.settling == 0 and self.indexed is not None
+
+    def what_is_left(self) -> str:
+        """Why it is not done, in words; empty if it is."""
+        silent = [part for part, state in self.parts.items() if state != "up"]
+        reasons = [
+            f"{', '.join(silent)} silent" if silent else "",
+            f"the producer is {self.state}" if self.state not in ("watching", "silent") else "",
+            f"{self.queued} files are queued" if self.queued else "",
+            f"{self.settling} files are settling" if self.settling else "",
+            f"{quoted(self.restless)} has been changing for {self.restless_s:.0f} s" if self.restless else "",
+        ]
+        return "; ".join(filter(None, reasons))
 
 
 def read_status(settings: Settings, transport: Transport) -> Status:
@@ -76,14 +92,16 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         threads=None if counts is None else counts.threads,
         redis_url=None if settings.redis_url is None else without_secret(broker_url(settings)),
         qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
-        flower_url=settings.flower_url,
-        library=None if settings.library is None else str(settings.library),
+        flower_url=settings.flower_url or note.flower_url or None,
+        library=note.library or None if settings.library is None else str(settings.library),
         parts={
             "broker": "up",
             # The store is asked through the search workers.
             "store": "up" if counts is not None or refused else "silent" if alive["search"] else "unknown",
             **{part: "up" if alive[part] else "silent" for part in BEATING_PARTS},
         },
+        restless=note.restless or None,
+        restless_s=round(note.restless_s, 1),
     )
 
 

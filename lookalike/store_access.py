@@ -4,7 +4,8 @@ Our own store, and any on loopback, is reached directly whatever the environment
 variables mean what they mean to curl: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (also in small letters),
 SSL_CERT_FILE, SSL_CERT_DIR and REQUESTS_CA_BUNDLE. HTTP libraries read them by themselves, every one a little
 differently, and fail with an exception of their own over one that they do not understand even where it is not for
-this address; so they are read here, and handed on as arguments.
+this address; so they are read here, and handed on as arguments. LOOKALIKE_QDRANT_CA wins over the certificates of the
+environment, and counts on loopback too, where a tunnel may end.
 """
 
 import ipaddress
@@ -25,6 +26,10 @@ MEANT = {"socks": "socks5h"}
 PROXIES = ("http", "https", "socks5", "socks5h")
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 CERTIFICATE_FOLDERS = "SSL_CERT_DIR"
+CA_SETTING = "LOOKALIKE_QDRANT_CA"
+# On a kept connection a Qdrant server sends a compressed answer in several small packets, each of which waits for the
+# acknowledgement of the one before: 44 ms in place of 1.5 for 100 answers of 26 kB (server 1.16.3).
+UNCOMPRESSED = {"accept-encoding": "identity"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class StoreAccess:
         verify: ssl.SSLContext | bool = True
         if self.certificates is not None or self.certificates_folder is not None:
             verify = ssl.create_default_context(cafile=self.certificates, capath=self.certificates_folder)
-        return {"trust_env": False, "proxy": self.proxy, "verify": verify}
+        return {"trust_env": False, "proxy": self.proxy, "verify": verify, "headers": UNCOMPRESSED}
 
     def grpc_options(self) -> dict[str, Any]:
         """Options of a gRPC channel. Raises Misconfigured for a proxy that gRPC does not know."""
@@ -57,20 +62,28 @@ class StoreAccess:
                 f"gRPC knows no SOCKS proxy, and the environment names one for {self.host}: unset "
                 f"LOOKALIKE_QDRANT_GRPC, or add {self.host} to NO_PROXY."
             )
-        return {} if self.proxy is not None else {"grpc.enable_http_proxy": 0}
+        options: dict[str, Any] = {} if self.proxy is not None else {"grpc.enable_http_proxy": 0}
+        if self.certificates is not None:
+            options["root_certificates"] = Path(self.certificates).read_bytes()
+        return options
 
 
-def store_access(url: str, environment: Mapping[str, str]) -> StoreAccess:
-    """How to reach the store at QDRANT_URL. Raises Misconfigured, naming the variable that is at fault."""
+def store_access(url: str, environment: Mapping[str, str], ca: Path | None = None) -> StoreAccess:
+    """How to reach the store at QDRANT_URL, whose certificate `ca` signed if it is given.
+
+    Raises Misconfigured, naming the variable that is at fault.
+    """
     parts = _parsed(url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
     whole = f"{parts.scheme}://{shown}:{port}{parts.path.rstrip('/')}"
-    if is_loopback(host):
-        return StoreAccess(whole, host, port)
-    proxy = _proxy(parts.scheme, host, port, environment)
+    proxy = None if is_loopback(host) else _proxy(parts.scheme, host, port, environment)
     if parts.scheme == "http":
         return StoreAccess(whole, host, port, proxy)
+    if ca is not None:
+        return StoreAccess(whole, host, port, proxy, _authority(ca, host))
+    if is_loopback(host):
+        return StoreAccess(whole, host, port)
     return StoreAccess(whole, host, port, proxy, *_certificates(host, environment))
 
 
@@ -90,6 +103,10 @@ def _parsed(url: str) -> SplitResult:
         parts = SplitResult("", "", "", "", "")
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise Misconfigured("QDRANT_URL is no address of a store: write http://HOST:PORT or https://HOST:PORT.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise Misconfigured(
+            "QDRANT_URL is more than an address and a path: write https://HOST:PORT/PATH, and a key in QDRANT_API_KEY."
+        )
     return parts
 
 
@@ -153,6 +170,21 @@ def _certificates(host: str, environment: Mapping[str, str]) -> tuple[str | None
     if file is None and folder is not None and not any(Path(each).is_dir() for each in folder.split(":")):
         raise Misconfigured(_missing(CERTIFICATE_FOLDERS, folder, "folder", host))
     return file, folder
+
+
+def _authority(file: Path, host: str) -> str:
+    """The file of LOOKALIKE_QDRANT_CA. Raises Misconfigured if no certificate can be read from it."""
+    if not file.is_file():
+        raise Misconfigured(_missing(CA_SETTING, str(file), "file", host))
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        # ssl.SSLError is one.
+        raise Misconfigured(
+            f"{CA_SETTING} is {file}, from which no certificate can be read ({error.strerror or error}): "
+            "name a file in PEM form, which begins with -----BEGIN CERTIFICATE-----."
+        ) from error
+    return str(file)
 
 
 def _missing(variable: str, value: str, kind: str, host: str) -> str:

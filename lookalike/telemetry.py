@@ -49,8 +49,14 @@ class ProducerReport:
     scan_ended_at: float = 0.0
     # "inotify" or "polling".
     watching: str = ""
+    # The file that has been changing for the longest, as messages have it, and for how many seconds; empty if none.
+    restless: str = ""
+    restless_s: float = 0.0
     # What a person should know and do, empty if nothing.
     warning: str = ""
+    # The library's folder where the producer runs, and where Flower is if it was told.
+    library: str = ""
+    flower_url: str = ""
 
 
 @dataclass(frozen=True)

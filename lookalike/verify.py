@@ -122,7 +122,7 @@ class Verification:
         for file in self.index.files():
             self.advance(1)
             found.rejected += file.status == "rejected"
-            if self.disk.is_gone(self.disk.unescape(file.path)):
+            if self._is_ghost(file.path):
                 found.ghosts.add(file.path)
             elif self.deep and file.status == "indexed" and file.size_bytes <= self.max_query_bytes:
                 seen += 1
@@ -131,6 +131,11 @@ class Verification:
                 elif (at := self.chance.randrange(seen)) < self.deep:
                     sample[at] = file
         return sample
+
+    def _is_ghost(self, path: str) -> bool:
+        """Whether the library has no file of this name, or the rules leave it out."""
+        name = self.disk.unescape(path)
+        return self.disk.is_gone(name) or not self.disk.candidates.is_candidate(name)
 
     def _find_lost_and_stale(self, found: Comparison) -> None:
         """Finds what is lost or stale."""
@@ -158,7 +163,7 @@ class Verification:
         if 0 < found.ghosts.count <= MAX_MESSAGE_PATHS:
             paths, found.ghosts = found.ghosts.paths, Files()
             for path in self.index.known(paths):
-                if self.disk.is_gone(self.disk.unescape(path)):
+                if self._is_ghost(path):
                     found.ghosts.add(path)
 
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:

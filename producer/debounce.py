@@ -10,6 +10,9 @@ from lookalike.library.version import FileVersion
 CLOSED_SHARE = 0.2
 # About 40 MB. Beyond that a scan finds the changes; it keeps no list of files.
 MAX_PATHS = 100_000
+# A file that has not settled for so long is named in the report, if so few are waiting that looking takes no time.
+RESTLESS_S = 10.0
+MAX_RESTLESS = 1000
 
 
 class Settled(NamedTuple):
@@ -26,6 +29,7 @@ class _Waiting:
     since_s: float
     wait_s: float
     gone: tuple[str, ...]
+    first_s: float
     # Time of its earliest entry in the heap; infinity if it has none.
     heap_s: float = float("inf")
 
@@ -59,7 +63,7 @@ class Debouncer:
         if waiting is None:
             if len(self._waiting) >= self._max_paths:
                 return False
-            waiting = _Waiting(version, now_s, wait_s, gone)
+            waiting = _Waiting(version, now_s, wait_s, gone, now_s)
             self._waiting[path] = waiting
         elif waiting.version == version:
             waiting.wait_s = min(waiting.wait_s, wait_s)
@@ -69,6 +73,14 @@ class Debouncer:
             waiting.gone = _without_duplicates(waiting.gone, gone)
         self._plan(path, waiting)
         return True
+
+    def restless(self, now_s: float) -> tuple[str, float]:
+        """The file that has been changing for the longest and for how many seconds; "" if none for RESTLESS_S."""
+        if not 0 < len(self._waiting) <= MAX_RESTLESS:
+            return "", 0.0
+        path = min(self._waiting, key=lambda path: self._waiting[path].first_s)
+        for_s = now_s - self._waiting[path].first_s
+        return (path, for_s) if for_s >= RESTLESS_S else ("", 0.0)
 
     def discard(self, path: str) -> tuple[str, ...]:
         """Ends the wait of a file that was deleted or renamed; returns its former names."""

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
 from lookalike.library.folder import FolderLibrary
+from lookalike.library.rules import IGNORE_FILE
 from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
@@ -24,6 +25,8 @@ from producer.events import (
 from producer.folder_events import FolderExpander
 from producer.in_flight import InFlight
 from producer.publisher import LivePublisher
+from producer.scan_requests import ScanRequests
+from producer.status_report import Progress
 from producer.watcher import Inbox
 
 # The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
@@ -35,7 +38,7 @@ MAX_HELD = 20_000
 
 
 class EventLoop:
-    """Runs in one thread. The reporter reads `settling` and `held`."""
+    """Runs in one thread; shows `report` its progress in each turn."""
 
     def __init__(
         self,
@@ -49,8 +52,8 @@ class EventLoop:
         folder_expander: FolderExpander,
         broker_health: BrokerHealth,
         processes: int,
-        request_scan: Callable[[str], None],
-        report: Callable[["EventLoop"], None],
+        scan_requests: ScanRequests,
+        report: Callable[[Progress], None],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._library = library
@@ -62,7 +65,7 @@ class EventLoop:
         self._folder_expander = folder_expander
         self._broker_health = broker_health
         self._processes = processes
-        self._request_scan = request_scan
+        self._request_scan = scan_requests.request
         self._report = report
         self._now_s = now_s
 
@@ -84,10 +87,13 @@ class EventLoop:
                 self._drain_inbox()
             else:
                 stop.wait(BUSY_S)
-            self._report(self)
+            self._report(self._progress())
             self._release_settled()
             self._publish_batches()
-            self._report(self)
+            self._report(self._progress())
+
+    def _progress(self) -> Progress:
+        return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()))
 
     def _drain_inbox(self) -> None:
         for _ in range(MAX_EVENTS_PER_TURN):
@@ -99,6 +105,10 @@ class EventLoop:
         match event:
             case None:
                 pass
+            case Touched(path=path) | Gone(path=path) if path == IGNORE_FILE:
+                self._ignore_file_changed()
+            case Moved(old, new) if IGNORE_FILE in (old, new):
+                self._ignore_file_changed()
             case Touched(path, closed):
                 self._observe_file(path, closed=closed)
                 self._observe_other_names(path)
@@ -115,6 +125,12 @@ class EventLoop:
                 self._folder_expander.enqueue_event(event)
             case Lost(reason):
                 self._request_scan(reason)
+
+    def _ignore_file_changed(self) -> None:
+        """A scan reads it once it has settled, and finds what the rules newly leave out and take in."""
+        version = self._library.stat(IGNORE_FILE)
+        if version is None or not self._debouncer.observe(IGNORE_FILE, version, self._now_s()):
+            self._request_scan(f"{IGNORE_FILE} is gone")
 
     def _observe_file(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
         if not self._library.candidates.is_candidate(path):
@@ -135,6 +151,8 @@ class EventLoop:
         gone = (old, *self._debouncer.discard(old))
         if not self._observe_file(new, closed=True, gone=tuple(filter(self._library.candidates.is_candidate, gone))):
             self._publish_removals(gone)
+        # Another file may have the old name already: of two that were exchanged each has.
+        self._observe_file(old, closed=True)
 
     def _observe_other_names(self, path: str) -> None:
         for link in self._library.links.other_names(path):
@@ -157,7 +175,9 @@ class EventLoop:
                     self._file_left(path)
                     continue
                 settled = self._debouncer.confirm(path, version, now_s)
-                if settled is not None:
+                if settled is not None and path == IGNORE_FILE:
+                    self._request_scan(f"{IGNORE_FILE} changed")
+                elif settled is not None:
                     self._in_flight.mark_sent(path, version)
                     gone = tuple(filter(self._library.is_gone, settled.gone))
                     self._add_change(Change((path,), gone, version.size_bytes))

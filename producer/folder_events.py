@@ -6,13 +6,15 @@ runs in a thread of its own and delays neither the event loop nor a scan.
 
 import queue
 import threading
-from collections.abc import Callable
 
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.paths import escape_path
+from lookalike.messages import MAX_PATH_CHARS
+from producer.debounce import MAX_PATHS, Debouncer
 from producer.events import Event, FolderAppeared, FolderEvent, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
 from producer.index_client import IndexClient
 from producer.shutdown import check, sleep
+from producer.watcher import Inbox
 
 MAX_FOLDERS = 10_000
 
@@ -24,14 +26,14 @@ class FolderExpander:
         self,
         library: FolderLibrary,
         index: IndexClient,
-        put_event: Callable[[Event], None],
-        has_room: Callable[[], bool],
+        inbox: Inbox,
+        debouncer: Debouncer,
         stop: threading.Event,
     ) -> None:
         self._library = library
         self._index = index
-        self._put_event = put_event
-        self._has_room = has_room
+        self._inbox = inbox
+        self._debouncer = debouncer
         self._stop = stop
         self._waiting: queue.Queue[FolderEvent] = queue.Queue(MAX_FOLDERS)
 
@@ -43,7 +45,7 @@ class FolderExpander:
         try:
             self._waiting.put_nowait(event)
         except queue.Full:
-            self._put_event(Lost("too many folders changed at once"))
+            self._inbox.put_event(Lost("too many folders changed at once"))
 
     def expand_events(self) -> None:
         """Expands events until the producer ends. Raises Stopped."""
@@ -76,6 +78,9 @@ class FolderExpander:
 
     def _left(self, folder: str, now: str | None) -> None:
         escaped = escape_path(folder)
+        if len(escaped) > MAX_PATH_CHARS:
+            # Nothing below it can be in the index.
+            return
         for file in self._index.files(under=escaped):
             old = self._library.unescape(file.path)
             if not self._library.is_gone(old):
@@ -85,7 +90,7 @@ class FolderExpander:
             )
 
     def _put_when_room(self, event: Event) -> None:
-        while not self._has_room():
+        while len(self._debouncer) + len(self._inbox) >= MAX_PATHS // 2:
             sleep(self._stop, 0.05)
         check(self._stop)
-        self._put_event(event)
+        self._inbox.put_event(event)

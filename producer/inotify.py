@@ -54,14 +54,24 @@ class OverflowAwareWatchGroup(InotifyWatchGroup):
     The kernel knows a folder by its inode, watchdog by its name at the time when the event is handled, which is later.
     """
 
+    # The last folder that left its name, by the number that both halves of a move carry.
+    left: tuple[int, bytes | None] = (0, None)
+
     def on_event(self, event: InotifyEvent) -> None:
-        """Handles an event; a folder that moved is watched under its new name, even if another one had that name."""
+        """Handles an event; a folder that moved is watched under its new name, even if another one had that name.
+
+        Of two folders that were exchanged each has the name of the other by now, so the old name is looked at as well.
+        """
+        if event.is_moved_from and event.is_directory:
+            with self._lock:
+                self.left = (event.cookie, self._build_event_source_path(event))
         super().on_event(event)
         if event.is_moved_to and event.is_directory:
+            cookie, old = self.left
             with self._lock:
-                path = self._build_event_source_path(event)
-                if self.is_active and path is not None:
-                    self._add_all_callbacks(path)
+                for path in (self._build_event_source_path(event), old if cookie == event.cookie else None):
+                    if self.is_active and path is not None and os.path.isdir(path):  # noqa: PTH112 - names in bytes
+                        self._add_all_callbacks(path)
 
     def restore_watches(self) -> None:
         """Adds missing watches, and corrects the path of each."""

@@ -8,7 +8,7 @@ and workers take from `ingest` first.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from redis import Redis
@@ -16,14 +16,18 @@ from redis.exceptions import RedisError
 
 from lookalike.celery_transport import CeleryTransport
 from lookalike.errors import Unreachable
+from lookalike.index_state import IndexState
+from lookalike.library.folder import FolderLibrary
 from lookalike.library.paths import escape_path
+from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
-from lookalike.messages import MAX_PATH_CHARS, SyncMessage
+from lookalike.messages import MAX_MESSAGE_PATHS, MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
 from producer.batcher import Batch, Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
+from producer.library_state import LibraryState
 from producer.shutdown import sleep
 
 log = get_logger(__name__)
@@ -59,16 +63,17 @@ class QueueWriter:
         *,
         from_scan: bool,
         max_batches: int,
-        may_delete: Callable[[], bool],
-        library_id: Callable[[], str | None],
+        library: FolderLibrary,
+        library_state: LibraryState,
     ) -> None:
         self._transport = transport
         self._redis = redis
+        self._keys = keys
         self._queue = keys.rescan if from_scan else keys.ingest
         self._from_scan = from_scan
         self._max_batches = max_batches
-        self._may_delete = may_delete
-        self._library_id = library_id
+        self._library = library
+        self._library_state = library_state
 
     def waiting(self) -> int:
         """Batches that no worker has taken yet."""
@@ -78,10 +83,16 @@ class QueueWriter:
         """How many batches may be sent now."""
         return max(0, self._max_batches - self.waiting())
 
+    def send_left_out(self, paths: list[str], rules: Candidates) -> None:
+        """Enqueues paths of the index, as messages have them, that these rules leave out; stores the rules first."""
+        IndexState(self._redis, self._keys).store_rules(rules.to_json())
+        message = SyncMessage(left_out=paths, rules=rules.digest, library=self._library_state.library_id)
+        self._transport.sync(message, from_scan=self._from_scan, want_result=False)
+
     def send_batch(self, batch: Batch) -> None:
         """Enqueues a batch; its `gone` paths only if the library is available and its id is known."""
-        library_id = self._library_id()
-        may_delete = library_id is not None and (not batch.gone or self._may_delete())
+        library_id = self._library_state.library_id
+        may_delete = library_id is not None and (not batch.gone or self._library.absence() is None)
         gone = _escaped_within_limit(batch.gone) if may_delete else []
         paths = _escaped_within_limit(batch.paths)
         if paths or gone:
@@ -172,6 +183,12 @@ class ScanPublisher:
         parts = [part for batch in self._batcher.flush() for part in split_evenly(batch, self._processes)]
         while parts:
             self._send(parts.pop(0), check, behind=sum(map(len, parts)))
+
+    def publish_left_out(self, paths: Sequence[str], rules: Candidates, check: Callable[[], None]) -> None:
+        """Sends paths of the index, as messages have them, that these rules leave out."""
+        for start in range(0, len(paths), MAX_MESSAGE_PATHS):
+            part = list(paths[start : start + MAX_MESSAGE_PATHS])
+            self._retry(lambda part=part: self._queue_writer.send_left_out(part, rules), check)  # type: ignore[misc]
 
     def discard_unsent(self) -> None:
         """Drops what is not sent: the scan ended early, and the next one finds it again."""

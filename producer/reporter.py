@@ -9,7 +9,7 @@ from lookalike.index_state import IndexReport, IndexState
 from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
-from producer.scan import DeletionGuard
+from producer.planner import DeletionGuard
 
 REPORT_S = 1.0
 

@@ -149,7 +149,7 @@ class Watcher:
             self._inbox,
             root,
             names_every_file=self.watching == POLLING,
-            includes_folder=self._library.candidates.includes_folder,
+            includes_folder=self._library.includes_folder,
             on_count_changed=self._on_count_changed,
         )
         try:

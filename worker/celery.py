@@ -3,9 +3,11 @@
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from typing import Any
 
+from celery.platforms import SecurityWarning
 from celery.signals import (
     heartbeat_sent,
     setup_logging,
@@ -13,18 +15,20 @@ from celery.signals import (
     task_prerun,
     worker_init,
     worker_process_init,
+    worker_ready,
 )
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from lookalike.alive_file import AliveFile
 from lookalike.broker import celery_app, redis_of
 from lookalike.errors import LookalikeError
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.process_guard import die_with_parent
-from lookalike.settings import read_settings
+from lookalike.settings import service_settings
 from lookalike.telemetry import Telemetry
 from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
@@ -43,7 +47,7 @@ SOFT_SHUTDOWN_S = 3.0
 CHILD_READY_WITHIN_S = 120.0
 
 main_pid = os.getpid()
-settings = read_settings()
+settings = service_settings()
 own_name = holder()
 app = celery_app(settings, name="worker")
 app.conf.update(
@@ -66,6 +70,10 @@ app.conf.update(
 )
 
 
+if os.name == "posix" and os.geteuid() != 0:
+    # Celery takes a group without a name for the superuser's; containers run as the owner of the library.
+    warnings.simplefilter("ignore", SecurityWarning)
+
 # Only for the heartbeat of the main process; it connects on first use, and children make their own.
 telemetry_redis = redis_of(settings)
 telemetry = Telemetry(telemetry_redis, settings.keys)
@@ -77,6 +85,7 @@ leases = Leases(lease_redis, settings.keys, own_name, lease_s=settings.lease_s)
 app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
 app.steps["consumer"].add(prefetch_step(leases))
 define_tasks(app, settings, process)
+alive_file: AliveFile | None = None
 
 
 @setup_logging.connect
@@ -126,9 +135,21 @@ def start_child(**_: Any) -> None:
         process.context.warm_up()
 
 
+@worker_ready.connect
+def start_alive_file(**_: Any) -> None:
+    """After the pool has started: a thread must not be forked."""
+    global alive_file  # noqa: PLW0603 (Celery gives its handlers nothing that lives as long)
+    if settings.alive_file is not None:
+        has_library = settings.keys.ingest in app.amqp.queues.consume_from
+        alive_file = AliveFile(settings.alive_file, settings.library if has_library else None)
+        alive_file.start()
+
+
 @heartbeat_sent.connect
 def send_heartbeat(sender: Any, **_: Any) -> None:
-    """Writes this worker's heartbeat; the name of its part stands before the `@`."""
+    """Writes this worker's heartbeat; the name of its part stands before the `@`. Called while the broker answers."""
+    if alive_file is not None:
+        alive_file.beat()
     hostname = sender.eventer.hostname
     try:
         telemetry.heartbeat(hostname.partition("@")[0], hostname)

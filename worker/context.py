@@ -13,7 +13,9 @@ from qdrant_client import QdrantClient
 
 from lookalike.broker import redis_of
 from lookalike.errors import Misconfigured
+from lookalike.index_state import IndexState
 from lookalike.library.reader import LibraryReader
+from lookalike.library.rules import Candidates
 from lookalike.settings import Settings
 from lookalike.store_access import store_access
 from lookalike.telemetry import Telemetry
@@ -21,6 +23,7 @@ from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
 from worker.index.collection import CollectionSpec, OpenCollection, recorded_provider
+from worker.index.collection_options import CollectionOptions
 from worker.index.opener import IndexOpener
 from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decode_timeout import DecodeTimeout
@@ -49,7 +52,11 @@ def qdrant_of(settings: Settings) -> QdrantClient:
     if settings.qdrant_url is None:
         raise Misconfigured("QDRANT_URL is not set: name a Qdrant, or let `lookalike up FOLDER` start one.")
     key = settings.qdrant_api_key
-    access = store_access(settings.qdrant_url, os.environ)
+    access = store_access(settings.qdrant_url, os.environ, settings.qdrant_ca)
+    arguments = access.http_arguments()
+    if settings.qdrant_grpc:
+        # They would be sent over gRPC too, which has an encoding of its own.
+        del arguments["headers"]
     with warnings.catch_warnings():
         # It warns of a key sent without TLS: loopback is private, and elsewhere the URL is the operator's decision.
         warnings.simplefilter("ignore")
@@ -58,10 +65,11 @@ def qdrant_of(settings: Settings) -> QdrantClient:
             api_key=None if key is None else key.get_secret_value(),
             timeout=STORE_TIMEOUT_S,
             prefer_grpc=settings.qdrant_grpc,
+            grpc_port=settings.qdrant_grpc_port,
             grpc_options=access.grpc_options() if settings.qdrant_grpc else None,
             limits=CONNECTION_LIMITS,
             check_compatibility=False,
-            **access.http_arguments(),
+            **arguments,
         )
 
 
@@ -89,7 +97,12 @@ def provider_of_index(settings: Settings) -> str | None:
 def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
     """The opener of the index of these settings, with connections of its own."""
     spec = CollectionSpec(
-        settings.name, embedder.card, settings.distance, library_id=settings.library_id, provider=embedder.provider
+        settings.name,
+        embedder.card,
+        settings.distance,
+        library_id=settings.library_id,
+        provider=embedder.provider,
+        options=CollectionOptions.of(settings),
     )
     return IndexOpener(qdrant_of(settings), redis_of(settings), settings.keys, spec)
 
@@ -158,7 +171,12 @@ class WorkerContext:
     @cached_property
     def index(self) -> QdrantIndex:
         """The points of the open index."""
-        return QdrantIndex(self._client, self.collection.name, request_bytes=self._settings.store_request_bytes)
+        return QdrantIndex(
+            self._client,
+            self.collection.name,
+            request_bytes=self._settings.store_request_bytes,
+            hnsw_ef=self._settings.hnsw_ef,
+        )
 
     @cached_property
     def sync(self) -> Sync:
@@ -167,10 +185,12 @@ class WorkerContext:
         return Sync(
             library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
+            generation=self.collection.identity.generation,
             index=self.index,
             embedder=self._embedder,
             decode=self._decode,
             yield_to_search=self._search_priority.yield_to_search,
+            read_rules=self._read_rules,
             count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
@@ -193,6 +213,10 @@ class WorkerContext:
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
         return ReadQueries(self.index, self.collection.identity)
+
+    def _read_rules(self) -> Candidates | None:
+        rules = IndexState(self._redis, self._settings.keys).rules()
+        return None if rules is None else Candidates.from_json(rules)
 
     def _open(self) -> None:
         found = self._opener.open()

@@ -5,7 +5,11 @@ Unavailable   the library, the store or the broker: the task waits and is retrie
 (any other exception: a bug of ours)
 """
 
-from lookalike.library.errors import Unavailable
+from lookalike.library.errors import Rejected, Unavailable
+
+
+class TooLargeToDecode(Rejected):
+    """It has more pixels, or takes more memory, than is allowed here."""
 
 
 class Unfit(Unavailable):

@@ -1,5 +1,8 @@
 """`python -m worker.prepare [--rebuild]`: checks the model and makes or checks the collection, before anything starts.
 
+With `--wait`, for a container, it waits for broker and store for as long as it takes, and refuses a library that it
+cannot read.
+
 `python -m worker.prepare --check-model` only embeds one image with the model that is set, and prints how as one line of
 JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit.
 """
@@ -9,15 +12,18 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from lookalike.alive_file import library_trouble
 from lookalike.broker import redis_of
-from lookalike.errors import LookalikeError, Unreachable
+from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.library.errors import Unavailable
-from lookalike.log import log_to_stderr
+from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
 from worker.context import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused
 from worker.index.collection import CollectionSpec, recorded_provider
+from worker.index.collection_options import CollectionOptions
 from worker.index.opener import IndexOpener
 from worker.index.qdrant import call_store
 from worker.inference.embedder import card_at, model_path
@@ -25,15 +31,17 @@ from worker.inference.provider_selection import select_for_new_index
 from worker.inference.providers import CPU, PROVIDERS, open_session
 from worker.retry_budget import retry_while_unavailable
 
+log = get_logger(__name__)
+
 # `up` has seen the store answer by now; a store on another machine is retried for a moment.
 RETRY_FOR_S = 5.0
 
 
-def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()) -> str:
+def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = (), retry_for_s: float) -> str:
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
     try:
-        return prepare_index(settings, rebuild=rebuild, former_ids=former_ids, retry_for_s=RETRY_FOR_S)
+        return prepare_index(settings, rebuild=rebuild, former_ids=former_ids, retry_for_s=retry_for_s)
     except (Unavailable, StoreRefused) as error:
         raise Unreachable(f"The index cannot be prepared: {error}. Check QDRANT_URL and REDIS_URL.") from error
 
@@ -61,9 +69,21 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
         library_id=settings.library_id,
         provider=provider,
         former_ids=frozenset(former_ids),
+        options=CollectionOptions.of(settings),
     )
     opener = IndexOpener(client, redis_of(settings), settings.keys, spec)
-    return retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
+    name = retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
+    kept = retry_while_unavailable(lambda: call_store(client.get_collection, name), for_s=retry_for_s)
+    for difference in spec.options.differences(kept.config):
+        log.warning("an index is kept as it was made", why=f"{difference}: --rebuild makes it anew")
+    return name
+
+
+def require_readable(library: Path) -> None:
+    """Raises Misconfigured if this user cannot read the library. `up` has looked by itself."""
+    trouble = library_trouble(library)
+    if trouble:
+        raise Misconfigured(trouble)
 
 
 def check_model(settings: Settings) -> dict[str, str | int | float]:
@@ -90,6 +110,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m worker.prepare", description="Makes or checks the collection.")
     parser.add_argument("--rebuild", action="store_true", help="drop the index of this library and make a new one")
     parser.add_argument("--former-id", action="append", default=[], help="an earlier id of this library")
+    parser.add_argument("--wait", action="store_true", help="wait for broker and store for as long as it takes")
     parser.add_argument("--check-model", action="store_true", help="embed one image and leave the index alone")
     arguments = parser.parse_args()
     try:
@@ -98,7 +119,10 @@ def main() -> int:
         else:
             settings = read_settings()
             log_to_stderr(log_format=settings.log_format)
-            line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id)
+            if arguments.wait:
+                require_readable(library_root(settings))
+            patience_s = float("inf") if arguments.wait else RETRY_FOR_S
+            line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id, retry_for_s=patience_s)
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -28,6 +28,7 @@ class ReadQueries:
                 backend=self.identity.provider,
                 precision=self.identity.precision,
                 threads=THREADS,
+                generation=self.identity.generation,
             )
         if isinstance(query, ReadKnown):
             return FilesReply(files=list(self.index.get_files(query.paths).values()))

@@ -3,12 +3,9 @@
 import base64
 import binascii
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
 
 from lookalike.combination import combine
 from lookalike.errors import Refused
@@ -20,6 +17,7 @@ from lookalike.neighbour import Neighbour, similarity
 from lookalike.query import too_many_bytes
 from lookalike.settings import Distance
 from models.preprocess import Box
+from worker.errors import TooLargeToDecode
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.inference.decoder import DecodedImage
 from worker.sync import Embeds
@@ -71,11 +69,26 @@ class Search:
 
     def _vectors(self, examples: Sequence[SearchExample]) -> list[Vector]:
         """A vector for each example: one request to the store for all paths, one call of the model for all the rest."""
-        paths = [_whole_file(example) for example in examples]
-        known = self._known([path for path in paths if path is not None])
-        shown = [example for example, path in zip(examples, paths, strict=True) if path is None]
-        computed = iter(self.embedder.embed([*self._pictures(shown)]))
-        return [next(computed).tolist() if path is None else known[path] for path in paths]
+        whole = {at: path for at, each in enumerate(examples) if (path := _whole_file(each)) is not None}
+        known = self._known([*whole.values()])
+        vectors: dict[int, Vector] = {at: known[path] for at, path in whole.items()}
+        pictures: dict[int, DecodedImage] = {}
+        sent_bytes = 0
+        for at, example in enumerate(examples):
+            if at in vectors:
+                continue
+            try:
+                blob = self._blob(example)
+                sent_bytes += 0 if isinstance(example.image, ImageByPath) else len(blob)
+                self._check_size(sent_bytes)
+                pictures[at] = self.decode(blob, example.box)
+            except TooLargeToDecode as error:
+                vectors[at] = self._stored_instead(example, error)
+            except Rejected as error:
+                raise _refused(error) from error
+        computed = self.embedder.embed([picture.pixels for picture in pictures.values()])
+        vectors |= {at: vector.tolist() for at, vector in zip(pictures, computed, strict=True)}
+        return [vectors[at] for at in range(len(examples))]
 
     def _known(self, paths: Sequence[str]) -> Mapping[str, Vector]:
         known = self.index.vectors_of(paths) if paths else {}
@@ -87,21 +100,22 @@ class Search:
             raise _unknown(missing)
         raise Refused(f"{missing!r} was rejected: {file.reason}.")
 
-    def _pictures(self, examples: Sequence[SearchExample]) -> Iterator[npt.NDArray[np.uint8]]:
-        """The model's input for each example."""
-        sent_bytes = 0
-        for example in examples:
-            if isinstance(example.image, ImageByPath):
-                blob = self._file(validate_path(example.image.path))
-            else:
-                blob = self._sent(example.image)
-                sent_bytes += len(blob)
-            if sent_bytes > self.max_query_bytes:
-                raise Refused(too_many_bytes(sent_bytes, self.max_query_bytes))
-            try:
-                yield self.decode(blob, example.box).pixels
-            except Rejected as error:
-                raise Refused(f"The query cannot be searched with: {error}.") from error
+    def _check_size(self, sent_bytes: int) -> None:
+        if sent_bytes > self.max_query_bytes:
+            raise TooLargeToDecode(too_many_bytes(sent_bytes, self.max_query_bytes))
+
+    def _stored_instead(self, example: SearchExample, error: Rejected) -> Vector:
+        """The vector in the index of an image that is too large: a file may have been indexed with other limits."""
+        stored = None
+        if example.path is not None and example.box is None:
+            stored = self.index.vector_of(validate_path(example.path))
+        if stored is None:
+            raise _refused(error) from error
+        return stored
+
+    def _blob(self, example: SearchExample) -> bytes:
+        image = example.image
+        return self._file(validate_path(image.path)) if isinstance(image, ImageByPath) else self._sent(image)
 
     def _file(self, path: str) -> bytes:
         """The bytes of a file of the library, of which a box is wanted."""
@@ -135,6 +149,10 @@ def _whole_file(example: SearchExample) -> str | None:
     if isinstance(example.image, ImageByPath) and example.box is None:
         return validate_path(example.image.path)
     return None
+
+
+def _refused(error: Rejected) -> Refused:
+    return Refused(f"The query cannot be searched with: {error}.")
 
 
 def _unknown(path: str) -> Refused:

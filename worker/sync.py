@@ -17,7 +17,9 @@ import numpy.typing as npt
 from structlog.contextvars import bound_contextvars
 
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
+from lookalike.library.paths import unescape_path
 from lookalike.library.reader import Content, LibraryReader
+from lookalike.library.rules import Candidates
 from lookalike.library.version import NO_VERSION, FileVersion
 from lookalike.log import get_logger
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
@@ -63,6 +65,7 @@ class Sync:
 
     library: LibraryReader
     library_id: str
+    generation: str
     index: QdrantIndex
     embedder: Embeds
     decode: Callable[[bytes], DecodedImage]
@@ -73,6 +76,8 @@ class Sync:
     yield_to_search: Callable[[], None] = lambda: None
     # Around each write: a store that is briefly unavailable must not cost the embeddings.
     retry_while_unavailable: Retrying = without_retry
+    # The rules of the library that the producer stored, None if there are none.
+    read_rules: Callable[[], Candidates | None] = lambda: None
 
     def sync_paths(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
@@ -82,6 +87,7 @@ class Sync:
         """
         reported_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         outcome = Outcome()
+        self._delete_left_out(message, outcome)
         todo = list(dict.fromkeys([*message.paths, *message.gone]))
         for _ in range(ROUNDS):
             todo = self._agree(todo, reported_gone, outcome, retry_rejected=message.retry_rejected)
@@ -170,6 +176,18 @@ class Sync:
         outcome.tally["absent"] += len(paths) - len(to_delete)
         return [path for path in to_delete if self.library.version(path) is not None]
 
+    def _delete_left_out(self, message: SyncMessage, outcome: Outcome) -> None:
+        """Deletes what the library's rules leave out, if this worker holds the same rules and finds so itself."""
+        if not message.left_out or message.library != self.library_id:
+            return
+        rules = self.read_rules()
+        if rules is None or rules.digest != message.rules:
+            return
+        known = self.index.get_files(message.left_out)
+        to_delete = [path for path in known if not rules.is_candidate(unescape_path(path))]
+        self.index.delete(to_delete, self.retry_while_unavailable)
+        outcome.tally["deleted"] += len(to_delete)
+
 
 class _Batch:
     """Collects the writes of one round; decodes and embeds what was read together."""
@@ -227,7 +245,7 @@ class _Batch:
             if reusable is None:
                 self.reject(path, content.version, reasons[content.sha256])
                 continue
-            payload = indexed_payload(path, content.version, reusable.metadata, self._now)
+            payload = indexed_payload(path, content.version, reusable.metadata, self._now, self._sync.generation)
             self.writes.append(PointWrite(payload, reusable.vector))
             self.versions[path] = content.version
             self._tallied_as[path] = "embedded" if content.sha256 in fresh else "copied"

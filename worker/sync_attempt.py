@@ -26,6 +26,7 @@ from worker.context import WorkerContext
 from worker.delivery.leases import HeldMessage, TakenOver
 from worker.delivery.poison import DEATHS_TO_BLAME
 from worker.errors import CollectionMissing, StoreRefused, Unfit
+from worker.index.identity import check_generation
 from worker.retry_budget import R, RetryBudget, Retrying
 
 log = get_logger(__name__)
@@ -80,6 +81,7 @@ def _isolate_failures(
     task: Task, context: WorkerContext, message: SyncMessage, budget: RetryBudget, held: HeldMessage
 ) -> SyncReply:
     """Isolates a path that kills or breaks the sync, so that the others are done."""
+    check_generation(message.generation, context.collection.identity)
     task_id = str(task.request.id)
     alone = len(message.paths) + len(message.gone) == 1
     # Then the earlier holder is dead, or was frozen for the time of a lease and stops when it finds out.
@@ -145,8 +147,10 @@ def _split(task: Task, message: SyncMessage, why: str) -> SyncReply:
     """Sends each path as a message of its own to the queue of this one. Those tasks do the work."""
     log.warning("split", paths=len(message.paths), why=why)
     queue = (task.request.delivery_info or {}).get("routing_key")
-    parts = [message.model_copy(update={"paths": [path], "gone": []}) for path in message.paths]
-    parts += [message.model_copy(update={"paths": [], "gone": [path]}) for path in message.gone]
+    empty = message.model_copy(update={"paths": [], "gone": [], "left_out": []})
+    parts = [empty.model_copy(update={"paths": [path]}) for path in message.paths]
+    parts += [empty.model_copy(update={"gone": [path]}) for path in message.gone]
+    parts += [empty.model_copy(update={"left_out": message.left_out})] if message.left_out else []
     for part in parts:
         task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
     return SyncReply()

@@ -24,6 +24,7 @@ from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
 from worker.delivery.leases import HeldMessage, Leases, TakenOver
 from worker.errors import StoreRefused, StoreUnavailable, Unfit
+from worker.index.identity import check_generation
 from worker.index.monitor import IndexMonitor
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import select_provider
@@ -222,6 +223,7 @@ def _retry_task(task: Task, error: Exception, in_s: float) -> Exception:
 
 
 def _run_search(context: WorkerContext, message: SearchMessage) -> dict[str, Any]:
+    check_generation(message.generation, context.collection.identity)
     return context.search.find_neighbours(message).model_dump()
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import qdrant_edge as engine
 
+from edge.catalogue import VectorSetting
 from edge.errors import NotFound
 from edge.host.engine import building, calling
 from edge.host.points import Vectors, Write
@@ -165,5 +166,14 @@ def _canonical(point_id: Any) -> Any:
 
 def config(vectors: Vectors, optimizers: engine.EdgeOptimizersConfig | None = None) -> engine.EdgeConfig:
     """The engine's configuration of a shard; what is not given stays as it is."""
-    named = {name: engine.EdgeVectorParams(vector.size, DISTANCES[vector.distance]) for name, vector in vectors.items()}
-    return engine.EdgeConfig(vectors=named, optimizers=optimizers)
+    return engine.EdgeConfig(vectors={name: _vector(one) for name, one in vectors.items()}, optimizers=optimizers)
+
+
+def _vector(setting: VectorSetting) -> engine.EdgeVectorParams:
+    quantization = None
+    if setting.quantization_config is not None:
+        always_ram = setting.quantization_config["scalar"].get("always_ram")
+        quantization = engine.ScalarQuantizationConfig(engine.ScalarType.Int8, always_ram=always_ram)
+    return engine.EdgeVectorParams(
+        setting.size, DISTANCES[setting.distance], on_disk=setting.on_disk, quantization_config=quantization
+    )

@@ -11,8 +11,8 @@ import typer
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import say, show_files, show_json, show_neighbours
 from lookalike.client import Client
-from lookalike.library.paths import unescape_path
-from lookalike.library.rules import Candidates
+from lookalike.library.opening import candidates_of, library_of
+from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply
 
 
@@ -110,6 +110,18 @@ def sync(
         say(", ".join(f"{count} {name}" for name, count in total.model_dump().items() if count) or "nothing to do")
 
 
+@app.command()
+def ignored(data: Data = None, json: Json = False) -> None:
+    """List what of the library is left out, and by which rule."""
+    with Client(data=data) as client:
+        library = library_of(client.settings)
+    rows = library.ignored()
+    if json:
+        show_json([{"path": escape_path(path), "rule": rule} for path, rule in rows])
+    else:
+        show_files((rule, escape_path(path)) for path, rule in rows)
+
+
 def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
     root = client.settings.library
@@ -119,7 +131,7 @@ def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     if folder is None or root is None:
         yield path
         return
-    rule = Candidates(client.settings.extensions, client.settings.ignore)
+    rule = candidates_of(client.settings, root)
     for where, _, names in os.walk(folder.absolute()):
         for name in names:
             file = Path(where) / name

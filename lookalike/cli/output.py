@@ -1,7 +1,7 @@
 """Prints: JSON for programs, tables for people. Colours only where a terminal wants them (rich, NO_COLOR)."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -61,7 +61,7 @@ def show_neighbours(neighbours: Sequence[Neighbour]) -> None:
     Console(highlight=False).print(table)
 
 
-def show_files(rows: Sequence[tuple[str, str]]) -> None:
+def show_files(rows: Iterable[tuple[str, str]]) -> None:
     """Two plain columns, one line a file, made for `grep` as well as for eyes."""
     for first, second in rows:
         sys.stdout.write(f"{escaped_name(first)}\t{escaped_name(second)}\n")

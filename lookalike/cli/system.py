@@ -1,6 +1,7 @@
 """Commands about the system on this machine: up, down, logs, status, doctor, model."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from lookalike.cli.verbosity import is_quiet
 from lookalike.client import Client
 from lookalike.data_folder import data_folder
 from lookalike.doctor import CheckResult, check_machine
-from lookalike.errors import Misconfigured, NotRunning
+from lookalike.errors import Misconfigured, NotRunning, TimedOut
 from lookalike.local.console import format_duration
 from lookalike.local.logs import ALSO
 from lookalike.parts import PART_NAMES
@@ -77,12 +78,15 @@ def logs(
 @app.command()
 def status(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing is left to do.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, metavar="S", help="With --wait: give up after so many seconds.")
+    ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Show what is discovered, indexed, rejected and queued, and which parts run."""
     with _client_of_starting(data) if wait else Client(data=data) as client:
-        now = _wait_until_done(client) if wait else client.status()
+        now = _wait_until_done(client, timeout) if wait else client.status()
     if json:
         show_json(now.model_dump())
     else:
@@ -145,8 +149,9 @@ def _client_of_starting(data: Path | None) -> Client:
     return retrying(lambda: Client(data=data))
 
 
-def _wait_until_done(client: Client) -> Status:
-    """Waits, with a progress bar, until nothing is left to do."""
+def _wait_until_done(client: Client, timeout_s: float | None) -> Status:
+    """Waits, with a progress bar, until nothing is left to do. Raises TimedOut with what is left."""
+    until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
     progress = progress_bar(TextColumn("{task.fields[eta]}"))
     calm_since: float | None = None
     with progress:
@@ -167,4 +172,7 @@ def _wait_until_done(client: Client) -> Status:
                 calm_since = time.monotonic()
             elif time.monotonic() - calm_since >= CALM_S:
                 return now
+            if time.monotonic() > until_s:
+                left = now.what_is_left() or "it was only just done"
+                raise TimedOut(f"Not done after {timeout_s:g} s: {left}.")
             time.sleep(POLL_S)

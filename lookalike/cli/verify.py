@@ -8,9 +8,8 @@ from rich.progress import TimeRemainingColumn
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, show_comparison, show_json
 from lookalike.client import Client
-from lookalike.errors import Misconfigured
 from lookalike.library.folder import FolderLibrary
-from lookalike.library.rules import Candidates
+from lookalike.library.opening import library_of
 from lookalike.neighbour import Neighbour
 from lookalike.verify import Comparison, Verification
 
@@ -28,7 +27,7 @@ def verify(
 ) -> None:
     """Compare the library with the index; exit code 1 if they differ and nothing is left to do."""
     with Client(data=data) as client:
-        found = _compare(client, _library_of(client), deep)
+        found = _compare(client, library_of(client.settings), deep)
     if json:
         embedded = {"checked": found.checked, "wrong": found.wrong.count} if deep else {}
         show_json({**found.numbers(), **embedded})
@@ -52,16 +51,6 @@ class _ClientIndex:
     def nearest(self, blob: bytes) -> list[Neighbour]:
         limit = min(MOST_COPIES, self._client.settings.max_limit)
         return self._client.search(blob, limit, scaled=False).result()
-
-
-def _library_of(client: Client) -> FolderLibrary:
-    settings = client.settings
-    root = None if settings.library is None else settings.library.expanduser().resolve()
-    if root is None or not root.is_dir():
-        raise Misconfigured(
-            f"The library {root or ''} is not here: set LOOKALIKE_LIBRARY to the folder with the images."
-        )
-    return FolderLibrary(root, Candidates(settings.extensions, settings.ignore))
 
 
 def _compare(client: Client, disk: FolderLibrary, deep: int) -> Comparison:

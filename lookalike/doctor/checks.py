@@ -18,7 +18,7 @@ from lookalike.doctor.host import check_processor, check_python, check_watching
 from lookalike.doctor.packages import check_extra, check_versions, missing_packages
 from lookalike.doctor.result import CheckResult, broken
 from lookalike.doctor.servers import check_broker, check_parts, check_store
-from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports
+from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports, check_rules
 from lookalike.errors import Misconfigured
 from lookalike.parts import EXTRAS
 from lookalike.settings import Settings
@@ -47,6 +47,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
     yield check_data_folder(folder)
     yield check_disk(folder)
     yield check_library(whole, folder)
+    yield check_rules(whole)
     yield check_watching(whole)
     yield from check_ports(whole, running)
     if not lacking["edge"] and whole.redis_url is None:

@@ -27,7 +27,7 @@ def check_proxies(settings: Settings, environment: Mapping[str, str]) -> CheckRe
     if settings.qdrant_url is None:
         return ok("proxies", f"{found}; broker and store of this machine are reached directly all the same")
     try:
-        access = store_access(settings.qdrant_url, environment)
+        access = store_access(settings.qdrant_url, environment, settings.qdrant_ca)
         access.grpc_options() if settings.qdrant_grpc else None
     except LookalikeError as error:
         return broken("proxies", found, str(error))

@@ -53,7 +53,7 @@ def check_store(settings: Settings, running: RunningSystem | None) -> CheckResul
     if key is None and running is not None and running.qdrant_url == settings.qdrant_url:
         key = running.qdrant_api_key
     try:
-        ask_store(settings.qdrant_url, key)
+        ask_store(settings.qdrant_url, key, settings.qdrant_ca)
     except LookalikeError as error:
         return broken("store", without_secret(settings.qdrant_url), str(error))
     return ok("store", without_secret(settings.qdrant_url))

@@ -9,7 +9,9 @@ from pathlib import Path
 from lookalike.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
 from lookalike.discovery import RunningSystem
 from lookalike.doctor.result import CheckResult, broken, ok, warning
-from lookalike.errors import LookalikeError
+from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.library.opening import read_ignore_file
+from lookalike.library.rules import Candidates
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT, LOOPBACK, reserved_ports
 from lookalike.local.library_identity import usable_library
 from lookalike.local.machine_limits import MIB, NEEDED_MIB, free_mib
@@ -59,6 +61,18 @@ def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
     if not has_files:
         return warning("library", f"{settings.library} is empty", "Mount its disk, or put images into it.")
     return ok("library", str(settings.library))
+
+
+def check_rules(settings: Settings) -> CheckResult:
+    """Whether the patterns of what is left out can work."""
+    root = settings.library
+    try:
+        lines = () if root is None or not root.is_dir() else read_ignore_file(root)
+        rules = Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)
+    except Misconfigured as error:
+        return broken("rules", "what is left out is not clear", str(error))
+    count = len(rules.ignore) + sum(bool(line.strip()) and not line.startswith("#") for line in lines)
+    return ok("rules", f"{len(tuple(rules.extensions))} extensions, {count} patterns besides the defaults")
 
 
 def check_ports(settings: Settings, running: RunningSystem | None) -> Iterator[CheckResult]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lookalike.library.links import Links, target_inside
+from lookalike.library.links import Links, hops_inside, target_inside
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion, version_of
@@ -48,9 +48,14 @@ class FolderLibrary:
 
     def __init__(self, root: Path, candidates: Candidates, links: Links | None = None) -> None:
         self.root = root
+        # Replaced as a whole when the ignore file changes.
         self.candidates = candidates
         self.links = Links(max_links=0) if links is None else links
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
+
+    def includes_folder(self, folder: str) -> bool:
+        """Whether the folder is part of the library by the rules as they are now."""
+        return self.candidates.includes_folder(folder)
 
     def stat(self, path: str) -> FileVersion | None:
         """The file as it is now; None if there is no file, or a link that does not count."""
@@ -84,6 +89,29 @@ class FolderLibrary:
                 self._report_twins(path, found, found.st_nlink if under else 0)
                 yield FileEntry(path, version_of(found))
 
+    def ignored(self) -> Iterator[tuple[str, str]]:
+        """What is left out, and the rule that does it; a folder that is not entered once, with a slash at its end."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            above = folder + "/" if folder else ""
+            try:
+                with os.scandir(self._prefix + folder) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                yield above, f"cannot be read ({error.strerror})"
+                continue
+            for entry in found:
+                path = above + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    rule = self.candidates.why_not_entered(path)
+                    if rule is None:
+                        folders.append(path)
+                    else:
+                        yield path + "/", rule
+                elif not self._is_candidate(entry, path):
+                    yield path, self.candidates.why_left_out(path) or self._why_no_file(entry, path)
+
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
         """Everything but folders, with its path and whether it is a candidate. Reports unreadable folders."""
         folders = [under]
@@ -116,6 +144,10 @@ class FolderLibrary:
         except OSError as error:
             return f"cannot be read ({error.strerror})"
 
+    def is_available(self) -> bool:
+        """Whether its files can be counted: it is there, though it may be empty."""
+        return self.absence() in (None, EMPTY)
+
     def identity(self) -> tuple[int, int] | None:
         """Device and inode of the root: they differ for another disk or folder at the same path."""
         try:
@@ -146,15 +178,24 @@ class FolderLibrary:
         except OSError:
             return False
 
+    @staticmethod
+    def _why_no_file(entry: "os.DirEntry[str]", path: str) -> str:
+        if _is_too_long(path):
+            return f"a path of more than {MAX_PATH_CHARS} characters"
+        return "a link that leads out of the library, or nowhere" if entry.is_symlink() else "not a file"
+
     def _report_twins(self, path: str, found: os.stat_result, names: int) -> None:
         if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
             self.links.add_hard_link(path, (found.st_dev, found.st_ino), names)
 
     def _version_through_link(self, link: str) -> FileVersion | None:
         target = target_inside(self.root, link)
+        hops = hops_inside(self.root, link)
+        inside = [] if target is None else [os.fspath(target).removeprefix(self._prefix)]
+        if hops or inside:
+            self.links.add_link(link.removeprefix(self._prefix), *dict.fromkeys([*hops, *inside]))
         if target is None:
             return None
-        self.links.add_link(link.removeprefix(self._prefix), os.fspath(target).removeprefix(self._prefix))
         found = target.stat()
         return version_of(found) if stat.S_ISREG(found.st_mode) else None
 

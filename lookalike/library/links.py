@@ -12,6 +12,33 @@ MAX_LINKS = 100_000
 
 Inode = tuple[int, int]
 """Device and number."""
+# Parts of paths that are looked at for one link, which may lead in a circle.
+MAX_STEPS = 1000
+
+
+def hops_inside(root: Path, name: str | Path) -> list[str]:
+    """What a link leads through, relative to the root: each other link, and the first name that does not exist.
+
+    An event about one of these is one about the link. Names outside the root are left out.
+    """
+    found: dict[Path, None] = {}
+    todo = list(reversed(Path(name).parts))
+    at = Path(todo.pop())
+    for _ in range(MAX_STEPS):
+        if not todo:
+            break
+        part = todo.pop()
+        here = at.parent if part == ".." else at / part
+        try:
+            todo += reversed(here.readlink().parts)
+            found[here] = None
+        except FileNotFoundError:
+            found[here] = None
+            break
+        except OSError:
+            # No link.
+            at = here
+    return [os.fspath(hop.relative_to(root)) for hop in found if hop != Path(name) and hop.is_relative_to(root)]
 
 
 def target_inside(root: Path, name: str | Path) -> Path | None:
@@ -26,20 +53,22 @@ class Links:
     def __init__(self, max_links: int = MAX_LINKS) -> None:
         self._max_links = max_links
         self._lock = threading.Lock()
-        self._target_of: dict[str, str | Inode] = {}
+        # Of a symbolic link the names that it leads through and its target, of a hard link the inode.
+        self._led_by: dict[str, tuple[str | Inode, ...]] = {}
         self._names_of: dict[str | Inode, dict[str, None]] = {}
         self._is_incomplete = False
 
-    def add_link(self, link: str, target: str | Inode) -> bool:
-        """Records a link's target, existing or not; False if it was known or there is no room."""
+    def add_link(self, link: str, *targets: str | Inode) -> bool:
+        """Records what a link leads through and to, existing or not; False if it was known or there is no room."""
         with self._lock:
-            before = self._target_of.get(link)
-            if before == target or (before is None and len(self._target_of) >= self._max_links):
+            before = self._led_by.get(link)
+            if before == targets or (before is None and len(self._led_by) >= self._max_links):
                 return False
             if before is not None:
                 self._forget(link, before)
-            self._target_of[link] = target
-            self._names_of.setdefault(target, {})[link] = None
+            self._led_by[link] = targets
+            for target in targets:
+                self._names_of.setdefault(target, {})[link] = None
             return True
 
     def add_hard_link(self, name: str, inode: Inode, names: int) -> None:
@@ -50,15 +79,15 @@ class Links:
     def remove_link(self, link: str) -> None:
         """Removes a link that was deleted."""
         with self._lock:
-            target = self._target_of.pop(link, None)
-            if target is not None:
-                self._forget(link, target)
+            targets = self._led_by.pop(link, None)
+            if targets is not None:
+                self._forget(link, targets)
 
     def other_names(self, path: str) -> list[str]:
-        """The links that lead to this file, and the other names of its inode."""
+        """The links that lead to this file or through this name, and the other names of its inode."""
         with self._lock:
-            inode = self._target_of.get(path)
-            twins = self._names_of.get(inode, {}) if isinstance(inode, tuple) else {}
+            inodes = [target for target in self._led_by.get(path, ()) if isinstance(target, tuple)]
+            twins = [name for inode in inodes for name in self._names_of.get(inode, {})]
             return [name for name in (*self._names_of.get(path, {}), *twins) if name != path]
 
     def pop_incomplete(self) -> bool:
@@ -66,8 +95,9 @@ class Links:
         was, self._is_incomplete = self._is_incomplete, False
         return was
 
-    def _forget(self, link: str, target: str | Inode) -> None:
-        names = self._names_of[target]
-        del names[link]
-        if not names:
-            del self._names_of[target]
+    def _forget(self, link: str, targets: tuple[str | Inode, ...]) -> None:
+        for target in targets:
+            names = self._names_of[target]
+            names.pop(link, None)
+            if not names:
+                del self._names_of[target]

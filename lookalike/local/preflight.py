@@ -48,7 +48,7 @@ def need_given_servers(settings: Settings) -> None:
         require_broker(settings.redis_url.get_secret_value(), patience_s=PATIENCE_S)
     if settings.qdrant_url is not None:
         key = None if settings.qdrant_api_key is None else settings.qdrant_api_key.get_secret_value()
-        require_store(settings.qdrant_url, key, patience_s=PATIENCE_S)
+        require_store(settings.qdrant_url, key, patience_s=PATIENCE_S, ca=settings.qdrant_ca)
 
 
 @contextmanager

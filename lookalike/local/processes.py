@@ -20,6 +20,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
+# Containers have another name each time they are made; without this their table shows all that ever were.
+FLOWER_FORGETS_S = 60
 # Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.
 MISLEADING = (
     "CELERY_CONFIG_MODULE",
@@ -78,7 +80,9 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         specs.append(ProcessSpec("broker", "backing", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
         address = ("--host", "127.0.0.1", "--port", str(ports.store))
-        store = python_module("edge", "--data", "store", *address, "--hnsw-threshold", str(settings.hnsw_threshold))
+        threshold = settings.hnsw_threshold
+        indexing = () if threshold is None else ("--hnsw-threshold", str(threshold))
+        store = python_module("edge", "--data", "store", *address, *indexing)
         specs.append(ProcessSpec("store", "backing", store))
     keys = settings.keys
     return [
@@ -109,7 +113,6 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
     return {
         **service_environment(kept),
         **_settings_variables(settings),
-        **_flower_variables(settings),
         **_store_variables(settings),
         GUARDIAN: str(os.getpid()),
         # One process per core computes already; threads of its libraries would compete for the cores.
@@ -146,6 +149,7 @@ def _flower_command(settings: Settings, port: int) -> list[str]:
         *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
+        f"--purge-offline-workers={FLOWER_FORGETS_S}",
     )
 
 
@@ -164,10 +168,6 @@ def _as_text(value: object) -> str:
             return os.fspath(value)
         case _:
             return str(value)
-
-
-def _flower_variables(settings: Settings) -> dict[str, str]:
-    return {} if settings.flower_auth is None else {"FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()}
 
 
 def _store_variables(settings: Settings) -> dict[str, str]:

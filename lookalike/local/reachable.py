@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
@@ -21,9 +22,9 @@ def require_broker(url: str, *, patience_s: float) -> None:
     _retry(lambda: ask_broker(url), patience_s)
 
 
-def require_store(url: str, key: str | None, *, patience_s: float) -> None:
+def require_store(url: str, key: str | None, *, patience_s: float, ca: Path | None = None) -> None:
     """Returns when the store answers. Raises Unreachable after `patience_s`, Misconfigured if waiting cannot help."""
-    _retry(lambda: ask_store(url, key), patience_s)
+    _retry(lambda: ask_store(url, key, ca), patience_s)
 
 
 def ask_broker(url: str) -> None:
@@ -45,12 +46,12 @@ def ask_broker(url: str) -> None:
         redis.close()
 
 
-def ask_store(url: str, key: str | None) -> None:
+def ask_store(url: str, key: str | None, ca: Path | None = None) -> None:
     """Sends the store one request that needs its key, if it has one. Raises Unreachable, Misconfigured."""
     # Of an extra; a client alone has no httpx and sends the store nothing.
     import httpx  # noqa: PLC0415
 
-    access = store_access(url, os.environ)
+    access = store_access(url, os.environ, ca)
     shown = without_secret(access.url)
     try:
         with httpx.Client(timeout=ANSWER_S, **access.http_arguments()) as client:

@@ -12,6 +12,7 @@ from lookalike.broker import client_app
 from lookalike.celery_transport import CeleryTransport
 from lookalike.data_folder import data_folder, make_data_folder
 from lookalike.discovery import RunningSystem, publish, retract
+from lookalike.library.opening import candidates_of
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
@@ -59,6 +60,8 @@ def up(
     need_files(files_limit())
     folder = data_folder(settings)
     root = usable_library(library, folder)
+    # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
+    candidates_of(settings, root)
     make_data_folder(folder)
     need_space(folder)
     with stop_on_signals() as stop, only_up_on(folder):
@@ -85,6 +88,7 @@ def up(
                 flower_url=addresses.flower_url,
                 extensions=whole.extensions,
                 ignore=whole.ignore,
+                ignore_defaults=whole.ignore_defaults,
             )
             later = prepare_command(rebuild=False, former_ids=former_ids) if prepare is None else prepare
             first = prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare

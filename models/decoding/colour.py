@@ -5,7 +5,7 @@ of HDR photos are ignored: the picture that every viewer shows is the one that i
 """
 
 import io
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -15,11 +15,16 @@ LARGEST_PROFILE_BYTES = 8 * 2**20
 # Photos of one library come from a handful of devices.
 KEPT = 64
 # Modes that Little CMS takes here, by the colour space that a profile must be for.
-SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
+SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK"}
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The image as RGB in sRGB, by its profile if it has one that fits; else the image as it is, in its mode."""
+    """The image as RGB in sRGB, by its profile if it has one that fits; else the image as it is, in its mode.
+
+    CIE Lab (D50), which needs none, is converted in any case.
+    """
+    if image.mode == "LAB":
+        return ImageCms.applyTransform(image, _from_lab()) or image
     if not profile or image.mode not in SPACES or len(profile) > LARGEST_PROFILE_BYTES:
         return image
     transform = _transform(profile, image.mode)
@@ -27,6 +32,12 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         return image
     converted = ImageCms.applyTransform(image, transform)
     return image if converted is None else converted
+
+
+@cache
+def _from_lab() -> ImageCms.ImageCmsTransform:
+    profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(*profiles, "LAB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,5 +1,6 @@
 """What a file says of its photo: which way is up, when it was taken. Broken EXIF says nothing, and costs nothing."""
 
+import warnings
 from datetime import datetime
 from typing import Any
 
@@ -34,8 +35,12 @@ def read_exif(image: Image.Image) -> Image.Exif:
 
 def taken_at(exif: Image.Exif) -> str | None:
     """DateTimeOriginal in ISO 8601, without a zone as most cameras write it; None if absent or nonsense."""
+    if not exif:
+        return None
     try:
-        details: dict[int, Any] = exif.get_ifd(ExifTags.IFD.Exif)
+        # Pillow warns of what is broken in it.
+        with warnings.catch_warnings(action="ignore"):
+            details: dict[int, Any] = exif.get_ifd(ExifTags.IFD.Exif)
         text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
         return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()  # noqa: DTZ007
     except Exception:  # noqa: BLE001 - EXIF of any kind of brokenness; a date is not worth an image

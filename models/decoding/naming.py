@@ -7,6 +7,8 @@ the name of the kind where an image is one that is not supported.
 import struct
 from collections.abc import Callable
 
+from models.decoding.tiff_tags import directories, is_cut_off, is_tiff, picture_of
+
 # Begins, and what it is. Of what people keep beside photos; containers of several kinds are told apart below.
 OTHERS = (
     (b"%PDF-", "a PDF document"),
@@ -36,12 +38,13 @@ PICTURES = (
     (b"#?RADIANCE", "Radiance HDR"),
     (b"SIMPLE  =", "FITS"),
     (b"gimp xcf", "GIMP's XCF"),
-    (b"FUJIFILMCCD-RAW", "Fujifilm RAW"),
-    (b"FOVb", "Sigma RAW"),
     (b"AT&TFORM", "DjVu"),
     (b"\xff\x0a", JPEG_XL),
     (b"\0\0\0\x0cJXL \r\n\x87\n", JPEG_XL),
     (b"II\xbc\x01", "JPEG XR"),
+    (b"PF\n", "a Portable FloatMap in colour"),
+    (b"P7\n", "a Portable Arbitrary Map"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI", "a PNG of Apple's own form (CgBI)"),
 )
 VIDEO_BRANDS = frozenset(
     {b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V ", b"M4A ", b"qt  ", b"3gp4", b"3gp5", b"dash"}
@@ -61,6 +64,7 @@ TIFF_COMPRESSIONS = {
     2: "CCITT RLE", 3: "CCITT fax 3", 4: "CCITT fax 4", 6: "old JPEG", 7: "JPEG", 34712: "JPEG 2000", 34887: "LERC",
     34925: "LZMA", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
+TIFF_COLOURS = {9: "ICC Lab", 10: "ITU Lab", 32844: "LogL", 32845: "LogLuv"}
 TIFF_SAMPLES = {1: "unsigned", 2: "signed", 3: "float", 4: "undefined", 5: "complex", 6: "complex float"}
 EIGHT_BITS = 8
 TEXT_SNIFFED_BYTES = 512
@@ -71,7 +75,7 @@ def kind_of(blob: bytes) -> str | None:
     try:
         if blob[:2] == b"\xff\xd8":
             return _jpeg(blob)
-        if blob[:4] in (b"II*\0", b"MM\0*"):
+        if is_tiff(blob):
             return _tiff(blob)
     except (struct.error, IndexError):
         return None
@@ -101,7 +105,8 @@ def is_incomplete(blob: bytes) -> bool | None:
 def looks_like_image(blob: bytes) -> bool:
     """Whether it begins as the formats do that are opened here."""
     begins = (
-        *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"8BPS", b"qoif", b"DDS "),
+        *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        *(b"8BPS", b"qoif", b"DDS "),
         *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"\x59\xa6\x6a\x95", b"\x01\xda"),
     )
     return blob.startswith(begins) or (blob[:4] == b"RIFF" and blob[8:12] == b"WEBP") or blob[4:8] == b"ftyp"
@@ -153,46 +158,29 @@ def _jpeg(blob: bytes) -> str | None:
 
 
 def _tiff(blob: bytes) -> str | None:
-    tags = _tiff_tags(blob)
-    bands = tags.get(277, (1,))[0]
-    bits = tags.get(258, (1,))
-    samples = tags.get(339, (1,))[0]
-    compression = tags.get(259, (1,))[0]
+    pictures = directories(blob)
+    if not pictures:
+        return None
+    picture = picture_of(pictures)
+    bands, compression = picture.number(277, 1), picture.number(259, 1)
+    bits, samples = picture.numbers(258) or (1,), picture.number(339, 1)
+    kind = None
     if compression in TIFF_COMPRESSIONS and compression > 7:  # noqa: PLR2004 (what everybody reads)
-        return f"TIFF compressed with {TIFF_COMPRESSIONS[compression]}"
-    if bands not in (1, 3, 4):
-        return f"TIFF with {bands} bands"
-    if samples != 1 or bits[0] > 16:  # noqa: PLR2004 (what Pillow reads of whole numbers)
-        return f"TIFF with {bits[0]}-bit {TIFF_SAMPLES.get(samples, 'unknown')} values in {bands} bands"
-    if len(set(bits)) > 1:
-        return f"TIFF with bands of {', '.join(map(str, bits))} bits"
-    return None
+        kind = f"compressed with {TIFF_COMPRESSIONS[compression]}"
+    elif picture.number(262, 1) in TIFF_COLOURS:
+        kind = f"with {TIFF_COLOURS[picture.number(262, 1)]}"
+    elif bands not in (1, 3, 4):
+        kind = f"with {bands} bands"
+    elif samples != 1 or bits[0] > 16:  # noqa: PLR2004 (what Pillow reads of whole numbers)
+        kind = f"with {bits[0]}-bit {TIFF_SAMPLES.get(samples, 'unknown')} values in {bands} bands"
+    elif len(set(bits)) > 1:
+        kind = f"with bands of {', '.join(map(str, bits))} bits"
+    return None if kind is None else f"TIFF {kind}"
 
 
 def _is_tiff_incomplete(blob: bytes) -> bool:
-    tags = _tiff_tags(blob)
-    for offsets, counts in ((273, 279), (324, 325)):
-        for offset, count in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False):
-            if offset + count > len(blob):
-                return True
-    return not tags
-
-
-def _tiff_tags(blob: bytes) -> dict[int, tuple[int, ...]]:
-    """Whole numbers of the first directory: tag -> values."""
-    order = "<" if blob[:2] == b"II" else ">"
-    (first,) = struct.unpack_from(order + "I", blob, 4)
-    (count,) = struct.unpack_from(order + "H", blob, first)
-    tags = {}
-    for index in range(count):
-        tag, kind, number, value = struct.unpack_from(order + "HHII", blob, first + 2 + 12 * index)
-        form = {3: "H", 4: "I"}.get(kind)
-        if form is None or number > len(blob):
-            continue
-        size = struct.calcsize(form) * number
-        at = first + 2 + 12 * index + 8 if size <= 4 else value  # noqa: PLR2004 (in the entry itself)
-        tags[tag] = struct.unpack_from(f"{order}{number}{form}", blob, at)
-    return tags
+    pictures = directories(blob)
+    return not pictures or any(is_cut_off(blob, picture) for picture in pictures)
 
 
 _ENDS: tuple[tuple[tuple[bytes, ...], Callable[[bytes], bool]], ...] = (
@@ -201,5 +189,5 @@ _ENDS: tuple[tuple[tuple[bytes, ...], Callable[[bytes], bool]], ...] = (
     ((b"GIF87a", b"GIF89a"), lambda blob: not blob.rstrip(b"\0").endswith(b";")),
     ((b"RIFF",), lambda blob: int.from_bytes(blob[4:8], "little") + 7 > len(blob)),
     ((b"BM",), lambda blob: int.from_bytes(blob[2:6], "little") > len(blob)),
-    ((b"II*\0", b"MM\0*"), _is_tiff_incomplete),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _is_tiff_incomplete),
 )

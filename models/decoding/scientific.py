@@ -1,40 +1,42 @@
-"""Opens TIFFs of values that are no colours of a screen: floats, doubles, halves, wide integers, one or three bands."""
+"""Opens TIFFs of values that are no colours of a screen: floats and more than 8 bits, one or three bands."""
 
-import io
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.decoding.tiff_tags import PHOTOMETRIC, Directory, directories, picture_of
+from models.decoding.tiff_values import Layout, layout_of, read_values
 from models.decoding.tones import to_8_bit
 
 # GDAL's tag for the value that means "no data", as text.
 GDAL_NO_DATA = 42113
-ORIENTATION = 274
+ORIENTATION, EXTRA_BANDS, PROFILE = 274, 338, 34675
 COLOUR_BANDS = 3
-# Of a file with hundreds of pages the first few tell.
-MOST_PAGES = 16
-GREY, GREY_INVERTED, RGB = 1, 0, 2
+GREY_INVERTED, GREY, RGB, LAB = 0, 1, 2, 8
+# ExtraSamples: what the bands behind the colours are.
+PREMULTIPLIED, TRANSPARENCY = 1, (1, 2)
 
 
-def is_tiff(blob: bytes) -> bool:
-    """Whether it is a TIFF or BigTIFF."""
-    return blob[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+@dataclass(frozen=True)
+class ScientificPicture:
+    """The picture as 8 bits (L, RGB, RGBA where it is transparent, or LAB), as it lies in the file."""
+
+    picture: Image.Image
+    orientation: int
+    size: tuple[int, int]
+    profile: bytes | None
 
 
-def is_wide(blob: bytes) -> bool:
-    """Whether it is a TIFF of unsigned 32-bit values, which Pillow reads as signed ones."""
-    if not is_tiff(blob):
+def is_scientific(blob: bytes) -> bool:
+    """Whether it is a TIFF of values of more than the 8 bits that Pillow has modes for."""
+    pictures = directories(blob)
+    if not pictures:
         return False
-    import tifffile  # noqa: PLC0415 (40 MiB that JPEGs and PNGs do not need)
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(blob)) as file:
-            return bool(file.pages[0].dtype == np.uint32)
-    except Exception:  # noqa: BLE001 - whoever opens it says what is wrong
-        return False
+    layout = layout_of(blob, picture_of(pictures))
+    return layout is not None and layout.dtype.itemsize > 1
 
 
 def no_data_of(image: Image.Image) -> float | None:
@@ -43,40 +45,65 @@ def no_data_of(image: Image.Image) -> float | None:
     return _number(told)
 
 
-def open_tiff(
-    blob: bytes, *, check: Callable[[tuple[int, int]], None]
-) -> tuple[npt.NDArray[np.uint8], int, tuple[int, int]]:
-    """Pixels uint8 [H, W] or [H, W, 3], EXIF orientation, (width, height). `check` refuses a size before it is read.
+def open_tiff(blob: bytes, *, check: Callable[[tuple[int, int]], None]) -> ScientificPicture:
+    """Opens it. `check` refuses a size before it is read.
 
-    Raises ValueError for bands or a meaning of them that are no picture, and what tifffile raises.
+    Raises ValueError for a layout, bands or a meaning of them that are no picture, and what Pillow raises.
     """
-    import tifffile  # noqa: PLC0415 (see above)
+    pictures = directories(blob)
+    if not pictures:
+        raise ValueError("a TIFF without a picture")
+    picture = picture_of(pictures)
+    check(picture.size)
+    layout = layout_of(blob, picture)
+    if layout is None:
+        raise ValueError("values of an unknown layout")
+    colours, has_transparency = _meaning(picture, layout)
+    values = read_values(blob, picture, layout)
+    orientation = picture.number(ORIENTATION, pictures[0].number(ORIENTATION, 1))
+    if picture.number(PHOTOMETRIC, GREY) == LAB:
+        return ScientificPicture(_lab(values), orientation, picture.size, None)
+    no_data = _number(picture.bytes_of(GDAL_NO_DATA) or None)
+    pixels = to_8_bit(values[..., 0] if colours == 1 else values[..., :colours], no_data)
+    if picture.number(PHOTOMETRIC, GREY) == GREY_INVERTED:
+        pixels = 255 - pixels
+    flat = Image.fromarray(pixels)
+    if has_transparency:
+        is_premultiplied = picture.number(EXTRA_BANDS, 0) == PREMULTIPLIED
+        flat = _transparent(flat, to_8_bit(values[..., colours]), is_premultiplied=is_premultiplied)
+    return ScientificPicture(flat, orientation, picture.size, picture.bytes_of(PROFILE) or None)
 
-    with tifffile.TiffFile(io.BytesIO(blob)) as file:
-        pages: list[Any] = list(file.pages)[:MOST_PAGES]
-        page = max(pages, key=lambda one: int(one.imagewidth) * int(one.imagelength))
-        check((page.imagewidth, page.imagelength))
-        if page.photometric not in (GREY, GREY_INVERTED, RGB):
-            raise ValueError(f"photometric interpretation {page.photometric}")
-        values = np.squeeze(page.asarray())
-        if page.planarconfig != 1 and values.ndim == COLOUR_BANDS:
-            values = np.moveaxis(values, 0, -1)
-        tag = page.tags.get(GDAL_NO_DATA)
-        no_data = _number(None if tag is None else tag.value)
-        turned = page.tags.get(ORIENTATION)
-    if values.ndim == 2:  # noqa: PLR2004 (rows and columns)
-        pixels = to_8_bit(values, no_data)
-        pixels = 255 - pixels if page.photometric == GREY_INVERTED else pixels
-    elif values.ndim == COLOUR_BANDS and values.shape[2] >= COLOUR_BANDS and page.photometric == RGB:
-        pixels = to_8_bit(values[..., :COLOUR_BANDS], no_data)
-    else:
-        raise ValueError(f"bands of shape {values.shape}")
-    return pixels, 1 if turned is None else int(turned.value), (int(page.imagewidth), int(page.imagelength))
+
+def _meaning(picture: Directory, layout: Layout) -> tuple[int, bool]:
+    """How many bands are colours, and whether the next one says how transparent they are."""
+    photometric = picture.number(PHOTOMETRIC, GREY)
+    colours = {GREY: 1, GREY_INVERTED: 1, RGB: COLOUR_BANDS, LAB: COLOUR_BANDS}.get(photometric)
+    if colours is None or (photometric == LAB and layout.dtype.newbyteorder("=") != np.uint16):
+        raise ValueError(f"photometric interpretation {photometric}")
+    has_transparency = layout.bands > colours and picture.number(EXTRA_BANDS, 0) in TRANSPARENCY
+    if layout.bands < colours or (colours == 1 and layout.bands > 1 + has_transparency):
+        raise ValueError(f"{layout.bands} bands")
+    return colours, has_transparency
+
+
+def _lab(values: npt.NDArray[np.generic]) -> Image.Image:
+    """CIE Lab of 16 bits: L from 0, a and b signed (TIFF 6.0, section 23); Pillow has them from -128."""
+    high = (values[..., :COLOUR_BANDS].astype(np.uint16) >> 8).astype(np.uint8)
+    light, *colours = np.moveaxis(high, 2, 0)
+    return Image.merge("LAB", [Image.fromarray(band) for band in (light, *(band ^ 128 for band in colours))])
+
+
+def _transparent(flat: Image.Image, opacity: npt.NDArray[np.uint8], *, is_premultiplied: bool) -> Image.Image:
+    colours = np.asarray(flat.convert("RGB"))
+    if is_premultiplied:
+        share = np.maximum(opacity, 1)[..., None] / 255.0
+        colours = np.minimum(np.rint(colours / share), 255).astype(np.uint8)
+    return Image.fromarray(np.concatenate([colours, opacity[..., None]], axis=2))
 
 
 def _number(told: object) -> float | None:
     text = told[0] if isinstance(told, tuple) and told else told
     try:
-        return None if text is None else float(str(text).strip("\0 "))
+        return None if text is None else float((text.decode() if isinstance(text, bytes) else str(text)).strip("\0 "))
     except ValueError:
         return None

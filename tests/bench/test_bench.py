@@ -10,9 +10,11 @@ from PIL import Image
 from bench.bare import decode
 from bench.photos import many, write_many
 from bench.plot import plot
+from bench.recall import Setting, measure
 from bench.results import Results
 from models.contract import read_card
 from tests.support.pictures import encoded, picture
+from worker.index.collection_options import CollectionOptions
 from worker.inference.decoder import decode_image, enable_formats
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "resnet18.onnx"
@@ -82,3 +84,12 @@ def test_the_plot_has_a_bar_for_each_way_that_was_measured(tmp_path: Path) -> No
     drawn = (tmp_path / "plot.svg").read_text("utf-8")
     assert drawn.count("<rect") == 1 + len(figures)
     assert "10.0x  200 images/s" in drawn
+
+
+def test_recall_is_the_share_that_an_exact_search_finds() -> None:
+    points = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+
+    rows = list(measure(Setting("exact", CollectionOptions(), (0,)), points, points[:20]))
+
+    assert [(row["recall_at_10"], row["points"]) for row in rows] == [(1.0, 300)]

@@ -10,7 +10,7 @@ import pytest
 
 from lookalike.data_folder import DataFolder, make_data_folder
 from lookalike.doctor.result import CheckResult
-from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports
+from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports, check_rules
 from lookalike.settings import Settings
 
 UNSHARE = shutil.which("unshare") or "unshare"
@@ -84,3 +84,12 @@ def test_no_port_at_all_is_broken() -> None:
     (flower, *_) = check_ports(Settings(flower_host="192.0.2.1"), None)
 
     assert flower.state == "broken"
+
+
+def test_patterns_that_cannot_work_are_found_with_the_right_form(tmp_path: Path) -> None:
+    (tmp_path / ".lookalikeignore").write_text("out/\n./Trash\n")
+
+    assert check_rules(Settings(ignore=("raw/", "*.tmp.jpg"))).found.endswith("2 patterns besides the defaults")
+    assert "write jpg,png" in str(check_rules(Settings(extensions=("jpg png",))).remedy)
+    found = check_rules(Settings(library=tmp_path))
+    assert (found.state, found.remedy) == ("broken", ".lookalikeignore:2: './Trash' can match nothing: write '/Trash'.")

@@ -1,8 +1,10 @@
 """`lookalike verify` on a running system: it agrees, and finds each thing that somebody breaks in the store."""
 
 import json
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,33 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
         wait_until(lambda: client.status().indexed == 3 and client.status().is_done, PATIENCE_S)
         wait_until(lambda: client.status().warning is None, PATIENCE_S)
     assert told(machine, "--deep", "3") == (0, {**NONE, "checked": 3, "wrong": 0})
+
+
+def test_waiting_for_a_file_that_never_rests_ends_in_time_and_says_what_is_left(machine: Machine) -> None:
+    webcam, stop = machine.library / "webcam.png", threading.Event()
+
+    def write() -> None:
+        while not stop.wait(0.05):
+            draw(webcam, 99)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = run(machine, "status", "--wait", "--timeout", "2")
+    finally:
+        stop.set()
+        writer.join()
+        webcam.unlink(missing_ok=True)
+
+    assert done.returncode == 1
+    assert re.search(r"Not done after 2 s: .*1 files are settling", done.stderr)
+    assert run(machine, "status", "--wait", "--timeout", "60").returncode == 0
+
+
+def test_what_is_left_out_is_listed_with_its_rule(machine: Machine) -> None:
+    done = run(machine, "ignored", "--json")
+
+    assert json.loads(done.stdout) == [{"path": "raw/", "rule": "LOOKALIKE_IGNORE: raw"}]
 
 
 def test_without_the_library_nothing_can_be_compared(machine: Machine, tmp_path: Path) -> None:

@@ -77,12 +77,7 @@ REFUSED: dict[str, tuple[int, str, Attempt]] = {
     "no dimension": (422, "size: value 0", sized(0)),
     "too large a dimension": (422, "size: value 65537", sized(65537)),
     "a vector without a name": (400, "without a name", made_with(vectors_config=IMAGE["image"])),
-    "settings we do not have": (400, "`shard_number` is not supported", made_with(shard_number=2)),
-    "vector settings we do not have": (
-        400,
-        "`on_disk` is not supported",
-        made_with(vectors_config={"image": VectorParams(size=3, distance=Distance.DOT, on_disk=True)}),
-    ),
+    "settings we do not have": (400, "`on_disk_payload` is not supported", made_with(on_disk_payload=True)),
     "changing what cannot change": (
         400,
         "`params` is not supported",

@@ -1,6 +1,8 @@
 """Links are remembered with what is behind them, as long as they are there."""
 
-from lookalike.library.links import Links
+from pathlib import Path
+
+from lookalike.library.links import Links, hops_inside
 
 
 def test_links_are_found_by_what_they_lead_to() -> None:
@@ -55,3 +57,31 @@ def test_an_unknown_name_of_an_inode_is_reported_once() -> None:
     links.add_hard_link("b.jpg", (1, 7), 2)
     links.add_hard_link("a.jpg", (1, 7), 2)
     assert not links.pop_incomplete()
+
+
+def test_a_link_is_found_by_each_name_that_it_leads_through(root: Path) -> None:
+    (root / "v1").mkdir()
+    (root / "v1" / "p.png").touch()
+    (root / "current").symlink_to("v1")
+    (root / "shown.png").symlink_to("current/p.png")
+    (root / "again.png").symlink_to(root / "shown.png")
+    (root / "dots.png").symlink_to("v1/../current/./p.png")
+    (root / "out.png").symlink_to("/nowhere/p.png")
+    (root / "circle.png").symlink_to("circle.png")
+
+    assert hops_inside(root, root / "shown.png") == ["current"]
+    assert hops_inside(root, root / "again.png") == ["shown.png", "current"]
+    assert hops_inside(root, root / "dots.png") == ["current"]
+    assert hops_inside(root, root / "out.png") == hops_inside(root, root / "circle.png") == []
+    (root / "current").unlink()
+    # What is missing: when it is back, the link leads somewhere again.
+    assert hops_inside(root, root / "again.png") == ["shown.png", "current"]
+
+
+def test_a_link_has_the_names_it_leads_through_and_its_target() -> None:
+    links = Links()
+    links.add_link("again.png", "shown.png", "current", "v1/p.png")
+
+    assert [links.other_names(name) for name in ("shown.png", "current", "v1/p.png")] == [["again.png"]] * 3
+    links.remove_link("again.png")
+    assert links.other_names("current") == []

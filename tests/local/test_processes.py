@@ -116,7 +116,9 @@ def test_what_would_mislead_celery_or_open_flower_does_not_reach_the_parts() -> 
 
 
 def test_flowers_password_travels_by_environment() -> None:
-    assert process_environment(read_settings(flower_auth="ann:secret"), {})["FLOWER_BASIC_AUTH"] == "ann:secret"
+    environment = process_environment(read_settings(flower_auth="ann:secret"), {})
+
+    assert environment["LOOKALIKE_FLOWER_AUTH"] == "ann:secret"
 
 
 def test_a_model_file_is_named_so_that_the_parts_find_it(

@@ -24,7 +24,7 @@ from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
 PICTURES = 5
-AUTH = "ann:not-for-everybody"
+AUTH = "ann:not:for $everybody"
 
 
 def real_up(machine: Machine, model: Path, *more: str) -> list[str]:

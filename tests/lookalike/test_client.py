@@ -12,7 +12,9 @@ from redis import Redis
 
 from lookalike import Client, Closed, Example, Refused
 from lookalike.caller_paths import CallerPaths
+from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
+from lookalike.telemetry import ProducerReport, Telemetry
 from tests.support.valkey import valkey_process
 
 
@@ -144,3 +146,14 @@ def test_a_client_that_is_dropped_is_closed(url: str) -> None:
     gc.collect()
 
     assert open_sockets() <= before
+
+
+def test_what_a_client_was_not_told_its_producer_reports(url: str) -> None:
+    with Redis.from_url(url) as redis:
+        telemetry = Telemetry(redis, Keys("lookalike"))
+        telemetry.write_report(ProducerReport(library="/library", flower_url="http://127.0.0.1:5555"))
+
+    with Client(read_settings(redis_url=url)) as client:
+        status = client.status()
+
+    assert (status.library, status.flower_url) == ("/library", "http://127.0.0.1:5555")

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from lookalike import Example, Refused
 from lookalike.caller_paths import CallerPaths
-from lookalike.examples import examples_given, search_message, with_images
+from lookalike.examples import ImageReader, examples_given, search_message, with_images
 from lookalike.messages import MAX_EXAMPLES, MAX_INLINE_QUERY_BYTES, MAX_OFFSET, SearchMessage, first_fault
 from lookalike.query import query_bytes
 from tests.support.pictures import encoded
 
+READER = ImageReader(CallerPaths(None), lambda _: False, max_bytes=100)
 PATH = {"image": {"path": "a.jpg"}}
 
 
@@ -42,7 +43,7 @@ def test_a_file_here_travels_as_bytes_and_a_path_of_the_library_as_a_path(tmp_pa
     (tmp_path / "here.png").write_bytes(b"image")
     given = [Example(tmp_path / "here.png", 2.0, (0, 0, 0.5, 1)), Example("there.png"), Example(b"bytes", -1.0)]
 
-    message, blobs = with_images(search_message(given, limit=5), given, CallerPaths(None), max_bytes=100, scaled=True)
+    message, blobs = with_images(search_message(given, limit=5), given, READER)
 
     sent = message.model_dump(mode="json", exclude_none=True)["examples"]
     first, last = sent[0]["image"]["key"], sent[2]["image"]["key"]
@@ -58,7 +59,7 @@ def test_all_images_of_a_search_share_one_bound() -> None:
     given = [Example(b"x" * 60), Example(b"y" * 60)]
 
     with pytest.raises(Refused, match=r"have 120 bytes, at most 100 are allowed \(LOOKALIKE_MAX_QUERY_BYTES\)"):
-        with_images(search_message(given), given, CallerPaths(None), max_bytes=100, scaled=True)
+        with_images(search_message(given), given, READER)
 
 
 @pytest.mark.parametrize(

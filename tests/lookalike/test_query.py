@@ -1,6 +1,7 @@
 """A query travels as it is while it is small, and scaled down without changing what is seen when it is large."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,22 @@ def test_a_large_jpeg_is_scaled_and_turned_upright() -> None:
         assert sent.getexif().get(ExifTags.Base.Orientation, 1) == 1
 
 
-def test_what_this_side_cannot_open_is_left_to_the_worker() -> None:
-    blob = b"\0" * 2_000_000
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b"",
+        # Pillow's decoder raises NotImplementedError for flags of pixels that it does not know.
+        b"DDS " + struct.pack("<IIII", 124, 0x1007, 64, 64) + bytes(56) + struct.pack("<II", 32, 8) + bytes(44),
+        encoded(picture(1)),
+        encoded(picture(1), "JPEG")[:300],
+        encoded(picture(1), "JPEG").replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"),
+    ],
+    ids=["nothing", "DDS", "PNG", "cut off", "12 bits"],
+)
+def test_what_is_no_whole_jpeg_is_left_to_the_worker(blob: bytes) -> None:
+    large = blob + bytes(2_000_000)
 
-    assert query_bytes(blob, max_bytes=10**7) == blob
+    assert query_bytes(large, max_bytes=10**7) == large
 
 
 def test_bounds_and_unreadable_files_are_refused_in_words(tmp_path: Path) -> None:
@@ -61,8 +74,18 @@ def test_the_profile_travels_and_inks_are_left_to_the_worker() -> None:
     assert query_bytes(inks, max_bytes=10**8) == inks
 
 
-def test_a_photo_of_very_many_pixels_warns_nobody() -> None:
-    wide = encoded(Image.new("L", (12_000, 9_000)), "JPEG", comment=b"x" * 60_000) + bytes(2_000_000)
+def test_a_photo_of_very_many_pixels_warns_nobody_and_is_scaled() -> None:
+    wide = encoded(Image.new("L", (16_000, 12_000)), "JPEG") + bytes(2_000_000)
 
     with Image.open(io.BytesIO(query_bytes(wide, max_bytes=10**7))) as sent:
-        assert sent.size == (1500, 1125)
+        assert sent.size == (2000, 1500)
+
+
+@pytest.mark.parametrize(("height", "is_sent_whole"), [(10_000, True), (9_000, False)])
+def test_the_coefficients_of_a_very_large_progressive_jpeg_are_left_to_the_worker(
+    height: int,
+    is_sent_whole: bool,  # noqa: FBT001
+) -> None:
+    large = encoded(Image.new("L", (10_001, height)), "JPEG", progressive=True) + bytes(2_000_000)
+
+    assert (query_bytes(large, max_bytes=10**7) == large) == is_sent_whole

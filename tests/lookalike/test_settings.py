@@ -51,6 +51,16 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("LOOKALIKE_MAX_IMAGE_PIXELS", "many"),
         ("LOOKALIKE_FLOWER_PORT", "70000"),
         ("LOOKALIKE_FLOWER_AUTH", "nocolon"),
+        ("LOOKALIKE_QDRANT_GRPC_PORT", "0"),
+        ("LOOKALIKE_HNSW_THRESHOLD", "0"),
+        ("LOOKALIKE_HNSW_EF", "0"),
+        ("LOOKALIKE_QUANTIZATION", "int4"),
+        ("LOOKALIKE_VECTORS_ON_DISK", "sometimes"),
+        ("LOOKALIKE_SHARD_NUMBER", "0"),
+        ("LOOKALIKE_REPLICATION_FACTOR", "0"),
+        ("LOOKALIKE_WRITE_CONSISTENCY_FACTOR", "0"),
+        # More copies than there are.
+        ("LOOKALIKE_WRITE_CONSISTENCY_FACTOR", "2"),
     ],
 )
 def test_a_value_that_cannot_be_is_told_by_its_variable(

@@ -32,6 +32,16 @@ def test_what_is_no_address_is_told_as_such(url: str) -> None:
         store_access(url, {})
 
 
+@pytest.mark.parametrize(
+    "url", ["https://me:hunter2@qdrant", "https://qdrant?api-key=hunter2", "https://qdrant#hunter2"]
+)
+def test_what_would_be_left_out_of_an_address_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(Misconfigured, match="QDRANT_API_KEY") as refused:
+        store_access(url, {})
+
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]", "store.localhost"])
 @pytest.mark.parametrize(
     "environment",

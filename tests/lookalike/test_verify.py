@@ -160,3 +160,14 @@ def test_a_sample_is_embedded_again_and_must_find_itself(root: Path, index: Know
     assert sorted(found.wrong.paths) == ["folder 0/0.jpg", "folder 0/2.jpg", "folder 0/6.jpg"]
     assert found.is_broken
     assert compared(root, index, deep=3).checked == 3
+
+
+def test_what_the_rules_leave_out_is_a_ghost(root: Path) -> None:
+    index = Known()
+    put(root, index, "a.jpg")
+    put(root, index, "out.jpg")
+    rules = Candidates(("jpg",), ignore=("out.*",))
+
+    found = Verification(FolderLibrary(root, rules), index, sleep=lambda _: None).run()
+
+    assert found.ghosts.paths == ["out.jpg"]

@@ -1,25 +1,14 @@
 """Embedded profiles are converted to sRGB; one that is broken, or for another kind of image, is ignored."""
 
-import io
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from models.decoding.colour import to_srgb
 from tests.support.pictures import picture
+from tests.support.profiles import in_space_of, profile_of
 
-# Debian's colord-data and icc-profiles-free.
-PROFILES = Path("/usr/share/color/icc")
 WIDE = ("colord/AdobeRGB1998.icc", "colord/ProPhotoRGB.icc", "colord/WideGamutRGB.icc", "colord/AppleRGB.icc")
-
-
-def profile_of(name: str) -> bytes:
-    path = PROFILES / name
-    if not path.exists():
-        pytest.skip(f"{name} is not installed: apt install colord-data icc-profiles-free")
-    return path.read_bytes()
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
@@ -29,8 +18,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 @pytest.mark.parametrize("name", WIDE)
 def test_a_photo_in_a_wide_space_comes_back_as_it_was(name: str) -> None:
     blob, photo = profile_of(name), picture(3)
-    stored = ImageCms.profileToProfile(photo, ImageCms.createProfile("sRGB"), io.BytesIO(blob))
-    assert stored is not None
+    stored = in_space_of(blob, photo)
 
     assert difference(stored, photo) > 1
     assert difference(to_srgb(stored, blob), photo) < 1.5

@@ -4,12 +4,13 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from models.decoding.side_data import without_side_data
 from tests.support.pictures import encoded, picture
@@ -101,8 +102,11 @@ def test_what_carries_pixels_palette_transparency_and_orientation_of_a_png_stays
         segment(0xFE, b"comment", length=9000),
         segment(0xFE, b"", length=0),
         segment(0xE5, b"z" * 20, length=4),
+        segment(0xEE, b"Adobe"),
+        segment(0xF0, b"reserved"),
+        b"\xaa\xbb",
     ],
-    ids=["icc", "mpf", "photoshop", "unknown", "too long", "no length", "too short"],
+    ids=["icc", "mpf", "photoshop", "unknown", "too long", "no length", "too short", "adobe", "reserved", "between"],
 )
 def test_a_jpeg_survives_its_application_segments(broken: bytes) -> None:
     bare = without_side_data(jpeg_with(broken))
@@ -120,6 +124,30 @@ def test_the_segment_that_says_how_colours_are_coded_stays() -> None:
     assert np.array_equal(pixels(bare), pixels(blob))
 
 
+def test_exif_behind_a_comment_of_a_wrong_length_stays() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    blob = encoded(picture(1), "JPEG", exif=exif)
+
+    bare = without_side_data(blob[:2] + segment(0xFE, b"", length=9000) + blob[2:])
+
+    assert bare is not None
+    with Image.open(io.BytesIO(bare)) as image:
+        assert image.getexif()[ExifTags.Base.Orientation] == 6
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 0x7FFFFFF0, 0xFFFFFFFF])
+@pytest.mark.parametrize("kind", [b"ICCP", b"EXIF", b"XMP "])
+def test_a_webp_survives_a_chunk_of_a_wrong_length(kind: bytes, length: int) -> None:
+    blob = encoded(picture(1), "WEBP", lossless=True, icc_profile=b"x" * 9, exif=b"MM\0*" + bytes(8), xmp=b"<x/>")
+    at = blob.find(kind)
+
+    bare = without_side_data(blob[: at + 4] + struct.pack("<I", length) + blob[at + 8 :])
+
+    assert bare is not None
+    assert np.array_equal(pixels(bare), pixels(blob))
+
+
 @pytest.mark.parametrize("lossless", [True, False])
 def test_a_webp_survives_its_chunks(lossless: bool) -> None:  # noqa: FBT001
     blob = encoded(picture(1).convert("RGBA"), "WEBP", lossless=lossless, icc_profile=b"no profile", xmp=b"<x/>")
@@ -129,7 +157,7 @@ def test_a_webp_survives_its_chunks(lossless: bool) -> None:  # noqa: FBT001
     assert bare is not None
     assert len(bare) < len(blob)
     with Image.open(io.BytesIO(blob)) as one, Image.open(io.BytesIO(bare)) as other:
-        assert "icc_profile" not in other.info
+        assert "xmp" not in other.info
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
@@ -148,6 +176,63 @@ def test_a_tiff_survives_its_tags(mode: str, compression: str | None) -> None:
         assert isinstance(other, TiffImagePlugin.TiffImageFile)
         assert 270 not in other.tag_v2
         assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"!\xf9\0", b"!\xff\0", b"!\xfe\x03abc\0", b"!\x55\x02ab\0", b"!\xff\x03abc\0"],
+    ids=["short control", "empty application", "comment", "unknown", "short application"],
+)
+def test_a_gif_survives_its_extensions_and_keeps_what_is_transparent(broken: bytes) -> None:
+    colours = picture(1).convert("P")
+    blob = encoded(colours, "GIF", transparency=colours.getpixel((0, 0)))
+    at = blob.find(b"!\xf9\x04")
+    assert at > 0
+
+    assert without_side_data(blob[:at] + broken + blob[at:]) == blob
+
+
+def psd(resources: bytes) -> bytes:
+    """A drawn one: header, no palette, resources, no layers, and planes of plain bytes."""
+    image = picture(1)
+    header = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, image.height, image.width, 8, 3)
+    planes = np.moveaxis(np.asarray(image), 2, 0).tobytes()
+    return header + bytes(4) + struct.pack(">I", len(resources)) + resources + bytes(4) + bytes(2) + planes
+
+
+def test_a_psd_survives_its_resources() -> None:
+    bare = without_side_data(psd(b"\xa5" * 50))
+
+    assert bare == psd(b"")
+    assert np.array_equal(pixels(bare), np.asarray(picture(1)))
+
+
+@pytest.mark.parametrize("broken", [b"\0\0\x06\x40uuid" + bytes(8), b"\0\0\0\x0cxml <x/>", b"junkjunk"])
+def test_a_jpeg_xl_survives_its_boxes(broken: bytes) -> None:
+    pylibjxl = pytest.importorskip("pylibjxl", reason="no JPEG XL here: pip install 'lookalike[jxl]'")
+    blob = pylibjxl.encode(np.asarray(picture(1)), lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0")
+
+    bare = without_side_data(blob + broken)
+
+    assert bare is not None
+    assert np.array_equal(pylibjxl.decode(bare), np.asarray(picture(1)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_profile_that_is_whole_stays(kind: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    noted: dict[str, dict[str, Any]] = {
+        "TIFF": {"description": "x" * 500},
+        "PNG": {"dpi": (72, 72)},
+        "JPEG": {"comment": "x"},
+        "WEBP": {"xmp": b"x"},
+    }
+
+    bare = without_side_data(encoded(picture(1), kind, icc_profile=profile, **noted[kind]))
+
+    assert bare is not None
+    with Image.open(io.BytesIO(bare)) as image:
+        assert image.info["icc_profile"] == profile
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "PPM", "ICO"])

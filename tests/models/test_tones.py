@@ -22,8 +22,9 @@ GREY = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
         GREY.astype(np.uint16) * 257,
         GREY.astype(np.int32) * 257,
         GREY.astype(np.uint32) * 16843009,
+        GREY.astype(np.int16) * 128,
     ],
-    ids=["0..1", "0..1 double", "0..255", "0..65535", "16 bits", "32 bits signed", "32 bits"],
+    ids=["0..1", "0..1 double", "0..255", "0..65535", "16 bits", "32 bits signed", "32 bits", "signed 16"],
 )
 def test_one_picture_in_any_range_is_the_same(values: npt.NDArray[np.generic]) -> None:
     assert np.abs(to_8_bit(values).astype(int) - GREY).max() <= 1
@@ -48,6 +49,39 @@ def test_one_odd_value_changes_no_other(odd: float) -> None:
 
     assert np.abs(scaled.astype(int) - GREY).ravel()[1:].max() <= 1
     assert scaled[0, 0] == (255 if odd == np.inf else 0)
+
+
+@pytest.mark.parametrize("full", [1.0, 255.0, 65535.0])
+@pytest.mark.parametrize("odd", [1e30, -1e30, 3e38])
+def test_one_value_far_from_all_others_changes_no_other(odd: float, full: float) -> None:
+    values = np.tile(GREY, (8, 8)).astype(np.float32) * np.float32(full / 255)
+    values[0, 0] = odd
+
+    scaled = to_8_bit(values)
+
+    # Beyond an end of the range or at it; some of the range is lost where its ends themselves are rare.
+    assert np.abs(scaled.astype(int) - np.tile(GREY, (8, 8))).ravel()[1:].max() <= 3
+    assert scaled[0, 0] == (255 if odd > 0 else 0)
+
+
+@pytest.mark.parametrize("full", [1.0, 255.0, 65535.0])
+@pytest.mark.parametrize("over", [1.05, 1.2])
+def test_floats_that_reach_over_the_end_of_their_range_are_cut_off_there(over: float, full: float) -> None:
+    values = (GREY.astype(np.float32) / 255 * over * np.float32(255 / 239)).astype(np.float32) - np.float32(0.02)
+
+    scaled = to_8_bit(values * np.float32(full))
+
+    assert np.abs(scaled.astype(int) - np.clip(values * 255, 0, 255)).max() <= 1
+
+
+def test_highlights_of_an_exposure_leave_the_rest_as_it_is() -> None:
+    values = GREY.astype(np.float32) / 255
+    values[9:] = np.linspace(1, 60, values[9:].size, dtype=np.float32).reshape(values[9:].shape)
+
+    scaled = to_8_bit(values)
+
+    assert np.abs(scaled[:9].astype(int) - GREY[:9]).max() <= 1
+    assert scaled[9:].min() == 255
 
 
 @pytest.mark.parametrize("told", [None, -9999.0])

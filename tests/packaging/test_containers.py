@@ -2,29 +2,23 @@
 
 import fnmatch
 import http.server
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import SecretStr
-from redis import Redis
 
-from lookalike.local.processes import Ports, process_specs
-from lookalike.redis_keys import Keys
+from lookalike.local.processes import FLOWER_FORGETS_S, Ports, process_specs
 from lookalike.settings import Settings, variable_of
-from lookalike.telemetry import Telemetry
+from lookalike.store_access import store_access
 from tests.packaging.conftest import ROOT
 from tests.programs.rehearsal.recipe import VARIABLE, command_of, filled_in, in_order, services_of, stages_of
-from tests.support.valkey import free_port, valkey_binary, valkey_process
+from tests.support.valkey import free_port
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))
@@ -32,8 +26,19 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("ingest", "search", "producer", "flower")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+# Their ports.
+CHECKED_BY_BASH = {"qdrant": "6333", "flower": "5555"}
 BASH = shutil.which("bash") or "bash"
 STAGES = stages_of(DOCKERFILE)
+SECRETS = {"REDIS_PASSWORD", "QDRANT_API_KEY", "FLOWER_AUTH"}
+# Of a container or of `up`: compose gives the first three, and the image the fourth.
+PLACES = {"REDIS_URL", "QDRANT_URL", "LOOKALIKE_LIBRARY", "LOOKALIKE_ALIVE_FILE"}
+PLACES |= {"LOOKALIKE_DATA", "LOOKALIKE_SEARCH_LOCK", "LOOKALIKE_FLOWER_URL", "LOOKALIKE_FLOWER_HOST"}
+PLACES |= {"LOOKALIKE_FLOWER_PORT"}
+# The example is that of a person.
+OWNER = {"LOOKALIKE_UID", "LOOKALIKE_GID"}
+# Each only where it is needed.
+SECRET_ONES = {"REDIS_PASSWORD", "QDRANT_API_KEY", "LOOKALIKE_FLOWER_AUTH"}
 # What has to be filled in, filled in.
 GIVEN = {"PHOTOS": "/photos", "REDIS_PASSWORD": "secret", "QDRANT_API_KEY": "key", "FLOWER_AUTH": "user:password"}
 
@@ -52,10 +57,21 @@ def test_each_part_is_a_service() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_is_checked_and_limited(service: str) -> None:
-    described = SERVICES[service]
+    described = services_of(COMPOSE_FILE, GIVEN)[service]
+    limits = described["deploy"]["resources"]["limits"]
 
     assert described["healthcheck"]["test"]
-    assert set(described["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert limits["memory"]
+    # Any other number is refused by a host with fewer cores, and by a kernel without quotas.
+    assert limits.get("cpus", "0") == "0"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_may_take_minutes_to_load_and_is_asked_seldom(service: str) -> None:
+    described = SERVICES[service]["healthcheck"]
+
+    assert described["start_period"] == "10m"
+    assert described["interval"] == "30s"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -99,23 +115,30 @@ def test_the_library_is_mounted_read_only(service: str) -> None:
     assert library["target"] == SERVICES[service]["environment"]["LOOKALIKE_LIBRARY"]
 
 
-def test_each_part_waits_until_what_it_needs_is_well() -> None:
-    waits = {
-        name: {on: how["condition"] for on, how in described.get("depends_on", {}).items()}
-        for name, described in SERVICES.items()
-    }
+@pytest.mark.parametrize(("given", "propagation"), [("", "rslave"), ("rprivate", "rprivate")])
+def test_disks_that_are_mounted_later_are_seen_unless_the_engine_cannot(given: str, propagation: str) -> None:
+    services = services_of(COMPOSE_FILE, {**GIVEN, "PHOTOS_PROPAGATION": given})
 
-    assert all(set(conditions.values()) <= {"service_healthy"} for conditions in waits.values())
-    assert {"redis", "qdrant"} <= set(waits["ingest"])
-    assert {"redis", "qdrant"} <= set(waits["search"])
-    assert "redis" in waits["producer"]
-    assert "redis" in waits["flower"]
+    assert {services[name]["volumes"][0]["bind"]["propagation"] for name in ("ingest", "producer")} == {propagation}
+
+
+def test_two_systems_on_one_host_share_no_image() -> None:
+    """Compose calls them by the project, as volumes and containers."""
+    assert not any("image" in SERVICES[name] for name in OURS)
+
+
+def test_no_part_waits_in_the_engine_for_another_to_be_well() -> None:
+    """They wait by themselves: one that is never started because another loads for long is never started at all."""
+    assert all(isinstance(described.get("depends_on", []), list) for described in SERVICES.values())
+    (command,) = [text for word, text in STAGES["ingest"].instructions if word == "CMD"]
+    assert "python -m worker.prepare --wait" in command
 
 
 def test_each_part_can_be_started_after_what_it_waits_for() -> None:
     order = in_order(SERVICES)
 
-    assert order.index("redis") < order.index("ingest") < order.index("producer")
+    assert order.index("redis") < order.index("ingest")
+    assert order.index("redis") < order.index("producer")
 
 
 def test_what_must_be_set_stops_compose_with_a_sentence() -> None:
@@ -123,31 +146,55 @@ def test_what_must_be_set_stops_compose_with_a_sentence() -> None:
         with pytest.raises(KeyError, match=f"set {name} in .env"):
             services_of(COMPOSE_FILE, {**GIVEN, name: ""})
 
-    assert services_of(COMPOSE_FILE, GIVEN)["search"]["environment"]["REDIS_URL"] == "redis://:secret@redis:6379/0"
+    assert services_of(COMPOSE_FILE, GIVEN)["search"]["environment"]["REDIS_PASSWORD"] == "secret"
 
 
 def test_each_variable_is_in_the_example_with_its_default() -> None:
     used = {(name, default if how == "-" else "") for name, how, default in VARIABLE.findall(COMPOSE_FILE.read_text())}
     example = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+    defaults = {name: default for name, default in used if default and name not in OWNER}
 
-    assert {name for name, _ in used} == set(example)
+    without_a_value = {name for name, value in COMPOSE["x-settings"].items() if value is None}
+    assert {name for name, _ in used} <= set(example)
+    assert {name: example[name] for name in defaults} == defaults
+    assert set(example) <= {name for name, _ in used} | without_a_value | {"COMPOSE_PROJECT_NAME"}
     # What has no sensible default stops compose with a sentence until it is set.
-    unset = {name for name, value in example.items() if not value}
-    assert unset == {"REDIS_PASSWORD", "QDRANT_API_KEY", "FLOWER_AUTH"}
+    unset = {name for name, value in re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE) if not value}
+    assert unset == SECRETS
 
 
-@pytest.mark.parametrize("service", ["ingest", "search", "producer"])
-def test_what_is_set_are_settings(service: str) -> None:
-    known = {variable_of(field) for field in Settings.model_fields}
+@pytest.mark.parametrize("service", OURS)
+def test_every_setting_reaches_every_container(service: str) -> None:
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs" / "settings.md").read_text("utf-8"), re.MULTILINE))
+    everything = services_of(COMPOSE_FILE, {**GIVEN, **dict.fromkeys(documented - PLACES, "given")})
 
-    assert set(SERVICES[service]["environment"]) <= known
+    environment = everything[service]["environment"]
+
+    assert documented == {variable_of(field) for field in Settings.model_fields}
+    assert {name for name, value in environment.items() if value == "given"} >= documented - PLACES - SECRET_ONES
+    assert set(environment) <= documented | {"NO_PROXY", "no_proxy"}
+
+
+def test_what_is_not_set_leaves_the_default() -> None:
+    assert "LOOKALIKE_SETTLE_S" not in services_of(COMPOSE_FILE, GIVEN)["ingest"]["environment"]
+
+
+@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("theirs", ["", "intranet"])
+def test_a_proxy_of_the_engine_does_not_come_between_the_parts(service: str, theirs: str) -> None:
+    environment = services_of(COMPOSE_FILE, {**GIVEN, "NO_PROXY": theirs})[service]["environment"]
+    injected = {"HTTP_PROXY": "http://proxy:3128", "http_proxy": "http://proxy:3128", "NO_PROXY": "x", "no_proxy": "x"}
+
+    assert store_access("http://qdrant:6333", {**injected, **environment}).proxy is None
+    assert (store_access("http://intranet:6333", {**injected, **environment}).proxy is None) == bool(theirs)
 
 
 def test_no_secret_is_an_argument_or_written_down() -> None:
-    commands = [str(described.get("command", "")) + str(described["healthcheck"]) for described in SERVICES.values()]
+    filled = services_of(COMPOSE_FILE, {**GIVEN, **dict.fromkeys(SECRETS, "hunter2")}).values()
+    commands = [str(described.get("command", "")) + str(described["healthcheck"]) for described in filled]
     secrets = ("REDIS_PASSWORD", "QDRANT_API_KEY", "FLOWER_AUTH")
 
-    assert not any(secret in command for secret in secrets for command in commands)
+    assert not any("hunter2" in command for command in commands)
     assert not any(secret in DOCKERFILE for secret in secrets)
 
 
@@ -176,101 +223,52 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     settings = Settings(redis_url=SecretStr("redis://redis"), qdrant_url="http://qdrant")
     (here,) = [part for part in process_specs(settings, Ports(None, None, 5555)) if part.name == service]
 
-    command = " ".join(command_of(there))
+    command = " ".join(command_of(there)).rpartition("exec ")[2]
 
     assert set(re.findall(r" (--[a-z-]+)", command)) == {
         word.partition("=")[0] for word in here.command if word.startswith("--")
     }
-    assert {word for word in here.command if word.startswith(("--max", "--state"))} <= set(command.split())
+    assert {word for word in here.command if word.startswith(("--max", "--state", "--purge"))} <= set(command.split())
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[int]:
-    """A server with the configuration of compose; gives its port."""
-    conf, port = tmp_path / "redis.conf", free_port()
-    conf.write_text(filled_in(COMPOSE["configs"]["redis"]["content"], GIVEN))
-    command: list[str | Path] = [
-        valkey_binary(),
-        conf,
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--dir",
-        str(tmp_path),
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    assert any("Ready to accept connections" in line for line in server.stdout)
-    try:
-        yield port
-    finally:
-        server.kill()
-        server.communicate()
+def test_flower_forgets_the_workers_of_former_containers() -> None:
+    (command,) = [text for word, text in STAGES["flower"].instructions if word == "CMD"]
 
-
-def test_redis_wants_a_password_keeps_what_it_has_and_evicts_nothing(broker: int) -> None:
-    with socket.create_connection(("127.0.0.1", broker)) as stranger:
-        stranger.sendall(b"PING\r\n")
-        answer = stranger.recv(100)
-    with Redis(port=broker, password="secret") as client:
-        found = client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
-
-    assert answer.startswith(b"-NOAUTH")
-    assert found == {
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "maxmemory": str(256 * 2**20),
-        "maxmemory-policy": "noeviction",
-    }
+    assert f"--purge-offline-workers={FLOWER_FORGETS_S}" in command_of(command)
 
 
 class _Readiness(http.server.BaseHTTPRequestHandler):
-    """Answers /readyz with the status of its server."""
+    """Answers the paths of the checks with the status of its server."""
 
     def do_GET(self) -> None:
-        self.send_response(self.server.status if self.path == "/readyz" else 404)  # type: ignore[attr-defined]
+        is_asked = self.path in ("/readyz", "/healthcheck")
+        self.send_response(self.server.status if is_asked else 404)  # type: ignore[attr-defined]
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
         pass
 
 
+@pytest.mark.parametrize("service", CHECKED_BY_BASH)
 @pytest.mark.parametrize(("status", "exit_code"), [(200, 0), (503, 1)])
-def test_the_check_of_qdrant_believes_its_answer_and_not_its_port(status: int, exit_code: int) -> None:
+def test_a_check_by_bash_believes_the_answer_and_not_the_port(service: str, status: int, exit_code: int) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Readiness) as server:
         server.status = status  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        done = _check_qdrant(server.server_port)
+        done = _check_by_bash(service, server.server_port)
         server.shutdown()
 
     assert done == exit_code
 
 
-def test_the_check_of_qdrant_fails_where_nobody_listens() -> None:
-    assert _check_qdrant(free_port()) == 1
+@pytest.mark.parametrize("service", CHECKED_BY_BASH)
+def test_a_check_by_bash_fails_where_nobody_listens(service: str) -> None:
+    assert _check_by_bash(service, free_port()) == 1
 
 
-def test_the_check_of_the_producer_believes_its_heartbeat(tmp_path: Path) -> None:
-    with valkey_process(tmp_path) as url:
-        before = _alive("producer", url)
-        with Redis.from_url(url) as redis:
-            Telemetry(redis, Keys("lookalike")).heartbeat("producer", "1")
-        after = _alive("producer", url)
-
-    assert (before, after) == (1, 0)
-
-
-def _check_qdrant(port: int) -> int:
+def _check_by_bash(service: str, port: int) -> int:
     """Exit code of the check on another port. No program can be found, as in an image that has none."""
-    command = filled_in(SERVICES["qdrant"]["healthcheck"]["test"][-1], {}).replace("6333", str(port))
+    command = filled_in(SERVICES[service]["healthcheck"]["test"][-1], {}).replace(CHECKED_BY_BASH[service], str(port))
     return subprocess.run(
         [BASH, "-c", command], check=False, capture_output=True, env={"PATH": ""}, timeout=10
-    ).returncode
-
-
-def _alive(part: str, url: str) -> int:
-    environment = {**os.environ, "REDIS_URL": url, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, str(ROOT / "deploy" / "alive.py"), part], check=False, env=environment, capture_output=True
     ).returncode

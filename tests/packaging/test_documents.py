@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from lookalike.cli import app
 from lookalike.environment_check import OTHER_VARIABLES
+from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings, variable_of
 from tests.packaging.conftest import ROOT
@@ -123,3 +124,15 @@ def test_paths_and_modules_that_are_named_are_there(document: Path) -> None:
 
     assert [path for path in paths if not (ROOT / path).exists()] == []
     assert sorted(filter(_leads_nowhere, modules)) == []
+
+
+def test_each_default_of_what_is_left_out_is_documented() -> None:
+    text = (ROOT / "docs/ignoring.md").read_text("utf-8")
+    listed = [
+        pattern
+        for row in text.splitlines()
+        if row.startswith("| `")
+        for pattern in re.findall(r"`([^`]+)`", row.split(" | ")[0])
+    ]
+
+    assert sorted(listed) == sorted(DEFAULT_IGNORE)

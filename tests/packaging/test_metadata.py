@@ -62,7 +62,8 @@ def test_no_other_python_is_allowed() -> None:
 
 def test_the_client_needs_only_what_speaks_to_the_broker() -> None:
     assert {needed.name for needed in CLIENT} == {
-        "celery", "pillow", "platformdirs", "pydantic", "pydantic-settings", "rich", "structlog", "tenacity", "typer",
+        "celery", "pathspec", "pillow", "platformdirs", "pydantic", "pydantic-settings", "rich", "structlog",
+        "tenacity", "typer",
     }  # fmt: skip
 
 

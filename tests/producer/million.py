@@ -46,6 +46,7 @@ def answer(url: str) -> None:
             backend="test",
             precision="fp32",
             threads=1,
+            generation="test",
         )
         return (counts if ask.what == "counts" else FilesReply(files=[])).model_dump()
 

@@ -18,7 +18,9 @@ from typing import Any, Literal
 from celery import Celery
 from redis import Redis
 
+from lookalike.index_state import IndexState
 from lookalike.library.paths import escape_path
+from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of
 from lookalike.messages import (
     CountsReply,
@@ -102,6 +104,11 @@ class OtherSide:
             if not any((known.size_bytes, known.mtime_ns) == (file.size_bytes, file.mtime_ns) for known in old):
                 self._redis.rpush("other-side:embedded", path)
             self._keep(file)
+        if message.left_out:
+            rules = Candidates.from_json(IndexState(self._redis, Keys("lookalike")).rules() or "")
+            assert (rules.digest, message.library) == (message.rules, LIBRARY_ID)
+            assert not any(map(rules.is_candidate, message.left_out))
+            self._redis.hdel("other-side:files", *message.left_out)
         absent = [path for path in message.gone if not (root / path).exists()]
         assert not message.gone or message.library == LIBRARY_ID
         return SyncReply(deleted=int(self._redis.hdel("other-side:files", *absent)) if absent else 0)
@@ -120,6 +127,7 @@ class OtherSide:
                     backend="test",
                     precision="fp32",
                     threads=1,
+                    generation="test",
                 )
             case ReadKnown(paths=paths):
                 return FilesReply(files=[files[path] for path in paths if path in files])

@@ -13,8 +13,8 @@ from lookalike.redis_keys import Keys
 from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
+from producer.planner import DeletionGuard
 from producer.reporter import Reporter
-from producer.scan import DeletionGuard
 from tests.support.valkey import free_port, start_valkey, stop_valkey
 from tests.support.waiting import wait_until
 

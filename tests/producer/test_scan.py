@@ -1,5 +1,7 @@
 """What differs, what moved, and what is too much to remove."""
 
+import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,11 @@ from lookalike.library.folder import FileEntry, FolderLibrary
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion, folder_version
 from lookalike.messages import KnownFile
-from producer.scan import DeletionGuard, LibraryOffline, MissingFiles, Scan, ScanSuperseded, changed_files
+from producer.debounce import Debouncer
+from producer.in_flight import InFlight
+from producer.planner import DeletionGuard, MissingFiles, changed_files
+from producer.scan import SUPERSEDED_AFTER_S, LibraryOffline, Scan, ScanSuperseded
+from producer.scan_requests import ScanRequests
 
 
 def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:
@@ -101,7 +107,10 @@ def test_a_permission_is_used_up_by_the_scan_that_needs_it() -> None:
     assert deletion_guard.is_used
 
 
-def scan_of(library: Path, *, superseded: bool) -> Scan:
+def scan_of(library: Path, *, superseded: bool = False) -> Scan:
+    requests, times_s = ScanRequests(), itertools.chain([0.0], itertools.repeat(SUPERSEDED_AFTER_S + 1.0))
+    if superseded:
+        requests.request("a test")
     return Scan(
         FolderLibrary(library, Candidates(("jpg",))),
         # `check` uses neither index nor publisher; test_offline_changes.py tests both with a real broker.
@@ -109,21 +118,23 @@ def scan_of(library: Path, *, superseded: bool) -> Scan:
         scan_publisher=None,  # type: ignore[arg-type]
         settle_s=0.1,
         deletion_guard=DeletionGuard(0.3, 100),
-        is_pending=lambda *_: False,
-        is_superseded=lambda: superseded,
+        debouncer=Debouncer(0.1),
+        in_flight=InFlight(time.monotonic),
+        scan_requests=requests,
         put_event=lambda _: None,
+        now_s=lambda: next(times_s),
     )
 
 
-def test_a_superseded_scan_ends(library: Path) -> None:
-    scan_of(library, superseded=False).check()
+def test_a_scan_that_runs_for_long_ends_when_another_is_requested(library: Path) -> None:
+    scan_of(library).check()
 
     with pytest.raises(ScanSuperseded):
         scan_of(library, superseded=True).check()
 
 
 def test_a_scan_ends_when_its_library_is_another_folder(library: Path) -> None:
-    scan = scan_of(library, superseded=False)
+    scan = scan_of(library)
     library.rename(library.with_name("before"))
 
     with pytest.raises(LibraryOffline, match="missing"):

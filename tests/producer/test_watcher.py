@@ -52,7 +52,7 @@ def test_an_overflow_of_the_kernels_queue_asks_for_a_scan(library: Path) -> None
 
 def test_a_root_whose_disk_was_unmounted_is_not_watched_any_more(library: Path) -> None:
     watcher = Watcher(
-        FolderLibrary(library, Candidates(())), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
+        FolderLibrary(library, Candidates(("jpg",))), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
     )
     assert watcher.ensure_watching()
     observer = watcher._observer  # noqa: SLF001 - a test cannot mount

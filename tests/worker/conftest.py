@@ -97,6 +97,7 @@ def sync(root: Path, index: QdrantIndex, embedder: Embedder, opened: Decodes, co
     return Sync(
         library=LibraryReader(root, max_bytes=MAX_BYTES),
         library_id="the-library",
+        generation="the-generation",
         index=index,
         embedder=embedder,
         decode=opened,

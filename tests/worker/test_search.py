@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from qdrant_client import QdrantClient
 
 from lookalike.errors import Refused
@@ -19,7 +20,7 @@ from worker.inference.embedder import Embedder
 from worker.search import Decodes, Search
 from worker.sync import Sync
 
-Image = ImageByKey | ImageByPath | ImageInline
+Asked = ImageByKey | ImageByPath | ImageInline
 KEY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -42,8 +43,8 @@ def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, queries: dic
     )
 
 
-def by(image: Image, *, limit: int = 10) -> SearchMessage:
-    return SearchMessage(examples=[SearchExample(image=image)], limit=limit)
+def by(image: Asked, *, limit: int = 10, path: str | None = None) -> SearchMessage:
+    return SearchMessage(examples=[SearchExample(image=image, path=path)], limit=limit)
 
 
 @pytest.fixture
@@ -99,9 +100,27 @@ class TestQueries:
             (ImageInline(base64=base64.b64encode(b"hello").decode()), "not an image of a known format"),
         ],
     )
-    def test_a_query_at_fault_is_refused_with_the_reason(self, search: Search, image: Image, said: str) -> None:
+    def test_a_query_at_fault_is_refused_with_the_reason(self, search: Search, image: Asked, said: str) -> None:
         with pytest.raises(Refused, match=said):
             search.find_neighbours(by(image))
+
+    def test_a_file_of_the_library_that_is_too_large_is_searched_by_its_embedding(
+        self, search: Search, queries: dict[str, bytes]
+    ) -> None:
+        many_pixels, many_bytes = encoded(Image.new("1", (4000, 2000))), bytes(100_001)
+
+        for queries[KEY] in (many_pixels, many_bytes):
+            assert search.find_neighbours(by(ImageByKey(key=KEY), path="3.png")).neighbours[0].path == "3.png"
+            with pytest.raises(Refused, match=r"the limit is 4 million|at most 100000 are allowed"):
+                search.find_neighbours(by(ImageByKey(key=KEY), path="new.png"))
+
+    def test_a_file_of_the_library_that_is_broken_now_is_refused(
+        self, search: Search, queries: dict[str, bytes]
+    ) -> None:
+        queries[KEY] = b"no picture any more"
+
+        with pytest.raises(Refused, match="but text"):
+            search.find_neighbours(by(ImageByKey(key=KEY), path="3.png"))
 
     def test_bounds_name_their_setting(self, search: Search, queries: dict[str, bytes]) -> None:
         queries[KEY] = bytes(100_001)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from qdrant_client import QdrantClient
 
 from lookalike.library.errors import ReadFailed, Rejected
 from lookalike.library.reader import Content, LibraryReader
@@ -23,6 +24,15 @@ def test_new_images_are_embedded_and_found(sync: Sync, index: QdrantIndex, root:
 
     assert reply == SyncReply(embedded=10)
     assert {path: file.status for path, file in index.get_files(names).items()} == dict.fromkeys(names, "indexed")
+
+
+def test_each_point_names_the_generation_that_made_it(
+    sync: Sync, store: QdrantClient, collection: str, root: Path
+) -> None:
+    sync.sync_paths(SyncMessage(paths=[draw(root / "a.png", 1).name]))
+
+    (point,), _ = store.scroll(collection, limit=9)
+    assert (point.payload or {})["generation"] == "the-generation"
 
 
 def test_the_same_message_twice_embeds_once(sync: Sync, root: Path, counts: Counts) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from lookalike.library.errors import LibraryOffline
+from lookalike.library.rules import Candidates
 from lookalike.messages import SyncMessage, SyncReply
 from tests.support.pictures import draw
 from worker.index.qdrant import QdrantIndex
@@ -87,6 +88,45 @@ class TestDeletingNeedsTwoWitnesses:
         sync.sync_paths(SyncMessage(gone=["a.png", "b.png"], library="the-library"))
 
         assert index.count("indexed") == 0
+
+
+class TestLeavingOut:
+    """A file that is there is removed by the library's rules if the worker holds the same and finds so itself."""
+
+    RULES = Candidates(("png",), ignore=("out/",))
+
+    def sync_with(self, sync: Sync, rules: Candidates | None) -> Sync:
+        return dataclasses.replace(sync, read_rules=lambda: rules)
+
+    def message(self, *paths: str, rules: Candidates = RULES, library: str = "the-library") -> SyncMessage:
+        return SyncMessage(left_out=list(paths), rules=rules.digest, library=library)
+
+    def test_the_same_rules_remove_what_they_leave_out_and_nothing_else(
+        self, sync: Sync, index: QdrantIndex, root: Path
+    ) -> None:
+        paths = [draw(root / "out" / "a.png", 1).relative_to(root).as_posix(), draw(root / "b.png", 2).name]
+        sync.sync_paths(SyncMessage(paths=paths))
+
+        reply = self.sync_with(sync, self.RULES).sync_paths(self.message("out/a.png", "b.png", "out/unknown.png"))
+
+        assert reply == SyncReply(deleted=1)
+        assert set(index.get_files([*paths])) == {"b.png"}
+
+    @pytest.mark.parametrize("held", [None, Candidates(("png",), ignore=("out",))])
+    def test_other_rules_or_none_remove_nothing(
+        self, sync: Sync, index: QdrantIndex, root: Path, held: Candidates | None
+    ) -> None:
+        sync.sync_paths(SyncMessage(paths=[draw(root / "out" / "a.png", 1).relative_to(root).as_posix()]))
+
+        assert self.sync_with(sync, held).sync_paths(self.message("out/a.png")) == SyncReply()
+        assert set(index.get_files(["out/a.png"])) == {"out/a.png"}
+
+    def test_rules_of_another_library_remove_nothing(self, sync: Sync, index: QdrantIndex, root: Path) -> None:
+        sync.sync_paths(SyncMessage(paths=[draw(root / "out" / "a.png", 1).relative_to(root).as_posix()]))
+
+        self.sync_with(sync, self.RULES).sync_paths(self.message("out/a.png", library="another"))
+
+        assert set(index.get_files(["out/a.png"])) == {"out/a.png"}
 
 
 class TestRaces:

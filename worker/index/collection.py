@@ -11,7 +11,7 @@ from uuid import uuid4
 import grpc
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
-from qdrant_client.models import CreateAlias, CreateAliasOperation, VectorParams
+from qdrant_client.models import CreateAlias, CreateAliasOperation
 from qdrant_client.models import Distance as QdrantDistance
 
 from lookalike.errors import CollectionMismatch, Misconfigured
@@ -19,8 +19,9 @@ from lookalike.settings import Distance
 from models.contract import ModelCard
 from models.decoding import DECODER_REVISION
 from worker.errors import StoreUnavailable
+from worker.index.collection_options import STORE_DEFAULTS, CollectionOptions
 from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
-from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM, VECTOR
+from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
 from worker.inference.providers import CPU
 
 QDRANT_DISTANCES = {
@@ -55,6 +56,7 @@ class CollectionSpec:
     provider: str = CPU
     # Earlier ids of our library: their index may be dropped as well.
     former_ids: frozenset[str] = frozenset()
+    options: CollectionOptions = STORE_DEFAULTS
 
     def identity(self, library_id: str) -> Identity:
         """The identity that the index of this library must record."""
@@ -125,7 +127,7 @@ def apply_plan(client: QdrantClient, plan: Plan, spec: CollectionSpec, identity:
     """Carries out the plan. Raises Misconfigured, CollectionMismatch, StoreUnavailable if another worker was faster."""
     for name in plan.drop:
         drop_collection(client, name)
-    is_new = plan.create and create_collection(client, plan.name, identity, spec.card.dimension)
+    is_new = plan.create and create_collection(client, plan.name, identity, spec)
     found = check_identity(spec.system, plan.name, _recorded(client, plan.name), identity, own_ids=spec.own_ids)
     if plan.promote:
         create_payload_indexes(client, plan.name)
@@ -154,15 +156,12 @@ def recorded_provider(client: QdrantClient, system: str) -> str | None:
     return None if identity is None else identity.provider
 
 
-def create_collection(client: QdrantClient, name: str, identity: Identity, dimension: int) -> bool:
+def create_collection(client: QdrantClient, name: str, identity: Identity, spec: CollectionSpec) -> bool:
     """Creates the collection; False if another worker was faster. Raises Misconfigured if the store drops metadata."""
     require_version(client)
     try:
-        client.create_collection(
-            name,
-            vectors_config={VECTOR: VectorParams(size=dimension, distance=QDRANT_DISTANCES[identity.distance])},
-            metadata=identity.metadata(),
-        )
+        kept = spec.options.arguments(spec.card.dimension, QDRANT_DISTANCES[identity.distance])
+        client.create_collection(name, **kept, metadata=identity.metadata())
     except (UnexpectedResponse, grpc.RpcError):
         if not client.collection_exists(name):
             raise

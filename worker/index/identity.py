@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lookalike.errors import CollectionMismatch
+from lookalike.errors import CollectionMismatch, Refused
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from worker.inference.providers import CPU
@@ -44,6 +44,14 @@ class Identity:
     # An index from before revisions were recorded has none.
     decoder: str = FIRST_DECODER_REVISION
     payload: str = FIRST_PAYLOAD_FORM
+
+    @property
+    def generation(self) -> str:
+        """The short name of what makes vectors comparable: model file, decoder revision and distance.
+
+        Messages name it, and each point has it in its payload: a later change embeds again only what it concerns.
+        """
+        return f"{self.fingerprint[:FINGERPRINT_CHARS]}-{self.decoder}-{self.distance}"
 
     def metadata(self) -> dict[str, str]:
         """The metadata of the collection. The key of the provider is from before it was called so."""
@@ -126,6 +134,12 @@ def make_plan(
         return Plan(name, create=True, promote=True)
     check_identity(system, current, state.collections[current], wanted, own_ids=own_ids)
     return Plan(current, promote=state.alias_target != current)
+
+
+def check_generation(asked: str | None, identity: Identity) -> None:
+    """Raises Refused if a message is meant for another generation than that of the open index; None means any."""
+    if asked not in (None, identity.generation):
+        raise Refused(f"This index is of the generation {identity.generation!r} and not {asked!r}.")
 
 
 def check_identity(

@@ -45,8 +45,13 @@ def point_id(path: str) -> str:
     return str(uuid5(NAMESPACE, path))
 
 
-def indexed_payload(path: str, version: FileVersion, metadata: ImageMetadata, indexed_at: str) -> dict[str, Any]:
-    """Payload of an image that was embedded; times are ISO 8601, mtime and ctime in nanoseconds since 1970."""
+def indexed_payload(
+    path: str, version: FileVersion, metadata: ImageMetadata, indexed_at: str, generation: str
+) -> dict[str, Any]:
+    """Payload of an image that this generation embedded (worker/index/identity.py).
+
+    Times are ISO 8601, mtime and ctime in nanoseconds since 1970.
+    """
     return {
         **_file_payload(path, version, indexed_at),
         "sha256": metadata.sha256,
@@ -55,6 +60,7 @@ def indexed_payload(path: str, version: FileVersion, metadata: ImageMetadata, in
         "height_px": metadata.height_px,
         "taken_at": metadata.taken_at,
         "status": "indexed",
+        "generation": generation,
     }
 
 

@@ -20,6 +20,7 @@ from qdrant_client.models import (
     PointStruct,
     Record,
     ScoredPoint,
+    SearchParams,
 )
 
 from lookalike.filters import SearchFilter
@@ -70,9 +71,12 @@ class QdrantIndex:
     Requests that are too large for the store are split, and the size that it accepts is remembered.
     """
 
-    def __init__(self, client: QdrantClient, collection: str, *, request_bytes: int = sys.maxsize) -> None:
+    def __init__(
+        self, client: QdrantClient, collection: str, *, request_bytes: int = sys.maxsize, hnsw_ef: int | None = None
+    ) -> None:
         self._client = client
         self._collection = collection
+        self._search_params = None if hnsw_ef is None else SearchParams(hnsw_ef=hnsw_ef)
         self._pages, self._ids, self._contents = PartLimit(), PartLimit(), PartLimit()
         self._writes = PartLimit(max_bytes=request_bytes)
 
@@ -171,6 +175,7 @@ class QdrantIndex:
             offset=offset,
             query_filter=None if wanted is None else store_filter(wanted),
             score_threshold=score_threshold,
+            search_params=self._search_params,
             with_payload=True,
         ).points
 

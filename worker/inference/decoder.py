@@ -13,6 +13,7 @@ from models.decoding import Limits, TooLarge, decode_file, register_formats
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import Box, prepare
+from worker.errors import TooLargeToDecode
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def decode_image(
         recipe = card if box is None else BoxedRecipe.of(card, box)
         file = decode_file(blob, recipe, Limits(max_pixels, max_memory_bytes))
     except TooLarge as error:
-        raise Rejected(str(error)) from None
+        raise TooLargeToDecode(str(error)) from None
     except MemoryError:
         # There may be more when others have ended.
-        raise Rejected("it needs more memory than there is", may_pass=True) from None
+        raise TooLargeToDecode("it needs more memory than there is", may_pass=True) from None
     except Exception as error:
         raise Rejected(_reason(error, blob)) from error
     width, height = file.size

@@ -20,12 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from examples.samples import EACH, MOTIFS, draw_samples
 from tests.programs.rehearsal.container import HOSTS, Container, prepared
+from tests.programs.rehearsal.faults import check_costs, try_faults
 from tests.programs.rehearsal.image import Builder, Image, debian
-from tests.programs.rehearsal.recipe import in_order, services_of, stages_of
+from tests.programs.rehearsal.recipe import services_of, stages_of
 from tests.support.edge import edge_command
 from tests.support.waiting import wait_until
 
@@ -35,6 +37,11 @@ INSIDE = "LOOKALIKE_REHEARSAL"
 CLONE_NEWNET = 0x40000000
 HEALTHY_WITHIN_S = 90.0
 PICTURES = EACH * len(MOTIFS)
+OURS = ("ingest", "search", "producer", "flower")
+# Flower answers without a broker.
+WAITING = ("ingest", "search")
+SERVERS_LATER_S = 15.0
+MAX_LIMIT = 20
 
 Tell = Callable[[str], None]
 
@@ -73,8 +80,14 @@ def rehearse(place: Path, tell: Tell) -> None:
     """Builds, starts, uses and stops everything."""
     (place / "photos").mkdir()
     draw_samples(place / "photos")
+    # As on a host whose / is shared, which systemd makes it.
+    subprocess.run(["mount", "--bind", str(place / "photos"), str(place / "photos")], check=True)
+    subprocess.run(["mount", "--make-shared", str(place / "photos")], check=True)
     given = {"PHOTOS": str(place / "photos"), "FLOWER_AUTH": f"somebody:{secrets.token_hex(8)}"}
-    given |= {name: secrets.token_hex(16) for name in ("REDIS_PASSWORD", "QDRANT_API_KEY")}
+    given |= {"REDIS_PASSWORD": f"/#%'\"$ {secrets.token_hex(16)}", "QDRANT_API_KEY": secrets.token_hex(16)}
+    # Settings, and an owner whose group has no name in the images.
+    given |= {"LOOKALIKE_MAX_LIMIT": str(MAX_LIMIT), "LOOKALIKE_RESCAN_S": "20"}
+    given |= {"LOOKALIKE_UID": "12345", "LOOKALIKE_GID": "54321"}
     services = services_of(ROOT / "docker-compose.yml", given)
     stages = stages_of((ROOT / "deploy" / "Dockerfile").read_text("utf-8"))
     base = debian(KEPT, tell)
@@ -90,17 +103,28 @@ def rehearse(place: Path, tell: Tell) -> None:
         for name, said in services.items()
         if name != "qdrant"
     }
-    with store(place / "store", given["QDRANT_API_KEY"], tell):
-        try:
-            for name in in_order(services):
-                if name != "qdrant":
-                    begin(containers[name], tell)
+    try:
+        for name in OURS:
+            _require(not containers[name].is_healthy(), f"the check of {name} fails before it runs")
+            containers[name].start()
+        time.sleep(SERVERS_LATER_S)
+        _require(not any(containers[name].is_healthy() for name in WAITING), "nothing is well without the servers")
+        tell(f"{', '.join(OURS)} started {SERVERS_LATER_S:.0f} s before the servers, and wait")
+        begin(containers["redis"], tell)
+        with store(place / "store", given["QDRANT_API_KEY"], tell):
+            for name in OURS:
+                tell(f"{name} healthy after {containers[name].wait_healthy(HEALTHY_WITHIN_S):.1f} s")
+                try_rights(containers[name])
             use(containers, given, place, tell)
+            try_faults(containers, place, lambda words: host(words, broker_url(given), place), tell)
+            for name, cost_ms in check_costs(containers).items():
+                tell(f"a check of {name} takes {cost_ms:.1f} ms of CPU")
             for container in reversed(containers.values()):
                 tell(f"{container.name} stopped in {container.stop():.1f} s")
-        finally:
-            for container in containers.values():
-                container.stop()
+    finally:
+        # The servers last: without them the others would wait.
+        for container in reversed(containers.values()):
+            container.stop()
 
 
 @contextmanager
@@ -118,27 +142,35 @@ def store(folder: Path, key: str, tell: Tell) -> Iterator[None]:
 
 
 def begin(container: Container, tell: Tell) -> None:
-    """Starts a service whose check fails before and passes after, and tries what it may not do."""
+    """Starts a service whose check fails before and passes after."""
     _require(not container.is_healthy(), f"the check of {container.name} fails before it runs")
     container.start()
     tell(f"{container.name} healthy after {container.wait_healthy(HEALTHY_WITHIN_S):.1f} s")
-    if container.service.get("read_only"):
-        user = str(container.service.get("user", container.image.user)).split(":")[0]
-        _require(container.run("id", "-u").stdout.strip() == user != "0", f"{container.name} is not root")
-        _require(container.run("touch", "/opt/x").returncode != 0, f"{container.name} cannot write in its image")
-        rights = container.run("grep", "CapBnd", "/proc/self/status").stdout.split()[1]
-        _require(int(rights, 16) == 0, f"{container.name} has no capabilities")
+
+
+def try_rights(container: Container) -> None:
+    """Tries what a service of ours may not do."""
+    user = str(container.service.get("user", container.image.user)).split(":")[0]
+    _require(container.run("id", "-u").stdout.strip() == user != "0", f"{container.name} is not root")
+    _require(container.run("touch", "/opt/x").returncode != 0, f"{container.name} cannot write in its image")
+    rights = container.run("grep", "CapBnd", "/proc/self/status").stdout.split()[1]
+    _require(int(rights, 16) == 0, f"{container.name} has no capabilities")
 
 
 def use(containers: dict[str, Container], given: dict[str, str], place: Path, tell: Tell) -> None:
     """Searches from the host as the README says, asks Flower, looks for secrets where none may be."""
-    url = f"redis://:{given['REDIS_PASSWORD']}@127.0.0.1:6379/0"
-    status = host("status --wait --json", url, place)
-    _require(json.loads(status)["indexed"] == PICTURES, f"{PICTURES} pictures are indexed: {status}")
+    url = broker_url(given)
+    status = json.loads(host("status --wait --json", url, place))
+    _require(status["indexed"] == PICTURES, f"{PICTURES} pictures are indexed: {status}")
+    known = (status["library"], status["flower_url"])
+    _require(known == ("/library", "http://127.0.0.1:5555"), f"status knows library and Flower: {known}")
     tell(f"{PICTURES} pictures indexed")
     found = json.loads(host("search photos/suns/suns-3.jpg --json", url, place))
     _require(found["neighbours"][0]["path"] == "suns/suns-3.jpg", "a search from the host finds the picture itself")
     tell(f"searched from the host: {found['neighbours'][0]['path']} {found['neighbours'][0]['score']:.3f}")
+    refused = host(f"search photos/suns/suns-3.jpg -k {MAX_LIMIT + 1}", url, place, code=1)
+    _require(f"at most {MAX_LIMIT}" in refused, f"a setting of .env reaches the search worker: {refused}")
+    tell(f"a setting of .env reaches the search worker: {refused.strip()}")
     for name in ("ingest", "producer"):
         _require(containers[name].run("touch", "/library/x").returncode != 0, f"{name} cannot write in the library")
     api = Request("http://127.0.0.1:5555/api/tasks")
@@ -150,15 +182,22 @@ def use(containers: dict[str, Container], given: dict[str, str], place: Path, te
     told = [container.said.read_text(errors="replace") for container in containers.values()]
     told += [path.read_bytes().decode(errors="replace") for path in _command_lines()]
     _require(not any(secret in text for secret in hidden for text in told), "no secret is in a log or an argument")
+    _require(not any("SecurityWarning" in text for text in told), "nobody is taken for root")
     tell("no secret in a log or an argument")
 
 
-def host(words: str, url: str, place: Path) -> str:
-    """What a command prints on the host, with nothing but the broker's URL."""
+def broker_url(given: dict[str, str]) -> str:
+    """The broker as seen from the host."""
+    return f"redis://:{quote(given['REDIS_PASSWORD'], safe='')}@127.0.0.1:6379/0"
+
+
+def host(words: str, url: str, place: Path, code: int = 0) -> str:
+    """What a command prints on the host, with nothing but the broker's URL; it must end with this exit code."""
     environment = {**os.environ, "REDIS_URL": url, "LOOKALIKE_DATA": str(place / "nothing")}
     command = [sys.executable, "-c", "from lookalike.cli import main; main()", *words.split()]
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    _require(done.returncode == code, f"`lookalike {words}` ends with {code}: {done}")
+    return done.stdout or done.stderr
 
 
 def _command_lines() -> list[Path]:

@@ -16,6 +16,8 @@ from tests.programs.rehearsal.image import Image, mounted
 
 # As the engine writes it for the services of one network.
 HOSTS = "127.0.0.1 localhost redis qdrant\n"
+# An engine that is told of a proxy names it in every container; nothing answers at this one.
+PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9")
 CHECK_EVERY_S = 0.5
 LEAST_RIGHTS = ("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs", "--clear-groups")
 
@@ -33,9 +35,9 @@ class Container:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the image sets, what compose sets, and the name of the host."""
+        """What the image sets, what the engine adds, what compose sets, and the name of the host."""
         given = {name: str(value) for name, value in self.service.get("environment", {}).items()}
-        return {**self.image.environment, **given, "HOSTNAME": self.host}
+        return {**self.image.environment, **PROXIES, **given, "HOSTNAME": self.host}
 
     @property
     def host(self) -> str:
@@ -57,12 +59,16 @@ class Container:
             capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
 
-    def is_healthy(self) -> bool:
-        """Whether its health check, as it is written, ends with 0 in its time."""
+    def check(self) -> "subprocess.CompletedProcess[str]":
+        """Runs its health check as it is written. Raises TimeoutExpired."""
         kind, *test = self.service["healthcheck"]["test"]
         command = ["sh", "-c", test[0]] if kind == "CMD-SHELL" else test
+        return self.run(*command, timeout_s=float(self.service["healthcheck"]["timeout"][:-1]))
+
+    def is_healthy(self) -> bool:
+        """Whether its health check ends with 0 in its time."""
         try:
-            return self.run(*command, timeout_s=float(self.service["healthcheck"]["timeout"][:-1])).returncode == 0
+            return self.check().returncode == 0
         except subprocess.TimeoutExpired:
             return False
 
@@ -90,8 +96,8 @@ class Container:
         return time.monotonic() - begun
 
     def _inside(self, command: list[str]) -> list[str]:
-        user, group = str(self.service.get("user", self.image.user)).split(":")
-        who = [f"--reuid={user}", f"--regid={group}", *LEAST_RIGHTS]
+        user, _, group = str(self.service.get("user", self.image.user)).partition(":")
+        who = [f"--reuid={user}", f"--regid={group or user}", *LEAST_RIGHTS]
         enter = (
             f'hostname {self.host} && exec chroot {self.root} sh -c \'cd "$0" && exec "$@"\' {self.image.folder} "$@"'
         )
@@ -102,9 +108,6 @@ def prepared(name: str, service: Mapping[str, Any], image: Image, place: Path) -
     """A container with its mounts, not started."""
     root = mounted(image.layers, place)
     (root / "etc/hosts").write_text(HOSTS)
-    for target, content in service["files"].items():
-        (root / target.lstrip("/")).write_text(content)
-        (root / target.lstrip("/")).chmod(0o444)
     for volume in service.get("volumes", []):
         _mount(volume, root, place / "volumes")
     if service.get("read_only"):
@@ -125,6 +128,7 @@ def _mount(volume: str | Mapping[str, Any], root: Path, place: Path) -> None:
         return
     there = root / str(volume["target"]).lstrip("/")
     there.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "--bind", str(volume["source"]), str(there)], check=True)
+    subprocess.run(["mount", "--rbind", str(volume["source"]), str(there)], check=True)
+    subprocess.run(["mount", f"--make-{volume['bind']['propagation']}", str(there)], check=True)
     if volume["read_only"]:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(there)], check=True)

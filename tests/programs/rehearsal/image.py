@@ -47,6 +47,8 @@ def debian(place: Path, tell: Callable[[str], None]) -> Path:
         # The official image has its Python there, with pip, and nothing of Debian's beside it.
         subprocess.run(["chroot", str(root), "python3", "-m", "venv", "/usr/local"], check=True)
         (place / f"{RELEASE}.made").touch()
+    # As in the image of Redis.
+    subprocess.run(["chroot", str(root), "install", "-d", "-o", "redis", "-g", "redis", "/data"], check=True)
     for file in OUTSIDE:
         shutil.copyfile(file, root / file.lstrip("/"))
     return root

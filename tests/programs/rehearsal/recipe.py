@@ -65,12 +65,12 @@ def filled_in(text: str, given: Mapping[str, str]) -> str:
 
 
 def services_of(compose: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The services with all variables filled in, and the configurations that they mount under `files`."""
-    whole = _filled(yaml.safe_load(compose.read_text("utf-8")), given)
-    for service in whole["services"].values():
-        mounted = service.get("configs", [])
-        service["files"] = {each["target"]: whole["configs"][each["source"]]["content"] for each in mounted}
-    return dict(whole["services"])
+    """The services with all variables filled in; a name without a value gets that of the variable, or is left out."""
+    services = _filled(yaml.safe_load(compose.read_text("utf-8"))["services"], given)
+    for service in services.values():
+        named = {name: given.get(name) if value is None else value for name, value in service["environment"].items()}
+        service["environment"] = {name: value for name, value in named.items() if value is not None}
+    return dict(services)
 
 
 def in_order(services: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -61,6 +61,7 @@ def strict_sync(strict_index: QdrantIndex, root: Path, embedder: Embedder, count
     return Sync(
         library=LibraryReader(root, max_bytes=MAX_BYTES),
         library_id="the-library",
+        generation="the-generation",
         index=strict_index,
         embedder=embedder,
         decode=lambda blob: decode_image(blob, embedder.card, max_pixels=10_000),

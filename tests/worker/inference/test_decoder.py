@@ -1,6 +1,8 @@
 """Every kind of image that people keep embeds, upright; what cannot be opened gets a reason they understand."""
 
 import io
+import struct
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +11,7 @@ import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from lookalike.library.errors import Rejected
 from models.preprocess import prepare
@@ -37,11 +39,20 @@ def off_by(one: DecodedImage, other: DecodedImage) -> float:
     return float(np.abs(one.pixels.astype(int) - other.pixels.astype(int)).mean())
 
 
+def as_lab(image: Image.Image) -> Image.Image:
+    """In CIE Lab, of which a file needs no profile."""
+    srgb, space = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.profileToProfile(image.convert("RGB"), srgb, space, outputMode="LAB")
+    assert lab is not None
+    del lab.info["icc_profile"]
+    return lab
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "RGBA", "LA", "LAB", "I;16", "I", "F"])
 def test_every_mode_becomes_rgb(opened: Opened, mode: str) -> None:
     grey = picture(1).convert("L")
     deep = Image.fromarray(np.asarray(grey, dtype=np.uint16) * 257)
-    lab = Image.merge("LAB", (grey, Image.new("L", grey.size, 128), Image.new("L", grey.size, 128)))
+    lab = as_lab(grey)
     image = {"I;16": deep, "LAB": lab, "I": grey.convert("I"), "F": grey.convert("F")}.get(mode) or (
         picture(1).convert(mode)
     )
@@ -119,6 +130,19 @@ def test_the_date_is_that_of_the_exposure(opened: Opened) -> None:
     assert opened(encoded(picture(1), "JPEG")).taken_at is None
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_date_that_lies_behind_the_end_is_none_and_no_warning(opened: Opened, kind: str) -> None:
+    entry = struct.pack("<HHII", ExifTags.IFD.Exif, 4, 1, 9999)
+    blob = encoded(picture(1), kind, exif=b"Exif\0\0II*\0\x08\0\0\0\1\0" + entry + bytes(4))
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = opened(blob)
+
+    assert found.taken_at is None
+    assert warned == []
+
+
 @pytest.mark.parametrize(
     ("blob", "reason"),
     [
@@ -194,8 +218,7 @@ def test_the_evaluation_measures_the_pixels_that_the_worker_embeds(
     exif[ExifTags.Base.Orientation] = orientation
     image = large("RGB") if mode == "LAB" else large(mode)
     if mode == "LAB":
-        grey = image.convert("L")
-        image = Image.merge("LAB", (grey, Image.new("L", grey.size, 128), Image.new("L", grey.size, 128)))
+        image = as_lab(image)
     # Pillow writes no EXIF into the other formats.
     turned = {"exif": exif} if kind in {"JPEG", "PNG", "TIFF", "WEBP", "HEIF", "AVIF"} else {}
     blob = heif(image, exif) if kind == "HEIF" else encoded(image, kind, **turned)

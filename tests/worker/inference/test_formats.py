@@ -4,11 +4,8 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pylibjxl
 import pytest
 import tifffile
 from PIL import ExifTags, Image
@@ -16,21 +13,14 @@ from PIL import ExifTags, Image
 from lookalike.library.errors import Rejected
 from models.contract import ModelCard, read_card
 from tests.support.pictures import encoded, picture
+from tests.support.tiffs import as_tiff
 from tests.worker.inference.test_decoder import Opened, off_by
 from worker.inference.decoder import decode_image
-
-RGB_VALUES = np.asarray(picture(4, (60, 40)))
 
 
 @pytest.fixture(scope="module")
 def card(model: Path) -> ModelCard:
     return read_card(model)
-
-
-def as_tiff(values: npt.NDArray[np.generic], **options: Any) -> bytes:
-    out = io.BytesIO()
-    tifffile.imwrite(out, values, **options)
-    return out.getvalue()
 
 
 def dng(preview: Image.Image | None = None, *, orientation: int = 1) -> bytes:
@@ -68,26 +58,6 @@ def png_with(kind: bytes, content: bytes) -> bytes:
     return blob[:33] + struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc) + blob[33:]
 
 
-@pytest.mark.parametrize("values", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("layout", [{}, {"planarconfig": "separate"}, {"compression": "zlib"}, {"tile": (16, 16)}])
-def test_colours_in_floats_are_read(opened: Opened, values: type, layout: dict[str, object]) -> None:
-    given = RGB_VALUES.astype(values) / 255
-    stored = np.moveaxis(given, -1, 0) if "planarconfig" in layout else given
-
-    found = opened(as_tiff(stored, photometric="rgb", **layout))
-
-    assert (found.width_px, found.height_px) == (60, 40)
-    assert off_by(found, opened(encoded(picture(4, (60, 40))))) < 1.5
-
-
-@pytest.mark.parametrize("bands", [5, 7])
-def test_bands_that_are_no_picture_are_named(opened: Opened, bands: int) -> None:
-    values = np.zeros((20, 30, bands), dtype=np.uint8)
-
-    with pytest.raises(Rejected, match=f"TIFF with {bands} bands, which is not supported"):
-        opened(as_tiff(values, photometric="minisblack", planarconfig="contig"))
-
-
 def test_side_data_costs_no_picture_and_its_turn_is_kept(opened: Opened) -> None:
     whole = opened(encoded(picture(1)))
 
@@ -112,6 +82,12 @@ def test_an_orientation_in_imagemagicks_older_form_turns(opened: Opened, name: s
     assert off_by(found, opened(encoded(picture(1).transpose(Image.Transpose.ROTATE_270)))) < 1
 
 
+def test_a_jpeg_that_lacks_nothing_but_its_end_is_whole(opened: Opened) -> None:
+    blob = encoded(picture(1), "JPEG")
+
+    assert off_by(opened(blob[:-2]), opened(blob)) == 0
+
+
 def test_unlike_white_shapes_on_nothing_are_unlike(opened: Opened) -> None:
     def shape(box: tuple[int, int, int, int]) -> bytes:
         image = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
@@ -119,18 +95,6 @@ def test_unlike_white_shapes_on_nothing_are_unlike(opened: Opened) -> None:
         return encoded(image)
 
     assert off_by(opened(shape((0, 0, 32, 64))), opened(shape((32, 0, 64, 64)))) > 100
-
-
-def test_a_tiff_that_begins_with_a_thumbnail_is_read_by_its_largest_picture(opened: Opened) -> None:
-    out = io.BytesIO()
-    with tifffile.TiffWriter(out) as file:
-        file.write(np.zeros((8, 12, 3), dtype=np.uint8), photometric="rgb", subfiletype=1)
-        file.write(RGB_VALUES, photometric="rgb")
-
-    found = opened(out.getvalue())
-
-    assert (found.width_px, found.height_px) == (60, 40)
-    assert off_by(found, opened(encoded(picture(4, (60, 40))))) == 0
 
 
 @pytest.mark.parametrize("orientation", [1, 6, 8])
@@ -149,9 +113,12 @@ def test_a_dng_with_a_small_thumbnail_is_read_by_its_own_pixels(opened: Opened) 
     assert found.pixels[..., 1].astype(int).mean() > 20
 
 
-def test_a_cut_off_raw_file_has_a_reason(opened: Opened) -> None:
-    with pytest.raises(Rejected):
-        opened(dng()[:2000])
+@pytest.mark.parametrize("preview", [None, Image.new("RGB", (24, 16), "red")])
+def test_a_raw_file_without_its_pixels_is_incomplete_and_no_black_picture(
+    opened: Opened, preview: Image.Image | None
+) -> None:
+    with pytest.raises(Rejected, match="the file is incomplete"):
+        opened(dng(preview)[:-20_000])
 
 
 @pytest.mark.parametrize(
@@ -162,6 +129,10 @@ def test_a_cut_off_raw_file_has_a_reason(opened: Opened) -> None:
         (b"just some words", "it is not an image of a known format but text"),
         (bytes(range(256)) * 4, "it is not an image of a known format"),
         (b"\xff\x0a" + bytes(40), "the image is broken"),
+        (as_tiff(np.zeros((9, 9), np.uint16), photometric=32844), "it is TIFF with LogL, which is not supported"),
+        (b"FUJIFILMCCD-RAW " + bytes(500), "the image is broken (Unsupported file format or not RAW file)"),
+        (b"PF\n9 9\n-1.0\n" + bytes(9), "it is a Portable FloatMap in colour, which is not supported"),
+        (b"P7\nWIDTH 9\n", "it is a Portable Arbitrary Map, which is not supported"),
         (b"v/1\x01" + bytes(40), "it is OpenEXR, which is not supported"),
         (encoded(picture(1), "JPEG").replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc1\x00\x11\x0c"), "it is 12-bit JPEG"),
         (encoded(picture(1), "JPEG").replace(b"\xff\xc0", b"\xff\xf7", 1), "it is JPEG-LS"),
@@ -177,6 +148,12 @@ def test_reasons_are_true(opened: Opened, blob: bytes, reason: str) -> None:
         opened(blob)
 
     assert str(caught.value).startswith(reason)
+
+
+def test_of_a_raw_file_what_is_decoded_counts_before_it_is(card: ModelCard) -> None:
+    assert decode_image(dng(), card, max_pixels=192 * 128 // 4).width_px == 192
+    with pytest.raises(Rejected, match="it has 96 x 64 pixels, the limit is"):
+        decode_image(dng(), card, max_pixels=192 * 128 // 4 - 1)
 
 
 def test_what_is_decoded_counts_and_not_what_the_file_has(card: ModelCard) -> None:
@@ -195,22 +172,3 @@ def test_a_progressive_jpeg_takes_the_memory_of_all_its_coefficients(card: Model
     assert decode_image(blob, card, max_pixels=200_000, max_memory_bytes=4_000_000).width_px == 1000
     with pytest.raises(Rejected, match=r"progressive JPEG of 1000 x 1000 pixels.*LOOKALIKE_MAX_WORKER_MIB"):
         decode_image(blob, card, max_pixels=200_000, max_memory_bytes=2_000_000)
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
-def test_jpeg_xl_is_read(opened: Opened, mode: str) -> None:
-    image = picture(1).convert(mode)
-    values = np.asarray(image)
-
-    found = opened(pylibjxl.encode(values if values.ndim == 3 else values[..., None], distance=0.5))
-
-    assert (found.format, found.width_px) == ("JXL", image.width)
-    assert off_by(found, opened(encoded(image))) < 4
-
-
-def test_jpeg_xl_without_its_decoder_says_what_it_takes(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    blob = pylibjxl.encode(np.asarray(picture(1)))
-    monkeypatch.delitem(Image.OPEN, "JXL")
-
-    with pytest.raises(Rejected, match=r"it is JPEG XL, which takes pip install 'lookalike\[jxl\]'"):
-        opened(blob)

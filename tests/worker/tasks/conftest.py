@@ -94,6 +94,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
             LOOKALIKE_DECODE_TIMEOUT_S="2",
+            LOOKALIKE_ALIVE_FILE=folder / "alive",
             PYTHONPATH=folder / "site",
         )
         queues = "lookalike:ingest,lookalike:rescan,lookalike:search"

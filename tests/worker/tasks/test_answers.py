@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery, current_app
+from PIL import Image
 
 from lookalike import Client, Example, Refused, TimedOut
 from lookalike.broker import celery_app
@@ -46,12 +48,57 @@ def test_sync_then_search_by_file_bytes_and_path(system: System, tmp_path: Path)
         assert neighbours[0].score >= 0.999
 
 
+def test_a_worker_that_is_well_says_so_in_its_file(system: System) -> None:
+    file = Path(system.environment["LOOKALIKE_ALIVE_FILE"])
+
+    wait_until(file.exists)
+    written_ns = file.stat().st_mtime_ns
+    wait_until(lambda: file.stat().st_mtime_ns > written_ns)
+
+    assert file.read_text() == ""
+
+
 def test_a_file_of_the_library_is_searched_by_its_embedding_however_large_it_is(system: System) -> None:
     name = system.path(3)
     system.client.sync([name]).result(timeout_s=20)
+    (system.root / "new.png").write_bytes(encoded(picture(4)))
 
     with Client(system.settings.model_copy(update={"max_query_bytes": 10})) as client:
         assert client.search(system.root / name, 1).result(timeout_s=20)[0].path == name
+        with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
+            client.search(system.root / "new.png")
+
+
+def test_a_file_of_the_library_is_searched_by_its_embedding_however_many_pixels_it_has(system: System) -> None:
+    name = system.path(3)
+    system.client.sync([name]).result(timeout_s=20)
+    # As if it had been indexed with other limits: what lies there now is more than this worker decodes.
+    too_many = encoded(Image.new("1", (20_000, 10_000)))
+    (system.root / name).write_bytes(too_many)
+
+    assert system.client.search(system.root / name, 1).result(timeout_s=20)[0].path == name
+    with pytest.raises(Refused, match="LOOKALIKE_MAX_IMAGE_PIXELS"):
+        system.client.search(too_many).result(timeout_s=20)
+
+
+def test_a_message_may_name_the_generation_and_another_one_is_refused(system: System) -> None:
+    name = system.path(3)
+    system.client.sync([name]).result(timeout_s=20)
+    app, queues = celery_app(system.settings), system.settings.keys
+    asked = {"v": 1, "ask": {"what": "counts"}}
+    generation = app.send_task("lookalike.read", args=[asked], queue=queues.search).get(timeout=20)["generation"]
+
+    def send(task: str, queue: str, **message: object) -> Any:
+        return app.send_task(task, args=[{"v": 1, **message}], queue=queue).get(timeout=20)
+
+    assert send(SEARCH, queues.search, image={"path": name}, limit=1, generation=generation)["neighbours"]
+    assert send(SYNC, queues.ingest, paths=[name], generation=generation)["unchanged"] == 1
+    for task, queue, message in (
+        (SEARCH, queues.search, {"examples": [{"image": {"path": name}}]}),
+        (SYNC, queues.ingest, {"paths": [name]}),
+    ):
+        with pytest.raises(Refused, match="not 'of-yesterday'"):
+            send(task, queue, generation="of-yesterday", **message)
 
 
 def test_any_celery_app_may_search(system: System) -> None:

@@ -1,0 +1,53 @@
+"""What addresses and secrets may look like. A fault is a ValueError whose sentence shows nothing of the value."""
+
+from urllib.parse import quote, urlsplit, urlunsplit
+
+BROKER_SCHEMES = ("redis", "rediss", "unix")
+ASCII = "ASCII letters, digits and signs"
+# A dollar sign is how a secret mostly loses its end on its way through a file of variables.
+QUOTING = "in .env put it in single quotes if it has a $"
+
+
+def check_flower_auth(auth: str) -> None:
+    """Raises ValueError unless Flower lets in exactly one user with one password for it."""
+    user, colon, password = auth.partition(":")
+    if not (user and colon and password):
+        raise ValueError(f"must look like user:password ({QUOTING})")
+    if "," in auth:
+        # Flower takes it for two users, the first with half of the password.
+        raise ValueError("must be without a comma, which Flower takes for the end of the password")
+    if not (auth.isascii() and auth.isprintable()):
+        # Flower compares it as ASCII, and answers every request with 500 (Flower 2.2.0).
+        raise ValueError(f"must be of {ASCII}")
+
+
+def check_api_key(key: str) -> None:
+    """Raises ValueError unless the key can be sent as a header of HTTP and of gRPC."""
+    if not (key.isascii() and key.isprintable()) or key != key.strip():
+        raise ValueError(
+            "must be of ASCII letters, digits and signs, without blanks at its ends: it is sent as a header"
+        )
+
+
+def check_broker_url(url: str) -> None:
+    """Raises ValueError unless it is an address of a broker whose password ends where it should."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in BROKER_SCHEMES and bool(parts.hostname or parts.scheme == "unix")
+        parts.port  # noqa: B018 (it is looked at when it is asked for)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError(
+            "is no address of a broker: write redis://HOST:PORT/0 and its password in REDIS_PASSWORD, or "
+            "percent-encoded before the host"
+        )
+
+
+def with_password(url: str, password: str) -> str:
+    """The address of a broker with this password, percent-encoded, unless it has one already."""
+    parts = urlsplit(url)
+    before, _, host = parts.netloc.rpartition("@")
+    if ":" in before or parts.scheme not in ("redis", "rediss"):
+        return url
+    return urlunsplit(parts._replace(netloc=f"{before}:{quote(password, safe='')}@{host}"))
