@@ -14,7 +14,7 @@ import pytest
 from celery import Celery, current_app
 from PIL import Image
 
-from lookalike import Client, Example, Refused, TimedOut
+from lookalike import Client, Refused, TimedOut
 from lookalike.broker import celery_app
 from lookalike.messages import SyncReply
 from lookalike.redis_keys import SEARCH, SYNC, Keys
@@ -91,7 +91,9 @@ def test_a_message_may_name_the_generation_and_another_one_is_refused(system: Sy
     def send(task: str, queue: str, **message: object) -> Any:
         return app.send_task(task, args=[{"v": 1, **message}], queue=queue).get(timeout=20)
 
-    assert send(SEARCH, queues.search, image={"path": name}, limit=1, generation=generation)["neighbours"]
+    assert send(SEARCH, queues.search, examples=[{"image": {"path": name}}], limit=1, generation=generation)[
+        "neighbours"
+    ]
     assert send(SYNC, queues.ingest, paths=[name], generation=generation)["unchanged"] == 1
     for task, queue, message in (
         (SEARCH, queues.search, {"examples": [{"image": {"path": name}}]}),
@@ -161,41 +163,6 @@ def test_a_message_that_is_none_of_ours_is_refused_by_its_field(system: System, 
 
         with pytest.raises(Refused, match="This is no SearchMessage"):
             sent.get(timeout=20)
-
-
-def test_a_message_of_the_former_form_is_told_the_new_one(system: System) -> None:
-    with closed_after(celery_app(system.settings)) as app:
-        message = {"v": 1, "image": {"path": "a.png"}, "limit": 5}
-        sent = app.send_task(SEARCH, args=[message], queue=system.settings.keys.search)
-
-        with pytest.raises(Refused, match=r'one of the examples now: {"examples": \[{"image": {"path": "a.jpg"}}\]}'):
-            sent.get(timeout=20)
-
-
-def test_examples_with_weights_and_boxes_a_filter_a_page_and_a_threshold(system: System) -> None:
-    names = [system.path(seed, f"asked-{seed}.png") for seed in range(200, 206)]
-    system.client.sync(names).result(timeout_s=20)
-    wanted = {"format": "png", "width_px": {"gte": 64, "lte": 64}}
-    box = Example(encoded(picture(200)), box=(0, 0, 1, 0.9))
-
-    weighed = [{names[0]: 1.0, encoded(picture(203)): 0.01}, {names[0]: 0.01, encoded(picture(203)): 1.0}]
-    first, second = (system.client.search(given, filter=wanted).result(timeout_s=20) for given in weighed)
-    rest = system.client.search([box, Example(names[3], -0.2)], 3, offset=1, score_threshold=0.0).result(timeout_s=20)
-    none = system.client.search(names[0], filter={"indexed_at": {"lte": "2020"}}).result(timeout_s=20)
-
-    assert (first[0].path, second[0].path) == (names[0], names[3])
-    assert (len(rest), none) == (3, [])
-    assert names[0] not in {found.path for found in rest}
-
-
-def test_a_box_of_a_path_is_cut_from_the_file_in_the_library(system: System) -> None:
-    name = system.path(210, "boxed.png")
-    system.client.sync([name]).result(timeout_s=20)
-
-    with Client(system.settings.model_copy(update={"library": None})) as client:
-        found = client.search(Example(name, box=(0, 0, 1, 0.95)), 1).result(timeout_s=20)
-
-    assert found[0].path == name
 
 
 def test_a_pickle_is_refused_unopened_and_the_worker_lives(system: System, tmp_path: Path) -> None:
