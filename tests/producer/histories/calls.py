@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 CALLS = (
     "open,openat,creat,write,pwrite64,writev,pwritev,copy_file_range,sendfile,lseek,ftruncate,truncate,close,"
@@ -125,10 +126,10 @@ class Parser:
         return [os.path.normpath(Path(base or self._cwd_of(pid), name)) for base, name in _NAME.findall(arguments)]
 
     def _inside(self, name: str) -> str:
-        """The name relative to the library; empty if it is outside, or one of those that git keeps for itself."""
+        """The quoted name relative to the library; empty if it is outside, or git's own."""
         prefix = os.fspath(self.folder / "library") + os.sep
         inside = name.removesuffix(" (deleted)").removeprefix(prefix) if name.startswith(prefix) else ""
-        return "" if inside.split("/")[0] == ".git" else inside
+        return "" if inside.split("/")[0] == ".git" else quote(inside)
 
 
 def _of_attributes(call: Call) -> Iterator[str]:

@@ -24,6 +24,14 @@ class Program:
     before: str = ""
 
 
+# Serves `source` to a browser, whose page asks for the pictures by itself.
+SERVE = "python3 -m http.server 8765 --bind 127.0.0.1 -d source > served 2>&1 & server=$!; sleep 1"
+PAGE = """
+    mkdir -p profile/Default
+    echo '{"download": {"default_directory": "'$PWD/library'", "prompt_for_download": false}}' \
+      > profile/Default/Preferences
+    echo '<a href=a.jpg download></a><script>document.querySelector("a").click()</script>' > source/page.html
+"""
 # Another version of each, and one that goes.
 OTHER = {"a.jpg": 60_000, "b.jpg": 300_001, "gone.jpg": 500}
 PROGRAMS: Mapping[str, Program] = {
@@ -76,6 +84,14 @@ PROGRAMS: Mapping[str, Program] = {
         'mv "$ELSEWHERE"/* library/', ("mv",), before='cp -rp source/. "$ELSEWHERE"', library=OTHER
     ),
     "install": Program("install -m 644 source/a.jpg source/b.jpg library/", ("install",), library=OTHER),
+    "chromium-download": Program(
+        f"""{SERVE}
+        chromium --headless=new --no-sandbox --disable-gpu --user-data-dir=profile http://127.0.0.1:8765/page.html \\
+          2> said &
+        browser=$!; until test -s library/a.jpg; do sleep 0.2; done; sleep 1; kill $browser $server""",
+        ("chromium",),
+        before=PAGE,
+    ),
     "symlink-swap": Program(
         "ln -s v2 library/next && mv -T library/next library/current",
         ("ln", "mv"),

@@ -48,7 +48,7 @@ def record(folder: Path, program: Program, elsewhere: Path) -> list[str]:
     done = list(Parser(folder).operations(trace.read_text(errors="surrogateescape").splitlines()))
     arrived = tuple(line.removeprefix("arrive ") for line in done if line.startswith("arrive "))
     began += [f"outside {path} {size}" for path, size in outside.items() if arrived and path.startswith(arrived)]
-    return [f"# {program.command.strip()}", *began, *_joined(done)]
+    return [f"# {' '.join(program.command.split())}", *began, *_joined(done)]
 
 
 def _had(library: Path, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Does again what a history says. One operation a line, names relative to the folder:
+"""Does again what a history says. One operation a line, names relative to the folder and quoted as in URLs:
 
 # COMMAND                      what was run
 had PATH SIZE                  a file that was there before
@@ -23,6 +23,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 HERE = Path(__file__).parent
 OLD_S = 1_500_000_000
@@ -42,7 +43,7 @@ class Replay:
         self._outside = outside
         self._open: dict[str, BinaryIO] = {}
         self._before = [line.split() for line in lines if line.startswith(("had", "outside"))]
-        self._lines = [line.split() for line in lines[len(self._before) :]]
+        self._lines = [[unquote(word) for word in line.split()] for line in lines[len(self._before) :]]
 
     def prepare(self) -> None:
         """Writes what was there before."""
