@@ -4,6 +4,7 @@ The kernel reports a change under one of a file's names only.
 """
 
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -56,8 +57,12 @@ def leads_through_link(root: Path, path: str) -> bool:
     """Whether a folder on the way to this relative path is a link: the files behind it have names of their own."""
     end = path.find("/")
     while end > 0:
-        if os.path.islink(os.path.join(root, path[:end])):  # noqa: PTH114, PTH118 (ten times as quick)
-            return True
+        try:
+            # For every file of the index: pathlib would take ten times as long.
+            if stat.S_ISLNK(os.lstat(f"{root}/{path[:end]}").st_mode):
+                return True
+        except (OSError, ValueError):
+            return False
         end = path.find("/", end + 1)
     return False
 
