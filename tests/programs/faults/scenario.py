@@ -8,7 +8,8 @@ from tests.support.pictures import encoded, picture
 
 # What the second half leaves out.
 LEFT_OUT = "left/"
-INDEXED, REJECTED = 8, 1
+# In the second half; one of them is broken, unless a fault mends it.
+FILES = 9
 # Known before and there afterwards.
 STAYING = ("same.png", "edited.png", "broken.png", "mended.png", "link.png")
 # Long ago: nothing is still settling.

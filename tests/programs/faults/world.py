@@ -38,7 +38,7 @@ from tests.programs.chaos.judging import Verdict, judge
 from tests.programs.faults.broker import failing_broker
 from tests.programs.faults.files import FailingFiles
 from tests.programs.faults.injecting import Fault, Injector
-from tests.programs.faults.scenario import INDEXED, LEFT_OUT, REJECTED, STAYING, after, before, change
+from tests.programs.faults.scenario import FILES, LEFT_OUT, STAYING, after, before, change
 from tests.programs.faults.store import failing_store
 from tests.support.between import server_between
 from tests.support.broker_between import broker_between
@@ -249,8 +249,8 @@ def _complaints(verdict: Verdict) -> list[str]:
     lost = [path for path in verdict.lost if not path.startswith(LEFT_OUT)]
     wrong = [f"lost {path}" for path in lost]
     wrong += [f"ghost {path}" for path in verdict.ghosts] + [f"wrong: {path}" for path in verdict.wrong]
-    if (verdict.indexed, verdict.rejected) != (INDEXED, REJECTED):
-        wrong.append(f"{verdict.indexed} are indexed and {verdict.rejected} rejected, not {INDEXED} and {REJECTED}")
+    if verdict.indexed + verdict.rejected != FILES:
+        wrong.append(f"{verdict.indexed} are indexed and {verdict.rejected} rejected, which is not {FILES}")
     return wrong
 
 
