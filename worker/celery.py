@@ -56,6 +56,8 @@ app.conf.update(
         **transport_options(settings.keys, own_name, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
     broker_connection_max_retries=None,
+    # A broker that is full or cannot write its disk refuses to note what it delivers: that would end the program.
+    broker_channel_error_retry=True,
     # Bounded by worker/delivery/celery_overrides.py instead: Celery's count drifts.
     worker_prefetch_multiplier=0,
     worker_eta_task_limit=settings.max_queued_batches,

@@ -1,6 +1,7 @@
 """The three tasks as Celery runs them: when they are acknowledged, and what is retried."""
 
 import functools
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
@@ -44,9 +45,13 @@ GRACE_S = 5.0
 
 
 class ChildProcess:
-    """One child of the pool: its model, loaded right after fork, and its connections, made when needed."""
+    """One child of the pool: its model, loaded right after fork, and its connections, made when needed.
 
-    def __init__(self, settings: Settings, holder: str) -> None:
+    `sleep` is how its tasks wait in place.
+    """
+
+    def __init__(self, settings: Settings, holder: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.sleep = sleep
         self._settings = settings
         self._failed = False
         self._holder = holder
@@ -144,7 +149,7 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
         return _run_sync(self, settings, process, parse_message(SyncMessage, message))
 
     def search_budget() -> RetryBudget:
-        return RetryBudget(settings.search_timeout_s, report=process.report_waiting)
+        return RetryBudget(settings.search_timeout_s, report=process.report_waiting, sleep=process.sleep)
 
     def before_start(_self: Task, *_args: Any) -> None:
         process.search_priority.acquire()
@@ -176,7 +181,10 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
 
 def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: SyncMessage) -> dict[str, Any]:
     budget = RetryBudget(
-        IN_PLACE_S, asked_for_s=settings.task_time_limit_s * ASKED_SHARE, report=process.report_waiting
+        IN_PLACE_S,
+        asked_for_s=settings.task_time_limit_s * ASKED_SHARE,
+        report=process.report_waiting,
+        sleep=process.sleep,
     )
     held = HeldMessage(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
@@ -192,16 +200,17 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         raise
     except ReadFailed as error:
         # Not in place: a few bad sectors would make every process wait.
-        raise _retry_task(task, error, READ_RETRY_S) from error
+        raise _retry_task(task, error, READ_RETRY_S, process.sleep) from error
     except RetryLater as error:
-        raise _retry_task(task, error, settings.try_again_s * 2.0**task.request.retries) from error
+        raise _retry_task(task, error, settings.try_again_s * 2.0**task.request.retries, process.sleep) from error
     except Unavailable as error:
-        raise _retry_task(task, error, pause_s(task.request.retries + 1, error.retry_after_s)) from error
+        pause = pause_s(task.request.retries + 1, error.retry_after_s)
+        raise _retry_task(task, error, pause, process.sleep) from error
     process.report_success()
     return reply.model_dump()
 
 
-def _retry_task(task: Task, error: Exception, in_s: float) -> Exception:
+def _retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float], None]) -> Exception:
     """The exception that makes Celery retry: it has sent a copy of the message with a countdown of so many seconds."""
 
     def send_copy() -> Exception:
@@ -216,7 +225,7 @@ def _retry_task(task: Task, error: Exception, in_s: float) -> Exception:
         raise AssertionError("a retry always raises")
 
     try:
-        return RetryBudget(IN_PLACE_S).retry_while_unavailable(send_copy)
+        return RetryBudget(IN_PLACE_S, sleep=sleep).retry_while_unavailable(send_copy)
     except Unavailable as full:
         back: Exception = Reject(full, requeue=True)
         return back

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lookalike.library.links import Links, hops_inside, target_inside
+from lookalike.library.links import Links, hops_inside, leads_through_link, target_inside
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion, version_of
@@ -65,7 +65,7 @@ class FolderLibrary:
                 return self._version_through_link(self._prefix + path)
         except OSError:
             return None
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) or leads_through_link(self.root, path):
             return None
         self._report_twins(path, found, found.st_nlink)
         return version_of(found)
@@ -113,8 +113,11 @@ class FolderLibrary:
                     yield path, self.candidates.why_left_out(path) or self._why_no_file(entry, path)
 
     def entries(self, under: str, unreadable: Callable[[str], None]) -> Iterator[tuple["os.DirEntry[str]", str, bool]]:
-        """Everything but folders, with its path and whether it is a candidate. Reports unreadable folders."""
-        folders = [under]
+        """Everything but folders, with its path and whether it is a candidate. Reports unreadable folders.
+
+        Nothing below a link: events of a folder come for links to folders as well.
+        """
+        folders = [] if under and leads_through_link(self.root, under + "/") else [under]
         while folders:
             folder = folders.pop()
             above = folder + "/" if folder else ""

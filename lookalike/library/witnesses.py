@@ -14,12 +14,12 @@ import stat
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from lookalike.library.links import target_inside
+from lookalike.library.links import leads_through_link, target_inside
 from lookalike.library.paths import escape_path, unescape_path
 
 
 def is_missing(root: Path, path: str) -> bool:
-    """Whether no file has this name on the disk; False after an error of the disk, which proves nothing."""
+    """Whether no file of the library has this name; False after an error of the disk, which proves nothing."""
     name = os.path.join(root, path)  # noqa: PTH118 (ten times as quick, for every file of the index)
     try:
         found = os.lstat(name)
@@ -28,6 +28,8 @@ def is_missing(root: Path, path: str) -> bool:
             if target is None:
                 return True
             found = target.stat()
+        elif leads_through_link(root, path):
+            return True
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from lookalike.library.folder import FolderLibrary
 from lookalike.library.links import Links, hops_inside
+from lookalike.library.reader import LibraryReader
+from lookalike.library.rules import Candidates
 
 
 def test_links_are_found_by_what_they_lead_to() -> None:
@@ -85,3 +88,24 @@ def test_a_link_has_the_names_it_leads_through_and_its_target() -> None:
     assert [links.other_names(name) for name in ("shown.png", "current", "v1/p.png")] == [["again.png"]] * 3
     links.remove_link("again.png")
     assert links.other_names("current") == []
+
+
+def test_what_lies_behind_a_link_to_a_folder_is_no_file_of_the_library_for_producer_and_worker(root: Path) -> None:
+    """It is found once, under the name of the folder itself; a name from before the folder became a link is gone."""
+    (root / "archive").mkdir()
+    (root / "archive" / "a.jpg").write_text("picture")
+    (root / "archive" / "b.jpg").symlink_to("a.jpg")
+    (root / "2020").symlink_to("archive")
+    producer, worker = FolderLibrary(root, Candidates(["jpg"])), LibraryReader(root, max_bytes=10)
+
+    assert sorted(file.path for file in producer.files()) == ["archive/a.jpg", "archive/b.jpg"]
+    assert list(producer.files("2020")) == []
+    for name in ("a.jpg", "b.jpg"):
+        assert producer.stat(f"2020/{name}") is None
+        assert worker.version(f"2020/{name}") is None
+        assert worker.read(f"2020/{name}") is None
+        assert producer.is_gone(f"2020/{name}")
+        assert worker.is_gone(f"2020/{name}")
+        assert producer.stat(f"archive/{name}") == worker.version(f"archive/{name}") is not None
+        assert not producer.is_gone(f"archive/{name}")
+        assert not worker.is_gone(f"archive/{name}")

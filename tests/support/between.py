@@ -41,8 +41,11 @@ Forward = Callable[[Request], Answer]
 
 
 @contextmanager
-def server_between(url: str, answer: Callable[[Request, Forward], Answer]) -> Iterator[str]:
-    """URL to ask in place of the given one; `answer` is called in the thread of each connection."""
+def server_between(url: str, answer: Callable[[Request, Forward], Answer | None]) -> Iterator[str]:
+    """URL to ask in place of the given one; `answer` is called in the thread of each connection.
+
+    For None the connection is closed without an answer.
+    """
     store = urlsplit(url).netloc
 
     def forward(request: Request) -> Answer:
@@ -58,12 +61,17 @@ def server_between(url: str, answer: Callable[[Request, Forward], Answer]) -> It
 
     class Between(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Otherwise the body waits for the client to acknowledge the headers.
+        disable_nagle_algorithm = True
 
         def handle_request(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             parts = urlsplit(self.path)
             request = Request(self.command, parts.path, body, parts.query, dict(self.headers.items()))
             answered = answer(request, forward)
+            if answered is None:
+                self.close_connection = True
+                return
             self.send_response(answered.status)
             for name, value in answered.headers.items():
                 self.send_header(name, value)

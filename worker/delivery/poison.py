@@ -37,6 +37,8 @@ class PoisonDetector:
         self._keys = keys
         self._longest_s = longest_s
         self._unix_s = unix_s
+        # Keys where this process may have left a mark, because the broker did not answer.
+        self._left: set[str] = set()
 
     def crash_marks(self, task_id: str, *, alone: bool) -> Marks:
         """Processes that are or were in the decoders with this task; `alone` if it has one path.
@@ -45,6 +47,9 @@ class PoisonDetector:
         decode timeout would have ended it. With several it does at once: splitting a task that is being done costs
         one look at each file.
         """
+        # Otherwise this process would wait for itself for as long as it lives.
+        for key in list(self._left):
+            self._remove_mark(key)
         kept: dict[bytes, bytes] = self._redis.hgetall(self._key(task_id))  # type: ignore[assignment]
         longest_s = self._longest_s if alone else 0.0
         living = sum(
@@ -55,22 +60,29 @@ class PoisonDetector:
     @contextmanager
     def guard(self, task_id: str) -> Iterator[None]:
         """Marks the task while the block runs; a process that dies in the block leaves the mark."""
-        key, process = self._key(task_id), this_process()
+        key = self._key(task_id)
+        self._left.add(key)
         with self._redis.pipeline() as pipe:
-            pipe.hset(key, process, str(self._unix_s()))
+            pipe.hset(key, this_process(), str(self._unix_s()))
             pipe.expire(key, KEPT_S)
             pipe.execute()
+        self._left.discard(key)
         try:
             yield
         except Exception:
-            self._redis.hdel(key, process)
+            self._remove_mark(key)
             raise
         # Not on SystemExit: that is how Celery ends a process that hangs, before it kills it.
-        self._redis.hdel(key, process)
+        self._remove_mark(key)
 
     def clear(self, task_id: str) -> None:
         """Removes the marks of a task that ended."""
         self._redis.delete(self._key(task_id))
+
+    def _remove_mark(self, key: str) -> None:
+        self._left.add(key)
+        self._redis.hdel(key, this_process())
+        self._left.discard(key)
 
     def _counts_as_alive(self, process: str, since_s: float, longest_s: float) -> bool:
         living = is_alive(process)

@@ -8,8 +8,12 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from lookalike.redis_keys import Keys
+from tests.support.broker_between import Command, Lost, broker_between
 from tests.support.valkey import valkey_process
 from tests.support.waiting import wait_until
 from tests.support.workers import ROOT
@@ -107,3 +111,26 @@ def test_a_process_of_another_machine_counts_as_alive_until_its_decode_timeout(
     redis.hset("test:danger:task", "elsewhere:7:7", str(entered_s))
 
     assert poison.crash_marks("task", alone=alone) == marks
+
+
+@pytest.mark.parametrize("lost", [b"EXEC", b"HDEL"])
+def test_a_mark_whose_answer_was_lost_is_removed_by_the_process_that_left_it(
+    url: str, redis: Redis, lost: bytes
+) -> None:
+    """Otherwise this process would wait for itself, for as long as it lives."""
+    faults = [lost]
+
+    def rule(command: Command) -> Lost | None:
+        if command[0] not in faults:
+            return None
+        faults.clear()
+        return Lost.AFTER if lost == b"EXEC" else Lost.BEFORE
+
+    with broker_between(url, rule) as between, Redis.from_url(between, retry=Retry(NoBackoff(), 0)) as flaky:
+        poison = PoisonDetector(flaky, Keys("test"), longest_s=LONGEST_S)
+        with pytest.raises(RedisError), poison.guard("task"):
+            pass
+        assert redis.hlen("test:danger:task") == 1
+
+        assert poison.crash_marks("another", alone=True) == Marks(0, 0)
+        assert redis.hlen("test:danger:task") == 0
