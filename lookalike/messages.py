@@ -7,7 +7,6 @@ library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from lookalike.combination import check_weights
 from lookalike.errors import Refused
@@ -137,9 +136,7 @@ class SearchMessage(Strict):
     @classmethod
     def _names_the_new_form(cls, message: Any) -> Any:
         if isinstance(message, dict) and "image" in message:
-            raise PydanticCustomError(
-                "image", 'an image is one of the examples now: {"examples": [{"image": {"path": "a.jpg"}}]}'
-            )
+            raise ValueError('an image is one of the examples now: {"examples": [{"image": {"path": "a.jpg"}}]}')
         return message
 
     @model_validator(mode="after")
