@@ -31,20 +31,21 @@ class Syllabus:
     classes: int
 
 
-def draw_up(
-    features: NDArray[np.float16],
-    label: NDArray[np.str_],
-    source: NDArray[np.str_],
-    *,
-    dimensions: int,
-    held_out: Sequence[str] = (),
-    seed: int,
-) -> Syllabus:
-    """Splits the photos and turns the teachers' features [n, f] into targets [n, dimensions].
+@dataclass(frozen=True)
+class Parts:
+    """Which photos are for what: row numbers, int64; together they are all photos. `codes`: the class of each photo."""
 
-    A class is a (source, label) pair with at least five photos. Whole classes are spared as `unseen`, the sources
-    named in `held_out` too, and 2 % of the other photos as `seen`; mean and PCA of the targets come from the training
-    photos alone.
+    train: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    unseen: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    is_class: NDArray[np.bool_]
+
+
+def divide(label: NDArray[np.str_], source: NDArray[np.str_], *, held_out: Sequence[str] = (), seed: int) -> Parts:
+    """Spares whole classes as `unseen`, the sources named in `held_out` too, and 2 % of the other photos as `seen`.
+
+    A class is a (source, label) pair with at least five photos; `is_class` tells it of each code.
     """
     rng = np.random.default_rng(seed)
     pair = np.array(["" if name in NO_LABEL else f"{s}/{name}" for s, name in zip(source, label, strict=True)])
@@ -59,15 +60,33 @@ def draw_up(
     unseen = spared[codes] | np.isin(source, held_out)
     seen = ~unseen & (rng.random(len(pair)) < SPARED_PHOTOS)
     train = ~unseen & ~seen
-    learned = np.unique(codes[train & is_class[codes]])
-    number = np.full(len(names), -1, dtype=np.int64)
+    return Parts(np.flatnonzero(train), np.flatnonzero(seen), np.flatnonzero(unseen), codes, is_class)
+
+
+def draw_up(
+    features: NDArray[np.float16],
+    label: NDArray[np.str_],
+    source: NDArray[np.str_],
+    *,
+    dimensions: int,
+    held_out: Sequence[str] = (),
+    seed: int,
+) -> Syllabus:
+    """Divides the photos and turns the teachers' features [n, f] into targets [n, dimensions].
+
+    Mean and PCA of the targets come from the training photos alone.
+    """
+    parts = divide(label, source, held_out=held_out, seed=seed)
+    learned = np.unique(parts.codes[parts.train])
+    learned = learned[parts.is_class[learned]]
+    number = np.full(len(parts.is_class), -1, dtype=np.int64)
     number[learned] = np.arange(len(learned))
     return Syllabus(
-        train=np.flatnonzero(train),
-        seen=np.flatnonzero(seen),
-        unseen=np.flatnonzero(unseen),
-        target=principal_components(features, np.flatnonzero(train), dimensions),
-        label=number[codes],
+        train=parts.train,
+        seen=parts.seen,
+        unseen=parts.unseen,
+        target=principal_components(features, parts.train, dimensions),
+        label=number[parts.codes],
         classes=len(learned),
     )
 

@@ -1,9 +1,13 @@
 """models/training/split.py: which photos are trained on, and what they should become."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.tools.evaluate import read_folder
+from models.training.held_out import main
 from models.training.split import draw_up, principal_components
 
 
@@ -76,3 +80,14 @@ def test_targets_keep_the_cosines_of_the_centred_features(photos) -> None:  # ty
     assert target.shape == (750, 64)
     assert target.dtype == np.float32
     assert target @ target.T == pytest.approx(centred @ centred.T, abs=1e-3)
+
+
+def test_the_photos_of_spared_classes_are_written_as_folders(
+    photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(photo_folder), "--into", str(tmp_path), "--held-out", photo_folder.name])
+
+    assert capsys.readouterr().out == "18 photos of 3 classes\n"
+    written = read_folder(tmp_path / photo_folder.name)
+    assert sorted(set(written[1])) == ["blue", "green", "red"]
+    assert sorted(written[0]) == sorted(path.read_bytes() for path in photo_folder.rglob("*.png"))
