@@ -18,8 +18,8 @@ from models.training.teacher import TeacherDataset
 from models.training.trunk import Trunk
 
 AT_ONCE = 128
-COPIES = ("crop50", "turn90", "turn10", "grey", "text")
-COPIES_OF = 400  # photos, or somewhat more
+COPIES = ("crop50", "turn90", "grey")
+COPIES_OF = 300  # photos, or somewhat more
 
 
 def shrunk(pixels: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
