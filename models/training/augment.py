@@ -43,7 +43,10 @@ def as_copy(photo: NDArray[np.uint8], other: NDArray[np.uint8], px: int, rng: Ge
 
 
 def _reshaped(image: Image.Image, rng: Generator) -> Image.Image:
-    image = _crop(image, SMALLEST_SIDE_OF_A_COPY, rng) if _happens(0.55, rng) else image
+    if _happens(0.6, rng):
+        # Sides drawn apart between .4 and 1 are hardly ever small both: first how much is left, then of which side.
+        most = rng.uniform(SMALLEST_SIDE_OF_A_COPY, 1.0)
+        image = _crop(image, 0.85 * most, rng, most)
     image = ImageOps.mirror(image) if _happens(0.3, rng) else image
     if _happens(0.35, rng):
         return image.transpose(TURNS[rng.choice(3, p=(0.4, 0.2, 0.4))])
@@ -92,9 +95,9 @@ def _happens(probability: float, rng: Generator) -> bool:
     return bool(rng.random() < probability)
 
 
-def _crop(image: Image.Image, smallest: float, rng: Generator) -> Image.Image:
-    """A part whose sides, drawn apart, are at least `smallest` of the image's, anywhere in it."""
-    width, height = (round(rng.uniform(smallest, 1.0) * side) for side in image.size)
+def _crop(image: Image.Image, smallest: float, rng: Generator, largest: float = 1.0) -> Image.Image:
+    """A part whose sides, drawn apart, are `smallest` to `largest` of the image's, anywhere in it."""
+    width, height = (round(rng.uniform(smallest, largest) * side) for side in image.size)
     left, top = int(rng.integers(0, image.width - width + 1)), int(rng.integers(0, image.height - height + 1))
     return image.crop((left, top, left + width, top + height))
 

@@ -66,6 +66,7 @@ def run(
         lesson.features, taught, lesson.source, dimensions=DIMENSION, held_out=plan.held_out, seed=plan.seed
     )
     student = Student(plan.depth, DIMENSION, COPY_DIMENSION, syllabus.classes, v1=plan.v1)
+    student.whiten(torch.from_numpy(syllabus.target[syllabus.train]))
     has_heads = student.take(_start_weights(start, plan, lesson))
     trunks = {px: _trunk(student, plan, px, lesson, out) for px in (plan.train_px, plan.px)}
     whole = Trunk(trunks[plan.px])
@@ -103,7 +104,7 @@ def begin(
         features = features_of(student, trunk, lesson.pixels[rows], plan)
         heads = as_state("embedding_head", towards(features[0], syllabus.target[rows]))
         heads |= as_state("copy_head", whitening(np.concatenate(features, axis=1), COPY_DIMENSION))
-        student.take(student.backbone.state_dict() | heads)
+        student.load_state_dict(student.state_dict() | heads)
     for number in range(syllabus.classes):  # the mean of its photos' targets
         place = syllabus.target[rows][syllabus.label[rows] == number].mean(axis=0)
         student.classifier.data[number] = torch.from_numpy(place)

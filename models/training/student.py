@@ -13,11 +13,13 @@ from models.tools.resnet import ResNet
 COSINE_WEIGHT = 10.0
 LIKENESS_WEIGHT = 0.5
 LABEL_WEIGHT = 0.5
-COPY_WEIGHT = 1.0
+COPY_WEIGHT = 2.0
 SPREAD_WEIGHT = 0.2
 # A strong copy shows less, and other things: it is drawn towards the photo's place with less force.
 SHARE_OF_COPIES = 0.3
 LIKENESS_TEMPERATURE = 0.1
+WHITENED_BY = 0.5
+SMALLEST_DEVIATION = 1e-3  # of a column of targets; those that are padding have none
 COPY_TEMPERATURE = 0.05
 LABEL_SCALE = 16.0  # of the cosines to the classes' places: a softmax over cosines themselves would stay flat
 
@@ -36,6 +38,8 @@ class Student(nn.Module):
         self.embedding_head = nn.Linear(width, dimension)
         self.copy_head = nn.Linear(width + width // 2, copy_dimension)
         self.classifier = nn.Parameter(torch.randn(max(classes, 1), dimension))
+        # By what each value of the embedding is multiplied in use, and not in training: see `whiten`.
+        self.register_buffer("gain", torch.ones(dimension))
 
     def forward(self, maps: Tensor, after: int) -> tuple[Tensor, Tensor]:
         """Maps of stage `after`, float32 [n, c, h, w] -> embedding [n, d] and copy descriptor [n, d2], any length."""
@@ -44,15 +48,20 @@ class Student(nn.Module):
         with torch.autocast("cpu", enabled=False):
             return self.embedding_head(last), self.copy_head(torch.cat([last, before], dim=1))
 
+    def whiten(self, target: Tensor) -> None:
+        """Sets the gain: one over the deviation of each column of the targets, float32 [n, d], to the power .5.
+
+        Principal components are uneven: without it the first few decide every likeness.
+        """
+        self.gain = target.std(dim=0).clamp(min=SMALLEST_DEVIATION) ** -WHITENED_BY
+
     def weights(self) -> dict[str, Tensor]:
-        """What export.py takes: torchvision's names, and the two heads."""
+        """What export.py takes: torchvision's names, and the two heads, the gain multiplied in."""
         state: dict[str, Tensor] = {name: value.contiguous() for name, value in self.backbone.state_dict().items()}
-        heads = {"embedding_head": self.embedding_head, "copy_head": self.copy_head}
-        return state | {
-            f"{name}.{part}": value.detach()
-            for name, head in heads.items()
-            for part, value in head.state_dict().items()
-        }
+        heads = {name: value.detach().clone() for name, value in self.state_dict().items() if "_head." in name}
+        heads["embedding_head.weight"] *= self.gain[:, None]
+        heads["embedding_head.bias"] *= self.gain
+        return state | heads
 
     def freeze(self, stages: int) -> None:
         """Keeps the stem and the first `stages` stages, which models/training/trunk.py runs, as they are."""
@@ -62,7 +71,7 @@ class Student(nn.Module):
     def take(self, saved: dict[str, Tensor]) -> bool:
         """Starts from what `weights` gave, or from a backbone alone; tells whether heads of this size were there.
 
-        Raises ValueError for weights of another network.
+        The gain must be the one with which they were written. Raises ValueError for weights of another network.
         """
         saved = dict(saved)
         heads = {name: saved.pop(name) for name in list(saved) if "_head." in name}
@@ -72,6 +81,8 @@ class Student(nn.Module):
         if {name: value.shape for name, value in heads.items()} != {name: v.shape for name, v in wanted.items()}:
             return False
         self.load_state_dict(self.state_dict() | heads)
+        self.embedding_head.weight.data /= self.gain[:, None]
+        self.embedding_head.bias.data /= self.gain
         return True
 
 

@@ -19,7 +19,7 @@ from models.training.trunk import Trunk
 
 AT_ONCE = 128
 COPIES = ("crop50", "turn90", "grey")
-COPIES_OF = 300  # photos, or somewhat more
+COPIES_OF = 200  # photos, or somewhat more
 
 
 def shrunk(pixels: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
@@ -47,7 +47,7 @@ def embed(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """uint8 [n, s, s, 3] -> embeddings [n, d] and copy descriptors [n, d2], float32, L2 norm 1."""
     embeddings, descriptors = _run(trunk, pixels, plan, lambda maps: student(maps, plan.frozen))
-    return normalised(embeddings), normalised(descriptors)
+    return normalised(embeddings * student.gain.numpy()), normalised(descriptors)
 
 
 def _run(
@@ -75,7 +75,7 @@ def examine(student: Student, trunk: Trunk, lesson: TeacherDataset, syllabus: Sy
         if len(rows) == 0:
             continue
         embedding, _ = embed(student, trunk, lesson.pixels[rows], plan)
-        target = syllabus.target[rows]
+        target = normalised(syllabus.target[rows] * student.gain.numpy())
         result[f"{name}_cosine"] = float(np.mean((embedding * target).sum(axis=1)))
         for who, vectors in (("map", embedding), ("target_map", target)):
             scores = map_by_source(vectors, lesson.label[rows], lesson.source[rows])

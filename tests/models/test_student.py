@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from torch.nn import functional as F  # noqa: E402, N812
 
-from models.training.student import contrastive_loss, likeness_loss, spread_loss  # noqa: E402
+from models.training.student import Student, contrastive_loss, likeness_loss, spread_loss  # noqa: E402
 
 
 def test_likeness_asks_for_the_neighbours_that_the_teacher_sees() -> None:
@@ -37,3 +37,21 @@ def test_descriptors_are_asked_to_keep_their_distance_but_for_those_of_their_own
 
     assert float(spread_loss(copies, copies)) < float(spread_loss(near, near))
     assert float(spread_loss(copies, copies)) == pytest.approx(float(-torch.tensor(2.0).sqrt().log()), abs=1e-3)
+
+
+def test_the_gain_is_in_the_weights_that_are_exported_and_taken_out_again() -> None:
+    torch.manual_seed(0)
+    one, other, start = (Student("resnet18", 4, 3, 2, v1=False) for _ in range(3))
+    target = torch.randn(50, 4) * torch.tensor([4.0, 1.0, 0.25, 0.0])
+    for student in (one, other):
+        student.whiten(target)
+
+    assert other.take(one.weights())
+    assert not start.take(one.backbone.state_dict())
+
+    gained = one.weights()["embedding_head.weight"] / one.embedding_head.weight
+    assert (gained[0] < gained[1]).all()
+    assert (gained[1] < gained[2]).all()
+    assert gained.isfinite().all()
+    assert torch.allclose(other.embedding_head.weight, one.embedding_head.weight, atol=1e-6)
+    assert torch.equal(other.copy_head.bias, one.copy_head.bias)
