@@ -117,14 +117,12 @@ def _network(weights: Weights, depth: str, *, v1: bool) -> tuple[ResNet, Weights
     network.load(state)
     width = network.dimension
     before = width // 2
-    expected = {
-        "mean_feature": (width,),
-        f"{HEADS[OUTPUT]}.weight": (width,),
-        f"{HEADS[COPY]}.weight": (width + before,),
-    }
-    for name, shape in expected.items():
-        if name in extra and tuple(extra[name].shape[-1:]) != shape:
-            raise ValueError(f"{name} is {tuple(extra[name].shape)} and its last axis must be {shape[0]}")
+    columns = {"mean_feature": [width], f"{HEADS[OUTPUT]}.weight": [width]}
+    columns[f"{HEADS[COPY]}.weight"] = [before, width + before]
+    for name, counts in columns.items():
+        if name in extra and extra[name].shape[-1] not in counts:
+            known = " or ".join(map(str, counts))
+            raise ValueError(f"{name} is {tuple(extra[name].shape)} and its last axis must be {known}")
     return network, extra
 
 
@@ -139,7 +137,9 @@ def _reference(network: ResNet, extra: Weights, batch: NDArray[np.uint8], views:
         outputs = []
         for name, head in HEADS.items():
             if f"{head}.weight" in extra:
-                outputs.append(F.linear(features[name], extra[f"{head}.weight"], extra[f"{head}.bias"]))
+                weight = extra[f"{head}.weight"]
+                # The feature of the stage before the last is at the end: a narrower head takes that alone.
+                outputs.append(F.linear(features[name][:, -weight.shape[1] :], weight, extra[f"{head}.bias"]))
             elif name == OUTPUT:
                 outputs.append(features[name])
         return [F.normalize(output, dim=1).numpy() for output in outputs]

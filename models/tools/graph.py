@@ -68,8 +68,8 @@ def resnet_graph(
     v1: the stride of a bottleneck sits on its first convolution, as in the paper, and not on its second.
 
     The pooled feature of the last stage is the embedding, or `embedding_head.weight` [d, f] and `.bias` [d] make it
-    from that; `copy_head.weight` [d2, f + g] and `.bias` make the output `copy` from the pooled features of the last
-    stage, f, and of the one before it, g. Raises ValueError for a size whose middle has no whole margins.
+    from that; `copy_head.weight` [d2, g] and `.bias` make the output `copy` from the pooled feature of the stage before
+    the last, or with [d2, f + g] from both. Raises ValueError for a size whose middle has no whole margins.
     """
     graph = GraphBuilder()
     x = graph.node("Cast", [INPUT], "pixels", to=TensorProto.FLOAT)
@@ -102,8 +102,9 @@ def resnet_graph(
     if f"{HEADS[COPY]}.weight" in weights:
         channels = weights[f"layer{len(blocks)}.0.conv1.weight"].shape[1]
         middle = _pooled(graph, before_last, "middle_", channels, views)
-        both = graph.node("Concat", [feature, middle], "both_features", axis=1)
-        x, dimensions[COPY] = _head(graph, weights, both, HEADS[COPY])
+        if weights[f"{HEADS[COPY]}.weight"].shape[1] > channels:
+            middle = graph.node("Concat", [feature, middle], "both_features", axis=1)
+        x, dimensions[COPY] = _head(graph, weights, middle, HEADS[COPY])
         l2_normalise(graph, x, output=COPY)
     return as_model(graph, (height_px, width_px), dimensions)
 

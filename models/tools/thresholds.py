@@ -22,7 +22,7 @@ from models.tools.pairs import all_pairs, pair_figures
 from models.tools.perturbations import KINDS, copied
 from models.tools.photos import Photo, open_rgb, read_photos
 
-MOST_PHOTOS = 500
+MOST_PHOTOS = 250
 FOUND_BY_SIMILAR = 0.95  # of the pairs that show one photo
 
 

@@ -7,6 +7,8 @@ from torch import Tensor
 
 # Of the mean variance of a feature. What it does to held-out classes: docs/decisions/0004-model.md.
 RIDGE = 0.3
+COPY_RIDGE = 0.03
+SHARE_OF_STRENGTH = 0.25  # 0: as strong as they tell photos apart; .5: all alike
 WHITENED_BY = 0.5  # exponent of the variances that the copy head divides by: .5 whitens
 
 Head = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -30,6 +32,25 @@ def whitening(features: NDArray[np.float32], dimensions: int, exponent: float = 
     order = np.argsort(-variances)[:dimensions]
     weight = (vectors[:, order] / variances[order] ** exponent).T
     return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
+
+
+def discriminant(views: NDArray[np.float32], dimensions: int, ridge: float = COPY_RIDGE) -> Head:
+    """The directions that tell photos apart and do not change between copies of one: weight [d, f] and bias [d].
+
+    views [n, k, f]: features of n photos in k copies each. Linear discriminant analysis with a class for each photo:
+    what differs within a photo is whitened, and of the rest the first components are kept, each by its deviation.
+    """
+    mean = views.mean(axis=1, dtype=np.float64)
+    within = (views - mean[:, np.newaxis]).reshape(-1, views.shape[2])
+    covariance = within.T @ within / len(within)
+    covariance[np.diag_indices_from(covariance)] += ridge * np.trace(covariance) / len(covariance)
+    variances, vectors = np.linalg.eigh(covariance)
+    white = (vectors / np.sqrt(variances)).T
+    between = (mean - mean.mean(axis=0)) @ white.T
+    strengths, turn = np.linalg.eigh(between.T @ between / len(between))
+    order = np.argsort(-strengths)[:dimensions]
+    weight = (turn[:, order] / strengths[order] ** SHARE_OF_STRENGTH).T @ white
+    return weight.astype(np.float32), (-weight @ mean.mean(axis=0)).astype(np.float32)
 
 
 def as_state(name: str, head: Head) -> dict[str, Tensor]:

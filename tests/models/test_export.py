@@ -126,7 +126,11 @@ def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
     arguments += ["--weights", str(tmp_path / "weights.pt"), "--source", "here", "--licence", "none"]
 
     said = []
-    for name, more in (("v1", ["--v1"]), ("v1.5", []), ("views", ["--v1", "--views", "2", "--size", "80"])):
+    narrow = {"copy_head.weight": torch.randn(12, 1024)}
+    torch.save(random_weights("resnet50") | heads | narrow, tmp_path / "narrow.pt")
+    kinds = {"v1": ["--v1"], "v1.5": [], "views": ["--v1", "--views", "2", "--size", "80"]}
+    kinds["narrow"] = ["--weights", str(tmp_path / "narrow.pt")]
+    for name, more in kinds.items():
         assert main([*arguments, str(tmp_path / f"{name}.onnx"), *more]) == 0
         said.append(re.search(r"largest difference to PyTorch .*: (\S+)", capsys.readouterr().out))
 
