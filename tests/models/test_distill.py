@@ -162,7 +162,7 @@ def test_heads_made_in_closed_form_are_better_than_chance_before_any_step(
     everything = replace(syllabus, seen=np.arange(len(lesson.label)), unseen=np.array([], dtype=np.int64))
     figures = examine(student, Trunk(tmp_path / "trunk40.onnx"), lesson, everything, PLAN)
 
-    assert figures["seen_cosine"] > 0.25  # chance: 0
+    assert figures["seen_cosine"] > 0.1  # chance: 0
     assert figures["seen_map"] > 0.6  # chance: 0.3
     assert figures["seen_target_map"] > 0.9  # the classes are colours, and the teachers see colours
     assert figures["crop50"] > 0.2  # chance: 1 in 18
