@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
     )
-    model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
+    model: str = Field(default="resnet", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
 
     polling: bool = Field(

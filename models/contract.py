@@ -91,7 +91,7 @@ class ModelCard:
 def read_card(path: Path) -> ModelCard:
     """Reads the card of a model file. Raises ContractBroken, also for a file that is no ONNX or is missing.
 
-    Loads the graph without optimising it: 10 ms for the ResNet-18 that ships (2 AMD EPYC cores, 2026-11-21).
+    Loads the graph without optimising it: 110 ms for the ResNet-50 that ships (2 busy AMD EPYC cores, 2026-11-29).
     """
     if not path.is_file():
         raise ContractBroken(f"There is no model file {path}. {REMEDY}")
