@@ -2,7 +2,7 @@
 
     python docs/pictures/draw_models.py
 
-The columns of models.csv: name, ms (one photo, one thread, batches of 16, decoding not counted), quality (mAP on the
+The columns of models.csv: name, ms (one photo, one thread, batches of 4 or 16, decoding not counted), quality (mAP on the
 held-out classes, mean over their sources), side (of the point on which the name stands: left or right).
 """
 
