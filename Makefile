@@ -12,6 +12,7 @@ PHOTOS ?= photos
 SECONDS ?= 600
 SEED ?= 1
 SEARCHES ?= 10000
+START ?= models/resnet.onnx
 
 # Named in `help`; a time is that of a 2-core machine.
 help: ## list the targets (this)
@@ -69,9 +70,9 @@ bench: $(READY) $(RIVAL)/.ready ## measure against other ways (9 min): QUICK=1 f
 pictures: $(READY) ## draw docs/pictures anew from a running system (30 s; Flower's page needs Debian's chromium)
 	$(PYTHON) docs/pictures/draw.py
 
-train: $(READY) ## go on training the ResNet-18 (hours): PHOTOS="DIR TAR ..." TEACHER=FILE.onnx OUT=DIR, needs torch
+train: $(READY) ## train the model (hours): PHOTOS="DIR TAR ..." TEACHERS="FILE.onnx:PX ..." OUT=DIR, needs torch; START=FOLDER
 	@$(PYTHON) -c 'import torch' 2>/dev/null || { echo "Training needs PyTorch: $(PYTHON) -m pip install torch==2.13.0" >&2; exit 1; }
-	$(PYTHON) -m models.training.distill $(PHOTOS) --teacher $(TEACHER) --out $(OUT) --start models/resnet18.onnx
+	$(PYTHON) -m models.training.distill $(PHOTOS) --teacher $(TEACHERS) --out $(OUT) --start $(START) --v1
 
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from lookalike.service_paths import services_dir
+from lookalike.settings import Settings
 from models.contract import INPUT, ModelCard
 from models.tools.embedder import FLOAT_RULE, IMAGENET_MEAN, IMAGENET_STD
 from models.tools.graph import resnet_graph
@@ -43,7 +44,7 @@ class Networks:
 def networks(folder: Path, photos: Sequence[Path]) -> Networks:
     """The model files, made in `folder` if they are not there yet (15 s)."""
     made = Networks(
-        shipped=services_dir() / "models" / "resnet18.onnx",
+        shipped=services_dir() / "models" / f"{Settings.model_fields['model'].default}.onnx",
         resnet50=folder / "resnet50-random.onnx",
         resnet50_int8=folder / "resnet50-random-int8.onnx",
         float_contract=folder / "float-contract",

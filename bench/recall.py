@@ -153,7 +153,7 @@ def main() -> int:
     """Prints a row as soon as it is measured, or one JSON document."""
     parser = argparse.ArgumentParser(prog="python -m bench.recall", description=__doc__)
     parser.add_argument("photos", type=Path, help="a folder with some thousands of photos")
-    parser.add_argument("--model", default="resnet18", help="an ONNX file, or the name of one (%(default)s)")
+    parser.add_argument("--model", default="resnet", help="an ONNX file, or the name of one (%(default)s)")
     parser.add_argument("--points", type=int, default=20_000, help="at most as many (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args()

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     write_consistency_factor: Count | None = Field(
         default=None, description="Copies that must have a write before it counts."
     )
-    model: str = Field(default="resnet18", description="Path of an ONNX model, or the name of one in models/.")
+    model: str = Field(default="resnet", description="Path of an ONNX model, or the name of one in models/.")
     distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
 
     polling: bool = Field(

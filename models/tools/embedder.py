@@ -9,7 +9,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.contract import ContractBroken, card_of
+from models.contract import COPY, OUTPUT, ContractBroken, ModelCard, card_of
 from models.preprocess import Recipe, prepare
 from models.tools.retrieval import normalised
 
@@ -32,7 +32,7 @@ class Rule:
 class Embedder:
     """One open model, of either of two kinds.
 
-    - the contract's (models/contract.py);
+    - the contract's (models/contract.py), with a copy descriptor or without one;
     - the float contract: one input float32 [n, 3, h, w], ImageNet-normalised; one output float32 [n, d].
 
     Raises ContractBroken for any other.
@@ -43,6 +43,7 @@ class Embedder:
         self._input = self._session.get_inputs()[0]
         self._is_float = self._input.type == "tensor(float)" and len(self._input.shape) == 4  # noqa: PLR2004
         self.rule: Recipe
+        self.card: ModelCard | None = None
         if self._is_float:
             _, channels, height, width = self._input.shape
             if channels != 3 or not isinstance(height, int) or not isinstance(width, int):  # noqa: PLR2004
@@ -52,19 +53,37 @@ class Embedder:
         else:
             metadata = self._session.get_modelmeta().custom_metadata_map
             card = card_of(metadata, self._session.get_inputs(), self._session.get_outputs())
-            self.rule = card
+            self.rule = self.card = card
             self.name = f"{card.name} {card.precision}"
+
+    @property
+    def knows_copies(self) -> bool:
+        """Whether the model has a copy descriptor; without one its embedding must do for copies too."""
+        return self.card is not None and self.card.copy_dimension is not None
 
     def embed(self, images: Iterable[Image.Image]) -> NDArray[np.float32]:
         """Upright RGB images -> float32 [n, d], L2 norm 1. Holds one batch of prepared images at a time."""
-        parts = [self.embed_pixels(batch) for batch in _batches(images, self.rule)]
-        return np.concatenate(parts)
+        return self.describe(images)[0]
+
+    def describe(self, images: Iterable[Image.Image]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Upright RGB images -> their embeddings, float32 [n, d], and their copy descriptors [n, d2], L2 norm 1.
+
+        The second are the embeddings again where the model knows no copies.
+        """
+        parts = [self._run(batch) for batch in _batches(images, self.rule)]
+        embeddings, descriptors = zip(*parts, strict=True)
+        return np.concatenate(embeddings), np.concatenate(descriptors)
 
     def embed_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What `prepare` made, uint8 [n, h, w, 3] -> float32 [n, d], L2 norm 1."""
+        return self._run(pixels)[0]
+
+    def _run(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         fed = float_input(pixels) if self._is_float else pixels
-        (output,) = self._session.run(None, {self._input.name: fed})
-        return normalised(np.asarray(output, dtype=np.float32))
+        names = [OUTPUT, COPY] if self.knows_copies else None
+        outputs = self._session.run(names, {self._input.name: fed})
+        units = [normalised(np.asarray(output, dtype=np.float32)) for output in outputs]
+        return units[0], units[-1]
 
 
 def float_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
     python -m models.export resnet18 MODEL.onnx --photos FOLDER --weights STATE_DICT.pt
     python -m models.export resnet50 MODEL.onnx --photos FOLDER
 
+The weights may hold the two heads of models/training/distill.py; then the file has the output `copy` too.
 Without --weights torchvision's published ones are downloaded. Needs torch and onnx; the worker needs neither.
 """
 
@@ -17,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F  # noqa: N812
 
-from models.contract import ModelCard
+from models.contract import COPY, INPUT, OUTPUT, ModelCard
 from models.preprocess import prepare
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
-from models.tools.graph import resnet_graph
+from models.tools.graph import HEADS, resnet_graph
 from models.tools.metadata import Origin, stamp
 from models.tools.photos import Photo, open_rgb, read_photos
 from models.tools.resnet import DEPTHS, ResNet, as_float
@@ -57,19 +58,18 @@ def export(
     resize: str,
     photos: Sequence[Photo],
     views: int = 1,
+    v1: bool = False,
 ) -> tuple[ModelCard, float]:
     """Writes the model file and checks it on `photos`; returns its card and the largest difference found.
 
-    weights: torchvision's names, `fc.*` ignored, and `mean_feature` [d] if features are to be centred; views: 1, or
-    2 for whole and middle (models/tools/graph.py). Raises ValueError for weights of another network or a size that has
-    no two views, and ExportDiffers above 1e-4; none leaves a file.
+    weights: torchvision's names, `fc.*` ignored, and what models/tools/graph.py knows besides; views: 1, or 2 for whole
+    and middle; v1: where the stride of a bottleneck sits. Raises ValueError for weights of another network or a size
+    that has no two views, and ExportDiffers above 1e-4; none leaves a file.
     """
     if len(photos) == 0:
         raise ValueError("no photos to check the export with: give a folder or tar file that holds some")
-    network, centre = _network(weights, depth)
-    arrays = {name: value.numpy() for name, value in network.state_dict().items()}
-    if centre is not None:
-        arrays["mean_feature"] = centre.numpy()
+    network, extra = _network(weights, depth, v1=v1)
+    arrays = {name: value.numpy() for name, value in (network.state_dict() | extra).items()}
     model = resnet_graph(
         arrays,
         DEPTHS[depth].blocks,
@@ -78,13 +78,16 @@ def export(
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         views=views,
+        v1=v1,
     )
+    dimensions = {output.name: output.type.tensor_type.shape.dim[1].dim_value for output in model.graph.output}
     card = ModelCard(
         name=origin.name,
         height_px=size_px,
         width_px=size_px,
         resize=resize,
-        dimension=network.dimension,
+        dimension=dimensions[OUTPUT],
+        copy_dimension=dimensions.get(COPY),
         source=origin.source,
         licence=origin.licence,
         precision="fp32",
@@ -94,8 +97,9 @@ def export(
     try:
         card = stamp(model, card, unchecked)
         batch = np.stack([prepare(open_rgb(photo.content), card) for photo in photos])
-        (found,) = open_session(unchecked).run(None, {"image": batch})
-        difference = float(np.abs(found - _reference(network, centre, batch, views)).max())
+        found = open_session(unchecked).run(None, {INPUT: batch})
+        expected = _reference(network, extra, batch, views)
+        difference = max(float(np.abs(one - other).max()) for one, other in zip(found, expected, strict=True))
         if not difference <= LARGEST_DIFFERENCE:  # NaN is refused too
             raise ExportDiffers(f"ONNX Runtime and PyTorch differ by {difference:.1e}, more than {LARGEST_DIFFERENCE}")
         unchecked.replace(path)
@@ -104,25 +108,41 @@ def export(
     return card, difference
 
 
-def _network(weights: Weights, depth: str) -> tuple[ResNet, torch.Tensor | None]:
-    network = ResNet(depth).eval()
+def _network(weights: Weights, depth: str, *, v1: bool) -> tuple[ResNet, Weights]:
+    """The network, and what comes after it: `mean_feature` and heads, checked and in float32."""
+    network = ResNet(depth, v1=v1).eval()
     state = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
-    centre = state.pop("mean_feature", None)
+    parts = [f"{head}.{part}" for head in HEADS.values() for part in ("weight", "bias")]
+    extra = {name: state.pop(name).detach().float() for name in ["mean_feature", *parts] if name in state}
     network.load(state)
-    if centre is not None and centre.shape != (network.dimension,):
-        raise ValueError(f"mean_feature is {tuple(centre.shape)} and must be ({network.dimension},)")
-    return network, None if centre is None else centre.detach().float()
+    width = network.dimension
+    before = width // 2
+    columns = {"mean_feature": [width], f"{HEADS[OUTPUT]}.weight": [width]}
+    columns[f"{HEADS[COPY]}.weight"] = [before, width + before]
+    for name, counts in columns.items():
+        if name in extra and extra[name].shape[-1] not in counts:
+            known = " or ".join(map(str, counts))
+            raise ValueError(f"{name} is {tuple(extra[name].shape)} and its last axis must be {known}")
+    return network, extra
 
 
-def _reference(
-    network: ResNet, centre: torch.Tensor | None, batch: NDArray[np.uint8], views: int
-) -> NDArray[np.float32]:
-    """What PyTorch makes of photos: uint8 [n, h, w, 3] -> float32 [n, d], L2 norm 1."""
+def _reference(network: ResNet, extra: Weights, batch: NDArray[np.uint8], views: int) -> list[NDArray[np.float32]]:
+    """What PyTorch makes of photos: uint8 [n, h, w, 3] -> each output, float32 [n, d], L2 norm 1."""
     with torch.inference_mode():
         pixels = as_float(torch.from_numpy(batch).permute(0, 3, 1, 2), IMAGENET_MEAN, IMAGENET_STD)
-        feature = network(pixels) if views == 1 else averaged(network(two_views(pixels)))
-        unit: NDArray[np.float32] = F.normalize(feature if centre is None else feature - centre, dim=1).numpy()
-    return unit
+        last, before = network.last_two(pixels if views == 1 else two_views(pixels))
+        if views != 1:
+            last, before = averaged(last), averaged(before)
+        features = {OUTPUT: last - extra.get("mean_feature", torch.zeros(1)), COPY: torch.cat([last, before], dim=1)}
+        outputs = []
+        for name, head in HEADS.items():
+            if f"{head}.weight" in extra:
+                weight = extra[f"{head}.weight"]
+                # The feature of the stage before the last is at the end: a narrower head takes that alone.
+                outputs.append(F.linear(features[name][:, -weight.shape[1] :], weight, extra[f"{head}.bias"]))
+            elif name == OUTPUT:
+                outputs.append(features[name])
+        return [F.normalize(output, dim=1).numpy() for output in outputs]
 
 
 def published(url: str) -> Weights:
@@ -147,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=224, help="input height and width in px")
     parser.add_argument("--resize", default="crop:0.875", help="rule of models/preprocess.py")
     parser.add_argument("--views", type=int, choices=(1, 2), default=1, help="2: the whole photo and its middle")
+    parser.add_argument("--v1", action="store_true", help="stride on a bottleneck's first convolution, as in Keras")
     parser.add_argument("--source", help="where the weights come from; known for published ones")
     parser.add_argument("--licence", help="of the weights; known for published ones")
     given = parser.parse_args(arguments)
@@ -169,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             resize=given.resize,
             photos=list(islice(read_photos([given.photos]), CHECKED_PHOTOS)),
             views=given.views,
+            v1=given.v1,
         )
     except (ValueError, OSError, RuntimeError) as error:
         print(f"not exported: {error}", file=sys.stderr)

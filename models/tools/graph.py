@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.contract import INPUT, OUTPUT
+from models.contract import COPY, INPUT, OUTPUT
 
 # 17 is the oldest with everything used here, so that older runtimes load the file too.
 OPSET, IR_VERSION = 17, 8
@@ -20,6 +20,7 @@ AXES_ARE_AN_INPUT = 18  # opset from which ReduceL2 takes its axes as an input
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which torchvision's ResNets keep
 SMALLEST_NORM = 1e-12  # as in torch.nn.functional.normalize
 MIDDLE_TENTHS = 8  # of each side: what the second of two views shows
+HEADS = {OUTPUT: "embedding_head", COPY: "copy_head"}  # names of their weights, by output
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -57,13 +58,18 @@ def resnet_graph(
     mean: Sequence[float],
     std: Sequence[float],
     views: int = 1,
+    v1: bool = False,
 ) -> onnx.ModelProto:
     """The model contract's graph: uint8 [batch, height, width, 3] RGB -> float32 [batch, d], L2 norm 1.
 
     weights: torchvision's names, and `mean_feature` [d] if the pooled feature is to be centred; blocks: how many
     each stage has; mean and std: of each channel, for pixels in 0..1, that the network was trained with; views: 1,
-    or 2 for the average of what the network makes of the whole photo and of its middle, both 0.8 of the size.
-    Raises ValueError for a size whose middle has no whole margins.
+    or 2 for the average of what the network makes of the whole photo and of its middle, both 0.8 of the size;
+    v1: the stride of a bottleneck sits on its first convolution, as in the paper, and not on its second.
+
+    The pooled feature of the last stage is the embedding, or `embedding_head.weight` [d, f] and `.bias` [d] make it
+    from that; `copy_head.weight` [d2, g] and `.bias` make the output `copy` from the pooled feature of the stage before
+    the last, or with [d2, f + g] from both. Raises ValueError for a size whose middle has no whole margins.
     """
     graph = GraphBuilder()
     x = graph.node("Cast", [INPUT], "pixels", to=TensorProto.FLOAT)
@@ -78,21 +84,46 @@ def resnet_graph(
     weight /= 255 * np.array(std, dtype=np.float32).reshape(1, 3, 1, 1)
     x = graph.node("Relu", [graph.conv(x, weight, bias, "conv1", 2)], "relu")
     x = graph.node("MaxPool", [x], "maxpool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    before_last = x
     for number, count in enumerate(blocks, start=1):
+        before_last = x
         for position in range(count):
-            x = _block(graph, weights, x, f"layer{number}.{position}", 2 if number > 1 and position == 0 else 1)
-    x = graph.node("GlobalAveragePool", [x], "pooled")
-    x = graph.node("Flatten", [x], "feature", axis=1)
-    dimension = folded(weights, *_last(blocks, weights))[1].shape[0]
-    if views == 2:  # noqa: PLR2004
-        by_view = graph.store("by_view", np.array([2, -1, dimension], dtype=np.int64))
-        x = graph.node("Reshape", [x, by_view], "features_by_view")
-        x = graph.node("ReduceMean", [x], "mean_of_views", axes=[0], keepdims=0)
+            stride = 2 if number > 1 and position == 0 else 1
+            x = _block(graph, weights, x, f"layer{number}.{position}", stride, v1=v1)
+    channels = weights[f"{_last(blocks, weights)}.weight"].shape[0]
+    x = feature = _pooled(graph, x, "", channels, views)
     if "mean_feature" in weights:
         centre = graph.store("mean_feature", weights["mean_feature"].reshape(1, -1))
         x = graph.node("Sub", [x, centre], "centred_feature")
+    dimensions = {OUTPUT: channels}
+    if f"{HEADS[OUTPUT]}.weight" in weights:
+        x, dimensions[OUTPUT] = _head(graph, weights, x, HEADS[OUTPUT])
     l2_normalise(graph, x)
-    return as_model(graph, (height_px, width_px), dimension)
+    if f"{HEADS[COPY]}.weight" in weights:
+        channels = weights[f"layer{len(blocks)}.0.conv1.weight"].shape[1]
+        middle = _pooled(graph, before_last, "middle_", channels, views)
+        if weights[f"{HEADS[COPY]}.weight"].shape[1] > channels:
+            middle = graph.node("Concat", [feature, middle], "both_features", axis=1)
+        x, dimensions[COPY] = _head(graph, weights, middle, HEADS[COPY])
+        l2_normalise(graph, x, output=COPY)
+    return as_model(graph, (height_px, width_px), dimensions)
+
+
+def _pooled(graph: GraphBuilder, x: str, name: str, channels: int, views: int) -> str:
+    """[views x n, channels, h, w] -> [n, channels]: the mean over the map, and over the views."""
+    x = graph.node("GlobalAveragePool", [x], f"{name}pooled")
+    x = graph.node("Flatten", [x], f"{name}feature", axis=1)
+    if views == 1:
+        return x
+    by_view = graph.store(f"{name}by_view", np.array([views, -1, channels], dtype=np.int64))
+    x = graph.node("Reshape", [x, by_view], f"{name}features_by_view")
+    return graph.node("ReduceMean", [x], f"{name}mean_of_views", axes=[0], keepdims=0)
+
+
+def _head(graph: GraphBuilder, weights: Weights, x: str, name: str) -> tuple[str, int]:
+    """A linear layer, [n, f] -> [n, d], and d."""
+    stored = [graph.store(f"{name}.{part}", weights[f"{name}.{part}"]) for part in ("weight", "bias")]
+    return graph.node("Gemm", [x, *stored], name, transB=1), weights[f"{name}.bias"].shape[0]
 
 
 def view_of(size_px: int) -> tuple[int, int]:
@@ -124,22 +155,26 @@ def _two_views(graph: GraphBuilder, x: str, height_px: int, width_px: int) -> st
     return graph.node("Concat", [whole, middle], "views", axis=0)
 
 
-def l2_normalise(graph: GraphBuilder, x: str, opset: int = OPSET) -> None:
-    """Ends a graph: `x` float32 [batch, d] divided by its length, as the contract's output."""
+def l2_normalise(graph: GraphBuilder, x: str, opset: int = OPSET, output: str = OUTPUT) -> None:
+    """Ends a graph: `x` float32 [batch, d] divided by its length, as one of the contract's outputs."""
+    prefix = "" if output == OUTPUT else f"{output}_"
     if opset < AXES_ARE_AN_INPUT:
-        length = graph.node("ReduceL2", [x], "length", axes=[1], keepdims=1)
+        length = graph.node("ReduceL2", [x], f"{prefix}length", axes=[1], keepdims=1)
     else:
-        axes = graph.store("length_axes", np.array([1], dtype=np.int64))
-        length = graph.node("ReduceL2", [x, axes], "length", keepdims=1)
-    smallest = graph.store("smallest_length", np.array(SMALLEST_NORM, dtype=np.float32))
-    graph.node("Div", [x, graph.node("Max", [length, smallest], "safe_length")], OUTPUT)
+        axes = graph.store(f"{prefix}length_axes", np.array([1], dtype=np.int64))
+        length = graph.node("ReduceL2", [x, axes], f"{prefix}length", keepdims=1)
+    smallest = graph.store(f"{prefix}smallest_length", np.array(SMALLEST_NORM, dtype=np.float32))
+    graph.node("Div", [x, graph.node("Max", [length, smallest], f"{prefix}safe_length")], output)
 
 
-def as_model(graph: GraphBuilder, size_px: tuple[int, int], dimension: int) -> onnx.ModelProto:
-    """Joins what was collected into a model with the contract's input and output."""
+def as_model(graph: GraphBuilder, size_px: tuple[int, int], dimensions: Mapping[str, int]) -> onnx.ModelProto:
+    """Joins what was collected into a model with the contract's input and, by name, its outputs of that many values."""
     pixels = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", *size_px, 3])
-    embedding = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", dimension])
-    made = helper.make_graph(graph.nodes, "lookalike", [pixels], [embedding], graph.stored)
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", dimension])
+        for name, dimension in dimensions.items()
+    ]
+    made = helper.make_graph(graph.nodes, "lookalike", [pixels], outputs, graph.stored)
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="lookalike")
     return onnx.shape_inference.infer_shapes(model)
@@ -158,14 +193,15 @@ def folded(weights: Weights, conv: str, norm: str) -> tuple[NDArray[np.float32],
     return weight.astype(np.float32), (beta - mean * scale).astype(np.float32)
 
 
-def _block(graph: GraphBuilder, weights: Weights, x: str, name: str, stride: int) -> str:
+def _block(graph: GraphBuilder, weights: Weights, x: str, name: str, stride: int, *, v1: bool) -> str:
     """A basic block or, if the weights hold a third convolution, a bottleneck."""
     deep = f"{name}.conv3.weight" in weights
     last = 3 if deep else 2
+    strided = 1 if v1 or not deep else 2  # the first of two; the middle of three but for v1
     y = x
     for number in range(1, last + 1):
         convolution = f"{name}.conv{number}"
-        own = stride if number == last - 1 else 1  # the first of two, the middle of three
+        own = stride if number == strided else 1
         y = graph.conv(y, *folded(weights, convolution, f"{name}.bn{number}"), convolution, own)
         if number < last:
             y = graph.node("Relu", [y], f"{name}.relu{number}")
@@ -175,8 +211,7 @@ def _block(graph: GraphBuilder, weights: Weights, x: str, name: str, stride: int
     return graph.node("Relu", [graph.node("Add", [y, x], f"{name}.add")], f"{name}.relu")
 
 
-def _last(blocks: Sequence[int], weights: Weights) -> tuple[str, str]:
-    """Names of the last convolution and its BatchNorm: they know the embedding's dimension."""
+def _last(blocks: Sequence[int], weights: Weights) -> str:
+    """The name of the last convolution: it knows how many channels the pooled feature has."""
     name = f"layer{len(blocks)}.{blocks[-1] - 1}"
-    number = 3 if f"{name}.conv3.weight" in weights else 2
-    return f"{name}.conv{number}", f"{name}.bn{number}"
+    return f"{name}.conv{3 if f'{name}.conv3.weight' in weights else 2}"

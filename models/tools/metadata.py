@@ -43,7 +43,7 @@ def fingerprint(model: onnx.ModelProto, card: ModelCard) -> str:
     """SHA-256 over every stored tensor (name, type, shape, values) and over what is fed to them.
 
     Input size and resize rule belong to it: the same weights at another size give other embeddings, which must
-    not meet in one collection. The order of the tensors in the file does not matter.
+    not meet in one collection. The order of the tensors in the file does not matter, nor do the thresholds.
     """
     digest = hashlib.sha256(f"{card.height_px} {card.width_px} {card.resize}\n".encode())
     for tensor in sorted(model.graph.initializer, key=lambda each: each.name):

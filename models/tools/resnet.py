@@ -2,7 +2,8 @@
 
 So a state dict published for torchvision's resnet18, 34, 50, 101 or 152 loads unchanged, and nothing here
 needs torchvision. Knows nothing of training, ONNX or files. Architecture: He et al., arXiv:1512.03385; the
-stride of a bottleneck sits on its 3x3 convolution, as in torchvision ("ResNet v1.5").
+stride of a bottleneck sits on its 3x3 convolution, as in torchvision ("ResNet v1.5"), or with `v1` on its first 1x1,
+as in the paper and in Keras.
 """
 
 # torch is not installed where the checks run; its classes are Any there.
@@ -21,7 +22,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, *, v1: bool) -> None:  # noqa: ARG002  # the same
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -41,11 +42,12 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, *, v1: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        first, second = (stride, 1) if v1 else (1, stride)
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, first, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, second, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(channels * self.expansion)
@@ -87,7 +89,7 @@ class ResNet(nn.Module):
     There is no classifier (`fc`): an embedding has no use for it, and `load` leaves it out.
     """
 
-    def __init__(self, depth: str) -> None:
+    def __init__(self, depth: str, *, v1: bool = False) -> None:
         super().__init__()
         if depth not in DEPTHS:
             raise ValueError(f"{depth!r} is no ResNet known here: take one of {', '.join(DEPTHS)}")
@@ -101,7 +103,7 @@ class ResNet(nn.Module):
             stage = []
             for position in range(count):
                 stride = 2 if number > 1 and position == 0 else 1
-                stage.append(plan.block(in_channels, channels, stride))
+                stage.append(plan.block(in_channels, channels, stride, v1=v1))
                 in_channels = channels * plan.block.expansion
             self.add_module(f"layer{number}", nn.Sequential(*stage))
         for module in self.modules():
@@ -110,11 +112,18 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Global average pooling included."""
-        y = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, padding=1)
-        for number in range(1, len(STAGE_CHANNELS) + 1):
+        return self.last_two(x)[0]
+
+    def last_two(self, x: Tensor, after: int = 0) -> tuple[Tensor, Tensor]:
+        """The pooled features of the last stage, float32 [n, dimension], and of the one before it.
+
+        x: pixels or, with `after`, the maps that this stage made.
+        """
+        y = x if after > 0 else F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, padding=1)
+        for number in range(after + 1, len(STAGE_CHANNELS)):
             y = self.get_submodule(f"layer{number}")(y)
-        pooled: Tensor = y.mean(dim=(2, 3))
-        return pooled
+        last = self.get_submodule(f"layer{len(STAGE_CHANNELS)}")(y)
+        return last.mean(dim=(2, 3)), y.mean(dim=(2, 3))
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Takes a state dict with torchvision's names; `fc.*` is left out.

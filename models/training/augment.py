@@ -1,65 +1,120 @@
-"""Varies training photos: cropped, mirrored, lighter or darker, sometimes grey. Tensors in, tensors out."""
+"""Varies training photos: lightly, as the same photo, and strongly, as the copies of it that people make.
+
+Images in, arrays out. Photos are squares here: they were stretched when they were stored, as the model's input is.
+"""
 
 import numpy as np
-import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-# Crops of one size are cut by slicing and resampled together, so a batch has that many sizes, not one each.
-GROUPS = 8
-# The test shows whole pictures, so crops that show much less teach the wrong scale: after seven passes with sides of
-# 0.65 and up, held-out photos were found better in their middle 0.875 than whole (mAP .485 to .461).
+from models.tools.perturbations import Colour, captioned, framed, jpeg, scaled, screenshot
+
+# The test shows whole pictures, so crops that show much less teach the wrong scale.
 SMALLEST_SIDE = 0.75
-GREY = 0.05
-# ITU-R BT.601 luma
-LUMA = (0.299, 0.587, 0.114)
+SMALLEST_SIDE_OF_A_COPY = 0.42  # a fifth of the area
+LARGEST_TURN_DEGREES = 25
+TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+LETTERS = np.array(list("AEIOUBCDFGHLMNPRSTVWaeioubcdfghlmnprst    "))
+BLACK, WHITE, DARK, LIGHT = (0, 0, 0), (255, 255, 255), (18, 18, 18), (250, 250, 250)
 
 
-def vary(pixels: Tensor, px: int, generator: torch.Generator) -> Tensor:
-    """uint8 [n, h, w, 3] -> uint8 [n, 3, px, px], channels last: mirrored half of the time, cropped, relit.
+def lightly(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uint8]:
+    """Crops by at most a quarter of each side, mirrors half of the time, lights: [s, s, 3] -> uint8 [px, px, 3].
 
-    Each side of a crop is 0.75 to 1 times the photo's, width and height drawn apart: the network meets other
-    proportions and scales than those of the store.
+    Width and height are drawn apart: the network meets other proportions too.
     """
-    height, width = pixels.shape[1:3]
-    parts = []
-    for group in pixels.chunk(GROUPS):
-        size = torch.empty(2).uniform_(SMALLEST_SIDE, 1.0, generator=generator)
-        h, w = round(height * float(size[0])), round(width * float(size[1]))
-        offset = torch.rand(len(group), 2, generator=generator)
-        mirrored = torch.rand(len(group), generator=generator) < 0.5  # noqa: PLR2004
-        top = (offset[:, 0] * (height - h + 1)).long().tolist()
-        left = (offset[:, 1] * (width - w + 1)).long().tolist()
-        cut = torch.stack([image[y : y + h, x : x + w] for image, y, x in zip(group, top, left, strict=True)])
-        cut[mirrored] = cut[mirrored].flip(2)
-        parts.append(shrink(cut, px))
-    return relit(torch.cat(parts), generator)
+    image = _crop(Image.fromarray(photo), SMALLEST_SIDE, rng)
+    image = ImageOps.mirror(image) if _happens(0.5, rng) else image
+    image = _relit(image, 0.25, rng) if _happens(0.5, rng) else image
+    return _sized(image, px)
 
 
-def middle(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 [n, h, w, 3] -> the middle 80 % of each side."""
-    height, width = pixels.shape[1:3]
-    top, left = round(0.1 * height), round(0.1 * width)
-    return pixels[:, top : height - top, left : width - left]
+def as_copy(photo: NDArray[np.uint8], other: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uint8]:
+    """What a search for copies must know again: uint8 [s, s, 3] -> uint8 [px, px, 3]. `other` is laid beside it.
+
+    After the list of SSCD (Pizzi et al., arXiv:2202.10261, section 5.2) and of what people do: changes of shape,
+    colour and sharpness, each drawn apart, and one thing laid over or around.
+    """
+    image = _reshaped(Image.fromarray(photo), rng)
+    image = _recoloured(image, rng)
+    image = _surrounded(image, Image.fromarray(other), rng)
+    return _sized(_worn(image, rng), px)
 
 
-def shrink(pixels: Tensor, px: int) -> Tensor:
-    """uint8 [n, h, w, 3] -> uint8 [n, 3, px, px], channels last, bicubic with antialiasing, as Pillow does it."""
-    channels_last = pixels.permute(0, 3, 1, 2)
-    if channels_last.shape[-2:] == (px, px):
-        return channels_last
-    return F.interpolate(channels_last, size=(px, px), mode="bicubic", antialias=True)
+def _reshaped(image: Image.Image, rng: Generator) -> Image.Image:
+    if _happens(0.6, rng):
+        # Sides drawn apart between .4 and 1 are hardly ever small both: first how much is left, then of which side.
+        most = rng.uniform(SMALLEST_SIDE_OF_A_COPY, 1.0)
+        image = _crop(image, 0.85 * most, rng, most)
+    image = ImageOps.mirror(image) if _happens(0.3, rng) else image
+    if _happens(0.35, rng):
+        return image.transpose(TURNS[rng.choice(3, p=(0.4, 0.2, 0.4))])
+    if _happens(0.4, rng):
+        fill = BLACK if _happens(0.7, rng) else _colour(rng)
+        angle = rng.uniform(-LARGEST_TURN_DEGREES, LARGEST_TURN_DEGREES)
+        return image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=fill)
+    return image
 
 
-def relit(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """uint8 [n, 3, h, w] -> the same with contrast x 0.8 to 1.2, brightness +- 20 of 255, and 5 % made grey."""
-    count = len(pixels)
-    gain = torch.empty(count, 1, 1, 1).uniform_(0.8, 1.2, generator=generator)
-    shift = torch.empty(count, 1, 1, 1).uniform_(-20, 20, generator=generator)
-    grey = torch.rand(count, generator=generator) < GREY
-    values = pixels.float()
-    if grey.any():
-        luma = (values[grey] * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        values[grey] = luma.expand(-1, 3, -1, -1)
-    return ((values - 128) * gain + 128 + shift).clamp_(0, 255).to(torch.uint8)
+def _recoloured(image: Image.Image, rng: Generator) -> Image.Image:
+    if _happens(0.2, rng):
+        image = ImageOps.grayscale(image).convert("RGB")
+    elif _happens(0.2, rng):
+        image = Image.blend(image, Image.new("RGB", image.size, _colour(rng)), rng.uniform(0.1, 0.35))
+    return _relit(image, 0.6, rng) if _happens(0.6, rng) else image
+
+
+def _surrounded(image: Image.Image, other: Image.Image, rng: Generator) -> Image.Image:
+    kind = rng.choice(["nothing", "text", "frame", "screenshot", "collage"], p=(0.52, 0.14, 0.12, 0.1, 0.12))
+    if kind == "text":
+        text = "".join(rng.choice(LETTERS, rng.integers(4, 26))).strip() or "A"
+        return captioned(image, text, rng.uniform(0.02, 0.85), rng.uniform(0.06, 0.22), _colour(rng))
+    if kind == "frame":
+        return framed(image, rng.uniform(0.02, 0.2), _colour(rng))
+    if kind == "screenshot":
+        paper, ink = (LIGHT, DARK) if _happens(0.5, rng) else (DARK, LIGHT)
+        return screenshot(image.resize((image.width, round(image.height * rng.uniform(0.6, 1.5)))), paper, ink)
+    if kind == "collage":
+        width = round(rng.uniform(0.5, 0.8) * image.width)
+        height = image.height if _happens(0.6, rng) else round(rng.uniform(0.6, 0.9) * image.height)
+        sheet = other.resize(image.size)
+        place = int(rng.integers(0, image.width - width + 1)), int(rng.integers(0, image.height - height + 1))
+        sheet.paste(image.resize((width, height)), place)
+        return sheet
+    return image
+
+
+def _worn(image: Image.Image, rng: Generator) -> Image.Image:
+    image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 3))) if _happens(0.2, rng) else image
+    image = scaled(image, rng.uniform(0.25, 0.7)) if _happens(0.2, rng) else image
+    return jpeg(image, int(rng.integers(5, 50))) if _happens(0.35, rng) else image
+
+
+def _happens(probability: float, rng: Generator) -> bool:
+    return bool(rng.random() < probability)
+
+
+def _crop(image: Image.Image, smallest: float, rng: Generator, largest: float = 1.0) -> Image.Image:
+    """A part whose sides, drawn apart, are `smallest` to `largest` of the image's, anywhere in it."""
+    width, height = (round(rng.uniform(smallest, largest) * side) for side in image.size)
+    left, top = int(rng.integers(0, image.width - width + 1)), int(rng.integers(0, image.height - height + 1))
+    return image.crop((left, top, left + width, top + height))
+
+
+def _relit(image: Image.Image, most: float, rng: Generator) -> Image.Image:
+    for change in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = change(image).enhance(rng.uniform(1 - most, 1 + most))
+    return image
+
+
+def _colour(rng: Generator) -> Colour:
+    """Black or white mostly."""
+    if _happens(0.6, rng):
+        return WHITE if _happens(0.5, rng) else BLACK
+    red, green, blue = rng.integers(0, 256, 3)
+    return int(red), int(green), int(blue)
+
+
+def _sized(image: Image.Image, px: int) -> NDArray[np.uint8]:
+    return np.asarray(image.resize((px, px), Image.Resampling.BICUBIC), dtype=np.uint8)

@@ -1,112 +1,48 @@
-"""Trains the ResNet-18 that ships: it learns to place photos as the teacher does, and to tell classes apart.
+"""Trains the model that ships: a published ResNet learns to place photos as better teachers do, and to know copies.
 
-    python -m models.training.distill PHOTOS... --teacher TEACHER.onnx --out FOLDER
+    python -m models.training.distill PHOTOS... --start FOLDER --teacher FILE.onnx:PX ... --out FOLDER
 
-PHOTOS are folders of class folders or tar files (models/tools/photos.py); TEACHER is any ONNX model with the float
-contract (float32 [n, 3, 224, 224] in, features out). FOLDER receives the teacher's features (once), a
-checkpoint after each epoch, log.jsonl and student.pt; the same command goes on after a stop. Runs on the CPU.
+PHOTOS are folders of class folders or tar files (models/tools/photos.py); --start is a folder of TensorFlow.js shards
+(models/training/start_weights.py), a student.pt, or a model file that we exported. The --out folder receives the
+teachers' features (once), a checkpoint after each epoch, log.jsonl and student.pt, which `python -m models.export`
+takes; the same command goes on after a stop. Runs on the CPU.
 
 The recipe and what else was tried: docs/decisions/0004-model.md.
 """
 
 import argparse
 import json
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from models.tools.photos import read_photos
-from models.training.augment import shrink, vary
+from models.tools.resnet import DEPTHS
+from models.training.batches import Batches
+from models.training.heads import as_state, towards, whitening
+from models.training.learning import Plan, Training
 from models.training.onnx_to_weights import unfold
 from models.training.split import Syllabus, draw_up
-from models.training.student import Student, loss_of
-from models.training.teacher import TeacherDataset, build_lesson
-from models.training.validate import examine
+from models.training.start_weights import read_start_weights
+from models.training.student import Student
+from models.training.teacher import Teacher, TeacherDataset, build_lesson
+from models.training.trunk import Trunk, write_trunk
+from models.training.validate import as_numbers, examine, features_of, shrunk
 
-STORE_PX = 112  # of the kept pixels: what crops are cut from
-BATCH = 256
-MOMENTUM = 0.9
-WEIGHT_DECAY = 5e-5
-CLIP_NORM = 20.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What decides the weights, apart from the photos.
-
-    `epochs_px` holds the input size of each epoch; `unlabelled` the sources whose labels are not looked at.
-    """
-
-    epochs_px: tuple[int, ...]
-    peak_rate: float
-    warm_up: float
-    seed: int
-    bfloat16: bool
-    likeness_weight: float
-    unlabelled: tuple[str, ...]
-
-    def rate(self, progress: float) -> float:
-        """The learning rate at `progress` in 0..1: linear up to the peak, then a half cosine down to zero.
-
-        One cycle after Smith and Topin, arXiv:1708.07120.
-        """
-        if progress < self.warm_up:
-            return self.peak_rate * max(progress, 1e-3) / self.warm_up
-        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up)))
-
-
-def train_epoch(
-    student: Student,
-    optimizer: torch.optim.SGD,
-    lesson: TeacherDataset,
-    syllabus: Syllabus,
-    plan: Plan,
-    *,
-    epoch: int,
-) -> dict[str, float]:
-    """One pass over the training photos; returns the mean loss and cosine.
-
-    The generator is seeded by the epoch, so a resumed run sees the same crops in the same order.
-    """
-    generator = torch.Generator().manual_seed(plan.seed * 1000 + epoch)
-    order = syllabus.train[torch.randperm(len(syllabus.train), generator=generator).numpy()]
-    # A last batch of one photo would break BatchNorm, and a few odd photos more or less mean nothing.
-    batches = max(1, len(order) // BATCH)
-    student.train()
-    losses, cosines = [], []
-    for number in range(batches):
-        rate = plan.rate((epoch + number / batches) / len(plan.epochs_px))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        rows = np.sort(order[number * BATCH : (number + 1) * BATCH])
-        pixels = vary(torch.from_numpy(lesson.pixels[rows]), plan.epochs_px[epoch], generator)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
-            feature = student(pixels)
-        loss, cosine = loss_of(
-            student,
-            feature,
-            torch.from_numpy(syllabus.target[rows]),
-            torch.from_numpy(syllabus.label[rows]),
-            plan.likeness_weight,
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), CLIP_NORM)
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        cosines.append(cosine)
-    return {"loss": float(np.mean(losses)), "cosine": float(np.mean(cosines))}
+STORE_PX = 208  # of the kept pixels: what crops are cut from
+DIMENSION, COPY_DIMENSION = 256, 128
+LOG_EVERY = 20
+CALIBRATION_PHOTOS = 128
 
 
 def print_line(line: dict[str, Any]) -> None:
-    """One epoch as `key=value` pairs."""
+    """One epoch, or one batch, as `key=value` pairs."""
     print(" ".join(f"{key}={value}" for key, value in line.items()), flush=True)
 
 
@@ -115,55 +51,126 @@ def run(
     plan: Plan,
     out: Path,
     *,
-    start: Path | None = None,
+    start: Path,
+    workers: int = 0,
     report: Callable[[dict[str, Any]], None] = print_line,
 ) -> None:
-    """Trains by `plan`, from `out`'s checkpoint if there is one, else from `start`'s weights, else from nothing.
+    """Trains by `plan`, from `out`'s checkpoint if there is one, else from `start`'s weights.
 
     `report` is called after each epoch, when its checkpoint and log line are written. Raises ValueError when the
     checkpoint was made by another plan.
     """
     torch.manual_seed(plan.seed)
     taught = np.where(np.isin(lesson.source, plan.unlabelled), "", lesson.label)
-    syllabus = draw_up(lesson.features, taught, lesson.source, seed=plan.seed)
-    student = Student(syllabus.classes).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        student.parameters(), lr=plan.rate(0), momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
+    syllabus = draw_up(
+        lesson.features, taught, lesson.source, dimensions=DIMENSION, held_out=plan.held_out, seed=plan.seed
     )
+    student = Student(plan.depth, DIMENSION, COPY_DIMENSION, syllabus.classes, v1=plan.v1)
+    student.whiten(torch.from_numpy(syllabus.target[syllabus.train]))
+    has_heads = student.take(_start_weights(start, plan, lesson))
+    trunks = {px: _trunk(student, plan, px, lesson, out) for px in (plan.train_px, plan.px)}
+    whole = Trunk(trunks[plan.px])
     checkpoint = out / "checkpoint.pt"
     done = 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         if saved["plan"] != json.dumps(asdict(plan)):
             raise ValueError(f"{checkpoint} belongs to the plan {saved['plan']}: give that, or another --out")
-        student.load_state_dict(saved["student"])
-        optimizer.load_state_dict(saved["optimizer"])
         done = saved["epochs"]
-    elif start is not None:
-        student.take(_start_weights(start, lesson, plan.epochs_px[0]))
+        training = Training(student, plan)
+        training.resume(saved)
     else:
-        first = torch.from_numpy(lesson.pixels[syllabus.train[:BATCH]])
-        student.mean_feature.data = student(shrink(first, plan.epochs_px[0])).mean(dim=0).detach()
-    for epoch in range(done, len(plan.epochs_px)):
+        begin(student, whole, lesson, syllabus, plan, has_heads=has_heads)
+        training = Training(student, plan)
+        report(_finished(training, whole, lesson, syllabus, plan, out=out, line={"epoch": 0}))
+    for epoch in range(done, plan.epochs):
         began = time.monotonic()
-        line: dict[str, Any] = {"epoch": epoch + 1, "px": plan.epochs_px[epoch]}
-        line |= train_epoch(student, optimizer, lesson, syllabus, plan, epoch=epoch)
-        line |= examine(student, lesson, syllabus, plan.epochs_px[epoch], bfloat16=plan.bfloat16)
-        line["took_s"] = time.monotonic() - began
-        state = {"student": student.state_dict(), "optimizer": optimizer.state_dict()}
-        _save({**state, "epochs": epoch + 1, "plan": json.dumps(asdict(plan))}, checkpoint)
-        _save({**student.weights(), "classifier": student.classifier.state_dict()}, out / "student.pt")
-        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in line.items()}
-        with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(rounded) + "\n")
-        report(rounded)
+        line: dict[str, Any] = {"epoch": epoch + 1}
+        rows, seed = syllabus.train, plan.seed * 1000 + epoch
+        batches = Batches(
+            lesson.pixels, rows, trunk=trunks[plan.train_px], size=plan.batch, px=plan.train_px, seed=seed
+        )
+        line |= _train_epoch(training, batches, syllabus, plan, epoch=epoch, workers=workers)
+        line["took_s"] = round(time.monotonic() - began, 1)
+        report(_finished(training, whole, lesson, syllabus, plan, out=out, line=line))
 
 
-def _start_weights(start: Path, lesson: TeacherDataset, px: int) -> dict[str, Any]:
-    """Of a student.pt, or of a model file."""
+def begin(
+    student: Student, trunk: Trunk, lesson: TeacherDataset, syllabus: Syllabus, plan: Plan, *, has_heads: bool
+) -> None:
+    """Gives heads that are not there yet their first weights in closed form, and each class its place."""
+    rows = syllabus.train
+    if not has_heads:
+        features = features_of(student, trunk, lesson.pixels[rows], plan)
+        heads = as_state("embedding_head", towards(features[0], syllabus.target[rows]))
+        heads |= as_state("copy_head", whitening(np.concatenate(features, axis=1), COPY_DIMENSION))
+        student.load_state_dict(student.state_dict() | heads)
+    for number in range(syllabus.classes):  # the mean of its photos' targets
+        place = syllabus.target[rows][syllabus.label[rows] == number].mean(axis=0)
+        student.classifier.data[number] = torch.from_numpy(place)
+
+
+def _trunk(student: Student, plan: Plan, px: int, lesson: TeacherDataset, out: Path) -> Path:
+    """The file of the stages that stay as they are, for this size; made if it is not there yet."""
+    path = out / f"trunk{px}.onnx"
+    if not path.exists():
+        weights = {name: value.numpy() for name, value in student.backbone.state_dict().items()}
+        photos = shrunk(lesson.pixels[:CALIBRATION_PHOTOS], px)
+        write_trunk(path, weights, DEPTHS[plan.depth].blocks, photos, stages=plan.frozen, v1=plan.v1)
+    return path
+
+
+def _train_epoch(
+    training: Training, batches: Batches, syllabus: Syllabus, plan: Plan, *, epoch: int, workers: int
+) -> dict[str, float]:
+    """One pass over the training photos; returns the mean of each part of the loss."""
+    training.queue = training.queue[:0]  # the photos of the last epoch come again
+    sums: dict[str, float] = {}
+    for number, (rows, maps) in enumerate(_loaded(batches, workers)):
+        target, label = torch.from_numpy(syllabus.target[rows]), torch.from_numpy(syllabus.label[rows])
+        progress = (epoch + number / len(batches)) / plan.epochs
+        parts = training.step(as_numbers(maps, batches.trunk), target, label, plan, progress)
+        sums = {name: sums.get(name, 0.0) + value for name, value in parts.items()}
+        if number % LOG_EVERY == 0:
+            print_line({"batch": f"{number}/{len(batches)}"} | {name: round(value, 3) for name, value in parts.items()})
+    return {name: round(value / len(batches), 4) for name, value in sums.items()}
+
+
+def _loaded(batches: Batches, workers: int) -> Iterator[tuple[Any, Any]]:
+    """The batches in order, made by that many processes in advance; by this one if 0."""
+    loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=workers, collate_fn=lambda batch: batch)
+    yield from loader
+
+
+def _finished(
+    training: Training,
+    trunk: Trunk,
+    lesson: TeacherDataset,
+    syllabus: Syllabus,
+    plan: Plan,
+    *,
+    out: Path,
+    line: dict[str, Any],
+) -> dict[str, Any]:
+    """Examines the averaged weights, then writes checkpoint, weights and log; returns the line of the log."""
+    student: Student = training.average.module
+    line |= examine(student, trunk, lesson, syllabus, plan)
+    _save({**training.state(), "epochs": line["epoch"], "plan": json.dumps(asdict(plan))}, out / "checkpoint.pt")
+    _save(student.weights(), out / "student.pt")
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in line.items()}
+    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(rounded) + "\n")
+    return rounded
+
+
+def _start_weights(start: Path, plan: Plan, lesson: TeacherDataset) -> dict[str, Tensor]:
+    """Of shards, of a student.pt, or of a model file."""
+    if start.is_dir():
+        return {name: torch.from_numpy(value.copy()) for name, value in read_start_weights(start).items()}
     if start.suffix == ".onnx":
-        return dict(unfold(start, "resnet18", shrink(torch.from_numpy(lesson.pixels[: 2 * BATCH]), px)))
-    weights: dict[str, Any] = torch.load(start, weights_only=True)
+        few = torch.from_numpy(shrunk(lesson.pixels[:512], plan.px)).permute(0, 3, 1, 2)
+        return unfold(start, plan.depth, few, v1=plan.v1)
+    weights: dict[str, Tensor] = torch.load(start, weights_only=True)
     return weights
 
 
@@ -174,17 +181,10 @@ def _save(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def epochs_of(text: str) -> tuple[int, ...]:
-    """`48x20,64x15` -> 20 epochs at 48 px, then 15 at 64. Raises argparse.ArgumentTypeError."""
-    try:
-        pairs = [tuple(int(number) for number in part.split("x")) for part in text.split(",")]
-        epochs = tuple(px for px, count in pairs for _ in range(count))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no schedule: write SIZExEPOCHS,... as 48x20,64x15") from error
-    # Five halvings leave nothing of a smaller input, and other sizes have no two views (models/tools/graph.py).
-    if not epochs or min(epochs) < 32 or any(px % 8 for px in epochs):  # noqa: PLR2004
-        raise argparse.ArgumentTypeError(f"{text!r} needs at least one epoch, of 32 px or more, a multiple of 8")
-    return epochs
+def teacher_of(text: str) -> Teacher:
+    """`FILE.onnx:240` -> the file and the side of its input in px; 224 if none is given."""
+    path, _, px = text.rpartition(":") if text.rpartition(":")[2].isdecimal() else (text, "", "224")
+    return Teacher(Path(path), int(px))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -195,16 +195,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photos", nargs="+", type=Path, help="folders of class folders, or tar files")
-    parser.add_argument("--teacher", type=Path, required=True, help="the ONNX model to learn from")
+    parser.add_argument("--start", type=Path, required=True, help="shards' folder, student.pt or model file")
+    parser.add_argument("--teacher", type=teacher_of, nargs="+", required=True, metavar="FILE[:PX]")
     parser.add_argument("--out", type=Path, required=True, help="folder for features, checkpoint, log, weights")
-    parser.add_argument("--plan", type=epochs_of, default=epochs_of("48x20,64x20"), help="SIZExEPOCHS,...")
-    parser.add_argument("--start", type=Path, help="student.pt or model file to begin from")
-    parser.add_argument("--peak-rate", type=float, default=1.0, help="highest learning rate")
-    parser.add_argument("--warm-up", type=float, default=0.25, help="part of the run before the peak")
-    parser.add_argument("--likeness", type=float, default=0.5, help="weight of the likeness within a batch")
+    parser.add_argument("--depth", default="resnet50")
+    parser.add_argument("--v1", action="store_true", help="the stride on the first convolution, as --start has it")
+    parser.add_argument("--px", type=int, default=144, help="side of the input")
+    parser.add_argument("--train-px", type=int, default=128, help="side of the input in training")
+    parser.add_argument("--frozen", type=int, default=3, help="stages that stay as they are, the stem with them")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=64, help="photos; each is shown twice")
+    parser.add_argument("--peak-rate", type=float, default=1e-4, help="highest learning rate of the backbone")
+    parser.add_argument("--warm-up", type=float, default=0.05, help="part of the run before the peak")
+    parser.add_argument("--average", type=float, default=0.995, help="decay of the mean of the weights")
     parser.add_argument("--unlabelled", nargs="*", default=[], metavar="SOURCE", help="do not learn these labels")
+    parser.add_argument("--held-out", nargs="*", default=[], metavar="SOURCE", help="measure on these alone")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="threads, and processes while the teacher works")
+    parser.add_argument("--threads", type=int, default=2, help="threads, and processes while the teachers work")
+    parser.add_argument("--workers", type=int, default=1, help="processes that vary photos during training")
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast on CPUs with AVX512-BF16 or AMX")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
@@ -212,15 +220,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         read_photos(given.photos), given.teacher, given.out / "lesson", px=STORE_PX, processes=given.threads
     )
     plan = Plan(
-        given.plan,
-        given.peak_rate,
-        given.warm_up,
-        given.seed,
-        given.bfloat16,
-        given.likeness,
-        tuple(given.unlabelled),
+        depth=given.depth,
+        v1=given.v1,
+        px=given.px,
+        train_px=given.train_px,
+        frozen=given.frozen,
+        epochs=given.epochs,
+        batch=given.batch,
+        peak_rate=given.peak_rate,
+        warm_up=given.warm_up,
+        average=given.average,
+        seed=given.seed,
+        bfloat16=given.bfloat16,
+        unlabelled=tuple(given.unlabelled),
+        held_out=tuple(given.held_out),
     )
-    run(lesson, plan, given.out, start=given.start)
+    run(lesson, plan, given.out, start=given.start, workers=given.workers)
 
 
 if __name__ == "__main__":

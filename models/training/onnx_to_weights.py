@@ -14,12 +14,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD
-from models.tools.graph import BATCH_NORM_EPSILON
+from models.tools.graph import BATCH_NORM_EPSILON, HEADS
 from models.tools.resnet import ResNet, as_float
 
 
-def unfold(path: Path, depth: str, pixels: Tensor) -> dict[str, Tensor]:
-    """A state dict with torchvision's names, and `mean_feature` if there is one, from a file that we exported.
+def unfold(path: Path, depth: str, pixels: Tensor, *, v1: bool = False) -> dict[str, Tensor]:
+    """A state dict with torchvision's names, and `mean_feature` and heads if there are some, from a file of ours.
 
     Folding put each BatchNorm into its convolution. Here each gets the mean and variance back that its input has
     over `pixels`, uint8 [n, 3, h, w], with a scale and shift that undo them: the network computes what the file
@@ -27,7 +27,7 @@ def unfold(path: Path, depth: str, pixels: Tensor) -> dict[str, Tensor]:
     """
     stored = stored_tensors(path)
     stored["conv1.weight"] = stored["conv1.weight"] * (255 * np.array(IMAGENET_STD).reshape(1, 3, 1, 1))
-    network = ResNet(depth).eval()
+    network = ResNet(depth, v1=v1).eval()
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             norm = network.get_submodule(_norm_of(name))
@@ -42,6 +42,10 @@ def unfold(path: Path, depth: str, pixels: Tensor) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {name: value.clone() for name, value in network.state_dict().items()}
     if "mean_feature" in stored:
         state["mean_feature"] = torch.from_numpy(stored["mean_feature"].astype(np.float32).reshape(-1))
+    for name in HEADS.values():
+        if f"{name}.weight" in stored:
+            parts = [f"{name}.weight", f"{name}.bias"]
+            state |= {part: torch.from_numpy(stored[part].astype(np.float32)) for part in parts}
     return state
 
 

@@ -1,78 +1,136 @@
-"""The network that learns: a ResNet-18 with what only training needs around it, and its loss. Knows no photos."""
+"""The network in training, and what its training asks of it."""
 
 # torch is not installed where the checks run; its classes are Any there.
 # mypy: allow-subclassing-any
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD
-from models.tools.resnet import ResNet, as_float
-from models.tools.two_views import averaged, two_views
+from models.tools.resnet import ResNet
 
 COSINE_WEIGHT = 10.0
+LIKENESS_WEIGHT = 0.5
 LABEL_WEIGHT = 0.5
-TEMPERATURE = 0.1
+COPY_WEIGHT = 2.0
+SPREAD_WEIGHT = 0.2
+# A strong copy shows less, and other things: it is drawn towards the photo's place with less force.
+SHARE_OF_COPIES = 0.3
+LIKENESS_TEMPERATURE = 0.1
+WHITENED_BY = 0.5
+SMALLEST_DEVIATION = 1e-3  # of a column of targets; those that are padding have none
+COPY_TEMPERATURE = 0.05
+LABEL_SCALE = 16.0  # of the cosines to the classes' places: a softmax over cosines themselves would stay flat
 
 
 class Student(nn.Module):
-    """A ResNet-18 with what only training needs: the centre of its features, and a classifier on top."""
+    """A ResNet with two heads, and a classifier that only training needs.
 
-    def __init__(self, classes: int) -> None:
+    `embedding_head` turns the pooled feature of the last stage into the teacher's principal components,
+    `copy_head` those of the last two stages into a descriptor for copies.
+    """
+
+    def __init__(self, depth: str, dimension: int, copy_dimension: int, classes: int, *, v1: bool) -> None:
         super().__init__()
-        self.backbone = ResNet("resnet18")
-        # The pooled feature has no negative values and the target has: a learned centre makes up for it. It is
-        # stored as `mean_feature`, and the exported graph subtracts it.
-        self.mean_feature = nn.Parameter(torch.zeros(self.backbone.dimension))
-        self.classifier = nn.Linear(self.backbone.dimension, max(classes, 1))
+        self.backbone = ResNet(depth, v1=v1)
+        width = self.backbone.dimension
+        self.embedding_head = nn.Linear(width, dimension)
+        self.copy_head = nn.Linear(width + width // 2, copy_dimension)
+        self.classifier = nn.Parameter(torch.randn(max(classes, 1), dimension))
+        # By what each value of the embedding is multiplied in use, and not in training: see `whiten`.
+        self.register_buffer("gain", torch.ones(dimension))
 
-    def forward(self, pixels: Tensor, views: int = 1) -> Tensor:
-        """uint8 [n, 3, h, w] -> the centred feature, float32 [n, 512]: of one view, or the average of two."""
-        x = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD)
-        x = x if views == 1 else two_views(x)
-        pooled: Tensor = self.backbone(x.contiguous(memory_format=torch.channels_last)).float()
-        return (pooled if views == 1 else averaged(pooled)) - self.mean_feature
+    def forward(self, maps: Tensor, after: int) -> tuple[Tensor, Tensor]:
+        """Maps of stage `after`, float32 [n, c, h, w] -> embedding [n, d] and copy descriptor [n, d2], any length."""
+        x = maps.contiguous(memory_format=torch.channels_last)
+        last, before = (feature.float() for feature in self.backbone.last_two(x, after))
+        with torch.autocast("cpu", enabled=False):
+            return self.embedding_head(last), self.copy_head(torch.cat([last, before], dim=1))
+
+    def whiten(self, target: Tensor) -> None:
+        """Sets the gain: one over the deviation of each column of the targets, float32 [n, d], to the power .5.
+
+        Principal components are uneven: without it the first few decide every likeness.
+        """
+        self.gain = target.std(dim=0).clamp(min=SMALLEST_DEVIATION) ** -WHITENED_BY
 
     def weights(self) -> dict[str, Tensor]:
-        """What export.py takes: torchvision's names, and `mean_feature`."""
-        state: dict[str, Tensor] = dict(self.backbone.state_dict())
-        return {name: value.contiguous() for name, value in state.items()} | {
-            "mean_feature": self.mean_feature.detach()
-        }
+        """What export.py takes: torchvision's names, and the two heads, the gain multiplied in."""
+        state: dict[str, Tensor] = {name: value.contiguous() for name, value in self.backbone.state_dict().items()}
+        heads = {name: value.detach().clone() for name, value in self.state_dict().items() if "_head." in name}
+        heads["embedding_head.weight"] *= self.gain[:, None]
+        heads["embedding_head.bias"] *= self.gain
+        return state | heads
 
-    def take(self, saved: dict[str, Any]) -> None:
-        """Goes on from what `weights` and the classifier of an earlier run hold.
+    def freeze(self, stages: int) -> None:
+        """Keeps the stem and the first `stages` stages, which models/training/trunk.py runs, as they are."""
+        for name in ["conv1", "bn1", *(f"layer{number}" for number in range(1, stages + 1))]:
+            self.backbone.get_submodule(name).requires_grad_(requires_grad=False)
 
-        The classifier is left as it is when the photos have other classes than those it was trained for.
-        Raises ValueError for weights of another network.
+    def take(self, saved: dict[str, Tensor]) -> bool:
+        """Starts from what `weights` gave, or from a backbone alone; tells whether heads of this size were there.
+
+        The gain must be the one with which they were written. Raises ValueError for weights of another network.
         """
         saved = dict(saved)
-        classifier = saved.pop("classifier", None)
-        mean = saved.pop("mean_feature", None)
+        heads = {name: saved.pop(name) for name in list(saved) if "_head." in name}
+        saved.pop("classifier", None)
         self.backbone.load(saved)
-        if mean is not None:
-            self.mean_feature.data = mean
-        if classifier is not None and classifier["weight"].shape == self.classifier.weight.shape:
-            self.classifier.load_state_dict(classifier)
+        wanted = {name: value for name, value in self.state_dict().items() if "_head." in name}
+        if {name: value.shape for name, value in heads.items()} != {name: v.shape for name, v in wanted.items()}:
+            return False
+        self.load_state_dict(self.state_dict() | heads)
+        self.embedding_head.weight.data /= self.gain[:, None]
+        self.embedding_head.bias.data /= self.gain
+        return True
 
 
-def loss_of(
-    student: Student, feature: Tensor, target: Tensor, label: Tensor, likeness_weight: float
-) -> tuple[Tensor, float]:
-    """The loss of a batch, and the mean cosine to the target.
+@dataclass(frozen=True)
+class Losses:
+    """The parts of a batch's loss, each a scalar with a gradient, already weighted."""
 
-    Ten times the mean cosine distance, half the label cross-entropy, and `likeness_weight` times `likeness_loss`.
+    cosine: Tensor
+    likeness: Tensor
+    label: Tensor
+    copy: Tensor
+    spread: Tensor
+
+    def total(self) -> Tensor:
+        """Their sum."""
+        return self.cosine + self.likeness + self.label + self.copy + self.spread
+
+    def values(self) -> dict[str, float]:
+        """For the log."""
+        return {name: float(value.detach()) for name, value in vars(self).items()}
+
+
+def losses_of(
+    student: Student, outputs: tuple[Tensor, Tensor], target: Tensor, label: Tensor, *, queue: Tensor
+) -> Losses:
+    """The losses of a batch of n photos, each shown lightly varied and, n rows below, as a copy.
+
+    outputs: embeddings [2n, d] and copy descriptors [2n, d2]; target [n, d] of length 1; label int64 [n], -1 for none;
+    queue [m, d2], descriptors of length 1 of earlier batches, other photos all of them.
     """
-    cosine = F.cosine_similarity(feature, target).mean()
-    loss = COSINE_WEIGHT * (1 - cosine)
+    embedding, descriptor = outputs
+    count = len(target)
+    cosines = F.cosine_similarity(embedding, target.repeat(2, 1))
+    shares = torch.cat([torch.ones(count), torch.full((count,), SHARE_OF_COPIES)])
+    places = F.normalize(student.classifier)
     known = label >= 0
+    by_label = embedding.new_zeros(())
     if known.any():
-        loss = loss + LABEL_WEIGHT * F.cross_entropy(student.classifier(feature[known]), label[known])
-    if likeness_weight > 0:
-        loss = loss + likeness_weight * likeness_loss(feature, target)
-    return loss, float(cosine.detach())
+        found = LABEL_SCALE * F.normalize(embedding[:count][known]) @ places.T
+        by_label = F.cross_entropy(found, label[known])
+    descriptors = F.normalize(descriptor)
+    return Losses(
+        cosine=COSINE_WEIGHT * ((1 - cosines) * shares).sum() / shares.sum(),
+        likeness=LIKENESS_WEIGHT * likeness_loss(embedding[:count], target),
+        label=LABEL_WEIGHT * by_label,
+        copy=COPY_WEIGHT * contrastive_loss(descriptors, queue),
+        spread=SPREAD_WEIGHT * spread_loss(descriptors[count:], torch.cat([descriptors[:count], queue])),
+    )
 
 
 def likeness_loss(feature: Tensor, target: Tensor) -> Tensor:
@@ -82,6 +140,29 @@ def likeness_loss(feature: Tensor, target: Tensor) -> Tensor:
     distance asks for the right direction, this for the right neighbour, which is mostly the photo itself. It is what
     tells a cropped photo from its look-alikes. After SEED, arXiv:2101.04731, with the batch in place of a queue.
     """
-    wanted = (target @ target.T / TEMPERATURE).softmax(dim=1)
-    found = F.normalize(feature) @ target.T / TEMPERATURE
+    wanted = (target @ target.T / LIKENESS_TEMPERATURE).softmax(dim=1)
+    found = F.normalize(feature) @ target.T / LIKENESS_TEMPERATURE
     return F.cross_entropy(found, wanted)
+
+
+def contrastive_loss(descriptors: Tensor, queue: Tensor) -> Tensor:
+    """InfoNCE: each of 2n descriptors must know its other half among all others and the queue. -> scalar.
+
+    Row i and row n + i show the same photo. arXiv:2002.05709 (SimCLR), with the queue of arXiv:1912.06798 (XBM).
+    """
+    total = len(descriptors)
+    scores = descriptors @ torch.cat([descriptors, queue]).T / COPY_TEMPERATURE
+    scores = scores.masked_fill(torch.eye(total, scores.shape[1], dtype=torch.bool), -torch.inf)
+    return F.cross_entropy(scores, torch.arange(total).roll(total // 2))
+
+
+def spread_loss(descriptors: Tensor, others: Tensor) -> Tensor:
+    """The differential entropy term of SSCD (arXiv:2202.10261, eq. 4; KoLeo): -mean log distance to the nearest other.
+
+    Row i of `others` shows the photo of row i of `descriptors` and does not count. -> scalar.
+    """
+    scores = descriptors @ others.T
+    same = torch.eye(len(scores), scores.shape[1], dtype=torch.bool)
+    nearest = scores.masked_fill(same, -1.0).max(dim=1).values
+    distance = torch.sqrt((2 - 2 * nearest).clamp(min=1e-6))
+    return -distance.log().mean()

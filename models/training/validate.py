@@ -1,60 +1,104 @@
 """Measures a student in training on photos that it does not learn from."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
 
-from models.tools.graph import photo_of
+from models.tools.perturbations import TRANSFORMS
 from models.tools.retrieval import copies_found, figures, normalised
-from models.training.augment import middle, shrink
+from models.training.learning import Plan
 from models.training.split import Syllabus
 from models.training.student import Student
 from models.training.teacher import TeacherDataset
+from models.training.trunk import Trunk
 
-AT_ONCE = 256
-
-
-def embed(student: Student, pixels: NDArray[np.uint8], px: int, *, bfloat16: bool) -> NDArray[np.float32]:
-    """As the exported file does, in two views of `px`: uint8 [n, h, w, 3] -> centred features, float32 [n, 512]."""
-    student.eval()
-    parts = [torch.from_numpy(pixels[start : start + AT_ONCE]) for start in range(0, len(pixels), AT_ONCE)]
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-        return np.concatenate([student(shrink(part, photo_of(px)), views=2).numpy() for part in parts])
+AT_ONCE = 128
+COPIES = ("crop50", "turn90", "grey")
+COPIES_OF = 200  # photos, or somewhat more
 
 
-def examine(
-    student: Student, lesson: TeacherDataset, syllabus: Syllabus, px: int, *, bfloat16: bool
-) -> dict[str, float]:
-    """Cosine to the teacher and retrieval figures on photos that were not trained on, student and teacher.
+def shrunk(pixels: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
+    """uint8 [n, s, s, 3] -> uint8 [n, px, px, 3], as `prepare` does it."""
+    if pixels.shape[1] == px:
+        return pixels
+    resize = partial(Image.Image.resize, size=(px, px), resample=Image.Resampling.BICUBIC)
+    return np.stack([np.asarray(resize(Image.fromarray(photo))) for photo in pixels])
 
-    `crop80` is the share of them that are found by their own middle.
+
+def as_numbers(maps: NDArray[np.uint8], trunk: Trunk) -> Tensor:
+    """A trunk's bytes as float32 of the same shape."""
+    return (torch.from_numpy(maps).float() - trunk.zero_point) * trunk.scale
+
+
+def features_of(
+    student: Student, trunk: Trunk, pixels: NDArray[np.uint8], plan: Plan
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Pooled features of the last stage and the one before it: uint8 [n, s, s, 3] -> float32 [n, f], [n, g]."""
+    return _run(trunk, pixels, plan, lambda maps: student.backbone.last_two(maps, plan.frozen))
+
+
+def embed(
+    student: Student, trunk: Trunk, pixels: NDArray[np.uint8], plan: Plan
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """uint8 [n, s, s, 3] -> embeddings [n, d] and copy descriptors [n, d2], float32, L2 norm 1."""
+    embeddings, descriptors = _run(trunk, pixels, plan, lambda maps: student(maps, plan.frozen))
+    return normalised(embeddings * student.gain.numpy()), normalised(descriptors)
+
+
+def _run(
+    trunk: Trunk, pixels: NDArray[np.uint8], plan: Plan, network: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    firsts, seconds = [], []
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
+        for start in range(0, len(pixels), AT_ONCE):
+            maps = trunk.maps(shrunk(pixels[start : start + AT_ONCE], plan.px))
+            first, second = network(as_numbers(maps, trunk).contiguous(memory_format=torch.channels_last))
+            firsts.append(first.float().numpy())
+            seconds.append(second.float().numpy())
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def examine(student: Student, trunk: Trunk, lesson: TeacherDataset, syllabus: Syllabus, plan: Plan) -> dict[str, float]:
+    """Cosine to the teachers and retrieval figures on photos that were not trained on, student and target.
+
     Retrieval is measured for each source apart and averaged over the sources, so that none drowns the others.
+    `crop50` and the like: the share of held-out photos that are found by such a copy, by its `copy` descriptor.
     """
+    student.eval()
     result: dict[str, float] = {}
     for name, rows in (("seen", syllabus.seen), ("unseen", syllabus.unseen)):
         if len(rows) == 0:
             continue
-        feature = embed(student, lesson.pixels[rows], px, bfloat16=bfloat16)
-        target = syllabus.target[rows]
-        length = np.linalg.norm(feature, axis=1)
-        result[f"{name}_cosine"] = float(np.mean((feature * target).sum(axis=1) / np.maximum(length, 1e-12)))
-        for who, embedding in (("map", feature), ("teacher_map", target)):
-            scores = _map_by_source(embedding, lesson.label[rows], lesson.source[rows])
+        embedding, _ = embed(student, trunk, lesson.pixels[rows], plan)
+        target = normalised(syllabus.target[rows] * student.gain.numpy())
+        result[f"{name}_cosine"] = float(np.mean((embedding * target).sum(axis=1)))
+        for who, vectors in (("map", embedding), ("target_map", target)):
+            scores = map_by_source(vectors, lesson.label[rows], lesson.source[rows])
             if scores:
-                result[f"{name}_{who}"] = float(np.mean(scores))
-    held_out = lesson.pixels[np.concatenate([syllabus.seen, syllabus.unseen])]
+                result[f"{name}_{who}"] = float(np.mean(list(scores.values())))
+    held_out = np.concatenate([syllabus.seen, syllabus.unseen])
     if len(held_out):
-        whole = embed(student, held_out, px, bfloat16=bfloat16)
-        result["crop80"] = copies_found(
-            normalised(whole), normalised(embed(student, middle(held_out), px, bfloat16=bfloat16))
-        )
+        photos = lesson.pixels[held_out[:: max(1, len(held_out) // COPIES_OF)]]
+        _, originals = embed(student, trunk, photos, plan)
+        for kind in COPIES:
+            copies = [np.asarray(TRANSFORMS[kind](Image.fromarray(photo)).resize(photo.shape[:2])) for photo in photos]
+            _, descriptors = embed(student, trunk, np.stack(copies), plan)
+            result[kind] = copies_found(originals, descriptors)
     return result
 
 
-def _map_by_source(embedding: NDArray[np.float32], label: NDArray[np.str_], source: NDArray[np.str_]) -> list[float]:
-    scores = []
+def map_by_source(
+    embedding: NDArray[np.float32], label: NDArray[np.str_], source: NDArray[np.str_]
+) -> dict[str, float]:
+    """The mAP within each source that has two photos of a class."""
+    scores = {}
     for each in np.unique(source):
-        mine = (source == each) & (label != "")
-        if len(np.unique(label[mine])) < mine.sum():
-            scores.append(figures(embedding[mine], label[mine]).map)
+        mine = (source == each) & (label != "") & (label != "_")
+        if 1 < len(np.unique(label[mine])) < mine.sum():
+            scores[str(each)] = figures(embedding[mine], label[mine]).map
     return scores

@@ -14,10 +14,9 @@ from bench.recall import Setting, measure
 from bench.results import Results
 from models.contract import read_card
 from tests.support.pictures import encoded, picture
+from tests.support.shipped import SHIPPED
 from worker.index.collection_options import CollectionOptions
 from worker.inference.decoder import decode_image, enable_formats
-
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "resnet18.onnx"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lookalike.doctor.binaries import check_broker_program, check_model
 from lookalike.settings import Settings
+from tests.support.shipped import MODEL
 from tests.support.valkey import free_port
 from tests.support.workers import worker_environment
 
@@ -62,7 +63,7 @@ def test_the_broker_that_ships_and_the_model_that_ships_run() -> None:
     found = check_model(Settings())
 
     assert check_broker_program().state == "ok"
-    assert (found.state, found.found.split()[0]) == ("ok", "resnet18")
+    assert (found.state, found.found.split()[0]) == ("ok", MODEL)
 
 
 def test_limits_output_and_temporary_folder_are_looked_at_as_they_are(tmp_path: Path) -> None:

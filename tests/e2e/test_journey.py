@@ -19,6 +19,7 @@ from lookalike import Client, LookalikeError
 from lookalike.status import Status
 from tests.local.conftest import Machine
 from tests.support.pictures import draw, encoded, picture
+from tests.support.shipped import MODEL
 from tests.support.waiting import wait_until
 
 PICTURES = 40
@@ -124,7 +125,7 @@ def test_every_candidate_ends_up_indexed_or_rejected(person: Person) -> None:
 
     assert (status["discovered"], status["indexed"], status["rejected"]) == (PICTURES + 1, PICTURES, 1)
     assert (status["ignored"], status["queued"], status["eta_s"]) == (1, 0, 0.0)
-    assert (status["embedded_total"], status["model"], status["distance"]) == (PICTURES, "resnet18", "cosine")
+    assert (status["embedded_total"], status["model"], status["distance"]) == (PICTURES, MODEL, "cosine")
     assert status["library"] == str(person.library)
     assert set(status["parts"].values()) == {"up"}
     assert "@" not in status["redis_url"]

@@ -24,7 +24,7 @@ def running(
         library=Path("/photos"),
         library_id="an-id",
         name="mine",
-        model="resnet18",
+        model="resnet",
         distance="dot",
         redis_url=broker,
         qdrant_url="http://127.0.0.1:6333",

@@ -133,7 +133,7 @@ def test_a_model_file_is_named_so_that_the_parts_find_it(
         ).model
 
     assert model_as_told("mine.onnx") == str(tmp_path / "mine.onnx")
-    assert model_as_told("resnet18") == "resnet18"
+    assert model_as_told("resnet") == "resnet"
 
 
 def test_flower_on_all_addresses_is_visited_on_loopback(folder: DataFolder) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,14 @@ def tiny_weights(seed: int = 0) -> dict[str, NDArray[np.float32]]:
     return weights
 
 
+def tiny_heads(seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Heads for `tiny_weights`: an embedding of 10 values, and a copy descriptor of 6 from both last stages."""
+    rng = np.random.default_rng(seed)
+    shapes = {"embedding_head.weight": (10, 24), "embedding_head.bias": (10,)}
+    shapes |= {"copy_head.weight": (6, 24 + 16), "copy_head.bias": (6,)}
+    return {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
 TINY_CARD = ModelCard(
     name="tiny",
     height_px=32,
@@ -80,13 +89,16 @@ TINY_CARD = ModelCard(
 )
 
 
+TWO_OUTPUTS_CARD = replace(TINY_CARD, dimension=10, copy_dimension=6, near=0.9, similar=0.5)
+
+
 @pytest.fixture(scope="session")
 def write_tiny() -> Callable[..., ModelCard]:
-    """Writes a tiny model file of the contract at a path and returns its card."""
+    """Writes a tiny model file of the contract at a path and returns its card; with a copy descriptor by that card."""
 
     def write(path: Path, seed: int = 0, card: ModelCard = TINY_CARD) -> ModelCard:
         graph = resnet_graph(
-            tiny_weights(seed),
+            tiny_weights(seed) | (tiny_heads(seed) if card.copy_dimension is not None else {}),
             (1, 1, 1, 1),
             height_px=card.height_px,
             width_px=card.width_px,
@@ -103,4 +115,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, write_tiny: Callable[..
     """A model file of the contract: 32 px, 24 dimensions, random weights."""
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     write_tiny(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_copy_model(tmp_path_factory: pytest.TempPathFactory, write_tiny: Callable[..., ModelCard]) -> Path:
+    """The same network with two heads: an embedding of 10 values, a copy descriptor of 6, and thresholds."""
+    path = tmp_path_factory.mktemp("model") / "two.onnx"
+    write_tiny(path, card=TWO_OUTPUTS_CARD)
     return path

@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from models.contract import ContractBroken, ModelCard, card_of, read_card
+from models.tools.embedder import Embedder
 from models.tools.metadata import fingerprint
 
 
@@ -51,7 +52,7 @@ def test_an_open_session_gives_the_same_card(tiny_model: Path) -> None:
     ("field", "value", "said"),
     [
         ("contract", None, "lookalike.contract is none"),
-        ("contract", "2", "lookalike.contract is '2'"),
+        ("contract", "3", "lookalike.contract is '3' and must be '1' or '2'"),
         ("name", None, "lookalike.name is missing"),
         ("name", " ", "lookalike.name is missing or empty"),
         ("height_px", None, "lookalike.height_px is missing"),
@@ -76,6 +77,49 @@ def test_wrong_metadata_is_named_and_the_export_command_given(
     assert str(path) in str(refused.value)
     assert "python -m models.export" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_contract_1_loads_and_says_that_it_knows_no_copies(tiny_model: Path, tmp_path: Path) -> None:
+    card = read_card(changed(tiny_model, tmp_path / "first.onnx", set_metadata(contract="1")))
+
+    assert card == read_card(tiny_model)
+    assert (card.copy_dimension, card.near, card.similar) == (None, None, None)
+
+
+def test_a_copy_descriptor_and_its_thresholds_are_read(tiny_copy_model: Path) -> None:
+    card = read_card(tiny_copy_model)
+
+    assert (card.dimension, card.copy_dimension, card.near, card.similar) == (10, 6, 0.9, 0.5)
+    assert Embedder(tiny_copy_model).knows_copies
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("copy_dimension", "7", r"2 outputs .*'copy', tensor\(float\) \[batch, 7\]"),
+        ("copy_dimension", None, "2 outputs and must have one output 'embedding'"),
+        ("near", "1.2", "lookalike.near is '1.2' and must be a number from 0 to 1"),
+        ("similar", "half", "lookalike.similar is 'half' and must be a number"),
+    ],
+)
+def test_a_wrong_copy_descriptor_or_threshold_is_named(
+    tiny_copy_model: Path, tmp_path: Path, field: str, value: str | None, said: str
+) -> None:
+    path = changed(tiny_copy_model, tmp_path / "wrong.onnx", set_metadata(**{field: value}))
+
+    with pytest.raises(ContractBroken, match=said):
+        read_card(path)
+
+
+def test_thresholds_are_no_part_of_the_fingerprint(
+    tiny_copy_model: Path, tmp_path: Path, write_tiny: Callable[..., ModelCard]
+) -> None:
+    card = read_card(tiny_copy_model)
+
+    other = write_tiny(tmp_path / "other.onnx", card=replace(card, near=0.8, similar=None))
+
+    assert other.fingerprint == card.fingerprint
+    assert (other.near, other.similar) == (0.8, None)
 
 
 def float_input(proto: onnx.ModelProto) -> None:

@@ -13,66 +13,110 @@ from onnx import TensorProto, helper
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
+from models.contract import read_card  # noqa: E402
+from models.tools import export  # noqa: E402
 from models.tools.photos import read_photos  # noqa: E402
-from models.training.augment import middle, shrink, vary  # noqa: E402
-from models.training.distill import Plan, epochs_of, main, run  # noqa: E402
+from models.tools.resnet import ResNet  # noqa: E402
+from models.training.distill import main, run, teacher_of  # noqa: E402
+from models.training.learning import Plan  # noqa: E402
 from models.training.split import draw_up  # noqa: E402
-from models.training.student import Student, likeness_loss  # noqa: E402
-from models.training.teacher import TeacherDataset, build_lesson  # noqa: E402
+from models.training.student import Student  # noqa: E402
+from models.training.teacher import Teacher, TeacherDataset, build_lesson  # noqa: E402
+from models.training.trunk import Trunk  # noqa: E402
 from models.training.validate import examine  # noqa: E402
 
-SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
-PLAN = Plan(epochs_px=(32, 32), peak_rate=0.05, warm_up=0.5, seed=0, bfloat16=False, likeness_weight=2.0, unlabelled=())
+PLAN = Plan(
+    depth="resnet18",
+    v1=False,
+    train_px=32,
+    px=40,
+    frozen=1,
+    epochs=2,
+    batch=8,
+    peak_rate=2e-5,
+    warm_up=0.5,
+    average=0.5,
+    seed=0,
+    bfloat16=False,
+    unlabelled=(),
+    held_out=(),
+)
+
+
+def colour_grid(path: Path, kind: int, shape: list[str | int], nodes: list[onnx.NodeProto]) -> Teacher:
+    """A model that sees colours in a coarse grid, 3 x 4 x 4 values, from 64 px."""
+    nodes.append(helper.make_node("AveragePool", ["planes"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]))
+    nodes.append(helper.make_node("Flatten", ["pooled"], ["features"], axis=1))
+    pixels = helper.make_tensor_value_info("pixels", kind, shape)
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 48])
+    graph = helper.make_graph(nodes, "grid", [pixels], [features])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return Teacher(path, 64)
 
 
 @pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A float model that sees colours in a coarse grid: 3 x 4 x 4 values."""
-    nodes = [
-        helper.make_node("AveragePool", ["input"], ["pooled"], kernel_shape=[56, 56], strides=[56, 56]),
-        helper.make_node("Flatten", ["pooled"], ["features"], axis=1),
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> list[Teacher]:
+    """One of each kind: of normalised floats, channels first, and of bytes as they are."""
+    folder = tmp_path_factory.mktemp("teachers")
+    as_planes = helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2])
+    as_floats = helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT)
+    same = helper.make_node("Identity", ["pixels"], ["planes"])
+    return [
+        colour_grid(folder / "float.onnx", TensorProto.FLOAT, ["n", 3, 64, 64], [same]),
+        colour_grid(folder / "bytes.onnx", TensorProto.UINT8, ["n", "h", "w", 3], [as_floats, as_planes]),
     ]
-    pixels = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, 224, 224])
-    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 48])
-    graph = helper.make_graph(nodes, "grid", [pixels], [features])
-    path = tmp_path_factory.mktemp("teacher") / "grid.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+@pytest.fixture(scope="module")
+def lesson(teachers: list[Teacher], photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TeacherDataset:
+    cache = tmp_path_factory.mktemp("lesson")
+    return build_lesson(read_photos([photo_folder]), teachers, cache, px=48, processes=1)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a backbone alone, as they are published."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("start") / "resnet18.pt"
+    torch.save(ResNet("resnet18").state_dict(), path)
     return path
 
 
 @pytest.fixture(scope="module")
-def lesson(teacher: Path, photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TeacherDataset:
-    cache = tmp_path_factory.mktemp("lesson")
-    return build_lesson(read_photos([photo_folder]), teacher, cache, px=48, processes=1)
+def trained(lesson: TeacherDataset, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run by PLAN that nothing broke."""
+    folder = tmp_path_factory.mktemp("trained")
+    run(lesson, PLAN, folder, start=start)
+    return folder
 
 
-def weights(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(folder / "student.pt", weights_only=True)
+def weights(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, weights_only=True)
     return state
 
 
-def test_the_teacher_is_asked_once(lesson: TeacherDataset, teacher: Path, photo_folder: Path, tmp_path: Path) -> None:
-    first = build_lesson(read_photos([photo_folder]), teacher, tmp_path, px=48, processes=1)
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_teachers_are_asked_once_and_each_has_the_same_say(
+    lesson: TeacherDataset, teachers: list[Teacher], photo_folder: Path, tmp_path: Path
+) -> None:
+    first = build_lesson(read_photos([photo_folder]), teachers, tmp_path, px=48, processes=1)
     written = [path.stat().st_mtime_ns for path in tmp_path.iterdir()]
-    again = build_lesson(read_photos([photo_folder]), teacher, tmp_path, px=48, processes=1)
+    again = build_lesson(read_photos([photo_folder]), teachers, tmp_path, px=48, processes=1)
 
     assert lesson.pixels.shape == (18, 48, 48, 3)
-    assert lesson.features.shape == (18, 48)
+    assert lesson.features.shape == (18, 96)
+    for part in (lesson.features[:, :48], lesson.features[:, 48:]):
+        assert np.linalg.norm(part.astype(np.float32), axis=1) == pytest.approx(1, abs=1e-3)
     assert lesson.label.tolist() == ["blue"] * 6 + ["green"] * 6 + ["red"] * 6
     assert (again.features == first.features).all()
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == written
 
 
-@pytest.fixture(scope="module")
-def trained(lesson: TeacherDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run by PLAN that nothing broke."""
-    folder = tmp_path_factory.mktemp("trained")
-    run(lesson, PLAN, folder)
-    return folder
-
-
 def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(
-    lesson: TeacherDataset, trained: Path, tmp_path: Path
+    lesson: TeacherDataset, start: Path, trained: Path, tmp_path: Path
 ) -> None:
     class Killed(Exception):  # what a kill looks like from outside
         pass
@@ -82,75 +126,98 @@ def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(
             raise Killed
 
     with pytest.raises(Killed):
-        run(lesson, PLAN, tmp_path, report=kill_after_one_epoch)
-    run(lesson, PLAN, tmp_path)
+        run(lesson, PLAN, tmp_path, start=start, report=kill_after_one_epoch)
+    run(lesson, PLAN, tmp_path, start=start)
 
-    unbroken, stopped = weights(trained), weights(tmp_path)
-    assert torch.equal(unbroken["conv1.weight"], stopped["conv1.weight"])
-    assert torch.equal(unbroken["mean_feature"], stopped["mean_feature"])
-
-
-def test_each_epoch_is_logged_with_its_size_loss_and_time(trained: Path) -> None:
-    lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
-
-    assert [(line["epoch"], line["px"]) for line in lines] == [(1, 32), (2, 32)]
-    assert {"loss", "cosine", "took_s"} <= lines[0].keys()
+    unbroken, stopped = weights(trained / "student.pt"), weights(tmp_path / "student.pt")
+    assert unbroken.keys() == stopped.keys()
+    assert all(torch.equal(unbroken[name], stopped[name]) for name in unbroken)
 
 
-def test_held_out_photos_are_examined_beside_the_teacher(lesson: TeacherDataset) -> None:
-    nothing = np.array([], dtype=np.int64)
-    rows = np.arange(len(lesson.label))
-    syllabus = replace(draw_up(lesson.features, lesson.label, lesson.source, seed=0), seen=rows, unseen=nothing)
+def test_it_learns_but_for_the_stages_that_are_frozen(start: Path, trained: Path) -> None:
+    before, after = weights(start), weights(trained / "student.pt")
 
-    figures = examine(Student(3), lesson, syllabus, 32, bfloat16=False)
-
-    assert figures.keys() == {"seen_cosine", "seen_map", "seen_teacher_map", "crop80"}
-    assert figures["seen_teacher_map"] > 0.9  # the classes are colours, and the teacher sees colours
+    assert torch.equal(before["layer1.1.conv2.weight"], after["layer1.1.conv2.weight"])
+    assert not torch.equal(before["layer2.0.conv1.weight"], after["layer2.0.conv1.weight"])
+    assert log(trained)[2]["cosine"] < log(trained)[1]["cosine"]
 
 
-def test_a_finished_run_has_nothing_left_to_do(lesson: TeacherDataset, trained: Path) -> None:
+def test_each_epoch_is_logged_with_its_losses_and_time(trained: Path) -> None:
+    lines = log(trained)
+
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    assert {"cosine", "likeness", "label", "copy", "spread", "took_s"} <= lines[1].keys()
+
+
+def test_heads_made_in_closed_form_are_better_than_chance_before_any_step(
+    lesson: TeacherDataset, start: Path, tmp_path: Path
+) -> None:
+    unlearned = replace(PLAN, epochs=0)
+    run(lesson, unlearned, tmp_path, start=start)
+    syllabus = draw_up(lesson.features, lesson.label, lesson.source, dimensions=256, seed=0)
+    student = Student("resnet18", 256, 128, 3, v1=False)
+    student.whiten(torch.from_numpy(syllabus.target[syllabus.train]))
+    assert student.take(weights(tmp_path / "student.pt"))
+
+    everything = replace(syllabus, seen=np.arange(len(lesson.label)), unseen=np.array([], dtype=np.int64))
+    figures = examine(student, Trunk(tmp_path / "trunk40.onnx"), lesson, everything, PLAN)
+
+    assert figures["seen_cosine"] > 0.1  # chance: 0
+    assert figures["seen_map"] > 0.6  # chance: 0.3
+    assert figures["seen_target_map"] > 0.9  # the classes are colours, and the teachers see colours
+    assert figures["crop50"] > 0.2  # chance: 1 in 18
+
+
+def test_a_finished_run_has_nothing_left_to_do(lesson: TeacherDataset, start: Path, trained: Path) -> None:
     before = (trained / "log.jsonl").read_text()
 
-    run(lesson, PLAN, trained)
+    run(lesson, PLAN, trained, start=start)
 
     assert (trained / "log.jsonl").read_text() == before
 
 
-def test_another_plan_over_an_old_checkpoint_is_refused(lesson: TeacherDataset, trained: Path) -> None:
+def test_another_plan_over_an_old_checkpoint_is_refused(lesson: TeacherDataset, start: Path, trained: Path) -> None:
     with pytest.raises(ValueError, match="belongs to the plan"):
-        run(lesson, replace(PLAN, seed=1), trained)
+        run(lesson, replace(PLAN, seed=1), trained, start=start)
 
 
-def test_it_learns_from_a_tar_by_command_and_goes_on_from_its_own_weights_or_the_shipped_file(
-    teacher: Path, photo_folder: Path, tmp_path: Path
+def test_from_a_tar_by_command_to_a_model_file_of_two_outputs_and_on_from_there(
+    teachers: list[Teacher], start: Path, photo_folder: Path, tmp_path: Path
 ) -> None:
     with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as archive:
         archive.add(photo_folder, arcname=".")
-    arguments = [str(tmp_path / "photos.tar.gz"), "--teacher", str(teacher), "--threads", "1", "--plan", "32x1"]
+    arguments = [str(tmp_path / "photos.tar.gz"), "--teacher", *(f"{each.path}:{each.px}" for each in teachers)]
+    arguments += ["--threads", "1", "--depth", "resnet18", "--px", "32", "--train-px", "32"]
+    arguments += ["--epochs", "1", "--batch", "8"]
+    model = tmp_path / "model.onnx"
+    exporting = ["resnet18", str(model), "--photos", str(photo_folder), "--size", "32", "--resize", "stretch"]
+    exporting += ["--source", "here", "--licence", "none", "--weights", str(tmp_path / "first" / "student.pt")]
 
-    main([*arguments, "--out", str(tmp_path / "first")])
-    main([*arguments, "--out", str(tmp_path / "second"), "--start", str(tmp_path / "first" / "student.pt")])
-    main([*arguments, "--out", str(tmp_path / "third"), "--start", str(SHIPPED)])
+    main([*arguments, "--out", str(tmp_path / "first"), "--start", str(start), "--workers", "0"])
+    assert export.main(exporting) == 0
+    main([*arguments, "--out", str(tmp_path / "second"), "--start", str(model), "--workers", "1"])
 
-    for name in ("second", "third"):
-        assert "mean_feature" in weights(tmp_path / name)
-        assert "layer4.1.bn2.running_var" in weights(tmp_path / name)
-
-
-@pytest.mark.parametrize("text", ["", "48", "48x", "x3", "48x0", "16x2", "50x2", "48x2;64x1"])
-def test_a_schedule_that_makes_no_sense_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["photos", "--teacher", "t", "--out", "o", "--plan", text])
-
-    assert "--plan" in capsys.readouterr().err
+    card = read_card(model)
+    assert (card.dimension, card.copy_dimension) == (256, 128)
+    assert [line["epoch"] for line in log(tmp_path / "second")] == [0, 1]
 
 
-def test_a_schedule_names_the_size_of_each_epoch() -> None:
-    assert epochs_of("48x2,64x1") == (48, 48, 64)
+def test_labels_that_are_not_to_be_learned_are_not_looked_at(
+    lesson: TeacherDataset, start: Path, tmp_path: Path
+) -> None:
+    blind = replace(PLAN, unlabelled=(str(lesson.source[0]),), epochs=1)
+    shuffled = replace(lesson, label=lesson.label[::-1].copy())
+
+    for name, photos in (("one", lesson), ("two", shuffled)):
+        (tmp_path / name).mkdir()
+        run(photos, blind, tmp_path / name, start=start)
+
+    one, two = weights(tmp_path / "one" / "student.pt"), weights(tmp_path / "two" / "student.pt")
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_the_rate_rises_to_the_peak_and_falls_to_nothing() -> None:
-    plan = Plan((48,) * 4, peak_rate=2.0, warm_up=0.25, seed=0, bfloat16=False, likeness_weight=2.0, unlabelled=())
+    plan = replace(PLAN, peak_rate=2.0, warm_up=0.25)
 
     assert plan.rate(0.125) == pytest.approx(1.0)
     assert plan.rate(0.25) == pytest.approx(2.0)
@@ -158,57 +225,6 @@ def test_the_rate_rises_to_the_peak_and_falls_to_nothing() -> None:
     assert plan.rate(1.0) == pytest.approx(0.0)
 
 
-def test_photos_are_varied_alike_for_the_same_seed_and_stay_photos() -> None:
-    pixels = torch.randint(0, 256, (16, 40, 40, 3), dtype=torch.uint8)
-
-    one, same, other = (vary(pixels, 32, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-
-    assert one.shape == (16, 3, 32, 32)
-    assert one.dtype == torch.uint8
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
-def test_shrinking_is_what_prepare_does() -> None:
-    from PIL import Image  # noqa: PLC0415
-
-    from models.preprocess import prepare  # noqa: PLC0415
-    from models.tools.embedder import Rule  # noqa: PLC0415
-
-    rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 256, (112, 112, 3), dtype=np.uint8), "RGB")
-    expected = prepare(image, Rule(64, 64, "stretch")).astype(int)
-
-    found = shrink(torch.from_numpy(np.array(image))[None], 64)[0].permute(1, 2, 0).numpy().astype(int)
-
-    assert np.abs(found - expected).max() <= 1
-
-
-def test_likeness_asks_for_the_neighbours_that_the_teacher_sees() -> None:
-    target = torch.nn.functional.normalize(torch.eye(6) + 0.1)
-
-    same, scaled = likeness_loss(target, target), likeness_loss(5 * target, target)
-    exchanged = likeness_loss(target.roll(1, dims=0), target)
-
-    assert float(same) == pytest.approx(float(scaled), rel=1e-5)
-    assert float(exchanged) > float(same) + 1
-
-
-def test_labels_that_are_not_to_be_learned_are_not_looked_at(lesson: TeacherDataset, tmp_path: Path) -> None:
-    blind = replace(PLAN, unlabelled=(str(lesson.source[0]),))
-    shuffled = replace(lesson, label=lesson.label[::-1].copy())
-
-    for name, photos in (("one", lesson), ("two", shuffled)):
-        (tmp_path / name).mkdir()
-        run(photos, blind, tmp_path / name)
-
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert all(torch.equal(one[name], two[name]) for name in one if name != "classifier")
-
-
-def test_the_middle_is_cut_out_of_each_photo() -> None:
-    pixels = np.zeros((2, 10, 20, 3), dtype=np.uint8)
-    pixels[:, 1:9, 2:18] = 255
-
-    assert middle(pixels).shape == (2, 8, 16, 3)
-    assert middle(pixels).min() == 255
+def test_a_teacher_is_named_by_its_file_and_the_side_of_its_input() -> None:
+    assert teacher_of("a/b.onnx:240") == Teacher(Path("a/b.onnx"), 240)
+    assert teacher_of("C:/b.onnx") == Teacher(Path("C:/b.onnx"), 224)

@@ -14,11 +14,12 @@ from PIL import Image
 from models.contract import ContractBroken
 from models.tools.embedder import Embedder
 from models.tools.evaluate import evaluate, main, read_folder
-from models.tools.perturbations import TRANSFORMS
+from models.tools.perturbations import copied
 from models.tools.photos import open_rgb
 from models.tools.retrieval import copies_found
 
 COPIES = ["q75", "q10", "half", "crop80", "crop50", "mirror", "turn10", "turn90", "grey", "bright", "blur"]
+COPIES += ["frame", "text", "screenshot", "collage"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,8 @@ def test_the_document_holds_every_figure_and_against_makes_a_list_of_two(
     alone = measured(capsys, tiny_model, photo_folder)
     both = measured(capsys, tiny_model, photo_folder, "--against", mean_colour)
 
-    assert list(alone) == ["map", "p_at_10", "r_at_1", "copies"]
+    assert list(alone) == ["map", "p_at_10", "r_at_1", "copies", "by_copy", "pairs"]
+    assert (alone["by_copy"], alone["pairs"]) == (None, None)
     assert list(alone["copies"]) == COPIES
     assert both[0] == alone
     assert both[1]["map"] == 1.0
@@ -141,9 +143,37 @@ def test_a_copy_counts_if_its_original_is_nearest_or_is_there_twice() -> None:
 @pytest.mark.parametrize("name", COPIES)
 @pytest.mark.parametrize("size", [(1, 1), (31, 20)])
 def test_every_transform_takes_any_rgb_image(name: str, size: tuple[int, int]) -> None:
-    copy = TRANSFORMS[name](Image.new("RGB", size, (200, 100, 50)))
+    images = [Image.new("RGB", size, colour) for colour in ("red", "blue")]
 
-    assert copy.mode == "RGB"
+    copies = list(copied(name, images))
+
+    assert [copy.mode for copy in copies] == ["RGB", "RGB"]
+
+
+def test_a_model_that_knows_copies_is_measured_by_both_vectors(
+    tiny_copy_model: Path, photo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = measured(capsys, tiny_copy_model, photo_folder)
+    main([str(tiny_copy_model), str(photo_folder)])
+    printed = capsys.readouterr().out
+
+    assert list(report["by_copy"]) == COPIES
+    assert report["by_copy"]["q75"] > 0.5
+    assert report["by_copy"] != report["copies"]
+    assert "by copy collage" in printed
+
+
+def test_pairs_are_told_apart_by_the_threshold_of_the_file_and_by_the_best(
+    tiny_copy_model: Path, photo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = measured(capsys, tiny_copy_model, photo_folder, "--pairs")["pairs"]
+
+    assert (pairs["photos"], pairs["copies"], pairs["all"]["right"]) == (18, 72, 180)  # 18 x (5 choose 2)
+    assert list(pairs["by_kind"]) == ["q75", "half", "crop80", "mirror"]
+    assert pairs["all"]["threshold"] == 0.9
+    assert pairs["by_kind"]["q75"]["recall_at_p99"] > 0.5
+    assert main([str(tiny_copy_model), str(photo_folder), "--pairs", "blur"]) == 0
+    assert "pairs blur: recall at precision .99" in capsys.readouterr().out
 
 
 def test_the_same_model_and_photos_give_the_same_report(tiny_model: Path, photo_folder: Path) -> None:

@@ -116,6 +116,49 @@ def test_an_export_in_two_views_computes_what_pytorch_does(
     assert "no whole margins" in capsys.readouterr().err
 
 
+def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
+    photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heads = {"embedding_head.weight": torch.randn(20, 2048), "embedding_head.bias": torch.randn(20)}
+    heads |= {"copy_head.weight": torch.randn(12, 2048 + 1024), "copy_head.bias": torch.randn(12)}
+    torch.save(random_weights("resnet50") | heads, tmp_path / "weights.pt")
+    arguments = ["resnet50", "--photos", str(photo_folder), "--size", "72", "--resize", "stretch"]
+    arguments += ["--weights", str(tmp_path / "weights.pt"), "--source", "here", "--licence", "none"]
+
+    said = []
+    narrow = {"copy_head.weight": torch.randn(12, 1024)}
+    torch.save(random_weights("resnet50") | heads | narrow, tmp_path / "narrow.pt")
+    kinds = {"v1": ["--v1"], "v1.5": [], "views": ["--v1", "--views", "2", "--size", "80"]}
+    kinds["narrow"] = ["--weights", str(tmp_path / "narrow.pt")]
+    for name, more in kinds.items():
+        assert main([*arguments, str(tmp_path / f"{name}.onnx"), *more]) == 0
+        said.append(re.search(r"largest difference to PyTorch .*: (\S+)", capsys.readouterr().out))
+
+    assert all(found is not None and float(found[1]) < 1e-4 for found in said)
+    card = read_card(tmp_path / "v1.onnx")
+    assert (card.dimension, card.copy_dimension) == (20, 12)
+    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
+    embeddings, descriptors = Embedder(tmp_path / "v1.onnx").describe(images)
+    assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.linalg.norm(descriptors, axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.abs(embeddings - Embedder(tmp_path / "v1.5.onnx").embed(images)).max() > 1e-3
+
+
+def test_a_head_for_another_network_is_refused(photo_folder: Path, tmp_path: Path) -> None:
+    head = {"embedding_head.weight": torch.randn(20, 100), "embedding_head.bias": torch.randn(20)}
+
+    with pytest.raises(ValueError, match=r"embedding_head.weight is \(20, 100\) and its last axis must be 512"):
+        export(
+            random_weights("resnet18") | head,
+            "resnet18",
+            tmp_path / "model.onnx",
+            origin=ORIGIN,
+            size_px=64,
+            resize="stretch",
+            photos=list(read_photos([photo_folder])),
+        )
+
+
 def test_weights_of_another_network_are_refused_by_the_first_difference(
     photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""models/training/onnx_to_weights.py: the shipped file is enough to go on training from."""
+"""models/training/onnx_to_weights.py: a model file, int8 too, is enough to go on training from."""
 
 from pathlib import Path
 
@@ -9,34 +9,42 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from torch.nn import functional as F  # noqa: E402, N812
 
-from models.contract import read_card  # noqa: E402
 from models.preprocess import prepare  # noqa: E402
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, Embedder  # noqa: E402
+from models.tools.export import export  # noqa: E402
+from models.tools.metadata import Origin  # noqa: E402
 from models.tools.photos import open_rgb, read_photos  # noqa: E402
+from models.tools.quantize import quantize  # noqa: E402
 from models.tools.resnet import ResNet, as_float  # noqa: E402
 from models.training.onnx_to_weights import unfold  # noqa: E402
 
-SHIPPED = Path(__file__).parents[2] / "models" / "resnet18.onnx"
 
-
-def test_unfolded_the_shipped_file_places_photos_as_before_and_can_be_trained(photo_folder: Path) -> None:
-    card = read_card(SHIPPED)
-    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
-    batch = np.stack([prepare(image, card) for image in images])
+def test_unfolded_an_int8_file_places_photos_as_before_and_can_be_trained(photo_folder: Path, tmp_path: Path) -> None:
+    photos = list(read_photos([photo_folder]))
+    torch.manual_seed(0)
+    heads = {"embedding_head.weight": torch.randn(20, 2048), "embedding_head.bias": torch.randn(20)}
+    heads |= {"copy_head.weight": torch.randn(12, 2048 + 1024), "copy_head.bias": torch.randn(12)}
+    weights = ResNet("resnet50", v1=True).state_dict() | heads
+    origin = Origin("made", "made by the tests", "Apache-2.0")
+    fp32, int8 = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
+    export(weights, "resnet50", fp32, origin=origin, size_px=64, resize="stretch", photos=photos, v1=True)
+    card, _ = quantize(fp32, int8, photos)
+    batch = np.stack([prepare(open_rgb(photo.content), card) for photo in photos])
     pixels = torch.from_numpy(batch).permute(0, 3, 1, 2)
-    expected = Embedder(SHIPPED).embed_pixels(batch)
 
-    state = unfold(SHIPPED, "resnet18", pixels)
+    state = unfold(int8, "resnet50", pixels, v1=True)
 
-    network = ResNet("resnet18")
-    mean_feature = state.pop("mean_feature")
+    found = {name: state.pop(name) for name in heads}
+    for name, head in heads.items():
+        assert found[name] == pytest.approx(head.numpy(), abs=0.02)
+    network = ResNet("resnet50", v1=True)
     network.load(state)
     inputs = as_float(pixels, IMAGENET_MEAN, IMAGENET_STD)
+    expected = Embedder(int8).embed_pixels(batch)
     with torch.inference_mode():
-        resting = F.normalize(network.eval()(inputs) - mean_feature).numpy()
-        training = F.normalize(network.train()(inputs) - mean_feature).numpy()
-    assert (resting * expected).sum(axis=1).min() > 0.98  # the file rounds activations too
-    assert (training * expected).sum(axis=1).min() > 0.98  # the statistics of a batch are those that were stored
+        for mode in (network.eval(), network.train()):  # the statistics of a batch are those that were stored
+            feature = F.linear(mode(inputs), found["embedding_head.weight"], found["embedding_head.bias"])
+            assert (F.normalize(feature).numpy() * expected).sum(axis=1).min() > 0.98  # activations are rounded too
 
 
 def test_another_depth_is_refused(tiny_model: Path) -> None:

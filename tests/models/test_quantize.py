@@ -45,6 +45,25 @@ def test_weights_are_signed_seven_bit_for_each_channel_and_activations_unsigned(
     assert zero_points == {np.dtype(np.uint8)}
 
 
+def test_heads_are_stored_small_and_compute_in_float(tiny_copy_model: Path, photo_folder: Path, tmp_path: Path) -> None:
+    images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
+    card, _ = quantize(tiny_copy_model, tmp_path / "int8.onnx", list(read_photos([photo_folder])))
+    stored = {
+        tensor.name: onnx.numpy_helper.to_array(tensor)
+        for tensor in onnx.load(tmp_path / "int8.onnx").graph.initializer
+    }
+
+    assert (card.copy_dimension, card.near, card.similar) == (6, 0.9, 0.5)
+    for head in ("embedding_head", "copy_head"):
+        assert f"{head}.weight" not in stored
+        assert stored[f"{head}.weight_quantized"].dtype == np.int8
+        assert np.abs(stored[f"{head}.weight_quantized"]).max(axis=1).tolist() == [127] * len(stored[f"{head}.bias"])
+    for one, twin in zip(
+        Embedder(tiny_copy_model).describe(images), Embedder(tmp_path / "int8.onnx").describe(images), strict=True
+    ):
+        assert (one * twin).sum(axis=1).min() > 0.97
+
+
 def test_the_report_is_the_smallest_cosine_and_the_size(
     tiny_model: Path, photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ FIELDS: dict[str, Any] = {
     "embedded_total": 640,
     "state": "watching",
     "warning": None,
-    "model": "resnet18",
+    "model": "resnet",
     "distance": "cosine",
     "backend": None,
     "precision": None,

@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
-from tests.support.workers import ROOT
+from tests.support.shipped import SHIPPED
 from worker.index.collection import CollectionSpec, ensure, recorded_provider
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import (
@@ -23,7 +23,6 @@ from worker.inference.provider_selection import (
 from worker.inference.providers import CPU, PROVIDERS, installed_providers
 
 OTHERS = [provider for provider in PROVIDERS.values() if provider != CPU]
-SHIPPED = ROOT / "models" / "resnet18.onnx"
 
 
 def opened(path: Path, provider: str) -> Embedder:
