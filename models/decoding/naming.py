@@ -106,7 +106,8 @@ def looks_like_image(blob: bytes) -> bool:
     """Whether it begins as the formats do that are opened here."""
     begins = (
         *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        *(b"8BPS", b"qoif", b"DDS "),
+        *(b"8BPS", b"qoif", b"DDS ", b"\0\0\1\0"),
+        *(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "),
         *(b"\xff\x0a", b"\0\0\0\x0cJXL ", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"\x59\xa6\x6a\x95", b"\x01\xda"),
     )
     return blob.startswith(begins) or (blob[:4] == b"RIFF" and blob[8:12] == b"WEBP") or blob[4:8] == b"ftyp"
