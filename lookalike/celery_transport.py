@@ -107,7 +107,7 @@ class CeleryTransport:
         with self._broker():
             if not self._records.cancel(job):
                 return False
-            # Whoever waits for the answer hears of it now, and not when a worker comes to the message.
+            # A client that waits for the answer hears of it now, and not when a worker comes to the message.
             self._app.backend.mark_as_revoked(job, "cancelled")
             # A worker that holds the message drops it, and Flower shows it; others find the record when they take it.
             with self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer:  # type: ignore[no-untyped-call]

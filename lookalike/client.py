@@ -121,7 +121,7 @@ class Client:
         return Job(sent, self._transport, SyncReply.model_validate, SYNC_S)
 
     def job(self, job: str) -> Job[Any]:
-        """The search or sync with this id, whoever sent it. Raises NoSuchJob for one that is unknown or too old."""
+        """The search or sync with this id, sent by any process. Raises NoSuchJob for one that is unknown or too old."""
         if not isinstance(job, str) or not job:
             raise no_such_job(job)
         found = self._transport().job_status(job)

@@ -4,7 +4,7 @@
                              a job that does not expire; state: queued, started or cancelled. Expires.
 
 The record goes with its answer; that of a job which failed, expired or was cancelled stays until it expires. A message
-of another Celery app has no record, and neither have those that nobody waits for. Who begins and who cancels change the
+of another Celery app has no record, nor has one that no client waits for. Beginning and cancelling change the
 state in one step on the server, so a job is never both.
 """
 

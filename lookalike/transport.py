@@ -31,7 +31,7 @@ class JobStatus:
     """A job and how far it is.
 
     `sent_at` is in UTC, by the clock of the broker. `state` is queued until a worker begins, then started, then done or
-    failed; a job that nobody begins in time is expired, and one that was cancelled before is cancelled. `progress` is a
+    failed; one that no worker begins in time is expired, one that was cancelled before is cancelled. `progress` is a
     share from 0 to 1, None for kinds of jobs that tell none; searches and syncs tell none.
     """
 
@@ -66,7 +66,7 @@ class Transport(Protocol):
         """
 
     def job_status(self, job: str) -> JobStatus:
-        """How far a search or a sync is, whoever sent it. Raises NoSuchJob."""
+        """How far a search or a sync is, sent by any process. Raises NoSuchJob."""
 
     def cancel(self, job: str) -> bool:
         """Cancels a job that no worker has begun; False if that is too late. Raises NoSuchJob."""

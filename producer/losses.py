@@ -11,7 +11,7 @@ INDEX_REBUILT = "The store had lost the index, which is being made anew: every i
 
 
 class Losses:
-    """Told by whoever notices a loss, in any thread."""
+    """Told by the part that notices a loss, in any thread."""
 
     def __init__(
         self, in_flight: InFlight, scan_requests: ScanRequests, unix_s: Callable[[], float] = time.time

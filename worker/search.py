@@ -20,7 +20,7 @@ from models.preprocess import Box
 from worker.errors import TooLargeToDecode
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.inference.decoder import DecodedImage
-from worker.sync import Embeds
+from worker.sync_batch import Embeds
 
 
 class Decodes(Protocol):

@@ -7,43 +7,18 @@ Two tasks on one path may overlap in any way and the later look wins; the next r
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
-from structlog.contextvars import bound_contextvars
 
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import unescape_path
-from lookalike.library.reader import Content, LibraryReader
+from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
-from lookalike.library.version import NO_VERSION, FileVersion
-from lookalike.log import get_logger
+from lookalike.library.version import FileVersion
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
-from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
-from worker.inference.decoder import DecodedImage
-from worker.retry_budget import Retrying, without_retry
+from worker.sync_batch import Batch, BatchTools
 
 # A file that is being written is looked at again a few times without a pause; then the task waits.
 ROUNDS = 4
-# So much of a batch is read before it is decoded: most batches need one read of the index, and a batch of large
-# files does not fill the memory.
-READ_TOGETHER_BYTES = 64 * 2**20
-MOST_REASON_CHARS = 1000
-log = get_logger(__name__)
-
-
-class Embeds(Protocol):
-    """Turns images into vectors."""
-
-    def embed(
-        self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = ...
-    ) -> npt.NDArray[np.float32]:
-        """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]; calls `before_run` before each run of the model."""
 
 
 class StillChanging(Unavailable):
@@ -59,23 +34,13 @@ class Outcome:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Sync:
+@dataclass(frozen=True, kw_only=True)
+class Sync(BatchTools):
     """The task's logic over one library, one index and one model."""
 
     library: LibraryReader
     library_id: str
-    generation: str
-    index: QdrantIndex
-    embedder: Embeds
-    decode: Callable[[bytes], DecodedImage]
     count_done: Callable[[int, int], None]
-    # Entered around all code that a broken image can crash or hang.
-    guard_poison: Callable[[], AbstractContextManager[None]] = nullcontext
-    # Called before each piece of work that a search would notice.
-    yield_to_search: Callable[[], None] = lambda: None
-    # Around each write: a store that is briefly unavailable must not cost the embeddings.
-    retry_while_unavailable: Retrying = without_retry
     # The rules of the library that the producer stored, None if there are none.
     read_rules: Callable[[], Candidates | None] = lambda: None
 
@@ -99,7 +64,7 @@ class Sync:
 
     def reject_paths(self, reasons: Mapping[str, Rejected]) -> SyncReply:
         """Rejects these paths without opening them, for the given reasons. Raises Unavailable, StoreRefused."""
-        batch = _Batch(self)
+        batch = Batch(self)
         for path, reason in reasons.items():
             version = self.library.version(path)
             if version is not None:
@@ -134,7 +99,7 @@ class Sync:
 
     def _write(self, paths: Sequence[str], outcome: Outcome) -> list[str]:
         """Reads, embeds and upserts; returns the paths that changed meanwhile."""
-        batch = _Batch(self)
+        batch = Batch(self)
         unsettled = []
         for path in paths:
             self.yield_to_search()
@@ -187,93 +152,3 @@ class Sync:
         to_delete = [path for path in known if not rules.is_candidate(unescape_path(path))]
         self.index.delete(to_delete, self.retry_while_unavailable)
         outcome.tally["deleted"] += len(to_delete)
-
-
-class _Batch:
-    """Collects the writes of one round; decodes and embeds what was read together."""
-
-    def __init__(self, sync: Sync) -> None:
-        self._sync = sync
-        self._pending: list[tuple[str, Content]] = []
-        self._reusable: dict[str, ReusableVector] = {}
-        self._now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.writes: list[PointWrite] = []
-        self.versions: dict[str, FileVersion] = {}
-        self.tally: Counter[str] = Counter()
-        self._tallied_as: dict[str, str] = {}
-
-    def add_content(self, path: str, content: Content) -> None:
-        self._pending.append((path, content))
-        held_bytes = sum(len(content.blob) for _, content in self._pending)
-        if held_bytes >= READ_TOGETHER_BYTES:
-            self.embed_pending()
-
-    def reject(self, path: str, version: FileVersion, why: Rejected) -> None:
-        # A version that no file has makes every rescan retry what may succeed without a change of the file.
-        recorded = NO_VERSION if why.may_pass else version
-        payload = rejected_payload(path, recorded, _storable(str(why)), self._now, is_poison=why.is_poison)
-        self.writes.append(PointWrite(payload))
-        self.versions[path] = version
-        self.tally["rejected"] += 1
-
-    def write_all(self) -> None:
-        """Writes all; a refused point is rejected, and each scan retries it. Raises Unavailable, StoreRefused."""
-        refused = self._sync.index.write(self.writes, self._sync.retry_while_unavailable)
-        reasons = []
-        for write, error in refused:
-            path = write.payload["path"]
-            if write.vector is None:
-                # A rejection that cannot be written has no further fallback.
-                raise error
-            log.warning("refused", path=path, why=str(error))
-            reasons.append(PointWrite(rejected_payload(path, NO_VERSION, _storable(str(error)), self._now)))
-            self.tally["rejected"] += 1
-            self.tally[self._tallied_as[path]] -= 1
-        for _, error in self._sync.index.write(reasons, self._sync.retry_while_unavailable):
-            raise error
-
-    def embed_pending(self) -> None:
-        """Gives every pending path a write: with a vector that exists already, a new one, or a reason."""
-        pending, self._pending = self._pending, []
-        contents = {content.sha256: content.blob for _, content in pending}
-        paths = {content.sha256: path for path, content in pending}
-        self._reusable |= self._sync.index.vectors_by_sha256(contents.keys() - self._reusable.keys())
-        with self._sync.guard_poison():
-            fresh, reasons = self._embed_new(contents, paths)
-        for path, content in pending:
-            reusable = self._reusable.get(content.sha256)
-            if reusable is None:
-                self.reject(path, content.version, reasons[content.sha256])
-                continue
-            payload = indexed_payload(path, content.version, reusable.metadata, self._now, self._sync.generation)
-            self.writes.append(PointWrite(payload, reusable.vector))
-            self.versions[path] = content.version
-            self._tallied_as[path] = "embedded" if content.sha256 in fresh else "copied"
-            self.tally[self._tallied_as[path]] += 1
-            fresh.discard(content.sha256)
-
-    def _embed_new(
-        self, contents: Mapping[str, bytes], paths: Mapping[str, str]
-    ) -> tuple[set[str], dict[str, Rejected]]:
-        """Embeds the contents without a reusable vector. Returns their hashes, and the reasons of those that failed."""
-        images: dict[str, DecodedImage] = {}
-        reasons: dict[str, Rejected] = {}
-        for sha256, blob in contents.items():
-            if sha256 not in self._reusable:
-                self._sync.yield_to_search()
-                try:
-                    # What the decoding libraries log names the file.
-                    with bound_contextvars(path=paths[sha256]):
-                        images[sha256] = self._sync.decode(blob)
-                except Rejected as error:
-                    reasons[sha256] = error
-        vectors = self._sync.embedder.embed([image.pixels for image in images.values()], self._sync.yield_to_search)
-        for (sha256, image), vector in zip(images.items(), vectors, strict=True):
-            metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at)
-            self._reusable[sha256] = ReusableVector(metadata, vector.tolist())
-        return set(images), reasons
-
-
-def _storable(reason: str) -> str:
-    """The reason in a form that any store accepts: valid Unicode of limited length."""
-    return reason.encode("utf-8", "backslashreplace").decode()[:MOST_REASON_CHARS]

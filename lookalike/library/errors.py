@@ -2,7 +2,7 @@
 
 Rejected        the file is at fault: recorded with its reason, not retried until it changes
 ReadFailed      the disk cannot read these files (EIO, ESTALE): retried a few times, then at each scan
-LibraryOffline  the library is missing or unexpectedly empty: whoever asked waits and asks again
+LibraryOffline  the library is missing or unexpectedly empty: the caller waits and asks again
 Changing        the file changed while it was read: read again
 """
 

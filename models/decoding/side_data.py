@@ -1,4 +1,4 @@
-"""Drops from an image file what carries no pixels: text, previews, resolution, comments, what nobody knows.
+"""Drops from an image file what carries no pixels: text, previews, resolution, comments, what is unknown.
 
 For files that a decoder refuses. A chunk that is too large, short, of a wrong checksum or unknown must not cost the
 picture if it has nothing to do with the picture. What stays is what carries pixels, palette, transparency and

@@ -14,7 +14,7 @@ class Batches:
     """The batches of one epoch, by number: a map-style data set, as PyTorch's loader wants it.
 
     Each is the rows of its photos, int64 [n], and the trunk's maps, uint8 [2n, c, h, w], of the photos, lightly varied,
-    and then of a strong copy of each. The same seed gives the same pixels, whoever asks and in whatever order.
+    and then of a strong copy of each. The same seed gives the same pixels, in whatever order they are asked for.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Fits a copy head anew, in closed form, on what the int8 stages make of photos and of their copies; minutes.
+"""Fits a copy head in closed form, on what the int8 stages make of photos and of their copies; minutes.
 
     python -m models.training.copy_head STUDENT.pt TRUNK.onnx PHOTOS... --px 152 --held-out SOURCE ... --out STUDENT.pt
 

@@ -22,7 +22,8 @@ from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.search import Decodes, Search
-from worker.sync import Embeds, Sync
+from worker.sync import Sync
+from worker.sync_batch import Embeds
 
 KEYS = [f"00000000-0000-4000-8000-{number:012}" for number in range(3)]
 COUNT = 12

@@ -6,9 +6,7 @@ included, in another thread. Only the pauses are left out.
 
 import base64
 import json
-import sys
 import threading
-import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,11 +37,12 @@ from producer.planner import DeletionGuard
 from producer.publisher import QueueWriter, ScanPublisher
 from producer.scan import LibraryOffline, Scan
 from producer.scan_requests import ScanRequests
-from tests.programs.chaos.judging import Verdict, judge
+from tests.programs.chaos.judging import judge
 from tests.programs.faults.broker import failing_broker
+from tests.programs.faults.complaints import complaints_of, stacks
 from tests.programs.faults.files import FailingFiles
 from tests.programs.faults.injecting import Fault, Injector
-from tests.programs.faults.scenario import FILES, LEFT_OUT, STAYING, after, before, change
+from tests.programs.faults.scenario import LEFT_OUT, STAYING, after, before, change
 from tests.programs.faults.store import failing_store
 from tests.support.between import server_between
 from tests.support.broker_between import broker_between
@@ -126,7 +125,7 @@ class World:
             for thread in threads:
                 thread.join(ENDS_WITHIN_S)
                 if thread.is_alive():
-                    raise TimeoutError(f"{thread.name} does not end: {self.complaints}\n{''.join(_stacks(threads))}")
+                    raise TimeoutError(f"{thread.name} does not end: {self.complaints}\n{''.join(stacks(threads))}")
 
     def count(self) -> Counter[str]:
         """How often each kind of call is made when nothing fails."""
@@ -149,7 +148,7 @@ class World:
 
     def complain(self) -> list[str]:
         """What is wrong with the index, compared with the library."""
-        return _complaints(judge(self.root, self.sound_store, self.collection, self.model))
+        return complaints_of(judge(self.root, self.sound_store, self.collection, self.model))
 
     def _known(self) -> set[str]:
         records, _ = self.sound_store.scroll(self.collection, limit=100)
@@ -239,25 +238,6 @@ class World:
 
     def _run(self, message: Any, *, task_id: str | None = None, queue: str = "") -> str:
         return str(self.app.tasks[SYNC].apply(args=[message], task_id=task_id, routing_key=queue).state)
-
-
-def _stacks(threads: list[threading.Thread]) -> Iterator[str]:
-    """Where these threads are."""
-    frames = sys._current_frames()  # noqa: SLF001 (documented for debuggers)
-    for thread in threads:
-        if thread.ident in frames:
-            yield "".join([thread.name, "\n", *traceback.format_stack(frames[thread.ident])])
-
-
-def _complaints(verdict: Verdict) -> list[str]:
-    """What is wrong with the index."""
-    # The folder is part of the library for whoever does not know the rule.
-    lost = [path for path in verdict.lost if not path.startswith(LEFT_OUT)]
-    wrong = [f"lost {path}" for path in lost]
-    wrong += [f"ghost {path}" for path in verdict.ghosts] + [f"wrong: {path}" for path in verdict.wrong]
-    if verdict.indexed + verdict.rejected != FILES:
-        wrong.append(f"{verdict.indexed} are indexed and {verdict.rejected} rejected, which is not {FILES}")
-    return wrong
 
 
 @contextmanager
