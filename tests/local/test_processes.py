@@ -16,7 +16,7 @@ from lookalike.local.library_identity import Owned, identity_of, keep_identity, 
 from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
 from lookalike.local.supervisor import supervisor_conf
 from lookalike.parts import PART_NAMES
-from lookalike.runtime_dir import MAX_SOCKET_BYTES, socket_of
+from lookalike.runtime_dir import MAX_SOCKET_BYTES, ports_folder, socket_of
 from lookalike.settings import read_settings
 from tests.support.valkey import free_port
 
@@ -179,6 +179,16 @@ def test_the_socket_of_a_deep_data_folder_has_a_short_path(
     assert len(os.fsencode(path)) <= MAX_SOCKET_BYTES
     assert path == socket_of(DataFolder(deep.root))
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_all_systems_of_a_user_reserve_ports_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = set()
+    for name in ("one", "another"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+        places.add(ports_folder())
+
+    assert len(places) == 1
 
 
 def test_a_library_keeps_its_id_and_another_one_gets_a_new_one_by_rebuild(folder: DataFolder) -> None:
