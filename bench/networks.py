@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from lookalike.service_paths import services_dir
 from lookalike.settings import Settings
+from lookalike.system.service_paths import services_dir
 from models.contract import INPUT, ModelCard
 from models.tools.embedder import FLOAT_RULE, IMAGENET_MEAN, IMAGENET_STD
 from models.tools.graph import resnet_graph

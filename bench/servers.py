@@ -15,9 +15,9 @@ import psutil
 from qdrant_client import QdrantClient
 
 from lookalike import Client, LookalikeError
-from lookalike.data_folder import DataFolder
-from lookalike.discovery import RunningSystem, running_on
 from lookalike.settings import read_settings
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.discovery import RunningSystem, running_on
 from models.contract import read_card
 from worker.context import qdrant_of
 from worker.index.collection import CollectionSpec, ensure

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The health check of ingest, search and producer. The part writes this file every few seconds: empty while it is well,
-# with a sentence while it is not (lookalike/alive_file.py). If the file is old, the part is dead or hung.
+# with a sentence while it is not (lookalike/system/alive_file.py). If the file is old, the part is dead or hung.
 if [ -z "$(find "$LOOKALIKE_ALIVE_FILE" -mmin -0.5 2>/dev/null)" ]; then
   echo "no sign of life for half a minute"
   exit 1

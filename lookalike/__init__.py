@@ -1,6 +1,8 @@
 """Drop images into a folder and search them by example."""
 
 from lookalike.client import Client
+from lookalike.client.examples import Example
+from lookalike.client.job import Job
 from lookalike.errors import (
     Cancelled,
     Closed,
@@ -13,9 +15,7 @@ from lookalike.errors import (
     TimedOut,
     Unreachable,
 )
-from lookalike.examples import Example
-from lookalike.job import Job
-from lookalike.neighbour import Neighbour
+from lookalike.search.neighbour import Neighbour
 
 __version__ = "0.1.0"
 

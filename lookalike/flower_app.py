@@ -6,7 +6,7 @@ so nothing else may import it.
 
 import os
 
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
 from lookalike.settings import service_settings
 
 settings = service_settings()

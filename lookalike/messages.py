@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from lookalike.combination import check_weights
 from lookalike.errors import Refused
-from lookalike.filters import SearchFilter
 from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
-from lookalike.neighbour import Neighbour
+from lookalike.search.combination import check_weights
+from lookalike.search.filters import SearchFilter
+from lookalike.search.neighbour import Neighbour
 
 # Both ends must agree on these bounds, so they are constants and not settings.
 # A read of 1,000 files takes about 10 ms; more per message would delay the searches behind it.
@@ -119,9 +119,9 @@ class SearchExample(Strict):
 class SearchMessage(Strict):
     """Asks for the `limit` nearest neighbours of the examples, best first, without the first `offset`.
 
-    The examples are combined to one vector (lookalike/combination.py). Only files that `filter` describes are found,
-    and only those whose score is as near as `score_threshold` or nearer: at least that for cosine and dot, at most that
-    for euclid and manhattan.
+    The examples are combined to one vector (lookalike/search/combination.py). Only files that `filter` describes are
+    found, and only those whose score is as near as `score_threshold` or nearer: at least that for cosine and dot, at
+    most that for euclid and manhattan.
     """
 
     v: Literal[1] = 1

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
+from lookalike.client.job_records import no_such_job
+from lookalike.client.memory_index import Embed, MemoryIndex
+from lookalike.client.results import CANCELLED, EXPIRED, no_answer
+from lookalike.client.transport import JobKind, JobState, JobStatus, Message
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
-from lookalike.job_records import no_such_job
-from lookalike.memory_index import Embed, MemoryIndex
 from lookalike.messages import SearchMessage, SyncMessage
-from lookalike.results import CANCELLED, EXPIRED, no_answer
-from lookalike.telemetry import BEATING_PARTS, ProducerReport, SystemReport
-from lookalike.transport import JobKind, JobState, JobStatus, Message
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Job:
 
 
 class InMemoryTransport:
-    """A system of one process with an index in memory (lookalike/transport.py says what each method does)."""
+    """A system of one process with an index in memory (lookalike/client/transport.py says what each method does)."""
 
     def __init__(self, embed: Embed | None = None, *, unix_s: Callable[[], float] = time.time) -> None:
         self._index = MemoryIndex(embed)

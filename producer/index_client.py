@@ -9,7 +9,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from lookalike.backoff import BACKOFF
-from lookalike.celery_transport import CeleryTransport
+from lookalike.client.celery_transport import CeleryTransport
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import get_logger
 from lookalike.messages import CountsReply, KnownFile, ReadPage

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from lookalike.index_state import IndexReport
+from lookalike.broker.index_state import IndexReport
 from producer.in_flight import InFlight
 from producer.scan_requests import ScanRequests
 

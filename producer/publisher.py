@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.celery_transport import CeleryTransport
+from lookalike.broker.index_state import IndexState
+from lookalike.client.celery_transport import CeleryTransport
 from lookalike.errors import Unreachable
-from lookalike.index_state import IndexState
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.paths import escape_path
 from lookalike.library.rules import Candidates

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from lookalike.index_state import IndexReport, IndexState
-from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
+from lookalike.broker.index_state import IndexReport, IndexState
+from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.planner import DeletionGuard

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookalike.alive_file import AliveFile
-from lookalike.connections import Connections
-from lookalike.index_state import IndexState
+from lookalike.broker.index_state import IndexState
+from lookalike.client.connections import Connections
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.links import Links
 from lookalike.library.opening import candidates_of
 from lookalike.library.paths import escape_path
 from lookalike.log import get_logger
 from lookalike.settings import Settings
+from lookalike.system.alive_file import AliveFile
 from producer.batcher import Batcher
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lookalike.alive_file import AliveFile
+from lookalike.broker.telemetry import ProducerReport
 from lookalike.library.paths import escape_path
-from lookalike.telemetry import ProducerReport
+from lookalike.system.alive_file import AliveFile
 from producer.file_counter import FileCounter
 from producer.index_client import IndexClient
 from producer.library_state import WATCHING, LibraryState

@@ -22,14 +22,14 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
-from lookalike.alive_file import AliveFile
-from lookalike.broker import celery_app, redis_of
+from lookalike.broker.app import celery_app, redis_of
+from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import LookalikeError
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
-from lookalike.process_guard import die_with_parent
 from lookalike.settings import service_settings
-from lookalike.telemetry import Telemetry
+from lookalike.system.alive_file import AliveFile
+from lookalike.system.process_guard import die_with_parent
 from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
 from worker.delivery.leases import Leases, holder

@@ -11,14 +11,14 @@ from typing import TypeVar
 import httpx
 from qdrant_client import QdrantClient
 
-from lookalike.broker import redis_of
+from lookalike.broker.app import redis_of
+from lookalike.broker.index_state import IndexState
+from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
-from lookalike.index_state import IndexState
 from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
 from lookalike.settings import Settings
-from lookalike.store_access import store_access
-from lookalike.telemetry import Telemetry
+from lookalike.system.store_access import store_access
 from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused

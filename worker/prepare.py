@@ -14,12 +14,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lookalike.alive_file import library_trouble
-from lookalike.broker import redis_of
+from lookalike.broker.app import redis_of
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
+from lookalike.system.alive_file import library_trouble
 from worker.context import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused
 from worker.index.collection import CollectionSpec, recorded_provider

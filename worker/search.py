@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lookalike.combination import combine
+from lookalike.client.query_image import too_many_bytes
 from lookalike.errors import Refused
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import validate_path
 from lookalike.library.reader import Content
 from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExample, SearchMessage, SearchReply
-from lookalike.neighbour import Neighbour, similarity
-from lookalike.query import too_many_bytes
+from lookalike.search.combination import combine
+from lookalike.search.neighbour import Neighbour, similarity
 from lookalike.settings import Distance
 from models.preprocess import Box
 from worker.errors import TooLargeToDecode

@@ -12,16 +12,16 @@ from celery.exceptions import Reject, Retry
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
-from lookalike.broker import redis_of
+from lookalike.broker.app import redis_of
+from lookalike.broker.telemetry import Telemetry
+from lookalike.client.job_records import JobRecords
+from lookalike.client.results import CANCELLED
 from lookalike.errors import Cancelled, LookalikeError, Refused, Unreachable
-from lookalike.job_records import JobRecords
 from lookalike.library.errors import ReadFailed, Unavailable
 from lookalike.log import get_logger
 from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, first_fault
 from lookalike.redis_keys import READ, SEARCH, SYNC
-from lookalike.results import CANCELLED
 from lookalike.settings import Settings
-from lookalike.telemetry import Telemetry
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
 from worker.delivery.leases import HeldMessage, Leases, TakenOver
 from worker.errors import StoreRefused, StoreUnavailable, Unfit

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from celery import Celery
 from redis import Redis
 
-from lookalike.celery_overrides import CLIENT_BACKEND, CLIENT_TRANSPORT, IsolatedCelery
+from lookalike.broker.celery_overrides import CLIENT_BACKEND, CLIENT_TRANSPORT, IsolatedCelery
 from lookalike.errors import Misconfigured, NotRunning
 from lookalike.settings import Settings
 

@@ -13,8 +13,8 @@ from kombu.transport.redis import Transport as RedisTransport
 from redis import BlockingConnectionPool, ConnectionPool
 
 # As Celery's options name classes.
-CLIENT_BACKEND = "lookalike.celery_overrides:Answers"
-CLIENT_TRANSPORT = "lookalike.celery_overrides:Transport"
+CLIENT_BACKEND = "lookalike.broker.celery_overrides:Answers"
+CLIENT_TRANSPORT = "lookalike.broker.celery_overrides:Transport"
 # A connection is used for a millisecond at a time: where none is free by then, none will be.
 POOL_WAIT_S = 10.0
 
@@ -81,7 +81,7 @@ class Channel(RedisChannel):
         """Called in children that multiprocessing makes.
 
         Kombu would disconnect here, and wait for ever if a thread of the parent held the lock of redis-py's pool at the
-        fork. The child has connections of its own (lookalike/connections.py).
+        fork. The child has connections of its own (lookalike/client/connections.py).
         """
 
     @property

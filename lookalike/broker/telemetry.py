@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, fields
 
 from redis import Redis
 
-from lookalike.envelope import files_in, files_in_unacked
+from lookalike.broker.envelope import files_in, files_in_unacked
 from lookalike.redis_keys import Keys
 
 # Those that send heartbeats.

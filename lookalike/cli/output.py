@@ -14,11 +14,11 @@ from typer.exceptions import TyperException
 
 from lookalike.cli.streams import write_json
 from lookalike.cli.verbosity import is_quiet, shows_progress
+from lookalike.client.status import Status
 from lookalike.doctor import CheckResult
 from lookalike.library.paths import escape_path
 from lookalike.local.console import format_duration
-from lookalike.neighbour import Neighbour
-from lookalike.status import Status
+from lookalike.search.neighbour import Neighbour
 from lookalike.terminal import escaped, escaped_name
 from lookalike.verify import Comparison
 

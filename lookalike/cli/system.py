@@ -19,15 +19,15 @@ from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, show_check_result, show_json, show_status
 from lookalike.cli.verbosity import is_quiet
 from lookalike.client import Client
-from lookalike.data_folder import data_folder
+from lookalike.client.status import Status
 from lookalike.doctor import CheckResult, check_machine
 from lookalike.errors import Misconfigured, NotRunning, TimedOut
 from lookalike.local.console import format_duration
 from lookalike.local.logs import ALSO
-from lookalike.parts import PART_NAMES
-from lookalike.service_paths import python_module, service_environment
 from lookalike.settings import read_settings
-from lookalike.status import Status
+from lookalike.system.data_folder import data_folder
+from lookalike.system.parts import PART_NAMES
+from lookalike.system.service_paths import python_module, service_environment
 from lookalike.terminal import escaped
 
 POLL_S = 0.25

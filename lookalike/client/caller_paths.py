@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lookalike.argument_checks import path_given
+from lookalike.client.argument_checks import path_given
 from lookalike.errors import Refused
 from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
 

@@ -14,14 +14,14 @@ from kombu.pidbox import Mailbox
 from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
-from lookalike.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
+from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
+from lookalike.broker.telemetry import SystemReport, Telemetry
+from lookalike.client.job_records import JobRecords
+from lookalike.client.results import CANCELLED, broker_errors, fetch_result
+from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message
 from lookalike.errors import Cancelled, Closed, LookalikeError, TimedOut
-from lookalike.job_records import JobRecords
 from lookalike.messages import CountsReply, FilesReply, ReadPage, SearchMessage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
-from lookalike.results import CANCELLED, broker_errors, fetch_result
-from lookalike.telemetry import SystemReport, Telemetry
-from lookalike.transport import IndexReader, JobKind, JobStatus, Message
 
 log = logging.getLogger(__name__)
 

@@ -6,17 +6,17 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from lookalike.argument_checks import limit_given, offset_given, seconds_given
-from lookalike.broker import broker_url, client_app, without_secret
-from lookalike.caller_paths import CallerPaths
-from lookalike.celery_transport import CeleryTransport
-from lookalike.connections import PerProcess
-from lookalike.discovery import with_running
+from lookalike.broker.app import broker_url, client_app, without_secret
+from lookalike.client.argument_checks import limit_given, offset_given, seconds_given
+from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.connections import PerProcess
+from lookalike.client.examples import Examples, ImageReader, examples_given, search_message, with_images
+from lookalike.client.job import Job
+from lookalike.client.job_records import no_such_job
+from lookalike.client.status import Status, read_status
+from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import Refused
-from lookalike.examples import Examples, ImageReader, examples_given, search_message, with_images
-from lookalike.filters import SearchFilter
-from lookalike.job import Job
-from lookalike.job_records import no_such_job
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_OFFSET,
@@ -26,10 +26,10 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
 )
-from lookalike.neighbour import Neighbour
+from lookalike.search.filters import SearchFilter
+from lookalike.search.neighbour import Neighbour
 from lookalike.settings import Settings, read_settings
-from lookalike.status import Status, read_status
-from lookalike.transport import IndexReader, Transport
+from lookalike.system.discovery import with_running
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class Client:
     threads at once, and on both sides of a fork(): each process connects for itself. `close` or a `with` block ends
     what it opened in this process; so does the garbage collector once the client is unreferenced.
 
-    With a `transport` of the caller (lookalike/transport.py) it looks for no system, talks to that alone, and leaves
-    it open. lookalike/testing.py has one for tests that needs no system.
+    With a `transport` of the caller (lookalike/client/transport.py) it looks for no system, talks to that alone, and
+    leaves it open. lookalike/testing.py has one for tests that needs no system.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class Client:
 
         Of several images, or `Example`s, or a mapping from images to weights, for those of all together: a negative
         weight means unlike. `offset` leaves out the first neighbours, `filter` all files that it does not describe
-        (lookalike/filters.py), and `score_threshold` those that are farther: below it for cosine and dot, above it for
-        euclid and manhattan.
+        (lookalike/search/filters.py), and `score_threshold` those that are farther: below it for cosine and dot, above
+        it for euclid and manhattan.
 
         No worker starts on it after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
         scaled down before it is sent, unless every bit counts. Raises Refused if an argument is at fault,

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable
 
-from lookalike.broker import client_app, redis_of
-from lookalike.celery_transport import CeleryTransport
+from lookalike.broker.app import client_app, redis_of
+from lookalike.broker.telemetry import Telemetry
+from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.transport import Transport
 from lookalike.errors import Closed
 from lookalike.settings import Settings
-from lookalike.telemetry import Telemetry
-from lookalike.transport import Transport
 
 
 class Connections:

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lookalike.argument_checks import path_given, why_no_file
-from lookalike.caller_paths import CallerPaths
+from lookalike.client.argument_checks import path_given, why_no_file
+from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.query_image import query_bytes, too_many_bytes
 from lookalike.errors import Refused
 from lookalike.library.paths import quoted
 from lookalike.messages import ImageByKey, ImageByPath, SearchMessage, first_fault
-from lookalike.query import query_bytes, too_many_bytes
 
 ImageSource = str | os.PathLike[str] | bytes
 

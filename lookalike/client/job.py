@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from lookalike.argument_checks import seconds_given
-from lookalike.transport import JobStatus, Transport
+from lookalike.client.argument_checks import seconds_given
+from lookalike.client.transport import JobStatus, Transport
 
 Answer = TypeVar("Answer")
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from redis import Redis
 
+from lookalike.client.transport import JobKind, JobState, JobStatus
 from lookalike.errors import NoSuchJob
 from lookalike.redis_keys import Keys
-from lookalike.transport import JobKind, JobState, JobStatus
 
-# As long as an answer (RESULT_EXPIRES_S in lookalike/broker.py), after the time until which the job may begin.
+# As long as an answer (RESULT_EXPIRES_S in lookalike/broker/app.py), after the time until which the job may begin.
 KEPT_S = 3600
 # Of a job that does not expire: it may wait behind many others.
 WAITING_KEPT_S = 24 * 3600

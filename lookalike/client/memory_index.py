@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from lookalike.combination import combine
 from lookalike.errors import Refused
-from lookalike.filters import Numbers, SearchFilter, Times, first_moment
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
     CountsReply,
@@ -27,7 +25,9 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
 )
-from lookalike.neighbour import Neighbour, similarity
+from lookalike.search.combination import combine
+from lookalike.search.filters import Numbers, SearchFilter, Times, first_moment
+from lookalike.search.neighbour import Neighbour, similarity
 
 DIMENSION = 16
 # The bytes of an image and the box of it, to a vector.

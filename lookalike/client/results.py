@@ -9,7 +9,7 @@ from celery.exceptions import TimeoutError as CeleryTimeoutError
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-from lookalike.celery_overrides import Answer
+from lookalike.broker.celery_overrides import Answer
 from lookalike.errors import Cancelled, LookalikeError, Refused, TimedOut, Unreachable
 
 CANCELLED = "The job was cancelled before a worker began it: send it again if it is wanted after all."

@@ -2,13 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from lookalike.broker import broker_url, without_secret
+from lookalike.broker.app import broker_url, without_secret
+from lookalike.broker.telemetry import BEATING_PARTS
+from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.library.paths import quoted
 from lookalike.messages import CountsReply
 from lookalike.settings import Settings
-from lookalike.telemetry import BEATING_PARTS
-from lookalike.transport import IndexReader, Transport
 
 COUNTS_S = 3.0
 

@@ -1,7 +1,7 @@
 """What a client needs of the world: jobs that are sent, answered, followed and cancelled, and what a system reports.
 
-`Client()` talks to the broker (lookalike/celery_transport.py), `Client(transport=...)` to whatever has these methods:
-lookalike/testing.py needs no process. tests/worker/tasks/test_transports.py holds both to the same promises.
+`Client()` talks to the broker (lookalike/client/celery_transport.py), `Client(transport=...)` to whatever has these
+methods: lookalike/testing.py needs no process. tests/worker/tasks/test_transports.py holds both to the same promises.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from lookalike.broker.telemetry import SystemReport
 from lookalike.messages import (
     CountsReply,
     FilesReply,
@@ -19,7 +20,6 @@ from lookalike.messages import (
     SearchMessage,
     SyncMessage,
 )
-from lookalike.telemetry import SystemReport
 
 JobKind = Literal["search", "sync", "read"]
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]

@@ -9,8 +9,8 @@ from lookalike.doctor.result import CheckResult, broken, ok
 from lookalike.errors import LookalikeError
 from lookalike.local.embedded import valkey_server
 from lookalike.local.processes import process_environment
-from lookalike.service_paths import python_module
 from lookalike.settings import Settings
+from lookalike.system.service_paths import python_module
 
 ANSWERS_WITHIN_S = 60.0
 

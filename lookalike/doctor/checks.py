@@ -3,8 +3,6 @@
 import os
 from collections.abc import Iterator
 
-from lookalike.data_folder import DataFolder, data_folder
-from lookalike.discovery import find_running, with_running
 from lookalike.doctor.binaries import check_broker_program, check_model
 from lookalike.doctor.environment import (
     check_certificates,
@@ -20,8 +18,10 @@ from lookalike.doctor.result import CheckResult, broken
 from lookalike.doctor.servers import check_broker, check_parts, check_store
 from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports, check_rules
 from lookalike.errors import Misconfigured
-from lookalike.parts import EXTRAS
 from lookalike.settings import Settings
+from lookalike.system.data_folder import DataFolder, data_folder
+from lookalike.system.discovery import find_running, with_running
+from lookalike.system.parts import EXTRAS
 
 
 def check_machine(settings: Settings) -> Iterator[CheckResult]:

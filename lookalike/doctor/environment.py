@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lookalike.broker import without_secret
+from lookalike.broker.app import without_secret
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
 from lookalike.local.machine_limits import PROCESSES, files_limit, need_files, processes_limit
 from lookalike.local.processes import MISLEADING, OTHERS_PYTHON
-from lookalike.runtime_dir import runtime_folder
 from lookalike.settings import Settings
-from lookalike.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
+from lookalike.system.runtime_dir import runtime_folder
+from lookalike.system.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from lookalike import __version__
 from lookalike.doctor.result import CheckResult, broken, ok, warning
-from lookalike.parts import EXTRAS, is_installed, module_of, packages_of, requirements
+from lookalike.system.parts import EXTRAS, is_installed, module_of, packages_of, requirements
 
 # Prints the first line of the error of each import; a module that crashes the process is the last one begun.
 TRIAL = """\

@@ -5,13 +5,13 @@ from importlib.util import find_spec
 
 from redis.exceptions import RedisError
 
-from lookalike.broker import redis_of, without_secret
+from lookalike.broker.app import redis_of, without_secret
 from lookalike.client import Client
-from lookalike.discovery import RunningSystem
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import Settings
+from lookalike.system.discovery import RunningSystem
 
 NOT_YET = "none runs; `lookalike up FOLDER` starts one"
 

@@ -6,8 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lookalike.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
-from lookalike.discovery import RunningSystem
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.library.opening import read_ignore_file
@@ -15,8 +13,10 @@ from lookalike.library.rules import Candidates
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT, LOOPBACK, reserved_ports
 from lookalike.local.library_identity import usable_library
 from lookalike.local.machine_limits import MIB, NEEDED_MIB, free_mib
-from lookalike.runtime_dir import ports_folder
 from lookalike.settings import Settings
+from lookalike.system.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
+from lookalike.system.discovery import RunningSystem
+from lookalike.system.runtime_dir import ports_folder
 
 
 def check_data_folder(folder: DataFolder) -> CheckResult:

@@ -1,4 +1,4 @@
-"""One machine: `lookalike up`, `down` and `logs`. Above the client, which finds a system by `lookalike.discovery`."""
+"""One machine: `lookalike up`, `down` and `logs`. A client finds a system by `lookalike.system.discovery`."""
 
 from lookalike.local.down import down
 from lookalike.local.logs import logs

@@ -12,12 +12,12 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import try_lock
 from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
 from lookalike.local.processes import Ports
 from lookalike.settings import Settings
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.file_locks import try_lock
 
 # The well-known ports of Redis and Qdrant; a later one is taken if they are in use.
 FIRST_BROKER_PORT = 6379

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
-from lookalike.broker import without_secret
-from lookalike.data_folder import DataFolder
+from lookalike.broker.app import without_secret
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local.reachable import ANSWER_S
+from lookalike.system.data_folder import DataFolder
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "-::1"})
 CHECKED = ("bind", "appendonly", "maxmemory-policy", "dir")

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from lookalike.client.status import Status
 from lookalike.errors import LookalikeError
-from lookalike.status import Status
 from lookalike.terminal import escaped
 
 Answer = TypeVar("Answer")

@@ -4,11 +4,11 @@ import os
 import signal
 from contextlib import suppress
 
-from lookalike.data_folder import DataFolder, data_folder
-from lookalike.discovery import find_running
 from lookalike.errors import NotRunning, TimedOut
-from lookalike.file_locks import is_unlocked, lock_holder, wait_unlocked
 from lookalike.settings import Settings
+from lookalike.system.data_folder import DataFolder, data_folder
+from lookalike.system.discovery import find_running
+from lookalike.system.file_locks import is_unlocked, lock_holder, wait_unlocked
 
 PATIENCE_S = 15.0
 

@@ -5,8 +5,8 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from lookalike.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 from lookalike.errors import Misconfigured
+from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 
 PASSWORD_BYTES = 24
 VALKEY_CONF_NAME = "run/valkey.conf"

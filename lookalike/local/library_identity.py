@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookalike.data_folder import DataFolder, write_private
 from lookalike.errors import CollectionMismatch, Misconfigured
+from lookalike.system.data_folder import DataFolder, write_private
 
 
 def usable_library(library: Path, folder: DataFolder) -> Path:

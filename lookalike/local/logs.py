@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from lookalike.data_folder import DataFolder, data_folder
-from lookalike.discovery import find_running
 from lookalike.errors import Misconfigured, NotRunning
-from lookalike.parts import PART_NAMES
 from lookalike.settings import Settings
+from lookalike.system.data_folder import DataFolder, data_folder
+from lookalike.system.discovery import find_running
+from lookalike.system.parts import PART_NAMES
 
 LAST_LINES = 100
 FOLLOW_EVERY_S = 0.25

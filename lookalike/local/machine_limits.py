@@ -3,8 +3,8 @@
 import shutil
 from collections import deque
 
-from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured, Unreachable
+from lookalike.system.data_folder import DataFolder
 
 MIB = 2**20
 # The logs may take 90 MiB by themselves, the broker's file and the store's 25 MiB per 10,000 images.

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain
 
-from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder
 from lookalike.local.reachable import require_broker, require_store
 from lookalike.local.supervisor import is_listening
-from lookalike.parts import EXTRAS, OPTIONAL, is_installed, packages_of
 from lookalike.settings import Settings
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder
+from lookalike.system.parts import EXTRAS, OPTIONAL, is_installed, packages_of
 
 # For a broker or store that is given and may be starting.
 PATIENCE_S = 4.0

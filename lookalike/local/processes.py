@@ -9,9 +9,9 @@ from typing import Literal, get_args
 from pydantic import SecretStr
 
 from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
-from lookalike.process_guard import GUARDIAN
-from lookalike.service_paths import python_module, service_environment
 from lookalike.settings import Settings, variable_of
+from lookalike.system.process_guard import GUARDIAN
+from lookalike.system.service_paths import python_module, service_environment
 
 # The backing services, broker and store, are first to start and last to stop.
 Stage = Literal["backing", "app"]
@@ -72,7 +72,7 @@ class Ports:
 
 
 def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
-    """All processes, in the order of `lookalike.parts`. Raises Misconfigured if the broker is not installed."""
+    """All processes, in the order of `lookalike.system.parts`. Raises Misconfigured if the broker is not installed."""
     specs = []
     if ports.broker is not None:
         # By standard input: Valkey takes a file name for a pattern, that of the data folder included, and runs on its

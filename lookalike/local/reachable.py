@@ -9,9 +9,9 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 from tenacity import Retrying, retry_if_exception_type, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
-from lookalike.broker import without_secret
+from lookalike.broker.app import without_secret
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
-from lookalike.store_access import store_access
+from lookalike.system.store_access import store_access
 
 ANSWER_S = 2.0
 POLL_S = 0.1

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lookalike.data_folder import DataFolder, open_private
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.local.addresses import Addresses
 from lookalike.local.config_check import confirm_broker, confirm_store
@@ -16,7 +15,8 @@ from lookalike.local.embedded import is_damaged, set_aside
 from lookalike.local.processes import ProcessSpec
 from lookalike.local.reachable import ask_broker, ask_own_store
 from lookalike.local.supervisor import ProcessState, Supervisor
-from lookalike.process_guard import guarded_command
+from lookalike.system.data_folder import DataFolder, open_private
+from lookalike.system.process_guard import guarded_command
 
 # A server reads a large index or log again before it answers.
 BACKING_S = 120.0

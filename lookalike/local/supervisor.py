@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 from xmlrpc.client import Fault, ServerProxy
 
-from lookalike.data_folder import DataFolder, open_private, write_private
 from lookalike.errors import Misconfigured
 from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
 from lookalike.local.processes import STAGES, ProcessSpec, Stage
-from lookalike.process_guard import NONE, guarded_command
-from lookalike.runtime_dir import socket_of
-from lookalike.service_paths import python_module
+from lookalike.system.data_folder import DataFolder, open_private, write_private
+from lookalike.system.process_guard import NONE, guarded_command
+from lookalike.system.runtime_dir import socket_of
+from lookalike.system.service_paths import python_module
 
 # The time for an orderly stop of everything, supervisord included; afterwards it is killed.
 STOP_S = 9.0

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lookalike.broker import client_app
-from lookalike.celery_transport import CeleryTransport
-from lookalike.data_folder import data_folder, make_data_folder
-from lookalike.discovery import RunningSystem, publish, retract
+from lookalike.broker.app import client_app
+from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.status import Status, read_status
 from lookalike.library.opening import candidates_of
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
@@ -22,9 +21,10 @@ from lookalike.local.processes import Ports, ProcessSpec, prepare_command, proce
 from lookalike.local.startup import Plan, RestartCheck, start_all
 from lookalike.local.stop_signals import StopRequest, stop_on_signals
 from lookalike.local.supervisor import Supervisor
-from lookalike.runtime_dir import ports_folder
 from lookalike.settings import Settings
-from lookalike.status import Status, read_status
+from lookalike.system.data_folder import data_folder, make_data_folder
+from lookalike.system.discovery import RunningSystem, publish, retract
+from lookalike.system.runtime_dir import ports_folder
 
 SHOW_EVERY_S = 0.5
 

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from lookalike.environment_check import unknown_variables
 from lookalike.errors import Misconfigured
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
-from lookalike.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
+from lookalike.settings.environment_check import unknown_variables
+from lookalike.settings.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
 Quantization = Literal["none", "int8"]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 PREFIX = "LOOKALIKE_"
-# Variables of ours that are no settings: what guarded processes inherit (lookalike/process_guard.py), what
+# Variables of ours that are no settings: what guarded processes inherit (lookalike/system/process_guard.py), what
 # docker-compose.yml reads, and what the tests set.
 OTHER_VARIABLES = frozenset(
     {

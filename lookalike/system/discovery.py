@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from lookalike.data_folder import DataFolder, data_folder, write_private
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import lock_holder
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
-from lookalike.runtime_dir import pointer_of, pointers
 from lookalike.settings import Distance, Settings
+from lookalike.system.data_folder import DataFolder, data_folder, write_private
+from lookalike.system.file_locks import lock_holder
+from lookalike.system.runtime_dir import pointer_of, pointers
 
 # Settings that another command inherits from the running system unless they were set.
 INHERITED = (

@@ -6,8 +6,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from lookalike.data_folder import PRIVATE_FOLDER, DataFolder
 from lookalike.errors import Misconfigured
+from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder
 
 # sun_path has 108 bytes on Linux and 104 on macOS; supervisor binds "<path>.<pid>" before it renames.
 MAX_SOCKET_BYTES = 90

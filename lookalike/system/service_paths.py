@@ -8,9 +8,9 @@ from pathlib import Path
 
 def services_dir() -> Path:
     """Folder with producer, worker, models and edge: inside the wheel, or the checkout itself."""
-    here = Path(__file__).resolve().parent
-    inside = here / "services"
-    return inside if inside.is_dir() else here.parent
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "services"
+    return inside if inside.is_dir() else package.parent
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

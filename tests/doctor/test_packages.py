@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lookalike import parts as parts_list
+from lookalike.system import parts as parts_list
 from lookalike.doctor.packages import check_extra, missing_packages
-from lookalike.parts import EXTRAS
+from lookalike.system.parts import EXTRAS
 
 
 def test_an_extra_that_is_not_installed_is_what_a_client_may_do_without(monkeypatch: pytest.MonkeyPatch) -> None:

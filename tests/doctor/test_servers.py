@@ -7,10 +7,10 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from lookalike.broker.telemetry import Telemetry
 from lookalike.doctor.servers import check_broker, check_parts, check_store
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
-from lookalike.telemetry import Telemetry
 from tests.support.edge import edge_process
 from tests.support.valkey import valkey_process
 

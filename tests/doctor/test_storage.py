@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.data_folder import DataFolder, make_data_folder
 from lookalike.doctor.result import CheckResult
 from lookalike.doctor.storage import check_data_folder, check_disk, check_library, check_ports, check_rules
 from lookalike.settings import Settings
+from lookalike.system.data_folder import DataFolder, make_data_folder
 
 UNSHARE = shutil.which("unshare") or "unshare"
 
@@ -40,7 +40,7 @@ def test_a_data_folder_with_files_of_somebody_is_broken(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_broken(tmp_path: Path) -> None:
-    ask = f"from pathlib import Path; from lookalike.doctor.storage import check_disk; from lookalike.data_folder import DataFolder; print(check_disk(DataFolder(Path({str(tmp_path)!r}))))"  # noqa: E501
+    ask = f"from pathlib import Path; from lookalike.doctor.storage import check_disk; from lookalike.system.data_folder import DataFolder; print(check_disk(DataFolder(Path({str(tmp_path)!r}))))"  # noqa: E501
     mounted = [
         UNSHARE,
         "--user",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lookalike import Client, LookalikeError
-from lookalike.status import Status
+from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.support.pictures import draw, encoded, picture
 from tests.support.shipped import MODEL

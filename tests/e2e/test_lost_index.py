@@ -13,9 +13,9 @@ from qdrant_client.http.exceptions import ApiException
 from qdrant_client.models import DeleteAlias, DeleteAliasOperation
 
 from lookalike import Client, LookalikeError
-from lookalike.broker import redis_of
-from lookalike.status import Status
-from lookalike.telemetry import Telemetry
+from lookalike.broker.app import redis_of
+from lookalike.broker.telemetry import Telemetry
+from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.stores import store_of

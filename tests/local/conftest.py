@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lookalike.data_folder import DataFolder, make_data_folder
-from lookalike.discovery import RunningSystem, running_on
+from lookalike.system.data_folder import DataFolder, make_data_folder
+from lookalike.system.discovery import RunningSystem, running_on
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,12 +5,12 @@ import signal
 
 import pytest
 
-from lookalike.broker import redis_of
-from lookalike.discovery import with_running
+from lookalike.broker.app import redis_of
 from lookalike.errors import Unreachable
 from lookalike.local import down
 from lookalike.local.reachable import ask_broker
 from lookalike.settings import read_settings
+from lookalike.system.discovery import with_running
 from tests.local.conftest import STARTS_WITHIN_S, Machine
 from tests.support.waiting import wait_until
 

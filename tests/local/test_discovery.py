@@ -8,11 +8,11 @@ from threading import Timer
 
 import pytest
 
-from lookalike.data_folder import DataFolder, make_data_folder
-from lookalike.discovery import RunningSystem, find_running, publish, retract, with_running
 from lookalike.errors import Misconfigured
-from lookalike.file_locks import hold_lock
 from lookalike.settings import read_settings
+from lookalike.system.data_folder import DataFolder, make_data_folder
+from lookalike.system.discovery import RunningSystem, find_running, publish, retract, with_running
+from lookalike.system.file_locks import hold_lock
 
 
 def running(

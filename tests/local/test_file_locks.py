@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder, wait_unlocked
-from lookalike.process_guard import GUARDIAN, guarded_command
+from lookalike.system.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder, wait_unlocked
+from lookalike.system.process_guard import GUARDIAN, guarded_command
 from tests.support.waiting import wait_until
 
 
@@ -61,7 +61,7 @@ def test_a_guarded_command_whose_guardian_is_gone_does_not_begin(tmp_path: Path)
 def test_a_guarded_command_dies_with_its_guardian(tmp_path: Path) -> None:
     # The guardian starts a sleeper, tells its pid and waits; then it is killed.
     line = (
-        "import os, subprocess, sys; from lookalike.process_guard import *; import signal;"
+        "import os, subprocess, sys; from lookalike.system.process_guard import *; import signal;"
         f"os.environ[GUARDIAN] = str(os.getpid()); lock = {str(tmp_path / 'lock')!r};"
         "subprocess.Popen(guarded_command(signal.SIGKILL, ['sleep', '60'], lock=lock)).wait()"
     )

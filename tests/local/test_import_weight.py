@@ -33,9 +33,9 @@ def found_in(modules: set[str], names: tuple[str, ...]) -> list[str]:
 
 
 def test_a_client_loads_no_process_manager_no_terminal_and_no_http() -> None:
-    loaded = loaded_by("import lookalike; import lookalike.discovery")
+    loaded = loaded_by("import lookalike; import lookalike.system.discovery")
 
-    assert "lookalike.discovery" in loaded
+    assert "lookalike.system.discovery" in loaded
     assert found_in(loaded, (*KEEPS_PROCESSES, *HEAVY, "structlog", "tenacity")) == []
 
 

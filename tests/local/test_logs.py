@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lookalike.data_folder import DataFolder
 from lookalike.local import logs
 from lookalike.local.logs import LAST_LINES, Tail
 from lookalike.settings import read_settings
+from lookalike.system.data_folder import DataFolder
 
 
 def say_into(path: Path, *lines: str) -> None:

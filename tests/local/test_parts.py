@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lookalike import telemetry
+from lookalike.broker import telemetry
 from lookalike.local.preflight import needed_packages
 from lookalike.local.processes import Ports, process_specs
-from lookalike.parts import EXTRAS, OPTIONAL, PART_NAMES, PARTS, Part, module_of, packages_of
 from lookalike.settings import read_settings
+from lookalike.system.parts import EXTRAS, OPTIONAL, PART_NAMES, PARTS, Part, module_of, packages_of
 from tests.programs.rehearsal.recipe import stages_of
 
 ROOT = Path(__file__).resolve().parents[2]

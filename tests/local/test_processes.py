@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.data_folder import DataFolder
 from lookalike.errors import Misconfigured
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.embedded import embedded_password
 from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
 from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
 from lookalike.local.supervisor import supervisor_conf
-from lookalike.parts import PART_NAMES
-from lookalike.runtime_dir import MAX_SOCKET_BYTES, ports_folder, socket_of
 from lookalike.settings import read_settings
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.parts import PART_NAMES
+from lookalike.system.runtime_dir import MAX_SOCKET_BYTES, ports_folder, socket_of
 from tests.support.valkey import free_port
 
 ALL = Ports(broker=1, store=2, flower=3)

@@ -19,13 +19,13 @@ from urllib.request import urlopen
 import pytest
 from redis.exceptions import RedisError
 
-from lookalike.broker import redis_of, without_secret
-from lookalike.discovery import find_running, with_running
+from lookalike.broker.app import redis_of, without_secret
 from lookalike.errors import Misconfigured
 from lookalike.local import down, up
 from lookalike.local.library_identity import owned_by
 from lookalike.local.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
+from lookalike.system.discovery import find_running, with_running
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine
 from tests.support.edge import edge_process
 from tests.support.valkey import valkey_process

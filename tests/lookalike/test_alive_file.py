@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from lookalike.alive_file import AliveFile, library_trouble
+from lookalike.system.alive_file import AliveFile, library_trouble
 from tests.support.waiting import wait_until
 
 CHECK = Path(__file__).resolve().parents[2] / "deploy" / "healthy.sh"

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from lookalike.broker import without_secret, without_tls
+from lookalike.broker.app import without_secret, without_tls
 from lookalike.errors import Misconfigured
 
 

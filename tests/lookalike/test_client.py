@@ -11,10 +11,10 @@ import pytest
 from redis import Redis
 
 from lookalike import Client, Closed, Example, Refused
-from lookalike.caller_paths import CallerPaths
+from lookalike.broker.telemetry import ProducerReport, Telemetry
+from lookalike.client.caller_paths import CallerPaths
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
-from lookalike.telemetry import ProducerReport, Telemetry
 from tests.support.valkey import valkey_process
 
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lookalike import Refused
-from lookalike.combination import combine
+from lookalike.search.combination import combine
 
 DIMENSION = 6
 NUMBERS = st.floats(-10, 10, width=32)

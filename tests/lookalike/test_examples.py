@@ -12,10 +12,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from lookalike import Example, Refused
-from lookalike.caller_paths import CallerPaths
-from lookalike.examples import ImageReader, examples_given, search_message, with_images
+from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.examples import ImageReader, examples_given, search_message, with_images
+from lookalike.client.query_image import query_bytes
 from lookalike.messages import MAX_EXAMPLES, MAX_INLINE_QUERY_BYTES, MAX_OFFSET, SearchMessage, first_fault
-from lookalike.query import query_bytes
 from tests.support.pictures import encoded
 
 READER = ImageReader(CallerPaths(None), lambda _: False, max_bytes=100)

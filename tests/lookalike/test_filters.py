@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lookalike.filters import SearchFilter
 from lookalike.messages import SearchMessage, first_fault
+from lookalike.search.filters import SearchFilter
 
 
 def test_a_value_alone_is_both_bounds_and_a_folder_has_no_slash_at_its_end() -> None:

@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 
 from lookalike import NoSuchJob
-from lookalike.job_records import WAITING_KEPT_S, JobRecords
+from lookalike.client.job_records import WAITING_KEPT_S, JobRecords
+from lookalike.client.transport import JobState
 from lookalike.redis_keys import Keys
-from lookalike.transport import JobState
 from tests.support.valkey import valkey_process
 
 KEYS = Keys("records")

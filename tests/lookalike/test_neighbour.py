@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lookalike.messages import SearchReply
-from lookalike.neighbour import Neighbour, similarity
+from lookalike.search.neighbour import Neighbour, similarity
 
 DIMENSION = 512
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from lookalike.cli import output
 from lookalike.doctor import CheckResult
 from lookalike.local.console import LiveConsole
-from lookalike.neighbour import Neighbour
+from lookalike.search.neighbour import Neighbour
 from lookalike.verify import Comparison
 from tests.support.status import a_status
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from lookalike.client.query_image import query_bytes
 from lookalike.errors import Refused
-from lookalike.query import query_bytes
 from tests.support.pictures import encoded, picture
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.broker import redis_of
+from lookalike.broker.app import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.settings import read_settings
 from tests.support.valkey import valkey_process

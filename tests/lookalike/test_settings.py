@@ -2,10 +2,10 @@
 
 import pytest
 
-from lookalike.environment_check import FORMER_NAMES, OTHER_VARIABLES, PREFIX
 from lookalike.errors import Misconfigured
-from lookalike.process_guard import GUARDIAN
 from lookalike.settings import Settings, read_settings, variable_of
+from lookalike.settings.environment_check import FORMER_NAMES, OTHER_VARIABLES, PREFIX
+from lookalike.system.process_guard import GUARDIAN
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.store_access import is_loopback, store_access
+from lookalike.system.store_access import is_loopback, store_access
 
 FAR = "http://store.example.com:6333"
 

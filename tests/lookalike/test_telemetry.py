@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from lookalike.broker.telemetry import MAX_MESSAGES_READ, Telemetry
 from lookalike.messages import ImageByPath, SearchExample, SearchMessage, SyncMessage
 from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import MAX_MESSAGES_READ, Telemetry
 from tests.support.sending import send
 from tests.support.valkey import valkey_process
 

@@ -12,7 +12,7 @@ from lookalike.library.folder import FolderLibrary
 from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of
 from lookalike.messages import KnownFile
-from lookalike.neighbour import Neighbour
+from lookalike.search.neighbour import Neighbour
 from lookalike.verify import Comparison, Verification
 
 

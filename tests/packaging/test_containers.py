@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from lookalike.local.processes import FLOWER_FORGETS_S, Ports, process_specs
 from lookalike.settings import Settings, variable_of
-from lookalike.store_access import store_access
+from lookalike.system.store_access import store_access
 from tests.packaging.conftest import ROOT
 from tests.programs.rehearsal.recipe import VARIABLE, command_of, filled_in, in_order, services_of, stages_of
 from tests.support.valkey import free_port

@@ -8,10 +8,10 @@ import pytest
 from typer.main import get_command
 
 from lookalike.cli import app
-from lookalike.environment_check import OTHER_VARIABLES
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import READ, SEARCH, SYNC
 from lookalike.settings import Settings, variable_of
+from lookalike.settings.environment_check import OTHER_VARIABLES
 from tests.packaging.conftest import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

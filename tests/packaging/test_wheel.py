@@ -6,7 +6,7 @@ import pytest
 from packaging.metadata import Metadata
 
 from lookalike import __version__
-from lookalike.service_paths import services_dir
+from lookalike.system.service_paths import services_dir
 from tests.packaging.conftest import ROOT, Elsewhere, build
 
 SERVICES = ("producer", "worker", "models", "edge")
@@ -89,7 +89,7 @@ def test_the_installed_program_tells_its_version(elsewhere: Elsewhere) -> None:
 
 
 def test_services_are_found_in_the_wheel_and_in_a_checkout(elsewhere: Elsewhere) -> None:
-    there = Path(elsewhere.says("from lookalike.service_paths import services_dir; print(services_dir())"))
+    there = Path(elsewhere.says("from lookalike.system.service_paths import services_dir; print(services_dir())"))
 
     assert there.is_relative_to(elsewhere.folder)
     assert there.parts[-2:] == ("lookalike", "services")
@@ -105,7 +105,7 @@ def test_no_service_lands_in_site_packages(service: str, elsewhere: Elsewhere) -
 
 @pytest.mark.parametrize("program", ["edge", "worker.prepare"])
 def test_services_start_from_the_wheel(program: str, elsewhere: Elsewhere) -> None:
-    where = elsewhere.says("from lookalike.service_paths import services_dir; print(services_dir())")
+    where = elsewhere.says("from lookalike.system.service_paths import services_dir; print(services_dir())")
 
     done = elsewhere.run(str(elsewhere.python), "-m", program, "--help", PYTHONPATH=where)
 

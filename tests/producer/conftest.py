@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.broker import redis_of
+from lookalike.broker.app import redis_of
+from lookalike.broker.telemetry import ProducerReport, Telemetry
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import ProducerReport, Telemetry
 from producer.service import Service
 from tests.producer.other_side import OtherSide
 from tests.support.valkey import valkey_process

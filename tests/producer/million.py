@@ -18,9 +18,9 @@ from celery import Celery
 from redis import Redis
 from rich.console import Console
 
+from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import CountsReply, FilesReply, ReadKnown, ReadMessage
 from lookalike.redis_keys import READ, Keys
-from lookalike.telemetry import Telemetry
 from tests.producer.conftest import ROOT
 from tests.support.valkey import valkey_process
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from celery import Celery
 from redis import Redis
 
-from lookalike.index_state import IndexState
+from lookalike.broker.index_state import IndexState
 from lookalike.library.paths import escape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of

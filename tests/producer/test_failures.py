@@ -13,9 +13,9 @@ import pytest
 from redis import Redis
 from watchdog.observers import inotify_c
 
-from lookalike.broker import redis_of
+from lookalike.broker.app import redis_of
+from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import Telemetry
 from producer.__main__ import main
 from tests.producer.conftest import ROOT, Rest, other_side_process, producing
 from tests.producer.files import draw, draw_old

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings
-from lookalike.telemetry import Telemetry
 from producer.service import Service
 from tests.producer.conftest import Rest, producing
 from tests.producer.files import draw, draw_old

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.index_state import IndexReport, IndexState
+from lookalike.broker.index_state import IndexReport, IndexState
+from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry
 from lookalike.library.version import folder_version
 from lookalike.redis_keys import Keys
-from lookalike.telemetry import BEAT_S, ProducerReport, Telemetry
 from producer.broker_health import BrokerHealth
 from producer.in_flight import InFlight
 from producer.planner import DeletionGuard

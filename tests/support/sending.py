@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu import pools
 
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
 from lookalike.messages import Strict
 from lookalike.settings import Settings
 

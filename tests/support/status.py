@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lookalike.status import Status
+from lookalike.client.status import Status
 
 FIELDS: dict[str, Any] = {
     "discovered": 713,

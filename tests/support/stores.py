@@ -2,8 +2,8 @@
 
 from qdrant_client import QdrantClient
 
-from lookalike.discovery import RunningSystem
 from lookalike.settings import read_settings
+from lookalike.system.discovery import RunningSystem
 from worker.context import qdrant_of
 
 

@@ -11,7 +11,7 @@ from qdrant_client.models import CreateAlias, CreateAliasOperation
 from redis import Redis
 
 from lookalike import Client, CollectionMismatch, TimedOut
-from lookalike.index_state import IndexState
+from lookalike.broker.index_state import IndexState
 from lookalike.messages import SyncReply
 from lookalike.settings import read_settings
 from models.contract import ModelCard, read_card

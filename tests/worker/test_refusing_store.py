@@ -10,11 +10,11 @@ from PIL import Image
 from redis import Redis
 
 from lookalike import Client, Refused, Unreachable
-from lookalike.broker import celery_app, redis_of
+from lookalike.broker.app import celery_app, redis_of
+from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import Telemetry
 from tests.support.between import Answer, Request
 from tests.support.edge import edge_process
 from tests.support.misbehaving import Faults, each, misbehaving, refusal

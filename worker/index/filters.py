@@ -2,7 +2,7 @@
 
 from qdrant_client.models import Condition, DatetimeRange, FieldCondition, Filter, MatchValue, Range
 
-from lookalike.filters import Numbers, SearchFilter, Times
+from lookalike.search.filters import Numbers, SearchFilter, Times
 
 # The payload has all folders that a file is in.
 FOLDERS = "folders"

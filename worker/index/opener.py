@@ -6,11 +6,11 @@ from qdrant_client import QdrantClient
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.index_state import IndexState
+from lookalike.broker.index_state import IndexState
+from lookalike.broker.telemetry import Telemetry
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
-from lookalike.telemetry import Telemetry
 from worker.index.collection import CollectionSpec, OpenCollection, apply_plan, plan_changes
 from worker.index.qdrant import call_store
 

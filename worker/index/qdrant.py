@@ -23,8 +23,8 @@ from qdrant_client.models import (
     SearchParams,
 )
 
-from lookalike.filters import SearchFilter
 from lookalike.messages import FilesReply, KnownFile
+from lookalike.search.filters import SearchFilter
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
 from worker.index.filters import store_filter

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.errors import Misconfigured
-from lookalike.service_paths import services_dir
 from lookalike.settings import Settings
+from lookalike.system.service_paths import services_dir
 from models.contract import ContractBroken, ModelCard, read_card
 from worker.inference.providers import CPU, open_session
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from lookalike.errors import LookalikeError
 from lookalike.log import get_logger
-from lookalike.service_paths import python_module
 from lookalike.settings import Settings
+from lookalike.system.service_paths import python_module
 from worker.inference.embedder import Embedder, model_path
 from worker.inference.providers import CPU, PROVIDERS, installed_providers
 

@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import read_settings

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lookalike import Client, LookalikeError
-from lookalike.status import Status
+from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.programs.chaos.killing import WORDS
 from tests.support.pictures import encoded, picture

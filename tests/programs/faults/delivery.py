@@ -15,13 +15,13 @@ import psutil
 from qdrant_client import QdrantClient
 from redis import Redis
 
-from lookalike.broker import client_app
-from lookalike.celery_transport import CeleryTransport
+from lookalike.broker.app import client_app
+from lookalike.broker.telemetry import Telemetry
+from lookalike.client.celery_transport import CeleryTransport
 from lookalike.library.version import version_of
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
-from lookalike.telemetry import Telemetry
 from tests.programs.faults.broker import LOADING, LOST, OOM
 from tests.programs.faults.injecting import Fault, Injector
 from tests.support.broker_between import Command, Lost, broker_between

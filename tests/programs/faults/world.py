@@ -19,14 +19,14 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import Filter
 from redis import Redis
 
-from lookalike.broker import celery_app, client_app, redis_of
-from lookalike.celery_transport import CeleryTransport
+from lookalike.broker.app import celery_app, client_app, redis_of
+from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.results import broker_errors
 from lookalike.errors import Misconfigured
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.opening import candidates_of
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadPage, SyncMessage
 from lookalike.redis_keys import READ, SYNC
-from lookalike.results import broker_errors
 from lookalike.settings import Settings, read_settings
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer

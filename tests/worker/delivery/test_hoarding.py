@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
+from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC
 from lookalike.settings import read_settings
-from lookalike.telemetry import Telemetry
 from tests.programs.chaos.hoard import BAD, FAILING_DISK
 from tests.support.edge import edge_process
 from tests.support.sending import send

@@ -18,10 +18,10 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
 from redis import Redis
 
+from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import Settings, read_settings
-from lookalike.telemetry import Telemetry
 from tests.support.edge import client_of, edge_process
 from tests.support.pictures import encoded, picture
 from tests.support.sending import send

@@ -18,7 +18,6 @@ from pydantic import TypeAdapter, ValidationError
 from qdrant_client import QdrantClient
 from qdrant_client.http import api, models
 
-from lookalike.filters import SearchFilter
 from lookalike.messages import (
     ImageByPath,
     ReadCounts,
@@ -29,6 +28,7 @@ from lookalike.messages import (
     SearchMessage,
     SyncMessage,
 )
+from lookalike.search.filters import SearchFilter
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.recorder import Asked, recorded

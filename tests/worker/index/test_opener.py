@@ -10,8 +10,8 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import DeleteAlias, DeleteAliasOperation
 from redis import Redis
 
+from lookalike.broker.index_state import IndexReport, IndexState
 from lookalike.errors import CollectionMismatch
-from lookalike.index_state import IndexReport, IndexState
 from lookalike.library.errors import Unavailable
 from lookalike.redis_keys import Keys
 from models.contract import ModelCard, read_card
@@ -149,7 +149,7 @@ def test_an_index_that_belongs_to_another_library_by_now_is_noticed(opener: NewO
 def test_a_lock_that_was_left_behind_keeps_nobody_out_for_long(
     opener: NewOpener, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lookalike.index_state.CREATING_S", 0.3)
+    monkeypatch.setattr("lookalike.broker.index_state.CREATING_S", 0.3)
     redis.set("open:index:making", "of one that died", px=600)
 
     with pytest.raises(Unavailable, match="another process is making the index"):

@@ -15,10 +15,10 @@ from celery import Celery, current_app
 from PIL import Image
 
 from lookalike import Client, Refused, TimedOut
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
+from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncReply
 from lookalike.redis_keys import SEARCH, SYNC, Keys
-from lookalike.telemetry import Telemetry
 from tests.support.pictures import encoded, picture
 from tests.support.sending import closed_after
 from tests.support.waiting import wait_until
@@ -28,7 +28,7 @@ from tests.worker.tasks.conftest import SLOW_PX, System, held_by_the_worker
 # Prints each event that Flower would be told.
 LISTENER = """
 import sys
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
 from lookalike.settings import read_settings
 app = celery_app(read_settings(redis_url=sys.argv[1]))
 with app.connection_for_read() as connection:

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from lookalike import Client
-from lookalike.broker import CLIENT_CONNECTIONS
+from lookalike.broker.app import CLIENT_CONNECTIONS
 from tests.programs.connections import count, measure
 from tests.worker.tasks.conftest import System
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lookalike import Client, Example, Refused
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
 from lookalike.redis_keys import SEARCH
 from tests.support.pictures import encoded, picture
 from tests.support.sending import closed_after

@@ -9,11 +9,11 @@ import pytest
 from redis import Redis
 
 from lookalike import Client, Refused
-from lookalike.broker import celery_app
+from lookalike.broker.app import celery_app
+from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import SYNC, Keys
 from lookalike.settings import read_settings
-from lookalike.telemetry import Telemetry
 from tests.support.pictures import encoded, picture
 from tests.support.sending import closed_after
 from tests.support.valkey import free_port, start_valkey, stop_valkey

@@ -1,0 +1,1 @@
+"""What a search asks and answers: how examples are combined, filters, neighbours."""
