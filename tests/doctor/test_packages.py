@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.system import parts as parts_list
 from lookalike.doctor.packages import check_extra, missing_packages
+from lookalike.system import parts as parts_list
 from lookalike.system.parts import EXTRAS
 
 

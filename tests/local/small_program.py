@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 # By its path: the package around it would take a second to import.
-GUARDED = Path(__file__).parents[2] / "lookalike" / "process_guard.py"
+GUARDED = Path(__file__).parents[2] / "lookalike" / "system" / "process_guard.py"
 
 kind = sys.argv[1]
 if kind == "child":

@@ -57,7 +57,7 @@ def test_a_worker_loads_no_terminal_and_no_http_but_by_qdrants_client_and_the_lo
 
 def test_the_process_guard_imports_nothing_of_ours() -> None:
     """It runs before every part, by its path."""
-    guard = ROOT / "lookalike" / "process_guard.py"
+    guard = ROOT / "lookalike" / "system" / "process_guard.py"
     loaded = loaded_by(f"import runpy; runpy.run_path({str(guard)!r})")
 
     assert found_in(loaded, ("lookalike",)) == []
