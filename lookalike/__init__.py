@@ -1,6 +1,7 @@
 """Drop images into a folder and search them by example."""
 
 from lookalike.client import Client
+from lookalike.client.async_client import AsyncClient
 from lookalike.client.examples import Example
 from lookalike.client.job import Job
 from lookalike.errors import (
@@ -20,6 +21,7 @@ from lookalike.search.neighbour import Neighbour
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncClient",
     "Cancelled",
     "Client",
     "Closed",

@@ -14,15 +14,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
-from lookalike.client.results import CANCELLED, EXPIRED, no_answer
+from lookalike.client.results import CANCELLED, EXPIRED, no_answer, settle
 from lookalike.client.transport import JobKind, JobState, JobStatus, Message
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import SearchMessage, SyncMessage
@@ -35,6 +36,7 @@ class _Job:
     blobs: Mapping[str, bytes]
     expires_at_s: float
     outcome: Any = None
+    futures: list[Future[Any]] = field(default_factory=list)
 
 
 class InMemoryTransport:
@@ -101,16 +103,19 @@ class InMemoryTransport:
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._state(job) not in {"queued", "started"}, timeout_s)
             self._check_open()
-            match self._state(job):
-                case "done":
-                    return self._jobs.pop(job).outcome
-                case "failed":
-                    raise self._jobs[job].outcome
-                case "cancelled":
-                    raise Cancelled(CANCELLED)
-                case "expired":
-                    raise TimedOut(EXPIRED)
-        raise no_answer(timeout_s)
+            if self._state(job) in {None, "queued", "started"}:
+                raise no_answer(timeout_s)
+            return self._fetch(job)
+
+    def future(self, job: str) -> Future[Any]:
+        """The answer when it comes, once; or the error. Raises Closed."""
+        future = Future[Any]()
+        with self._changed:
+            self._check_open()
+            if job in self._jobs:
+                self._jobs[job].futures.append(future)
+                self._settle(job)
+        return future
 
     def job_status(self, job: str) -> JobStatus:
         """How far a search or a sync is. Raises NoSuchJob, Closed."""
@@ -148,6 +153,8 @@ class InMemoryTransport:
         """From then on the other methods raise Closed, also in threads that wait."""
         with self._changed:
             self._is_closed = True
+            for job in [*self._jobs]:
+                self._settle(job)
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -174,7 +181,32 @@ class InMemoryTransport:
 
     def _set(self, job: _Job, state: JobState) -> None:
         job.status = replace(job.status, state=state)
+        self._settle(job.status.id)
         self._changed.notify_all()
+
+    def _fetch(self, job: str) -> Any:
+        """The answer of a job that is over. Raises its error."""
+        match self._state(job):
+            case "done":
+                return self._jobs.pop(job).outcome
+            case "failed":
+                raise self._jobs[job].outcome
+            case "cancelled":
+                raise Cancelled(CANCELLED)
+        raise TimedOut(EXPIRED)
+
+    def _settle(self, job: str) -> None:
+        """Tells those that wait, if the job is over."""
+        futures = self._jobs[job].futures
+        if not futures or (not self._is_closed and self._state(job) in {"queued", "started"}):
+            return
+        try:
+            self._check_open()
+            outcome = self._fetch(job)
+        except LookalikeError as error:
+            outcome = error
+        for future in futures:
+            settle(future, outcome)
 
     def _state(self, job: str) -> JobState | None:
         found = self._jobs.get(job)

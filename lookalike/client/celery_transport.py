@@ -3,7 +3,8 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.telemetry import SystemReport, Telemetry
+from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
 from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message
@@ -43,6 +45,7 @@ class CeleryTransport:
         self._redis = app.backend.client
         self._records = JobRecords(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
+        self._listener = AnswerListener(app, forget=self._forget, check_open=self._check_open)
         self._is_closed = False
 
     def close(self) -> None:
@@ -52,6 +55,7 @@ class CeleryTransport:
         self._producers.connections.force_close_all()
         self._app.backend.close()
         self._app.close()
+        self._listener.close()
 
     def send(
         self,
@@ -90,9 +94,12 @@ class CeleryTransport:
             # Otherwise the garbage collector would unsubscribe, perhaps when the broker is gone.
             with suppress(RedisError, RuntimeError):
                 self._app.backend.remove_pending_result(result)
-        with self._broker():
-            self._redis.delete(self._result_key(job), self._keys.job(job))
+        self._forget([job])
         return answer
+
+    def future(self, job: str) -> Future[Any]:
+        """The answer of a job as JSON when it comes, once. Raises Unreachable, Closed."""
+        return self._listener.future(job)
 
     def job_status(self, job: str) -> JobStatus:
         """How far a job is. Raises NoSuchJob, Unreachable, Closed."""
@@ -177,6 +184,11 @@ class CeleryTransport:
                 )
         log.debug("sent task=%s queue=%s id=%s", task, queue, job)
         return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
+
+    def _forget(self, jobs: Sequence[str]) -> None:
+        """Removes jobs whose answers were fetched."""
+        with self._broker():
+            self._redis.delete(*(key for job in jobs for key in (self._result_key(job), self._keys.job(job))))
 
     def _is_cancelled(self, job: str) -> bool:
         try:

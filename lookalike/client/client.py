@@ -3,7 +3,7 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from lookalike.broker.app import broker_url, client_app, without_secret
@@ -54,10 +54,10 @@ class Client:
         asked = settings if settings is not None else read_settings(**given)
         whole = self.settings = asked if transport is not None else with_running(asked)
         self._paths = CallerPaths(whole.library)
-        if transport is None:
-            self._opened = PerProcess(lambda: CeleryTransport(client_app(whole), whole.keys))
-        else:
-            self._opened = PerProcess(lambda: transport, closes=False)
+        make: Callable[[], Transport] = (
+            (lambda: CeleryTransport(client_app(whole), whole.keys)) if transport is None else (lambda: transport)
+        )
+        self._opened = PerProcess(make, closes=transport is None)
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
         broker = without_secret(broker_url(whole)) if transport is None else type(transport).__name__

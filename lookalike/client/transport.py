@@ -5,6 +5,7 @@ methods: lookalike/testing.py needs no process. tests/worker/tasks/test_transpor
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -63,6 +64,12 @@ class Transport(Protocol):
 
         Raises TimedOut if there is none in time or no worker began before it expired, Cancelled, or the LookalikeError
         that the worker ended with.
+        """
+
+    def future(self, job: str) -> Future[Any]:
+        """The same for who waits for many jobs at once: no thread waits for each, and a cancelled future waits no more.
+
+        The future has the answer, or the error; that it comes in time is the caller's to see.
         """
 
     def job_status(self, job: str) -> JobStatus:
