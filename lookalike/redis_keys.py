@@ -42,6 +42,11 @@ class Keys:
         return f"{self.system}:job:{job}"
 
     @property
+    def events(self) -> str:
+        """Redis stream: what was indexed, rejected, removed (lookalike/broker/events.py)."""
+        return f"{self.system}:events"
+
+    @property
     def holders(self) -> str:
         """Redis set: the workers that may hold messages."""
         return f"{self.system}:holders"

@@ -10,6 +10,7 @@ workers are busy. An image that is sent has a vector made of its bytes, the same
 says otherwise. tests/worker/tasks/test_transports.py holds it to what the real transport does.
 """
 
+import re
 import threading
 import time
 import uuid
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from lookalike.broker.events import MAX_READ, Event, EventName, Events
 from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
@@ -47,6 +49,7 @@ class InMemoryTransport:
         self._unix_s = unix_s
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())
+        self._events: list[Event] = []
         self._holding = 0
         self._is_closed = False
 
@@ -54,11 +57,13 @@ class InMemoryTransport:
         """Indexes a file of the library, by its vector or its bytes; `payload` is what a search returns and filters."""
         with self._changed:
             self._index.add(path, image, payload)
+            self._tell("indexed", path)
 
     def reject(self, path: str, reason: str) -> None:
         """Records a file that cannot be embedded."""
         with self._changed:
             self._index.reject(path, reason)
+            self._tell("rejected", path, reason)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -145,6 +150,20 @@ class InMemoryTransport:
         )
         return SystemReport(producer, dict.fromkeys(BEATING_PARTS, 1), queued, 0.0, counts.indexed, "")
 
+    def events(self, after: str | None, *, wait_s: float) -> Events:
+        """What was added and rejected since that event."""
+        with self._changed:
+            self._check_open()
+            if after is None:
+                return Events((), f"{len(self._events)}-0")
+            if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", after):
+                raise Refused(f"{after[:40]!r} is no id of an event, such as 3-0.")
+            seen = int(after.partition("-")[0])
+            self._changed.wait_for(lambda: self._is_closed or len(self._events) > seen, wait_s)
+            self._check_open()
+            found = tuple(self._events[seen : seen + MAX_READ])
+            return Events(found, f"{seen + len(found)}-0")
+
     def allow_removals(self) -> None:
         """Nothing is scanned here."""
         self._check_open()
@@ -169,6 +188,11 @@ class InMemoryTransport:
                 job.outcome, state = Refused(f"The worker failed with {type(error).__name__}: {error}."), "failed"
             with self._changed:
                 self._set(job, state)
+
+    def _tell(self, name: EventName, path: str, reason: str = "") -> None:
+        now = datetime.fromtimestamp(self._unix_s(), UTC).isoformat(timespec="seconds")
+        self._events.append(Event(name, path, now, reason))
+        self._changed.notify_all()
 
     def _begin_next(self) -> _Job | None:
         with self._changed:

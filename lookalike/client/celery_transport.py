@@ -16,16 +16,20 @@ from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
+from lookalike.broker.events import Events, EventStream
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
 from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message
-from lookalike.errors import Cancelled, Closed, LookalikeError, TimedOut
+from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import CountsReply, FilesReply, ReadPage, SearchMessage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
 
 log = logging.getLogger(__name__)
+
+# Far below the time after which a connection counts as dead.
+WAIT_STEP_S = 2.0
 
 TASKS: Mapping[JobKind, str] = {"search": SEARCH, "sync": SYNC, "read": READ}
 
@@ -44,6 +48,7 @@ class CeleryTransport:
         # Created here: threads that use it first at the same time would each create one, and only one would be closed.
         self._redis = app.backend.client
         self._records = JobRecords(self._redis, keys)
+        self._events = EventStream(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
         self._listener = AnswerListener(app, forget=self._forget, check_open=self._check_open)
         self._is_closed = False
@@ -127,6 +132,21 @@ class CeleryTransport:
         """What the parts of the system say of themselves. Raises Unreachable, Closed."""
         with self._broker():
             return self._telemetry.system_report()
+
+    def events(self, after: str | None, *, wait_s: float) -> Events:
+        """What became of files since that event. Raises Refused for what is no id, Unreachable, Closed."""
+        # Of one request at a time: a connection does not answer meanwhile.
+        rest_s = wait_s
+        while True:
+            step_s = min(rest_s, WAIT_STEP_S)
+            with self._broker():
+                try:
+                    found = self._events.read(after, wait_s=step_s)
+                except ValueError as error:
+                    raise Refused(f"{error}.") from None
+            rest_s -= step_s
+            if found.found or after is None or rest_s <= 0:
+                return found
 
     def allow_removals(self) -> None:
         """Lets the next scan remove entries of missing files, however many they are. Raises Unreachable, Closed."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from lookalike.broker.app import broker_url, client_app, without_secret
+from lookalike.broker.events import Events
 from lookalike.client.argument_checks import limit_given, offset_given, seconds_given
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
@@ -128,6 +129,13 @@ class Client:
         if found.kind == "search":
             return Job(found, self._transport, _neighbours, self.settings.search_timeout_s)
         return Job(found, self._transport, SyncReply.model_validate, SYNC_S)
+
+    def events(self, after: str | None = None, *, wait_s: float = 0.0) -> Events:
+        """What became of files since that event, at most 1,000; waits so long for the first. Without `after` from now.
+
+        `events(found.next)` goes on from there. Raises Refused for what is no id of an event, Unreachable.
+        """
+        return self._transport().events(after, wait_s=seconds_given(wait_s))
 
     def allow_removals(self) -> None:
         """Lets the next scan remove from the index what is gone from the library, however much it is.

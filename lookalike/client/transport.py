@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from lookalike.broker.events import Events
 from lookalike.broker.telemetry import SystemReport
 from lookalike.messages import (
     CountsReply,
@@ -80,6 +81,9 @@ class Transport(Protocol):
 
     def report(self) -> SystemReport:
         """What the parts of the system say of themselves."""
+
+    def events(self, after: str | None, *, wait_s: float) -> Events:
+        """What became of files since that event; waits so long for the first. None stands for now. Raises Refused."""
 
     def allow_removals(self) -> None:
         """Lets the next scan remove entries of missing files, however many they are."""

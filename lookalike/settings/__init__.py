@@ -165,6 +165,9 @@ class Settings(BaseSettings):
         default=0.05, description="Longest pause of ingest before an image while a search is under way."
     )
 
+    max_events: Annotated[int, Field(ge=0)] = Field(
+        default=10_000, description="Newest events (indexed, rejected, removed) that the broker keeps; 0 keeps none."
+    )
     alive_file: Path | None = Field(
         default=None, description="File that workers and producer write while they are well, for a health check."
     )
