@@ -6,6 +6,7 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ)
 
 
 @dataclass(frozen=True)
