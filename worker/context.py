@@ -218,7 +218,7 @@ class WorkerContext:
     @cached_property
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
-        return ReadQueries(self.index, self.collection.identity)
+        return ReadQueries(self.index, self.collection.identity, self._settings.max_sample_files)
 
     def _publish(self, events: Sequence[Event]) -> None:
         """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""

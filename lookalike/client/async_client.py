@@ -130,6 +130,7 @@ class AsyncClient:
     status = called(Client.status)
     known = called(Client.known)
     retry = called(Client.retry)
+    sample = called(Client.sample)
     events = called(Client.events)
     allow_removals = called(Client.allow_removals)
     list = iterated(Client.list)

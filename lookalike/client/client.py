@@ -21,8 +21,11 @@ from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_OFFSET,
+    MAX_PAGE,
     KnownFile,
     ReadPage,
+    ReadSample,
+    SampleReply,
     SearchReply,
     SyncMessage,
     SyncReply,
@@ -161,6 +164,15 @@ class Client:
         """What the index knows of these paths of the library, at most 1,000, by path. Raises Unreachable, TimedOut."""
         reply = IndexReader(self._transport()).known([*paths], timeout_s=READ_S)
         return {file.path: file for file in reply.files}
+
+    def sample(self, count: int = 12, *, folder: str | None = None) -> SampleReply:
+        """Paths of files that are as unlike each other as can be, in that folder of the library or in all of it.
+
+        k centres over the vectors (lookalike/search/centres.py). Raises Refused, Unreachable, TimedOut.
+        """
+        under = None if folder is None else self._paths.relative(folder)
+        ask = ReadSample(count=limit_given(count, min(self.settings.max_limit, MAX_PAGE)), under=under)
+        return IndexReader(self._transport()).sample(ask, timeout_s=READ_S)
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""

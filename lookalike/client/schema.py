@@ -9,6 +9,7 @@ from lookalike.messages import (
     CountsReply,
     FilesReply,
     ReadMessage,
+    SampleReply,
     SearchManyMessage,
     SearchManyReply,
     SearchMessage,
@@ -24,7 +25,7 @@ def schema_of(keys: Keys) -> dict[str, Any]:
     contract: dict[str, tuple[str, type, Any]] = {
         SEARCH: (keys.search, SearchMessage, SearchReply),
         SEARCH_MANY: (keys.search, SearchManyMessage, SearchManyReply),
-        READ: (keys.search, ReadMessage, CountsReply | FilesReply),
+        READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
     }
     return {

@@ -19,6 +19,8 @@ from lookalike.messages import (
     ReadKnown,
     ReadMessage,
     ReadPage,
+    ReadSample,
+    SampleReply,
     SearchMessage,
     SyncMessage,
 )
@@ -93,7 +95,7 @@ class Transport(Protocol):
 
 
 class IndexReader:
-    """The three questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
+    """The four questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -110,6 +112,10 @@ class IndexReader:
         """What the index knows of these paths."""
         return FilesReply.model_validate(self._read(ReadKnown(paths=paths), timeout_s))
 
-    def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
+    def sample(self, ask: ReadSample, *, timeout_s: float) -> SampleReply:
+        """A varied few of the index."""
+        return SampleReply.model_validate(self._read(ask, timeout_s))
+
+    def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample, timeout_s: float) -> Any:
         sent = self._transport.send(ReadMessage(ask=ask), expires_s=timeout_s)
         return self._transport.answer(sent.id, timeout_s=timeout_s)

@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     max_pattern_files: Count = Field(
         default=10_000, description="Most files that the path pattern of a filter may match."
     )
+    max_sample_files: Count = Field(default=2000, description="Most files that a sample of the index is chosen from.")
     task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(
         default=5.0,
