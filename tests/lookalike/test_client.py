@@ -73,7 +73,7 @@ def test_an_offset_that_is_no_number_of_neighbours_is_refused(client: Client, ur
         (Example(b"x", box=(0, 0, 1, 1), box_px=(0, 0, 9, 9)), {}, "give box .fractions. or box_px .pixels., not both"),
         (Example(PICTURE, box_px=(0, 0, 65, 48)), {}, r"\[0, 0, 65, 48\] reaches outside the picture.* 64 x 48 pixels"),
         (Example(PICTURE, box_px=(9, 0, 9, 48)), {}, r"examples.0.box_px: a box is \[left, top, right, bottom\]"),
-        (Example(PICTURE, box_px=(0, 0, 0.5, 48)), {}, "examples.0.box_px.2: Input should be a valid integer"),
+        (Example(PICTURE, box_px=(0, 0, 0.5, 48)), {}, "examples.0.box_px.2: Input should be a valid int"),  # type: ignore[arg-type]
         (b"x", {"score_threshold": math.nan}, "score_threshold"),
         (Example(b"x", box=(0, 0, 2, 1)), {}, "examples.0.box.2"),
         ({b"x": -1.0}, {}, "No example has a weight above 0"),

@@ -1,7 +1,7 @@
 """A filter finds what Python finds by it among all payloads, on both stores."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,7 +89,7 @@ def filled(store: QdrantClient, collection: str) -> Iterator[Filled]:
 def holds(name: str, wanted: Any, payload: dict[str, Any]) -> bool:
     """The documented meaning, written again by itself."""
     width, height = payload["width_px"], payload["height_px"]
-    facts = {
+    facts: dict[str, Callable[[], Any]] = {
         "folder": lambda: payload["path"].startswith(f"{wanted}/"),
         "path": lambda: GLOBS[wanted](payload["path"]),
         "format": lambda: payload["format"] == str(wanted).upper(),
@@ -120,7 +120,7 @@ def name_of(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-GLOBS = {
+GLOBS: dict[str, Callable[[str], bool]] = {
     "*.jpg": lambda path: path.endswith(".jpg"),
     "trips/**": lambda path: path.startswith("trips/"),
     "trips/*/*1*": lambda path: path.startswith("trips/2024/") and "1" in path.split("/")[2],
