@@ -9,14 +9,15 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from lookalike.client.client import Client
 from lookalike.client.connections import PerProcess
 from lookalike.client.job import Job
 from lookalike.client.results import no_answer
+from lookalike.client.searches import Answer, Searches
 from lookalike.client.transport import Transport
 from lookalike.errors import LookalikeError
 from lookalike.messages import MAX_PAGE
@@ -24,7 +25,13 @@ from lookalike.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Sent = tuple[Job[R], Future[Any]]
+
+
+class Cancels(Protocol):
+    """A job, or many."""
+
+    def cancel(self) -> bool:
+        """Cancels what no worker has begun."""
 
 
 def called(
@@ -46,23 +53,31 @@ def answered(
 
     @functools.wraps(method)
     async def call(self: "AsyncClient", /, *args: P.args, **named: P.kwargs) -> R:
-        def send() -> Sent[R]:
-            job = method(self.client, *args, **named)
-            return job, job.future()
+        sent = self.submit(lambda: _listened(method(self.client, *args, **named)))
+        with self.revoking(sent, lambda sent: sent[0]):
+            return await _arrived(*await asyncio.wrap_future(sent))
 
-        sent = self.submit(send)
-        try:
-            job, future = await asyncio.wrap_future(sent)
-            try:
-                async with asyncio.timeout(job.patience_s):
-                    return job.accept(await asyncio.wrap_future(future))
-            except TimeoutError:
-                raise no_answer(job.patience_s) from None
-        except asyncio.CancelledError:
-            # In the thread of the calls, and so after one that is under way.
-            with suppress(LookalikeError, RuntimeError):
-                self.submit(lambda: _revoke(sent))
-            raise
+    return call
+
+
+def all_answered(
+    method: Callable[Concatenate[Client, P], Searches],
+) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, list[Answer]]]:
+    """All answers of the searches that the method returns, awaited message by message; cancelled as one job is."""
+
+    @functools.wraps(method)
+    async def call(self: "AsyncClient", /, *args: P.args, **named: P.kwargs) -> list[Answer]:
+        sent = self.submit(lambda: method(self.client, *args, **named))
+        with self.revoking(sent, lambda searches: searches):
+            searches = await asyncio.wrap_future(sent)
+            is_more = True
+            while is_more:
+                if searches.next_job is not None:
+                    listened = self.submit(functools.partial(_listened, searches.next_job))
+                    await _arrived(*await asyncio.wrap_future(listened))
+                # Its answer is there; the messages after it are sent.
+                is_more = await asyncio.wrap_future(self.submit(functools.partial(searches.read_next)))
+            return searches.result()
 
     return call
 
@@ -124,7 +139,25 @@ class AsyncClient:
         """Makes a call after those before it. Raises Closed."""
         return self._thread.here().submit(call)
 
+    @contextmanager
+    def revoking(self, sent: "Future[R]", sent_job: Callable[[R], Cancels]) -> Iterator[None]:
+        """Around waiting for what was sent: cancels it if the task is cancelled."""
+
+        def revoke() -> None:
+            if not sent.cancelled() and sent.exception() is None:
+                with suppress(LookalikeError):
+                    sent_job(sent.result()).cancel()
+
+        try:
+            yield
+        except asyncio.CancelledError:
+            # In the thread of the calls, and so after one that is under way.
+            with suppress(LookalikeError, RuntimeError):
+                self.submit(revoke)
+            raise
+
     search = answered(Client.search)
+    search_many = all_answered(Client.search_many)
     sync = answered(Client.sync)
     job = answered(Client.job)
     status = called(Client.status)
@@ -137,8 +170,15 @@ class AsyncClient:
     rejected = iterated(Client.rejected)
 
 
-def _revoke(sent: "Future[Sent[Any]]") -> None:
-    """Cancels what was sent, if it was."""
-    if not sent.cancelled() and sent.exception() is None:
-        with suppress(LookalikeError):
-            sent.result()[0].cancel()
+def _listened(job: Job[R]) -> tuple[Job[R], Future[Any]]:
+    """A job and its answer to come."""
+    return job, job.future()
+
+
+async def _arrived(job: Job[R], future: "Future[Any]") -> R:
+    """The answer when it comes. Raises TimedOut."""
+    try:
+        async with asyncio.timeout(job.patience_s):
+            return job.accept(await asyncio.wrap_future(future))
+    except TimeoutError:
+        raise no_answer(job.patience_s) from None

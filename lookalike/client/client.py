@@ -4,6 +4,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, Self, Unpack
 
 from lookalike.broker.app import broker_url, client_app, without_secret
@@ -33,6 +34,8 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
 )
+from lookalike.pictures.html import pictures_html
+from lookalike.pictures.thumbnails import Thumbnails
 from lookalike.search.neighbour import Neighbours
 from lookalike.settings import Settings, read_settings
 from lookalike.system.discovery import with_running
@@ -60,6 +63,9 @@ class Client:
         asked = settings if settings is not None else read_settings(**given)
         whole = self.settings = asked if transport is not None else with_running(asked)
         self._paths = CallerPaths(whole.library)
+        thumbnails = Thumbnails(whole.library, whole.max_image_bytes, whole.max_image_pixels)
+        self._made = partial(Neighbours, show=partial(pictures_html, thumbnails=thumbnails))
+        self._answers = partial(answers_of, make=self._made)
         make: Callable[[], Transport] = (
             (lambda: CeleryTransport(client_app(whole), whole.keys)) if transport is None else (lambda: transport)
         )
@@ -109,7 +115,7 @@ class Client:
         transport, patience_s = self._transport(), self._patience_s(timeout_s)
         message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
         sent = transport.send(message, blobs=blobs, expires_s=patience_s)
-        return Job(sent, self._transport, _neighbours, patience_s)
+        return Job(sent, self._transport, self._neighbours, patience_s)
 
     def search_many(
         self,
@@ -132,7 +138,7 @@ class Client:
         def send(pack: Pack) -> Job[list[Answer]]:
             message = SearchManyMessage.model_construct(queries=pack.queries)
             sent = transport.send(message, blobs=pack.blobs, expires_s=patience_s)
-            return Job(sent, self._transport, answers_of, patience_s)
+            return Job(sent, self._transport, self._answers, patience_s)
 
         packs = packed(asked, self.settings, lambda: self._reader(scaled=scaled))
         return Searches(len(asked), packs, send)
@@ -154,9 +160,9 @@ class Client:
             raise no_such_job(job)
         found = self._transport().job_status(job)
         if found.kind == "search":
-            return Job(found, self._transport, _neighbours, self.settings.search_timeout_s)
+            return Job(found, self._transport, self._neighbours, self.settings.search_timeout_s)
         if found.kind == "search_many":
-            return Job(found, self._transport, answers_of, self.settings.search_timeout_s)
+            return Job(found, self._transport, self._answers, self.settings.search_timeout_s)
         return Job(found, self._transport, SyncReply.model_validate, SYNC_S)
 
     def events(self, after: str | None = None, *, wait_s: float = 0.0) -> Events:
@@ -219,6 +225,10 @@ class Client:
         file = self.known([path]).get(path)
         return file is not None and file.status == "indexed"
 
+    def _neighbours(self, reply: Any) -> Neighbours:
+        read = SearchReply.model_validate(reply)
+        return self._made(read.neighbours, read.note)
+
     def _transport(self) -> Transport:
         """That of this process. A job holds this method and with it the client, which is closed when it is dropped."""
         return self._opened.here()
@@ -231,8 +241,3 @@ class Client:
             after = page.next
             if after is None:
                 return
-
-
-def _neighbours(answer: Any) -> Neighbours:
-    reply = SearchReply.model_validate(answer)
-    return Neighbours(reply.neighbours, reply.note)

@@ -18,12 +18,12 @@ CELL = f"width:{SIDE_PX}px;margin:0;font-size:12px;overflow-wrap:anywhere"
 EMPTY = f"height:{SIDE_PX}px;border:1px dashed;box-sizing:border-box;padding:8px;opacity:.6"
 
 
-def pictures_html(found: Sequence[Neighbour], thumbnails: Thumbnails | None, note: str | None) -> str:
+def pictures_html(found: Sequence[Neighbour], note: str | None, *, thumbnails: Thumbnails) -> str:
     """The neighbours as a row of pictures; as a table where the library cannot be read; or the note."""
     if not found:
         return f"<p>{escape(note or 'Nothing was found.')}</p>"
     below = f"<p>{escape(note)}</p>" if note else ""
-    if thumbnails is None or not thumbnails.has_library:
+    if not thumbnails.has_library:
         return _table(found) + below
     cells = "".join(_cell(each, thumbnails) for each in found[:MOST_PICTURES])
     rest = len(found) - MOST_PICTURES

@@ -164,7 +164,7 @@ def test_html_has_the_pictures_within_and_nothing_of_a_name_that_is_markup(
     evil = "<script>alert('x')<\\x2fscript>\"&.png"
     (tmp_path / evil).write_bytes(encoded(picture(1)))
 
-    html = pictures_html([hit(evil), hit("gone\x1b.png", 0.25)], thumbnails, None)
+    html = pictures_html([hit(evil), hit("gone\x1b.png", 0.25)], None, thumbnails=thumbnails)
 
     assert "<script" not in html
     assert "\x1b" not in html
@@ -178,7 +178,7 @@ def test_html_has_the_pictures_within_and_nothing_of_a_name_that_is_markup(
 
 @pytest.mark.parametrize("library", [None, Path("/nowhere")])
 def test_html_is_a_table_where_the_library_is_not(library: Path | None) -> None:
-    html = pictures_html([hit("<b>.png")], Thumbnails(library, 1, 1), "a <note>")
+    html = pictures_html([hit("<b>.png")], "a <note>", thumbnails=Thumbnails(library, 1, 1))
 
     assert "<table>" in html
     assert "<td>&lt;b&gt;.png</td>" in html
@@ -187,5 +187,5 @@ def test_html_is_a_table_where_the_library_is_not(library: Path | None) -> None:
 
 
 def test_html_says_that_there_is_nothing_and_how_many_more(thumbnails: Thumbnails) -> None:
-    assert pictures_html([], thumbnails, "Nothing is similar enough.") == "<p>Nothing is similar enough.</p>"
-    assert "and 3 more" in pictures_html([hit("a.png")] * (MOST_PICTURES + 3), thumbnails, None)
+    assert pictures_html([], "Nothing is similar enough.", thumbnails=thumbnails) == "<p>Nothing is similar enough.</p>"
+    assert "and 3 more" in pictures_html([hit("a.png")] * (MOST_PICTURES + 3), None, thumbnails=thumbnails)

@@ -68,7 +68,7 @@ def test_it_has_every_method_of_the_client() -> None:
         return {name: each for name, each in inspect.getmembers(kind, callable) if not name.startswith("_")}
 
     here, there = public(AsyncClient), public(Client)
-    assert here.keys() - {"submit"} == there.keys()
+    assert here.keys() - {"submit", "revoking"} == there.keys()
     for name in there.keys() - {"close"}:
         assert here[name].__doc__ == there[name].__doc__
 
@@ -83,6 +83,9 @@ def test_searches_syncs_and_reads_are_awaited(side: Side) -> None:
             listed = {file.path async for file in client.list()}
             rejected = {file.path async for file in client.rejected()}
 
+            many = await client.search_many([*NAMES, "nowhere.png"] * 20, 1)
+
+        assert [answer.error is None and answer.neighbours[0].path for answer in many] == [*NAMES, False] * 20
         assert found.path == NAMES[3]
         assert [first.path for (first,) in several] == NAMES
         assert synced == SyncReply(unchanged=2)
