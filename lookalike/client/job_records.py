@@ -1,7 +1,7 @@
 """Records of jobs in Redis, so that any process can ask how far a job is, and a cancelled one is not begun.
 
-    <name>:job:<id>   hash   kind: search or sync; sent_at, expires_at: Unix times by Redis' clock, the latter empty for
-                             a job that does not expire; state: queued, started or cancelled. Expires.
+    <name>:job:<id>   hash   kind: search, search_many or sync; sent_at, expires_at: Unix times by Redis' clock, the
+                             latter empty for a job that does not expire; state: queued, started or cancelled. Expires.
 
 The record goes with its answer; that of a job which failed, expired or was cancelled stays until it expires. A message
 of another Celery app has no record, nor has one that no client waits for. Beginning and cancelling change the

@@ -2,32 +2,39 @@
 
 import base64
 import hashlib
-import math
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from lookalike.client.memory_query import neighbours, without
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
     CountsReply,
     FilesReply,
+    ImageById,
     ImageByKey,
     ImageByPath,
+    ImageByVector,
     KnownFile,
+    QueryReply,
     ReadCounts,
     ReadKnown,
     ReadMessage,
     SearchExample,
+    SearchManyMessage,
+    SearchManyReply,
     SearchMessage,
+    SearchQuery,
     SearchReply,
     Strict,
     SyncMessage,
     SyncReply,
 )
 from lookalike.search.combination import combine
-from lookalike.search.filters import Numbers, SearchFilter, Times, first_moment
-from lookalike.search.neighbour import Neighbour, similarity
+from lookalike.search.neighbour import Neighbour
+from lookalike.search.notes import note_of_nothing
 
 DIMENSION = 16
 # The bytes of an image and the box of it, to a vector.
@@ -50,7 +57,8 @@ class MemoryIndex:
             raise ValueError(f"this vector has {len(vector)} numbers, the others have {self._dimension}")
         self._dimension = len(vector)
         self._vectors[path] = combine([vector], [1.0])
-        self._payloads[path] = {**_payload(path), "status": "indexed", **payload}
+        content = hashlib.sha256(image).hexdigest() if isinstance(image, bytes) else None
+        self._payloads[path] = {**_payload(path), "status": "indexed", "sha256": content, **payload}
 
     def reject(self, path: str, reason: str) -> None:
         """Records a file that cannot be embedded."""
@@ -68,39 +76,66 @@ class MemoryIndex:
     def answer(self, message: Strict, blobs: Mapping[str, bytes]) -> Any:
         """The reply to a message as JSON. Raises Refused."""
         if isinstance(message, SearchMessage):
-            return self._search(message, blobs).model_dump(mode="json")
+            found, note = self._search(message, blobs)
+            return SearchReply(neighbours=found, took_ms=0.0, note=note).model_dump(mode="json")
+        if isinstance(message, SearchManyMessage):
+            return self._many(message, blobs).model_dump(mode="json")
         if isinstance(message, SyncMessage):
             known = sum(path in self._payloads for path in message.paths)
             return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
-        assert isinstance(message, ReadMessage)  # noqa: S101 (there are three kinds)
+        assert isinstance(message, ReadMessage)  # noqa: S101 (there are four kinds)
         return self._read(message).model_dump(mode="json")
 
-    def _search(self, message: SearchMessage, blobs: Mapping[str, bytes]) -> SearchReply:
-        vectors = [self._vector(example, blobs) for example in message.examples]
-        query = combine(vectors, [example.weight for example in message.examples])
-        scored = [
-            (math.fsum(a * b for a, b in zip(query, vector, strict=True)), path)
-            for path, vector in self._vectors.items()
-            if message.filter is None or _matches(message.filter, self._payloads[path])
-        ]
-        least = -math.inf if message.score_threshold is None else message.score_threshold
-        best = sorted((-score, path) for score, path in scored if score >= least)
-        page = best[message.offset : message.offset + message.limit]
-        found = [Neighbour(path, -score, similarity(-score, "cosine", 1), self._payloads[path]) for score, path in page]
-        return SearchReply(neighbours=found, took_ms=0.0)
+    def _many(self, message: SearchManyMessage, blobs: Mapping[str, bytes]) -> SearchManyReply:
+        replies = []
+        for query in message.queries:
+            try:
+                found, note = self._search(query, blobs)
+            except Refused as error:
+                replies.append(QueryReply(error=str(error)))
+            else:
+                replies.append(QueryReply(neighbours=found, note=note))
+        return SearchManyReply(replies=replies, took_ms=0.0)
 
-    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes]) -> Sequence[float]:
+    def _search(self, query: SearchQuery, blobs: Mapping[str, bytes]) -> tuple[list[Neighbour], str | None]:
+        own: set[str] = set()
+        vectors = [self._vector(example, blobs, own) for example in query.examples]
+        vector = combine(vectors, [example.weight for example in query.examples])
+        among = without(own, self._vectors, self._payloads) if query.exclude_self else self._vectors
+        found = neighbours(query, vector, among, self._payloads)
+        return found, None if found else note_of_nothing(query)
+
+    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes], own: set[str]) -> Sequence[float]:
         image = example.image
+        if isinstance(image, ImageByVector):
+            return self._checked(image.vector)
+        if isinstance(image, ImageById):
+            path = next((path for path in self._vectors if self._payloads[path]["id"] == image.id), None)
+            if path is None:
+                raise Refused(f"There is no image with the id {image.id!r} in the index.")
+            own.add(path)
+            return self._vectors[path]
         if isinstance(image, ImageByPath):
             path = validate_path(image.path)
-            file = self._payloads.get(path)
-            if file is None:
-                raise Refused(f"{path!r} is neither a file here nor in the index.")
-            if path not in self._vectors:
-                raise Refused(f"{path!r} was rejected: {file['reason']}.")
-            return self._vectors[path]
+            own.add(path)
+            return self._known(path)
         blob = blobs[image.key] if isinstance(image, ImageByKey) else base64.b64decode(image.base64)
-        return self._embed(blob, example.box)
+        content = example.sha256 or hashlib.sha256(blob).hexdigest()
+        own |= {path for path in self._vectors if path == example.path or self._payloads[path]["sha256"] == content}
+        return self._embed(blob, example.box or example.box_px)
+
+    def _known(self, path: str) -> Sequence[float]:
+        file = self._payloads.get(path)
+        if file is None:
+            raise Refused(f"{path!r} is neither a file here nor in the index.")
+        if path not in self._vectors:
+            raise Refused(f"{path!r} was rejected: {file['reason']}.")
+        return self._vectors[path]
+
+    def _checked(self, vector: list[float]) -> list[float]:
+        if len(vector) != self._dimension:
+            raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {self._dimension}.")
+        return vector
 
     def _read(self, message: ReadMessage) -> CountsReply | FilesReply:
         ask = message.ask
@@ -130,22 +165,16 @@ class MemoryIndex:
 def _payload(path: str) -> dict[str, Any]:
     pure = PurePosixPath(validate_path(path))
     folders = [str(folder) for folder in reversed(pure.parents) if str(folder) != "."]
-    return {"path": path, "folders": folders, "name": pure.name, "version": "", "size_bytes": 0, "mtime_ns": 0}
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, path)),
+        "path": path,
+        "folders": folders,
+        "name": pure.name,
+        "version": "",
+        "size_bytes": 0,
+        "mtime_ns": 0,
+    }
 
 
 def _file(payload: Mapping[str, Any]) -> KnownFile:
     return KnownFile(**{name: payload[name] for name in KnownFile.model_fields if name in payload})
-
-
-def _matches(wanted: SearchFilter, payload: Mapping[str, Any]) -> bool:
-    return all(_holds(name, value, payload) for name, value in wanted if value is not None)
-
-
-def _holds(name: str, value: str | Numbers | Times, payload: Mapping[str, Any]) -> bool:
-    if name == "folder":
-        return value in payload["folders"]
-    found = payload.get(name)
-    if isinstance(value, str) or found is None:
-        return bool(found == value)
-    comparable: Any = first_moment(found) if isinstance(value, Times) else found
-    return (value.gte is None or comparable >= value.gte) and (value.lte is None or comparable <= value.lte)

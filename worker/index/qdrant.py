@@ -24,10 +24,8 @@ from qdrant_client.models import (
 )
 
 from lookalike.messages import FilesReply, KnownFile
-from lookalike.search.filters import SearchFilter
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
-from worker.index.filters import store_filter
 from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
@@ -65,6 +63,16 @@ class PointWrite:
     vector: Vector | None = None
 
 
+@dataclass(frozen=True)
+class Handle:
+    """What a request to one collection needs."""
+
+    client: QdrantClient
+    collection: str
+    params: SearchParams | None
+    request_bytes: int
+
+
 class QdrantIndex:
     """One collection. Every method raises StoreUnavailable if Qdrant does not answer, StoreRefused if it refuses.
 
@@ -77,6 +85,7 @@ class QdrantIndex:
         self._client = client
         self._collection = collection
         self._search_params = None if hnsw_ef is None else SearchParams(hnsw_ef=hnsw_ef)
+        self.handle = Handle(client, collection, self._search_params, request_bytes)
         self._pages, self._ids, self._contents = PartLimit(), PartLimit(), PartLimit()
         self._writes = PartLimit(max_bytes=request_bytes)
 
@@ -102,7 +111,7 @@ class QdrantIndex:
 
         found = {}
         for record in chain.from_iterable(read_in_parts(ask, list(contents), self._contents)):
-            vector = _vector(record)
+            vector = vector_in(record)
             if record.payload is not None and vector is not None:
                 found[record.payload["sha256"]] = ReusableVector(metadata_of(record.payload), vector)
         return found
@@ -152,29 +161,18 @@ class QdrantIndex:
             with_payload=False,
             with_vectors=[VECTOR],
         )
-        by_id = {str(record.id): _vector(record) for record in records}
+        by_id = {str(record.id): vector_in(record) for record in records}
         found = {path: by_id.get(point_id(path)) for path in paths}
         return {path: vector for path, vector in found.items() if vector is not None}
 
-    def find_nearest(
-        self,
-        vector: Vector,
-        limit: int,
-        *,
-        offset: int = 0,
-        wanted: SearchFilter | None = None,
-        score_threshold: float | None = None,
-    ) -> list[ScoredPoint]:
-        """The nearest images, best first, with their payloads; none whose score is farther than the threshold."""
+    def find_nearest(self, vector: Vector, limit: int) -> list[ScoredPoint]:
+        """The nearest images, best first, with their payloads; worker/index/searching.py has all other questions."""
         return call_store(
             self._client.query_points,
             self._collection,
             query=list(vector),
             using=VECTOR,
             limit=limit,
-            offset=offset,
-            query_filter=None if wanted is None else store_filter(wanted),
-            score_threshold=score_threshold,
             search_params=self._search_params,
             with_payload=True,
         ).points
@@ -257,7 +255,8 @@ def _is(field: str, value: str) -> FieldCondition:
     return FieldCondition(key=field, match=MatchValue(value=value))
 
 
-def _vector(record: Record) -> Vector | None:
+def vector_in(record: Record) -> Vector | None:
+    """The embedding of a point; None if it has none, or none was asked for."""
     vector = record.vector.get(VECTOR) if isinstance(record.vector, dict) else None
     # One vector per image: the other kinds that Qdrant's types allow (sparse, several) are never written.
     return cast("Vector | None", vector)

@@ -25,19 +25,22 @@ from lookalike.messages import (
     ReadMessage,
     ReadPage,
     SearchExample,
+    SearchManyMessage,
     SearchMessage,
+    SearchQuery,
     SyncMessage,
 )
 from lookalike.search.filters import SearchFilter
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.recorder import Asked, recorded
+from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import INDEXED_FIELDS
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
-from worker.search import Decodes, Search
+from worker.search import Bounds, Search
 from worker.sync import Sync
 
 OK = 200
@@ -113,7 +116,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     standing = ensure(client, CollectionSpec("contract", card, "cosine", library_id="the-library"), rebuild=True)
     index = QdrantIndex(client, standing.name)
     sync = dataclasses.replace(sync, index=index)
-    search = Search(index, embedder, opened, lambda _: None, "cosine", max_limit=50, max_query_bytes=100_000)
+    search = Search(index, embedder, opened, lambda _: None, "cosine", card.dimension, Bounds())
     read_queries = ReadQueries(index, standing.identity)
 
     for seed in range(5):
@@ -132,6 +135,10 @@ def test_all_that_a_worker_asks_is_in_the_document(
     )
     narrow = SearchMessage(examples=[example, example], offset=1, limit=3, filter=wanted, score_threshold=-1.0)
     paged = search.find_neighbours(narrow)
+    alone = SearchMessage(examples=[example], filter=SearchFilter(path="*.png"), exclude_self=True, group_exact=True)
+    others = search.find_neighbours(alone).neighbours
+    whole = SearchFilter.model_validate("orientation=landscape modified_at>=2020")
+    many = search.find_many(SearchManyMessage(queries=[alone, SearchQuery(examples=[example], filter=whole)]))
     counts = read_queries.answer(ReadMessage(ask=ReadCounts()))
     read_queries.answer(ReadMessage(ask=ReadKnown(paths=paths)))
     read_queries.answer(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
@@ -143,8 +150,11 @@ def test_all_that_a_worker_asks_is_in_the_document(
     assert {neighbour.path for neighbour in found.neighbours[:2]} == {"folder/1.png", "copy.png"}
     assert [neighbour.path for neighbour in paged.neighbours][:1] != ["folder/1.png"]
     assert len(paged.neighbours) == 3
+    assert {neighbour.path for neighbour in others} == {f"folder/{seed}.png" for seed in (2, 3, 4)}
+    assert (many.replies[0].neighbours, len(many.replies[1].neighbours)) == (others, 5)
     kinds = {(each.method, each.path.rpartition("/")[2]) for each in asked}
     assert {("PUT", "points"), ("POST", "delete"), ("POST", "query"), ("POST", "scroll"), ("POST", "count")} <= kinds
+    assert ("POST", "batch") in kinds
 
 
 @pytest.mark.parametrize(
