@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
+from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadSample, SampleReply
 from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex
 from worker.inference.providers import THREADS
+from worker.sampling import sample
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,9 @@ class ReadQueries:
 
     index: QdrantIndex
     identity: Identity
+    max_sample_files: int
 
-    def answer(self, message: ReadMessage) -> CountsReply | FilesReply:
+    def answer(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
         """The reply to a ReadMessage. Raises StoreUnavailable."""
         query = message.ask
         if isinstance(query, ReadCounts):
@@ -32,4 +34,6 @@ class ReadQueries:
             )
         if isinstance(query, ReadKnown):
             return FilesReply(files=list(self.index.get_files(query.paths).values()))
+        if isinstance(query, ReadSample):
+            return sample(self.index, query, self.max_sample_files)
         return self.index.page(after=query.after, limit=query.limit, status=query.status, under=query.under)
