@@ -30,6 +30,8 @@ BRIEF = PayloadSelectorInclude(include=["path", "sha256"])
 PAGE_POINTS = 1000
 # Of one answer; a content that lies in more places is told with as many.
 MOST_COPIES = 10_000
+# For each file that a pattern may match, so many are looked at: 20 to 30 us each, so 5 s with the default.
+LOOKED_AT = 20
 # A number as JSON, its comma included, has 20 or 21 characters mostly; an id has 39.
 NUMBER_BYTES, ID_BYTES = 21, 40
 
@@ -101,10 +103,20 @@ class Searching:
         return {content: tuple(sorted(paths)) for content, paths in found.items()}
 
     def matching(self, wanted: SearchFilter, most: int) -> list[str]:
-        """The ids of the points that the filter with its path pattern describes. Raises Refused if they are more."""
-        matcher = matcher_of(wanted.path or "")
+        """The ids of the points that the filter with its path pattern describes. Raises Refused if they are more.
+
+        Also if they would have to be looked for among more than LOOKED_AT times as many.
+        """
+        matcher, chosen = matcher_of(wanted.path or ""), candidates_filter(wanted)
+        candidates = call_store(self._client.count, self._collection, count_filter=chosen, exact=True).count
+        if candidates > LOOKED_AT * most:
+            raise Refused(
+                f"The pattern {wanted.path!r} would have to be looked for among {candidates} files, at most "
+                f"{LOOKED_AT * most} are ({LOOKED_AT} times LOOKALIKE_MAX_PATTERN_FILES): name a `folder`, or one "
+                "at the beginning of the pattern."
+            )
         found: list[str] = []
-        for payload in self._scroll(candidates_filter(wanted)):
+        for payload in self._scroll(chosen):
             if matcher.match_file(payload["path"]):
                 found.append(payload["id"])
                 if len(found) > most:
