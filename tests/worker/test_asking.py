@@ -197,7 +197,7 @@ def test_a_pattern_that_matches_too_much_is_refused_with_a_better_way(
         ask(few, "a/3.png", filter={"path": "*.png"})
     fewer = dataclasses.replace(search, bounds=dataclasses.replace(BOUNDS, max_pattern_files=1))
     monkeypatch.setattr(searching, "LOOKED_AT", len(NAMES) - 1)
-    with pytest.raises(Refused, match=r"looked for among 10 files, at most 9 are .*: name a folder"):
+    with pytest.raises(Refused, match=r"looked for among 10 files, at most 9 are .*: name a `folder`"):
         ask(fewer, "a/3.png", filter={"path": "nothing.png"})
     assert names(fewer, "a/3.png", filter={"path": "/copies/x/*"}) == ["copies/x/2 again.png"]
     # What else is asked for narrows it.

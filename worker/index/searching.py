@@ -70,10 +70,10 @@ class Searching:
         self._client, self._collection = index.handle.client, index.handle.collection
         self._params = index.handle.params
         self._queries = PartLimit(max_bytes=index.handle.request_bytes)
-        self._pages = PartLimit()
+        self._pages, self._ids = PartLimit(), PartLimit(max_items=PAGE_POINTS)
 
     def stored(self, ids: Sequence[str], *, contents: bool = False) -> dict[str, Stored]:
-        """Of those points that have a vector, in one request."""
+        """Of those points that have a vector, in one request for up to a thousand."""
         records = self._retrieve(ids, payload=BRIEF if contents else False, vectors=[VECTOR])
         found = {str(record.id): (vector_in(record), (record.payload or {}).get("sha256", "")) for record in records}
         return {point: Stored(vector, content) for point, (vector, content) in found.items() if vector is not None}
@@ -87,7 +87,7 @@ class Searching:
         return answers
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The whole payloads of points, in one request."""
+        """The whole payloads of points, in one request for up to a thousand."""
         return {str(record.id): record.payload or {} for record in self._retrieve(ids, payload=True, vectors=False)}
 
     def copies(self, contents: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -163,15 +163,13 @@ class Searching:
         return [_hits(answer.points, whole=one.whole) for one, answer in zip(asked, answers, strict=True)]
 
     def _retrieve(self, ids: Sequence[str], *, payload: Any, vectors: Any) -> list[Record]:
-        if not ids:
-            return []
-        return call_store(
-            self._client.retrieve,
-            self._collection,
-            ids=[*dict.fromkeys(ids)],
-            with_payload=payload,
-            with_vectors=vectors,
-        )
+        def ask(part: Sequence[str]) -> list[Record]:
+            return call_store(
+                self._client.retrieve, self._collection, ids=[*part], with_payload=payload, with_vectors=vectors
+            )
+
+        parts = read_in_parts(ask, [*dict.fromkeys(ids)], self._ids)
+        return [record for records in parts for record in records]
 
     def _scroll(self, chosen: Filter) -> Iterator[dict[str, Any]]:
         """Path, content and id of each point that matches."""
