@@ -105,7 +105,7 @@ def test_ids_vectors_pixels_and_copies_are_asked_for(client: Client) -> None:
 
 def test_many_searches_are_answered_in_their_order_and_faults_stand_alone(client: Client) -> None:
     query = Query([NAMES[1], NAMES[2]], limit=2, filter="folder=kept", exclude_self=True)
-    asked = [NAMES[0], "nowhere.png", encoded(picture(301)), "http://nowhere.org/a.png", query, "kept/bad.png"]
+    asked: list[Any] = [NAMES[0], "nowhere.png", encoded(picture(301)), "http://nowhere.org/a.png", query, "kept/bad.png"]
 
     searches = client.search_many(asked, limit=3, filter="folder=kept")
     answers = searches.result(timeout_s=20)
