@@ -36,6 +36,8 @@ MAX_INLINE_CHARS = MAX_INLINE_QUERY_BYTES * 4 // 3 + 4
 InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_CHARS)]
 # Model file, decoder revision and distance, as CountsReply tells it.
 Generation = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+# What of an image is compared: what it shows, or by which a photo knows its copies (models/contract.py).
+By = Literal["embedding", "copy"]
 
 
 class Strict(BaseModel):
@@ -121,10 +123,12 @@ class SearchMessage(Strict):
 
     The examples are combined to one vector (lookalike/search/combination.py). Only files that `filter` describes are
     found, and only those whose score is as near as `score_threshold` or nearer: at least that for cosine and dot, at
-    most that for euclid and manhattan.
+    most that for euclid and manhattan. `by` chooses the vectors that are compared: "copy" finds the photo that an
+    image is a piece or a copy of.
     """
 
     v: Literal[1] = 1
+    by: By = "embedding"
     examples: Annotated[list[SearchExample], Field(min_length=1, max_length=MAX_EXAMPLES)]
     generation: Generation | None = None
     limit: Annotated[int, Field(ge=1)] = 10
@@ -152,10 +156,14 @@ class SearchMessage(Strict):
 
 
 class SearchReply(Strict):
-    """Neighbours, best first, and the milliseconds that the worker took."""
+    """Neighbours, best first, and the milliseconds that the worker took.
+
+    `note` is one sentence if it was answered otherwise than asked.
+    """
 
     neighbours: list[Neighbour]
     took_ms: float
+    note: str | None = None
 
 
 class ReadCounts(Strict):
@@ -192,7 +200,11 @@ class ReadMessage(Strict):
 
 
 class CountsReply(Strict):
-    """Numbers of points, and the identity of the index."""
+    """Numbers of points, and the identity of the index.
+
+    `near` is the least cosine of two copy descriptors to call one image a copy of the other, `similar` the least that
+    is worth a second look, as the model file has them. `has_copies`: whether a search by copy descriptor is possible.
+    """
 
     indexed: int
     rejected: int
@@ -203,6 +215,9 @@ class CountsReply(Strict):
     precision: str
     threads: int
     generation: Generation
+    has_copies: bool = False
+    near: float | None = None
+    similar: float | None = None
 
 
 class KnownFile(Strict):

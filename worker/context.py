@@ -174,6 +174,7 @@ class WorkerContext:
         return QdrantIndex(
             self._client,
             self.collection.name,
+            vectors=self.collection.identity.vectors,
             request_bytes=self._settings.store_request_bytes,
             hnsw_ef=self._settings.hnsw_ef,
         )
@@ -212,7 +213,7 @@ class WorkerContext:
     @cached_property
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
-        return ReadQueries(self.index, self.collection.identity)
+        return ReadQueries(self.index, self.collection.identity, self._embedder.card)
 
     def _read_rules(self) -> Candidates | None:
         rules = IndexState(self._redis, self._settings.keys).rules()

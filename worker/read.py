@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
+from models.contract import ModelCard
 from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex
 from worker.inference.providers import THREADS
@@ -14,6 +15,7 @@ class ReadQueries:
 
     index: QdrantIndex
     identity: Identity
+    card: ModelCard
 
     def answer(self, message: ReadMessage) -> CountsReply | FilesReply:
         """The reply to a ReadMessage. Raises StoreUnavailable."""
@@ -29,6 +31,9 @@ class ReadQueries:
                 precision=self.identity.precision,
                 threads=THREADS,
                 generation=self.identity.generation,
+                has_copies="copy" in self.identity.vectors,
+                near=self.card.near,
+                similar=self.card.similar,
             )
         if isinstance(query, ReadKnown):
             return FilesReply(files=list(self.index.get_files(query.paths).values()))

@@ -12,7 +12,7 @@ from lookalike.errors import Refused
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import validate_path
 from lookalike.library.reader import Content
-from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExample, SearchMessage, SearchReply
+from lookalike.messages import By, ImageByKey, ImageByPath, ImageInline, SearchExample, SearchMessage, SearchReply
 from lookalike.search.combination import combine
 from lookalike.search.neighbour import Neighbour, similarity
 from lookalike.settings import Distance
@@ -21,6 +21,12 @@ from worker.errors import TooLargeToDecode
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.inference.decoder import DecodedImage
 from worker.sync_batch import Embeds
+
+# With an index whose model has no copy descriptor the embedding must do.
+NO_COPIES = (
+    "The model of this index has no vector for copies, so the embedding was asked in its place: crops and turned "
+    "copies may be missed (another LOOKALIKE_MODEL, and `lookalike up FOLDER --rebuild`)."
+)
 
 
 class Decodes(Protocol):
@@ -48,10 +54,12 @@ class Search:
         begun = time.perf_counter()
         if message.limit > self.max_limit:
             raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
-        vector = combine(self._vectors(message.examples), [example.weight for example in message.examples])
+        by = message.by if message.by in self.index.vectors else "embedding"
+        vector = combine(self._vectors(message.examples, by), [example.weight for example in message.examples])
         found = self.index.find_nearest(
             vector,
             message.limit,
+            by=by,
             offset=message.offset,
             wanted=message.filter,
             score_threshold=message.score_threshold,
@@ -65,12 +73,13 @@ class Search:
             )
             for point in found
         ]
-        return SearchReply(neighbours=neighbours, took_ms=round((time.perf_counter() - begun) * 1000, 2))
+        took_ms = round((time.perf_counter() - begun) * 1000, 2)
+        return SearchReply(neighbours=neighbours, took_ms=took_ms, note=None if by == message.by else NO_COPIES)
 
-    def _vectors(self, examples: Sequence[SearchExample]) -> list[Vector]:
+    def _vectors(self, examples: Sequence[SearchExample], by: By) -> list[Vector]:
         """A vector for each example: one request to the store for all paths, one call of the model for all the rest."""
         whole = {at: path for at, each in enumerate(examples) if (path := _whole_file(each)) is not None}
-        known = self._known([*whole.values()])
+        known = self._known([*whole.values()], by)
         vectors: dict[int, Vector] = {at: known[path] for at, path in whole.items()}
         pictures: dict[int, DecodedImage] = {}
         sent_bytes = 0
@@ -83,15 +92,15 @@ class Search:
                 self._check_size(sent_bytes)
                 pictures[at] = self.decode(blob, example.box)
             except TooLargeToDecode as error:
-                vectors[at] = self._stored_instead(example, error)
+                vectors[at] = self._stored_instead(example, error, by)
             except Rejected as error:
                 raise _refused(error) from error
-        computed = self.embedder.embed([picture.pixels for picture in pictures.values()])
+        computed = self.embedder.describe([picture.pixels for picture in pictures.values()])[by]
         vectors |= {at: vector.tolist() for at, vector in zip(pictures, computed, strict=True)}
         return [vectors[at] for at in range(len(examples))]
 
-    def _known(self, paths: Sequence[str]) -> Mapping[str, Vector]:
-        known = self.index.vectors_of(paths) if paths else {}
+    def _known(self, paths: Sequence[str], by: By) -> Mapping[str, Vector]:
+        known = self.index.vectors_of(paths, by) if paths else {}
         missing = next((path for path in paths if path not in known), None)
         if missing is None:
             return known
@@ -104,11 +113,11 @@ class Search:
         if sent_bytes > self.max_query_bytes:
             raise TooLargeToDecode(too_many_bytes(sent_bytes, self.max_query_bytes))
 
-    def _stored_instead(self, example: SearchExample, error: Rejected) -> Vector:
+    def _stored_instead(self, example: SearchExample, error: Rejected, by: By) -> Vector:
         """The vector in the index of an image that is too large: a file may have been indexed with other limits."""
         stored = None
         if example.path is not None and example.box is None:
-            stored = self.index.vector_of(validate_path(example.path))
+            stored = self.index.vector_of(validate_path(example.path), by)
         if stored is None:
             raise _refused(error) from error
         return stored

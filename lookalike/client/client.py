@@ -20,6 +20,7 @@ from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_OFFSET,
+    By,
     KnownFile,
     ReadPage,
     SearchReply,
@@ -27,7 +28,7 @@ from lookalike.messages import (
     SyncReply,
 )
 from lookalike.search.filters import SearchFilter
-from lookalike.search.neighbour import Neighbour
+from lookalike.search.neighbour import Neighbours
 from lookalike.settings import Settings, read_settings
 from lookalike.system.discovery import with_running
 
@@ -81,15 +82,17 @@ class Client:
         offset: int = 0,
         filter: SearchFilter | Mapping[str, Any] | None = None,  # noqa: A002 (its name in the message)
         score_threshold: float | None = None,
+        by: By = "embedding",
         timeout_s: float | None = None,
         scaled: bool = True,
-    ) -> Job[list[Neighbour]]:
+    ) -> Job[Neighbours]:
         """Asks for the nearest neighbours of an image: a file here, else a path of the library; or bytes.
 
         Of several images, or `Example`s, or a mapping from images to weights, for those of all together: a negative
         weight means unlike. `offset` leaves out the first neighbours, `filter` all files that it does not describe
         (lookalike/search/filters.py), and `score_threshold` those that are farther: below it for cosine and dot, above
-        it for euclid and manhattan.
+        it for euclid and manhattan. `by="copy"` finds what holds this image, also if it is a crop, turned, mirrored or
+        framed; with a model that has no vector for that the answer is by the embedding, and its `note` says so.
 
         No worker starts on it after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
         scaled down before it is sent, unless every bit counts. Raises Refused if an argument is at fault,
@@ -102,6 +105,7 @@ class Client:
             offset=offset_given(offset, MAX_OFFSET),
             filter=filter,
             score_threshold=score_threshold,
+            by=by,
         )
         patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
         reader = ImageReader(self._paths, self._is_indexed, self.settings.max_query_bytes, scaled)
@@ -181,5 +185,6 @@ class Client:
                 return
 
 
-def _neighbours(answer: Any) -> list[Neighbour]:
-    return SearchReply.model_validate(answer).neighbours
+def _neighbours(answer: Any) -> Neighbours:
+    reply = SearchReply.model_validate(answer)
+    return Neighbours(reply.neighbours, reply.note)

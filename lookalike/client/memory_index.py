@@ -10,6 +10,7 @@ from typing import Any
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
+    By,
     CountsReply,
     FilesReply,
     ImageByKey,
@@ -30,31 +31,45 @@ from lookalike.search.filters import Numbers, SearchFilter, Times, first_moment
 from lookalike.search.neighbour import Neighbour, similarity
 
 DIMENSION = 16
+NO_COPIES = "Nothing here tells copies, so the embedding was asked in place of a vector for copies."
 # The bytes of an image and the box of it, to a vector.
 Embed = Callable[[bytes, Sequence[float] | None], Sequence[float]]
 
 
 class MemoryIndex:
-    """Files with vectors and payloads. Compares by cosine."""
+    """Files with vectors and payloads. Compares by cosine; by copy only where `describe_copy` makes the vectors."""
 
-    def __init__(self, embed: Embed | None) -> None:
-        self._embed = embed or self._digest
-        self._vectors: dict[str, list[float]] = {}
+    def __init__(self, embed: Embed | None, describe_copy: Embed | None = None) -> None:
+        self._embed: dict[By, Embed] = {"embedding": embed or self._digest}
+        if describe_copy is not None:
+            self._embed["copy"] = describe_copy
+        self._by: dict[By, dict[str, list[float]]] = {by: {} for by in self._embed}
+        self._vectors = self._by["embedding"]
         self._payloads: dict[str, dict[str, Any]] = {}
         self._dimension = DIMENSION
 
     def add(self, path: str, image: Sequence[float] | bytes, payload: Mapping[str, Any]) -> None:
-        """Indexes a file, by its vector or by bytes that are embedded. Raises ValueError for another dimension."""
-        vector = [float(value) for value in (self._embed(image, None) if isinstance(image, bytes) else image)]
-        if self._vectors and len(vector) != self._dimension:
-            raise ValueError(f"this vector has {len(vector)} numbers, the others have {self._dimension}")
-        self._dimension = len(vector)
-        self._vectors[path] = combine([vector], [1.0])
+        """Indexes a file, by its vector or by bytes that are embedded. Raises ValueError for another dimension.
+
+        A file without bytes has the same vector for copies, too.
+        """
+        made = {by: self._made(by, image) for by in self._by}
+        for by, vector in made.items():
+            self._by[by][path] = vector
+        self._dimension = len(made["embedding"])
         self._payloads[path] = {**_payload(path), "status": "indexed", **payload}
+
+    def _made(self, by: By, image: Sequence[float] | bytes) -> list[float]:
+        vector = [float(value) for value in (self._embed[by](image, None) if isinstance(image, bytes) else image)]
+        known = next(iter(self._by[by].values()), vector)
+        if len(vector) != len(known):
+            raise ValueError(f"this vector has {len(vector)} numbers, the others have {len(known)}")
+        return combine([vector], [1.0])
 
     def reject(self, path: str, reason: str) -> None:
         """Records a file that cannot be embedded."""
-        self._vectors.pop(path, None)
+        for vectors in self._by.values():
+            vectors.pop(path, None)
         self._payloads[path] = {**_payload(path), "status": "rejected", "reason": reason}
 
     def counts(self) -> CountsReply:
@@ -62,7 +77,7 @@ class MemoryIndex:
         indexed, known = len(self._vectors), len(self._payloads)
         return CountsReply(
             indexed=indexed, rejected=known - indexed, library="memory", model="memory", distance="cosine",
-            backend="cpu", precision="float64", threads=1, generation="memory",
+            backend="cpu", precision="float64", threads=1, generation="memory", has_copies="copy" in self._by,
         )  # fmt: skip
 
     def answer(self, message: Strict, blobs: Mapping[str, bytes]) -> Any:
@@ -76,20 +91,21 @@ class MemoryIndex:
         return self._read(message).model_dump(mode="json")
 
     def _search(self, message: SearchMessage, blobs: Mapping[str, bytes]) -> SearchReply:
-        vectors = [self._vector(example, blobs) for example in message.examples]
+        by = message.by if message.by in self._by else "embedding"
+        vectors = [self._vector(example, blobs, by) for example in message.examples]
         query = combine(vectors, [example.weight for example in message.examples])
         scored = [
             (math.fsum(a * b for a, b in zip(query, vector, strict=True)), path)
-            for path, vector in self._vectors.items()
+            for path, vector in self._by[by].items()
             if message.filter is None or _matches(message.filter, self._payloads[path])
         ]
         least = -math.inf if message.score_threshold is None else message.score_threshold
         best = sorted((-score, path) for score, path in scored if score >= least)
         page = best[message.offset : message.offset + message.limit]
         found = [Neighbour(path, -score, similarity(-score, "cosine", 1), self._payloads[path]) for score, path in page]
-        return SearchReply(neighbours=found, took_ms=0.0)
+        return SearchReply(neighbours=found, took_ms=0.0, note=None if by == message.by else NO_COPIES)
 
-    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes]) -> Sequence[float]:
+    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes], by: By) -> Sequence[float]:
         image = example.image
         if isinstance(image, ImageByPath):
             path = validate_path(image.path)
@@ -98,9 +114,9 @@ class MemoryIndex:
                 raise Refused(f"{path!r} is neither a file here nor in the index.")
             if path not in self._vectors:
                 raise Refused(f"{path!r} was rejected: {file['reason']}.")
-            return self._vectors[path]
+            return self._by[by][path]
         blob = blobs[image.key] if isinstance(image, ImageByKey) else base64.b64decode(image.base64)
-        return self._embed(blob, example.box)
+        return self._embed[by](blob, example.box)
 
     def _read(self, message: ReadMessage) -> CountsReply | FilesReply:
         ask = message.ask

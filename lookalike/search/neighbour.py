@@ -1,7 +1,7 @@
 """A neighbour: what a search returns, and how near it is on a scale that people understand."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +26,14 @@ class Neighbour:
     score: float
     similarity: float
     payload: Mapping[str, Any]
+
+
+class Neighbours(list[Neighbour]):
+    """What a search found, best first: a list. `note` is one sentence if it was answered otherwise than asked."""
+
+    def __init__(self, found: Iterable[Neighbour] = (), note: str | None = None) -> None:
+        super().__init__(found)
+        self.note = note
 
 
 def similarity(score: float, distance: Distance, dimension: int) -> float:

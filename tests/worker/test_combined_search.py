@@ -36,9 +36,9 @@ class CountedRuns:
     inner: Embeds
     images: list[int] = dataclasses.field(default_factory=list)
 
-    def embed(self, images: Any, *before: Any) -> Any:
+    def describe(self, images: Any, *before: Any) -> Any:
         self.images.append(len(images))
-        return self.inner.embed(images, *before)
+        return self.inner.describe(images, *before)
 
 
 @pytest.fixture

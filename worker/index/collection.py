@@ -15,12 +15,21 @@ from qdrant_client.models import CreateAlias, CreateAliasOperation
 from qdrant_client.models import Distance as QdrantDistance
 
 from lookalike.errors import CollectionMismatch, Misconfigured
+from lookalike.messages import By
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from models.decoding import DECODER_REVISION
 from worker.errors import StoreUnavailable
 from worker.index.collection_options import STORE_DEFAULTS, CollectionOptions
-from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
+from worker.index.identity import (
+    NO_COPIES,
+    Identity,
+    Plan,
+    StoreState,
+    check_identity,
+    collection_name,
+    make_plan,
+)
 from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
 from worker.inference.providers import CPU
 
@@ -69,7 +78,14 @@ class CollectionSpec:
             self.provider,
             DECODER_REVISION,
             PAYLOAD_FORM,
+            NO_COPIES if self.card.copy_dimension is None else str(self.card.copy_dimension),
         )
+
+    @property
+    def dimensions(self) -> dict[By, int]:
+        """The dimension of each vector of a point."""
+        copies: dict[By, int] = {} if self.card.copy_dimension is None else {"copy": self.card.copy_dimension}
+        return {"embedding": self.card.dimension, **copies}
 
     def name(self, library_id: str) -> str:
         """The collection's own name for this library."""
@@ -160,7 +176,7 @@ def create_collection(client: QdrantClient, name: str, identity: Identity, spec:
     """Creates the collection; False if another worker was faster. Raises Misconfigured if the store drops metadata."""
     require_version(client)
     try:
-        kept = spec.options.arguments(spec.card.dimension, QDRANT_DISTANCES[identity.distance])
+        kept = spec.options.arguments(spec.dimensions, QDRANT_DISTANCES[identity.distance])
         client.create_collection(name, **kept, metadata=identity.metadata())
     except (UnexpectedResponse, grpc.RpcError):
         if not client.collection_exists(name):

@@ -9,8 +9,10 @@ from uuid import UUID, uuid5
 from qdrant_client.models import PayloadSchemaType
 
 from lookalike.library.version import FileVersion
+from lookalike.messages import By
 
-VECTOR = "image"
+# The named vector of a point for each output of the model. A model of contract 1 has no copy descriptor.
+VECTORS: Mapping[By, str] = {"embedding": "image", "copy": "copy"}
 # Raised when a field that we read ourselves gets another meaning: an index of another form is refused.
 PAYLOAD_FORM = "2"
 # Must never change: every id of every index is derived from it.

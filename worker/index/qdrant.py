@@ -23,16 +23,18 @@ from qdrant_client.models import (
     SearchParams,
 )
 
-from lookalike.messages import FilesReply, KnownFile
+from lookalike.messages import By, FilesReply, KnownFile
 from lookalike.search.filters import SearchFilter
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
 from worker.index.filters import store_filter
-from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
+from worker.index.payload import VECTORS, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
 
 Vector = Sequence[float]
+# Those of one point, by output of the model.
+Vectors = Mapping[By, Vector]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -45,37 +47,45 @@ COPIES = 8
 # Size of a vector as JSON: a number has 24 characters at most, "-1.2345678901234567e-05,", and most have 20 or 21.
 # Counting them exactly would cost as much as sending them.
 NUMBER_BYTES = 24
-# The id, the vector's name and the syntax between.
+# The id, the names of the vectors and the syntax between.
 POINT_BYTES = 128
 
 
 @dataclass(frozen=True)
-class ReusableVector:
-    """An indexed image whose vector serves for every copy of its bytes."""
+class ReusableVectors:
+    """An indexed image whose vectors serve for every copy of its bytes."""
 
     metadata: ImageMetadata
-    vector: Vector
+    vectors: Vectors
 
 
 @dataclass(frozen=True)
 class PointWrite:
-    """One point to be written; without a vector it is a rejection."""
+    """One point to be written; without vectors it is a rejection."""
 
     payload: Mapping[str, Any]
-    vector: Vector | None = None
+    vectors: Vectors | None = None
 
 
 class QdrantIndex:
     """One collection. Every method raises StoreUnavailable if Qdrant does not answer, StoreRefused if it refuses.
 
-    Requests that are too large for the store are split, and the size that it accepts is remembered.
+    `vectors` are those that each indexed point has (worker/index/identity.py). Requests that are too large for the
+    store are split, and the size that it accepts is remembered.
     """
 
     def __init__(
-        self, client: QdrantClient, collection: str, *, request_bytes: int = sys.maxsize, hnsw_ef: int | None = None
+        self,
+        client: QdrantClient,
+        collection: str,
+        *,
+        vectors: Sequence[By] = ("embedding",),
+        request_bytes: int = sys.maxsize,
+        hnsw_ef: int | None = None,
     ) -> None:
         self._client = client
         self._collection = collection
+        self.vectors = tuple(vectors)
         self._search_params = None if hnsw_ef is None else SearchParams(hnsw_ef=hnsw_ef)
         self._pages, self._ids, self._contents = PartLimit(), PartLimit(), PartLimit()
         self._writes = PartLimit(max_bytes=request_bytes)
@@ -92,7 +102,7 @@ class QdrantIndex:
         files = [_known(record.payload) for records in read_in_parts(ask, paths, self._ids) for record in records]
         return {file.path: file for file in files}
 
-    def vectors_by_sha256(self, contents: Iterable[str]) -> dict[str, ReusableVector]:
+    def vectors_by_sha256(self, contents: Iterable[str]) -> dict[str, ReusableVectors]:
         """Vectors that exist already, by SHA-256 of the content."""
 
         def ask(part: Sequence[str]) -> list[Record]:
@@ -102,9 +112,9 @@ class QdrantIndex:
 
         found = {}
         for record in chain.from_iterable(read_in_parts(ask, list(contents), self._contents)):
-            vector = _vector(record)
-            if record.payload is not None and vector is not None:
-                found[record.payload["sha256"]] = ReusableVector(metadata_of(record.payload), vector)
+            vectors = {by: vector for by in self.vectors if (vector := _vector(record, by)) is not None}
+            if record.payload is not None and len(vectors) == len(self.vectors):
+                found[record.payload["sha256"]] = ReusableVectors(metadata_of(record.payload), vectors)
         return found
 
     def write(
@@ -115,8 +125,8 @@ class QdrantIndex:
         Each part is retried by itself: a batch that started over would never pass a rate limit below its size.
         """
         # Points with and without vectors do not fit into one columnar request.
-        images = [write for write in writes if write.vector is not None]
-        rejections = [write for write in writes if write.vector is None]
+        images = [write for write in writes if write.vectors is not None]
+        rejections = [write for write in writes if write.vectors is None]
         refused = []
         for send, some in ((self._upsert_images, images), (self._upsert_rejections, rejections)):
 
@@ -139,20 +149,20 @@ class QdrantIndex:
 
         read_in_parts(ask, paths, self._ids)
 
-    def vector_of(self, path: str) -> Vector | None:
+    def vector_of(self, path: str, by: By = "embedding") -> Vector | None:
         """The vector of an indexed image; None if it has none."""
-        return self.vectors_of([path]).get(path)
+        return self.vectors_of([path], by).get(path)
 
-    def vectors_of(self, paths: Sequence[str]) -> dict[str, Vector]:
+    def vectors_of(self, paths: Sequence[str], by: By = "embedding") -> dict[str, Vector]:
         """The vectors of those paths that have one, in one request."""
         records = call_store(
             self._client.retrieve,
             self._collection,
             ids=list({point_id(path) for path in paths}),
             with_payload=False,
-            with_vectors=[VECTOR],
+            with_vectors=[VECTORS[by]],
         )
-        by_id = {str(record.id): _vector(record) for record in records}
+        by_id = {str(record.id): _vector(record, by) for record in records}
         found = {path: by_id.get(point_id(path)) for path in paths}
         return {path: vector for path, vector in found.items() if vector is not None}
 
@@ -161,6 +171,7 @@ class QdrantIndex:
         vector: Vector,
         limit: int,
         *,
+        by: By = "embedding",
         offset: int = 0,
         wanted: SearchFilter | None = None,
         score_threshold: float | None = None,
@@ -170,7 +181,7 @@ class QdrantIndex:
             self._client.query_points,
             self._collection,
             query=list(vector),
-            using=VECTOR,
+            using=VECTORS[by],
             limit=limit,
             offset=offset,
             query_filter=None if wanted is None else store_filter(wanted),
@@ -221,14 +232,14 @@ class QdrantIndex:
             scroll_filter=wanted,
             limit=limit,
             with_payload=True,
-            with_vectors=[VECTOR],
+            with_vectors=[VECTORS[by] for by in self.vectors],
         )
         return records
 
     def _upsert_images(self, writes: Sequence[PointWrite]) -> None:
         batch = Batch(
             ids=[point_id(write.payload["path"]) for write in writes],
-            vectors={VECTOR: [list(write.vector or ()) for write in writes]},
+            vectors={VECTORS[by]: [list((write.vectors or {})[by]) for write in writes] for by in self.vectors},
             payloads=[dict(write.payload) for write in writes],
         )
         call_store(self._client.upsert, self._collection, points=batch, wait=True)
@@ -250,16 +261,16 @@ def call_store(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 def _size_bytes(write: PointWrite) -> int:
     """The bytes that the point takes in a request, or somewhat less."""
-    return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * len(write.vector or ())
+    return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * sum(map(len, (write.vectors or {}).values()))
 
 
 def _is(field: str, value: str) -> FieldCondition:
     return FieldCondition(key=field, match=MatchValue(value=value))
 
 
-def _vector(record: Record) -> Vector | None:
-    vector = record.vector.get(VECTOR) if isinstance(record.vector, dict) else None
-    # One vector per image: the other kinds that Qdrant's types allow (sparse, several) are never written.
+def _vector(record: Record, by: By) -> Vector | None:
+    vector = record.vector.get(VECTORS[by]) if isinstance(record.vector, dict) else None
+    # One vector per name: the other kinds that Qdrant's types allow (sparse, several) are never written.
     return cast("Vector | None", vector)
 
 

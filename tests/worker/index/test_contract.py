@@ -111,10 +111,10 @@ def test_all_that_a_worker_asks_is_in_the_document(
     card = embedder.card
     ensure(client, CollectionSpec("contract", card, "dot", library_id="the-library"))
     standing = ensure(client, CollectionSpec("contract", card, "cosine", library_id="the-library"), rebuild=True)
-    index = QdrantIndex(client, standing.name)
+    index = QdrantIndex(client, standing.name, vectors=standing.identity.vectors)
     sync = dataclasses.replace(sync, index=index)
     search = Search(index, embedder, opened, lambda _: None, "cosine", max_limit=50, max_query_bytes=100_000)
-    read_queries = ReadQueries(index, standing.identity)
+    read_queries = ReadQueries(index, standing.identity, card)
 
     for seed in range(5):
         draw(root / "folder" / f"{seed}.png", seed)
@@ -132,6 +132,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     )
     narrow = SearchMessage(examples=[example, example], offset=1, limit=3, filter=wanted, score_threshold=-1.0)
     paged = search.find_neighbours(narrow)
+    pieces = search.find_neighbours(SearchMessage(by="copy", examples=[example], limit=3))
     counts = read_queries.answer(ReadMessage(ask=ReadCounts()))
     read_queries.answer(ReadMessage(ask=ReadKnown(paths=paths)))
     read_queries.answer(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
@@ -143,6 +144,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     assert {neighbour.path for neighbour in found.neighbours[:2]} == {"folder/1.png", "copy.png"}
     assert [neighbour.path for neighbour in paged.neighbours][:1] != ["folder/1.png"]
     assert len(paged.neighbours) == 3
+    assert {neighbour.path for neighbour in pieces.neighbours[:2]} == {"folder/1.png", "copy.png"}
     kinds = {(each.method, each.path.rpartition("/")[2]) for each in asked}
     assert {("PUT", "points"), ("POST", "delete"), ("POST", "query"), ("POST", "scroll"), ("POST", "count")} <= kinds
 
