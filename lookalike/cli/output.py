@@ -32,6 +32,12 @@ def say_error(sentence: str) -> None:
         Console(stderr=True).print(Text.assemble(("Error:", "red"), " ", escaped(sentence)), soft_wrap=True)
 
 
+def say_note(sentence: str) -> None:
+    """One sentence beside an answer, on stderr, not with --quiet."""
+    with suppress(OSError):
+        Console(stderr=True, quiet=is_quiet()).print(Text(escaped(sentence)), soft_wrap=True)
+
+
 def say_usage(error: TyperException) -> None:
     """A usage error on stderr, which may quote what was typed."""
     message = escaped(error.format_message())

@@ -144,6 +144,23 @@ def test_a_search_finds_the_picture_itself_first(person: Person) -> None:
     assert {"path", "score", "similarity", "payload"} == neighbours[0].keys()
 
 
+def test_a_piece_finds_the_picture_that_it_was_cut_from(person: Person) -> None:
+    whole = picture(7, (320, 240))
+    (person.machine.tmp_path / "piece.jpg").write_bytes(encoded(whole.crop((40, 30, 280, 210)), "JPEG", quality=50))
+
+    done = person.run("search", str(person.machine.tmp_path / "piece.jpg"), "--piece", "--json")
+    answer = json.loads(done.stdout)
+
+    assert done.stderr == ""
+    assert answer["neighbours"][0]["path"] == "folder 3/7.png"
+    assert answer["note"] is None
+    status = person.client.status()
+    assert status.has_copies
+    assert status.near is not None
+    assert status.similar is not None
+    assert status.similar <= status.near
+
+
 def test_people_see_a_table(person: Person) -> None:
     shown = person.run("search", "folder 3/7.png", "-k", "2").stdout
 
