@@ -21,7 +21,7 @@ from qdrant_client import QdrantClient
 from bench.store import Vectors, vectors
 from bench.store_process import footprint, store_process
 from lookalike.library.version import folder_version
-from lookalike.messages import By
+from lookalike.search.query import By
 from lookalike.system.store_access import UNCOMPRESSED
 from models.contract import ModelCard
 from worker.context import CONNECTION_LIMITS

@@ -1,4 +1,4 @@
-"""The contract of the three tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
+"""The contract of the four tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
 
 Every message has a version `v`; a worker refuses unknown ones. Paths are relative to the
 library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
@@ -6,44 +6,73 @@ library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from lookalike.errors import Refused
 from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
-from lookalike.search.combination import check_weights
-from lookalike.search.filters import SearchFilter
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import (
+    MAX_EXAMPLES,
+    MAX_INLINE_QUERY_BYTES,
+    MAX_NUMBERS,
+    MAX_OFFSET,
+    ImageById,
+    ImageByKey,
+    ImageByPath,
+    ImageByVector,
+    ImageInline,
+    RelativePath,
+    SearchExample,
+    SearchQuery,
+    check_size,
+)
+from lookalike.strict import Strict
+
+# What a search is made of is in lookalike/search/query.py.
+__all__ = [
+    "MAX_EXAMPLES",
+    "MAX_INLINE_QUERY_BYTES",
+    "MAX_MESSAGE_PATHS",
+    "MAX_NUMBERS",
+    "MAX_OFFSET",
+    "MAX_PAGE",
+    "MAX_PATH_CHARS",
+    "MAX_QUERIES",
+    "CountsReply",
+    "FilesReply",
+    "ImageById",
+    "ImageByKey",
+    "ImageByPath",
+    "ImageByVector",
+    "ImageInline",
+    "KnownFile",
+    "QueryReply",
+    "ReadCounts",
+    "ReadKnown",
+    "ReadMessage",
+    "ReadPage",
+    "SearchExample",
+    "SearchManyMessage",
+    "SearchManyReply",
+    "SearchMessage",
+    "SearchQuery",
+    "SearchReply",
+    "Strict",
+    "SyncMessage",
+    "SyncReply",
+    "first_fault",
+]
 
 # Both ends must agree on these bounds, so they are constants and not settings.
 # A read of 1,000 files takes about 10 ms; more per message would delay the searches behind it.
 MAX_MESSAGE_PATHS = 1000
 MAX_PAGE = 1000
-# Arguments show up in Flower and in Celery's events; larger images travel apart from the message.
-MAX_INLINE_QUERY_BYTES = 64 * 1024
-# Each uploaded example is decoded while other searches wait.
-MAX_EXAMPLES = 64
-# Only ratios of weights count; without a bound their sum could overflow.
-MAX_WEIGHT = 1000.0
-# A page costs the store as much as all pages before it; Elasticsearch has the same default (index.max_result_window).
-MAX_OFFSET = 10_000
+# LOOKALIKE_MAX_BATCH_QUERIES is the bound of a system, and may be lower.
+MAX_QUERIES = 1000
 
-RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH_CHARS)]
 Paths = Annotated[list[RelativePath], Field(max_length=MAX_MESSAGE_PATHS)]
-QueryKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-# Base64 takes four characters for three bytes.
-MAX_INLINE_CHARS = MAX_INLINE_QUERY_BYTES * 4 // 3 + 4
-InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_CHARS)]
 # Model file, decoder revision and distance, as CountsReply tells it.
 Generation = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-# What of an image is compared: what it shows, or by which a photo knows its copies (models/contract.py).
-By = Literal["embedding", "copy"]
-
-
-class Strict(BaseModel):
-    """Frozen; an unknown field is an error, so that a misspelled one is not silently ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SyncMessage(Strict):
@@ -55,9 +84,9 @@ class SyncMessage(Strict):
     """
 
     v: Literal[1] = 1
-    paths: Paths = []
-    gone: Paths = []
-    left_out: Paths = []
+    paths: Paths = Field(default_factory=list)
+    gone: Paths = Field(default_factory=list)
+    left_out: Paths = Field(default_factory=list)
     library: str | None = None
     rules: str | None = None
     retry_rejected: bool = False
@@ -76,65 +105,11 @@ class SyncReply(Strict):
     absent: int = 0
 
 
-class ImageByPath(Strict):
-    """A path of the library."""
-
-    path: RelativePath
-
-
-class ImageByKey(Strict):
-    """Bytes in Redis under `<name>:query:<key>`, which keeps them out of Flower and of the message."""
-
-    key: QueryKey
-
-
-class ImageInline(Strict):
-    """Bytes as base64, for Celery apps that have no Redis connection of their own; small ones only."""
-
-    base64: InlineImage
-
-
-def _inside(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = box
-    if not (left < right and top < bottom):
-        raise ValueError("a box is [left, top, right, bottom] with left < right and top < bottom")
-    return box
-
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-# Left, top, right and bottom as fractions of the upright picture.
-Box = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_inside)]
-
-
-class SearchExample(Strict):
-    """An image that the neighbours should be like, or unlike if its weight is negative; of it only what is in `box`.
-
-    `path` is where the image lies in the library, if it does: of one that is too large to decode its embedding counts.
-    """
-
-    image: ImageByPath | ImageByKey | ImageInline
-    path: RelativePath | None = None
-    weight: Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)] = 1.0
-    box: Box | None = None
-
-
-class SearchMessage(Strict):
-    """Asks for the `limit` nearest neighbours of the examples, best first, without the first `offset`.
-
-    The examples are combined to one vector (lookalike/search/combination.py). Only files that `filter` describes are
-    found, and only those whose score is as near as `score_threshold` or nearer: at least that for cosine and dot, at
-    most that for euclid and manhattan. `by` chooses the vectors that are compared: "copy" finds the photo that an
-    image is a piece or a copy of.
-    """
+class SearchMessage(SearchQuery):
+    """Asks one query (lookalike/search/query.py has its fields)."""
 
     v: Literal[1] = 1
-    by: By = "embedding"
-    examples: Annotated[list[SearchExample], Field(min_length=1, max_length=MAX_EXAMPLES)]
     generation: Generation | None = None
-    limit: Annotated[int, Field(ge=1)] = 10
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-    filter: SearchFilter | None = None
-    score_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -143,27 +118,44 @@ class SearchMessage(Strict):
             raise ValueError('an image is one of the examples now: {"examples": [{"image": {"path": "a.jpg"}}]}')
         return message
 
-    @model_validator(mode="after")
-    def _has_a_direction(self) -> "SearchMessage":
-        try:
-            check_weights([example.weight for example in self.examples])
-        except Refused as error:
-            raise ValueError(str(error)) from error
-        inline = [example.image.base64 for example in self.examples if isinstance(example.image, ImageInline)]
-        if sum(map(len, inline)) > MAX_INLINE_CHARS:
-            raise ValueError(f"images in the message may have {MAX_INLINE_QUERY_BYTES} bytes together")
-        return self
-
 
 class SearchReply(Strict):
     """Neighbours, best first, and the milliseconds that the worker took.
 
-    `note` is one sentence if it was answered otherwise than asked.
+    `note` is a sentence for people if nothing was found, or if it was answered otherwise than asked.
     """
 
     neighbours: list[Neighbour]
     took_ms: float
     note: str | None = None
+
+
+class SearchManyMessage(Strict):
+    """Asks many queries at once: the model and the store are asked once for all of them."""
+
+    v: Literal[1] = 1
+    queries: Annotated[list[SearchQuery], Field(min_length=1, max_length=MAX_QUERIES)]
+    generation: Generation | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "SearchManyMessage":
+        check_size(self.queries)
+        return self
+
+
+class QueryReply(Strict):
+    """The answer to one of many queries: neighbours, or the sentence that refuses this one."""
+
+    neighbours: list[Neighbour] = Field(default_factory=list)
+    note: str | None = None
+    error: str | None = None
+
+
+class SearchManyReply(Strict):
+    """One answer for each query, in their order, and the milliseconds that the worker took for all."""
+
+    replies: list[QueryReply]
+    took_ms: float
 
 
 class ReadCounts(Strict):
@@ -257,5 +249,8 @@ class FilesReply(Strict):
 def first_fault(error: ValidationError) -> str:
     """The first fault of a message and its field, in words: "filter.width_px.gte: Input should be ..."."""
     fault = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in fault["loc"]) or "message"
+    parts = [str(part) for part in fault["loc"]]
+    # An image and its only field have one name.
+    named = [part for at, part in enumerate(parts) if at == 0 or part != parts[at - 1]]
+    where = ".".join(named) or "message"
     return f"{where}: {fault['msg'].removeprefix('Value error, ')}"

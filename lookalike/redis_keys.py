@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
+SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
 
 

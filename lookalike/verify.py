@@ -12,8 +12,9 @@ from lookalike.errors import Refused
 from lookalike.library.folder import FileEntry, FolderLibrary
 from lookalike.library.paths import escape_path, is_utf8
 from lookalike.library.version import NO_VERSION, move_key
-from lookalike.messages import MAX_MESSAGE_PATHS, By, KnownFile
+from lookalike.messages import MAX_MESSAGE_PATHS, KnownFile
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By
 
 # The producer reports once a second: only a state that lasts longer is known to be so.
 REPORT_WAIT_S = 1.5

@@ -10,7 +10,7 @@ resample the chosen rectangle once, bicubic with antialiasing.
 """
 
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,15 @@ CROP = "crop:"
 DECODE_MARGIN = 2
 
 Box = tuple[float, float, float, float]
+
+
+class PixelBox(NamedTuple):
+    """A box in pixels of the upright picture, where other boxes are in fractions of it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
 
 
 class Recipe(Protocol):

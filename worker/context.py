@@ -31,7 +31,7 @@ from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
 from worker.read import ReadQueries
 from worker.retry_budget import retry_while_unavailable
-from worker.search import Search
+from worker.search import Bounds, Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
 
@@ -108,7 +108,7 @@ def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
 
 
 class WorkerContext:
-    """The logic of the three tasks over one store, one broker and one model. Opens the index when work needs it."""
+    """The logic of the tasks over one store, one broker and one model. Opens the index when work needs it."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class WorkerContext:
 
     @cached_property
     def search(self) -> Search:
-        """The search task's logic; it reads the library, where there is one, only for a box of a file."""
+        """The search tasks' logic; it reads the library, where there is one, only for a box of a file."""
         root, most_bytes = self._settings.library, self._settings.max_image_bytes
         return Search(
             index=self.index,
@@ -205,8 +205,8 @@ class WorkerContext:
             decode=self._decode_query,
             read_query=self._read_query,
             distance=self._settings.distance,
-            max_limit=self._settings.max_limit,
-            max_query_bytes=self._settings.max_query_bytes,
+            dimensions=self._embedder.dimensions,
+            bounds=Bounds.of(self._settings),
             read_library=None if root is None else LibraryReader(root, max_bytes=most_bytes).read,
         )
 

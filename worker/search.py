@@ -1,25 +1,30 @@
-"""The search task: the examples' vectors, one query made of them, and its nearest neighbours in the index."""
+"""The tasks that search: queries in, their nearest neighbours out. One query is a list of one."""
 
-import base64
-import binascii
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from lookalike.client.query_image import too_many_bytes
 from lookalike.errors import Refused
-from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
-from lookalike.library.paths import validate_path
 from lookalike.library.reader import Content
-from lookalike.messages import By, ImageByKey, ImageByPath, ImageInline, SearchExample, SearchMessage, SearchReply
-from lookalike.search.combination import combine
-from lookalike.search.neighbour import Neighbour, similarity
-from lookalike.settings import Distance
-from models.preprocess import Box
-from worker.errors import TooLargeToDecode
-from worker.index.qdrant import QdrantIndex, Vector
-from worker.inference.decoder import DecodedImage
+from lookalike.messages import (
+    QueryReply,
+    SearchManyMessage,
+    SearchManyReply,
+    SearchMessage,
+    SearchQuery,
+    SearchReply,
+)
+from lookalike.search.filters import SearchFilter
+from lookalike.search.neighbour import Neighbour, nearer, score_of, similarity
+from lookalike.search.notes import note_of_nothing
+from lookalike.search.query import By
+from lookalike.settings import Distance, Settings
+from worker.example_vectors import Decodes, Draft, ExampleVectors
+from worker.index.filters import store_filter
+from worker.index.qdrant import QdrantIndex
+from worker.index.searching import Nearest, Searching
+from worker.ranking import Hit, Window
 from worker.sync_batch import Embeds
 
 # With an index whose model has no copy descriptor the embedding must do.
@@ -29,140 +34,165 @@ NO_COPIES = (
 )
 
 
-class Decodes(Protocol):
-    """Turns bytes into the model's input."""
+@dataclass(frozen=True)
+class Bounds:
+    """How much may be asked at once; the settings of these names say it."""
 
-    def __call__(self, blob: bytes, box: Box | None = None, /) -> DecodedImage:
-        """Decodes an image, or what is in a box of it. Raises Rejected."""
+    max_limit: int = 1000
+    max_query_bytes: int = 32 * 2**20
+    max_batch_queries: int = 64
+    max_batch_neighbours: int = 10_000
+    max_pattern_files: int = 10_000
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Bounds":
+        """Those of the settings."""
+        return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass
+class _Run:
+    """A query that is being asked: its request to the store, and the part of the list that is looked at."""
+
+    draft: Draft
+    request: Nearest
+    window: Window
+    page: list[Hit] = field(default_factory=list)
+
+    @property
+    def next(self) -> Nearest:
+        """The next request."""
+        window = self.window
+        return replace(self.request, first=window.first, count=window.count, whole=window.is_small)
 
 
 @dataclass(frozen=True)
 class Search:
-    """The task's logic over one index and one model. Without a library no box of a path of it can be searched for."""
+    """The logic of both tasks over one index and one model, whose vectors have `dimensions` numbers."""
 
     index: QdrantIndex
     embedder: Embeds
     decode: Decodes
     read_query: Callable[[str], bytes | None]
     distance: Distance
-    max_limit: int
-    max_query_bytes: int
+    dimensions: Mapping[By, int]
+    bounds: Bounds
     read_library: Callable[[str], Content | None] | None = None
 
     def find_neighbours(self, message: SearchMessage) -> SearchReply:
         """The neighbours of the examples, best first. Raises Refused if the query is at fault, StoreUnavailable."""
         begun = time.perf_counter()
-        if message.limit > self.max_limit:
-            raise Refused(f"The limit is {message.limit}, at most {self.max_limit} is allowed (LOOKALIKE_MAX_LIMIT).")
-        by = message.by if message.by in self.index.vectors else "embedding"
-        vector = combine(self._vectors(message.examples, by), [example.weight for example in message.examples])
-        found = self.index.find_nearest(
-            vector,
-            message.limit,
-            by=by,
-            offset=message.offset,
-            wanted=message.filter,
-            score_threshold=message.score_threshold,
-        )
-        neighbours = [
-            Neighbour(
-                path=(point.payload or {}).get("path", ""),
-                score=point.score,
-                similarity=similarity(point.score, self.distance, len(vector)),
-                payload=point.payload or {},
+        (answer,) = self._answers([message])
+        if isinstance(answer, Refused):
+            raise answer
+        return SearchReply(neighbours=answer.neighbours, note=answer.note, took_ms=_ms_since(begun))
+
+    def find_many(self, message: SearchManyMessage) -> SearchManyReply:
+        """An answer for each query; a refused one has its own error. Raises Refused for too many, StoreUnavailable."""
+        begun, bounds = time.perf_counter(), self.bounds
+        if len(message.queries) > bounds.max_batch_queries:
+            raise Refused(
+                f"The message has {len(message.queries)} queries, at most {bounds.max_batch_queries} are allowed "
+                "(LOOKALIKE_MAX_BATCH_QUERIES)."
             )
-            for point in found
-        ]
-        took_ms = round((time.perf_counter() - begun) * 1000, 2)
-        return SearchReply(neighbours=neighbours, took_ms=took_ms, note=None if by == message.by else NO_COPIES)
+        wanted = sum(query.limit for query in message.queries)
+        if wanted > bounds.max_batch_neighbours and len(message.queries) > 1:
+            raise Refused(
+                f"The message asks for {wanted} neighbours, at most {bounds.max_batch_neighbours} are allowed "
+                "(LOOKALIKE_MAX_BATCH_NEIGHBOURS)."
+            )
+        answers = self._answers(message.queries)
+        replies = [QueryReply(error=str(answer)) if isinstance(answer, Refused) else answer for answer in answers]
+        return SearchManyReply(replies=replies, took_ms=_ms_since(begun))
 
-    def _vectors(self, examples: Sequence[SearchExample], by: By) -> list[Vector]:
-        """A vector for each example: one request to the store for all paths, one call of the model for all the rest."""
-        whole = {at: path for at, each in enumerate(examples) if (path := _whole_file(each)) is not None}
-        known = self._known([*whole.values()], by)
-        vectors: dict[int, Vector] = {at: known[path] for at, path in whole.items()}
-        pictures: dict[int, DecodedImage] = {}
-        sent_bytes = 0
-        for at, example in enumerate(examples):
-            if at in vectors:
-                continue
-            try:
-                blob = self._blob(example)
-                sent_bytes += 0 if isinstance(example.image, ImageByPath) else len(blob)
-                self._check_size(sent_bytes)
-                pictures[at] = self.decode(blob, example.box)
-            except TooLargeToDecode as error:
-                vectors[at] = self._stored_instead(example, error, by)
-            except Rejected as error:
-                raise _refused(error) from error
-        computed = self.embedder.describe([picture.pixels for picture in pictures.values()])[by]
-        vectors |= {at: vector.tolist() for at, vector in zip(pictures, computed, strict=True)}
-        return [vectors[at] for at in range(len(examples))]
+    @cached_property
+    def _searching(self) -> Searching:
+        return Searching(self.index)
 
-    def _known(self, paths: Sequence[str], by: By) -> Mapping[str, Vector]:
-        known = self.index.vectors_of(paths, by) if paths else {}
-        missing = next((path for path in paths if path not in known), None)
-        if missing is None:
-            return known
-        file = self.index.get_files([missing]).get(missing)
-        if file is None:
-            raise _unknown(missing)
-        raise Refused(f"{missing!r} was rejected: {file.reason}.")
+    @cached_property
+    def _vectors(self) -> ExampleVectors:
+        return ExampleVectors(
+            index=self.index,
+            searching=self._searching,
+            embedder=self.embedder,
+            decode=self.decode,
+            read_query=self.read_query,
+            dimensions=self.dimensions,
+            max_query_bytes=self.bounds.max_query_bytes,
+            read_library=self.read_library,
+        )
 
-    def _check_size(self, sent_bytes: int) -> None:
-        if sent_bytes > self.max_query_bytes:
-            raise TooLargeToDecode(too_many_bytes(sent_bytes, self.max_query_bytes))
+    def _answers(self, queries: Sequence[SearchQuery]) -> list[QueryReply | Refused]:
+        drafts = self._vectors.collect(queries)
+        runs: dict[int, _Run] = {}
+        patterns: dict[str, list[str]] = {}
+        for at, draft in enumerate(drafts):
+            with draft.failing_alone():
+                if draft.fault is None:
+                    runs[at] = self._run(draft, patterns)
+        self._ask([*runs.values()])
+        replies = self._replies(runs)
+        return [draft.fault or replies[at] for at, draft in enumerate(drafts)]
 
-    def _stored_instead(self, example: SearchExample, error: Rejected, by: By) -> Vector:
-        """The vector in the index of an image that is too large: a file may have been indexed with other limits."""
-        stored = None
-        if example.path is not None and example.box is None:
-            stored = self.index.vector_of(validate_path(example.path), by)
-        if stored is None:
-            raise _refused(error) from error
-        return stored
+    def _run(self, draft: Draft, patterns: dict[str, list[str]]) -> _Run:
+        """The query's request. Raises Refused."""
+        query = draft.query
+        if query.limit > self.bounds.max_limit:
+            raise Refused(
+                f"The limit is {query.limit}, at most {self.bounds.max_limit} is allowed (LOOKALIKE_MAX_LIMIT)."
+            )
+        ids = self._matching(query.filter, patterns)
+        threshold, dimension = query.score_threshold, self.dimensions[draft.by]
+        if query.min_similarity is not None:
+            threshold = nearer(threshold, score_of(query.min_similarity, self.distance, dimension), self.distance)
+        chosen = store_filter(query.filter, ids=ids, without=draft.without)
+        request = Nearest(draft.vector, 0, 0, chosen, threshold, ids=len(ids or ()), by=draft.by)
+        window = Window(query.offset, query.limit, grouped=query.group_exact)
+        # Nothing matches the pattern.
+        window.is_done = ids == []
+        return _Run(draft, request, window)
 
-    def _blob(self, example: SearchExample) -> bytes:
-        image = example.image
-        return self._file(validate_path(image.path)) if isinstance(image, ImageByPath) else self._sent(image)
+    def _matching(self, wanted: SearchFilter | None, patterns: dict[str, list[str]]) -> list[str] | None:
+        """The points that a path pattern means, looked for once if many queries have it; None without a pattern."""
+        if wanted is None or wanted.path is None:
+            return None
+        key = wanted.model_dump_json()
+        if key not in patterns:
+            patterns[key] = self._searching.matching(wanted, self.bounds.max_pattern_files)
+        return patterns[key]
 
-    def _file(self, path: str) -> bytes:
-        """The bytes of a file of the library, of which a box is wanted."""
-        remedy = "To search for a box of it, let the search worker read the library, or send the image itself."
-        if self.read_library is None:
-            raise Refused(f"{path!r} cannot be opened, because the search worker has no library. {remedy}")
-        try:
-            content = self.read_library(path)
-        except (Unavailable, ReadFailed, Rejected) as error:
-            raise Refused(f"{path!r} cannot be opened by the search worker: {error}. {remedy}") from error
-        except Changing as error:
-            raise Refused(f"{path!r} is being written: search again when that is done.") from error
-        if content is None:
-            raise _unknown(path)
-        return content.blob
+    def _ask(self, runs: Sequence[_Run]) -> None:
+        """Fills the pages: one request for all, and more for those at whose ends there are equal scores."""
+        while still := [run for run in runs if not run.window.is_done]:
+            for run, hits in zip(still, self._searching.nearest([run.next for run in still]), strict=True):
+                run.window.take(hits)
+        for run in runs:
+            run.page = run.window.page()
 
-    def _sent(self, image: ImageByKey | ImageInline) -> bytes:
-        if isinstance(image, ImageInline):
-            try:
-                return base64.b64decode(image.base64, validate=True)
-            except binascii.Error as error:
-                raise Refused(f"The query is not valid base64: {error}.") from error
-        blob = self.read_query(image.key)
-        if blob is None:
-            raise Refused("The query image is gone: it lives only as long as its job. Search again.")
-        return blob
-
-
-def _whole_file(example: SearchExample) -> str | None:
-    """The path of a file whose vector is in the index; None for an image that must be opened."""
-    if isinstance(example.image, ImageByPath) and example.box is None:
-        return validate_path(example.image.path)
-    return None
-
-
-def _refused(error: Rejected) -> Refused:
-    return Refused(f"The query cannot be searched with: {error}.")
+    def _replies(self, runs: dict[int, _Run]) -> dict[int, QueryReply]:
+        brief = [hit.id for run in runs.values() for hit in run.page if hit.payload is None]
+        payloads = self._searching.payloads(brief) if brief else {}
+        grouped = {hit.content for run in runs.values() if run.draft.query.group_exact for hit in run.page}
+        copies = self._searching.copies(sorted(grouped)) if grouped else {}
+        replies = {}
+        for at, run in runs.items():
+            query, found = run.draft.query, []
+            for hit in run.page:
+                # A point that was deleted a moment ago has none.
+                payload = payloads.get(hit.id) if hit.payload is None else hit.payload
+                if payload is not None:
+                    near = similarity(hit.score, self.distance, self.dimensions[run.draft.by])
+                    paths = copies.get(hit.content, (hit.path,)) if query.group_exact else ()
+                    found.append(Neighbour(hit.path, hit.score, near, payload, hit.id, paths))
+            replies[at] = QueryReply(neighbours=found, note=_note(run.draft, found))
+        return replies
 
 
-def _unknown(path: str) -> Refused:
-    return Refused(f"{path!r} is neither a file here nor in the index. `lookalike sync {path!r}` indexes it.")
+def _note(draft: Draft, found: Sequence[Neighbour]) -> str | None:
+    """What must be told beside the neighbours."""
+    notes = [] if draft.by == draft.query.by else [NO_COPIES]
+    return " ".join([*notes, *([] if found else [note_of_nothing(draft.query)])]) or None
+
+
+def _ms_since(begun: float) -> float:
+    return round((time.perf_counter() - begun) * 1000, 2)

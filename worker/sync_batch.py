@@ -15,7 +15,7 @@ from lookalike.library.errors import Rejected
 from lookalike.library.reader import Content
 from lookalike.library.version import NO_VERSION, FileVersion
 from lookalike.log import get_logger
-from lookalike.messages import By
+from lookalike.search.query import By
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVectors
 from worker.inference.decoder import DecodedImage

@@ -1,4 +1,4 @@
-"""The three tasks as Celery runs them: when they are acknowledged, and what is retried."""
+"""The four tasks as Celery runs them: when they are acknowledged, and what is retried."""
 
 import functools
 import time
@@ -19,8 +19,8 @@ from lookalike.client.results import CANCELLED
 from lookalike.errors import Cancelled, LookalikeError, Refused, Unreachable
 from lookalike.library.errors import ReadFailed, Unavailable
 from lookalike.log import get_logger
-from lookalike.messages import ReadMessage, SearchMessage, SyncMessage, first_fault
-from lookalike.redis_keys import READ, SEARCH, SYNC
+from lookalike.messages import ReadMessage, SearchManyMessage, SearchMessage, SyncMessage, first_fault
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC
 from lookalike.settings import Settings
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
 from worker.delivery.leases import HeldMessage, Leases, TakenOver
@@ -128,7 +128,7 @@ def parse_message(kind: type[Message], message: Any) -> Message:
 
 
 def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None:
-    """Adds the three tasks to the app."""
+    """Adds the four tasks to the app."""
     # Waiting for the store takes search_timeout_s at most, and opening the query decode_timeout_s.
     search_limit_s = settings.search_timeout_s + settings.decode_timeout_s + GRACE_S
 
@@ -170,6 +170,20 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
         """Answers a SearchMessage with a SearchReply."""
         process.begin(self.request.id)
         work = functools.partial(_run_search, message=parse_message(SearchMessage, message))
+        return _answer(lambda: process.context.with_index(work), search_budget())
+
+    @app.task(
+        name=SEARCH_MANY,
+        bind=True,
+        throws=(LookalikeError,),
+        time_limit=search_limit_s,
+        before_start=before_start,
+        after_return=after_return,
+    )
+    def search_many(self: Task, message: Any) -> dict[str, Any]:
+        """Answers a SearchManyMessage with a SearchManyReply."""
+        process.begin(self.request.id)
+        work = functools.partial(_run_search_many, message=parse_message(SearchManyMessage, message))
         return _answer(lambda: process.context.with_index(work), search_budget())
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
@@ -234,6 +248,11 @@ def _retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[floa
 def _run_search(context: WorkerContext, message: SearchMessage) -> dict[str, Any]:
     check_generation(message.generation, context.collection.identity)
     return context.search.find_neighbours(message).model_dump()
+
+
+def _run_search_many(context: WorkerContext, message: SearchManyMessage) -> dict[str, Any]:
+    check_generation(message.generation, context.collection.identity)
+    return context.search.find_many(message).model_dump()
 
 
 def _run_read(context: WorkerContext, message: ReadMessage) -> dict[str, Any]:

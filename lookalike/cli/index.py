@@ -13,7 +13,7 @@ from lookalike.cli.output import say, say_note, show_files, show_json, show_neig
 from lookalike.client import Client
 from lookalike.library.opening import candidates_of, library_of
 from lookalike.library.paths import escape_path, unescape_path
-from lookalike.messages import By, SyncReply
+from lookalike.messages import SyncReply
 
 
 @app.command()
@@ -30,8 +30,7 @@ def search(
     """Show the images that look most like this one."""
     begun = time.perf_counter()
     with Client(data=data) as client:
-        by: By = "copy" if piece else "embedding"
-        neighbours = client.search(image, limit, by=by, timeout_s=timeout_s).result()
+        neighbours = client.search(image, limit, by="copy" if piece else "embedding", timeout_s=timeout_s).result()
     if neighbours.note:
         say_note(neighbours.note)
     if not json:

@@ -11,8 +11,8 @@ from lookalike.cli.output import progress_bar, show_comparison, show_json
 from lookalike.client import Client
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.opening import library_of
-from lookalike.messages import By
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By
 from lookalike.verify import Comparison, Verification
 
 # More than people have copies of one image.

@@ -20,7 +20,6 @@ from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_OFFSET,
-    By,
     KnownFile,
     ReadPage,
     SearchReply,
@@ -29,6 +28,7 @@ from lookalike.messages import (
 )
 from lookalike.search.filters import SearchFilter
 from lookalike.search.neighbour import Neighbours
+from lookalike.search.query import By
 from lookalike.settings import Settings, read_settings
 from lookalike.system.discovery import with_running
 

@@ -10,11 +10,12 @@ from typing import Any
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
-    By,
     CountsReply,
     FilesReply,
+    ImageById,
     ImageByKey,
     ImageByPath,
+    ImageByVector,
     KnownFile,
     ReadCounts,
     ReadKnown,
@@ -29,6 +30,7 @@ from lookalike.messages import (
 from lookalike.search.combination import combine
 from lookalike.search.filters import Numbers, SearchFilter, Times, first_moment
 from lookalike.search.neighbour import Neighbour, similarity
+from lookalike.search.query import By
 
 DIMENSION = 16
 NO_COPIES = "Nothing here tells copies, so the embedding was asked in place of a vector for copies."
@@ -115,6 +117,8 @@ class MemoryIndex:
             if path not in self._vectors:
                 raise Refused(f"{path!r} was rejected: {file['reason']}.")
             return self._by[by][path]
+        if isinstance(image, ImageById | ImageByVector):
+            raise Refused("Here an example is a path of the library or an image.")
         blob = blobs[image.key] if isinstance(image, ImageByKey) else base64.b64decode(image.base64)
         return self._embed[by](blob, example.box)
 

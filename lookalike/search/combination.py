@@ -21,6 +21,8 @@ def combine(vectors: Sequence[Sequence[float]], weights: Sequence[float]) -> lis
     Raises Refused if no weight is above 0, or if the vectors cancel each other out.
     """
     check_weights(weights)
+    if len(vectors) == 1:
+        return _unit(vectors[0], math.hypot(*vectors[0]))
     total = [0.0] * len(vectors[0])
     for vector, weight in zip(vectors, weights, strict=True):
         norm = math.hypot(*vector)
@@ -30,7 +32,13 @@ def combine(vectors: Sequence[Sequence[float]], weights: Sequence[float]) -> lis
     length = math.hypot(*total)
     if length <= LEAST_SHARE * math.fsum(map(abs, weights)):
         raise Refused("The examples cancel each other out: leave one out, or give it another weight.")
-    return [value / length for value in total]
+    return _unit(total, length)
+
+
+def _unit(vector: Sequence[float], length: float) -> list[float]:
+    if length == 0:
+        raise Refused("The vector has no direction: all its numbers are 0.")
+    return [value / length for value in vector]
 
 
 def check_weights(weights: Sequence[float]) -> None:

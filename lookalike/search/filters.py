@@ -3,28 +3,26 @@
     {"folder": "trips", "format": "JPEG", "width_px": {"gte": 1000}, "taken_at": {"gte": "2023-05", "lte": "2024"}}
 
 All fields that are given must hold. A number or a date alone means exactly that; `gte` and `lte` include their ends. A
-date may be a year, a month, a day or a time: it covers all of that year, month or day.
+date may be a year, a month, a day or a time: it covers all of that year, month or day. The same as text, in which a
+list has one condition in each of its items (lookalike/search/filter_text.py):
+
+    folder=trips format=JPEG width_px>=1000 taken_at>=2023-05 taken_at<=2024
 """
 
 import calendar
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictInt,
-    StringConstraints,
-    model_validator,
-)
+from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore import GitIgnorePatternError
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints, model_validator
 
 from lookalike.errors import Refused
 from lookalike.library.paths import MAX_PATH_CHARS, validate_path
+from lookalike.search.filter_text import check_known, fields_of, words_of
+from lookalike.strict import Strict
 
 # Stores compare numbers as doubles, which are exact up to here.
 MAX_NUMBER = 2**53
@@ -49,11 +47,23 @@ def _folder(path: str) -> str:
         raise ValueError(str(error)) from error
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def matcher_of(pattern: str) -> GitIgnoreSpec:
+    """What tells whether a path matches, by `match_file`. Raises ValueError for what can match nothing."""
+    try:
+        spec = GitIgnoreSpec.from_lines([pattern])
+    except GitIgnorePatternError:
+        raise ValueError(f"{pattern!r} is no pattern") from None
+    if [part.include for part in spec.patterns] != [True]:
+        raise ValueError(f"{pattern!r} is no pattern of what is wanted")
+    return spec
 
 
-class _Range(_Strict):
+def _pattern(pattern: str) -> str:
+    matcher_of(pattern)
+    return pattern
+
+
+class _Range(Strict):
     """Bounds, one or both, both included."""
 
     @model_validator(mode="before")
@@ -89,19 +99,51 @@ class Times(_Range):
     lte: Annotated[datetime, BeforeValidator(last_moment)] | None = None
 
 
-class SearchFilter(_Strict):
-    """What a found file must be: in `folder` or below it, of a format ("JPEG"), of a size, taken or indexed then.
+Orientation = Literal["landscape", "portrait", "square"]
 
-    `taken_at` is the time of the camera's clock, which mostly has no zone and is compared as if it was UTC.
+
+class SearchFilter(Strict):
+    """What a found file must be: in `folder` or below it, of a format ("JPEG"), of a size, taken or changed then.
+
+    `path` is a pattern as in .gitignore: a slash at the end means folders, one at the start or in the middle means the
+    path from the library's root, `*` stays within one folder, `**` does not. `taken_at` is the time of the camera's
+    clock, which mostly has no zone and is compared as if it was UTC. `modified_at` is the file's mtime. Widths, heights
+    and orientations are those of the upright picture.
     """
 
     folder: Annotated[str, StringConstraints(max_length=MAX_PATH_CHARS), AfterValidator(_folder)] | None = None
+    path: Annotated[str, StringConstraints(max_length=MAX_PATH_CHARS), AfterValidator(_pattern)] | None = None
     format: Annotated[str, StringConstraints(min_length=1, max_length=MAX_FORMAT_CHARS, to_upper=True)] | None = None
     size_bytes: Numbers | None = None
     width_px: Numbers | None = None
     height_px: Numbers | None = None
+    orientation: Orientation | None = None
     taken_at: Times | None = None
+    modified_at: Times | None = None
     indexed_at: Times | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, given: Any) -> Any:
+        """A line of text or a list of conditions, or the fields by name."""
+        if isinstance(given, str):
+            given = words_of(given)
+        if isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
+            return fields_of(given, known=cls.model_fields, numbers=NUMBERS)
+        if isinstance(given, Mapping):
+            check_known(given.keys(), cls.model_fields)
+        return given
+
+
+# Fields whose values are whole numbers.
+NUMBERS = ("size_bytes", "width_px", "height_px")
+
+
+def orientation_of(width_px: int, height_px: int) -> Orientation:
+    """How an upright picture of this size lies."""
+    if width_px == height_px:
+        return "square"
+    return "landscape" if width_px > height_px else "portrait"
 
 
 def _period(value: object) -> tuple[datetime, datetime]:

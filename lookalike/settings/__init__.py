@@ -139,6 +139,15 @@ class Settings(BaseSettings):
     max_worker_mib: Count = Field(default=1024, description="Memory above which a worker process is replaced.")
     max_query_bytes: Count = Field(default=32 * 2**20, description="Most bytes of the images of one search.")
     max_limit: Count = Field(default=1000, description="Most neighbours that one search may ask for.")
+    max_batch_queries: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=64, description="Most queries in one message; `search_many` sends more as several messages."
+    )
+    max_batch_neighbours: Count = Field(
+        default=10_000, description="Most neighbours that the queries of one message may ask for together."
+    )
+    max_pattern_files: Count = Field(
+        default=10_000, description="Most files that the path pattern of a filter may match."
+    )
     task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(
         default=5.0,

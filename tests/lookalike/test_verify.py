@@ -11,8 +11,9 @@ from lookalike.errors import Refused
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of
-from lookalike.messages import By, KnownFile
+from lookalike.messages import KnownFile
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By
 from lookalike.verify import Comparison, Verification
 
 

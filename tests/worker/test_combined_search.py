@@ -18,15 +18,17 @@ from tests.support.edge import edge_process
 from tests.support.pictures import draw, encoded, picture
 from tests.support.recorder import recorded
 from tests.worker.conftest import MAX_BYTES
+from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
-from worker.search import Decodes, Search
+from worker.search import Bounds, Search
 from worker.sync import Sync
 from worker.sync_batch import Embeds
 
 KEYS = [f"00000000-0000-4000-8000-{number:012}" for number in range(3)]
 COUNT = 12
+BOUNDS = Bounds(max_limit=50, max_query_bytes=100_000)
 
 
 @dataclasses.dataclass
@@ -49,7 +51,7 @@ def uploads() -> dict[str, bytes]:
 @pytest.fixture
 def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, root: Path, uploads: dict[str, bytes]) -> Search:
     reader = LibraryReader(root, max_bytes=MAX_BYTES)
-    return Search(index, embedder, opened, uploads.get, "cosine", 50, 100_000, reader.read)
+    return Search(index, embedder, opened, uploads.get, "cosine", embedder.dimensions, BOUNDS, reader.read)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_all_uploads_are_one_call_of_the_model_and_all_paths_one_request(
         names = [draw(root / f"{seed}.png", seed).name for seed in range(4)]
         dataclasses.replace(sync, index=index).sync_paths(SyncMessage(paths=names))
         asked.clear()
-        search = Search(index, runs, opened, uploads.get, "cosine", 50, 100_000)
+        search = Search(index, runs, opened, uploads.get, "cosine", embedder.dimensions, BOUNDS)
 
         found = ask(search, *map(path, names), *({"image": {"key": key}} for key in KEYS), limit=4)
         client.close()
@@ -118,7 +120,7 @@ def test_what_leads_nowhere_is_refused(search: Search, indexed: list[str]) -> No
 def test_uploads_of_one_search_share_one_bound(search: Search, uploads: dict[str, bytes], indexed: list[str]) -> None:
     picture_bytes = encoded(picture(1))
     uploads |= dict.fromkeys(KEYS, picture_bytes)
-    few = dataclasses.replace(search, max_query_bytes=2 * len(picture_bytes))
+    few = dataclasses.replace(search, bounds=Bounds(max_query_bytes=2 * len(picture_bytes)))
     example = [{"image": {"key": key}} for key in KEYS]
 
     assert len(ask(few, *example[:2])) == len(indexed)

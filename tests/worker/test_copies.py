@@ -10,17 +10,19 @@ import pytest
 from qdrant_client import QdrantClient
 
 from lookalike.library.reader import LibraryReader
-from lookalike.messages import By, SearchMessage, SearchReply, SyncMessage, SyncReply
+from lookalike.messages import SearchManyMessage, SearchMessage, SearchReply, SyncMessage, SyncReply
+from lookalike.search.query import By
 from lookalike.settings import Distance
 from tests.support.pictures import draw
 from tests.support.tiny_model import COPY_DIMENSION, tiny_model
 from tests.worker.conftest import MAX_BYTES, MAX_PIXELS
+from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
-from worker.search import Decodes, Search
+from worker.search import Bounds, Search
 from worker.sync import Sync
 
 KEY = "00000000-0000-4000-8000-000000000000"
@@ -35,7 +37,7 @@ def uploads() -> dict[str, bytes]:
 @pytest.fixture
 def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, root: Path, uploads: dict[str, bytes]) -> Search:
     reader = LibraryReader(root, max_bytes=MAX_BYTES)
-    return Search(index, embedder, opened, uploads.get, "cosine", 50, 100_000, reader.read)
+    return Search(index, embedder, opened, uploads.get, "cosine", embedder.dimensions, Bounds(), reader.read)
 
 
 @pytest.fixture
@@ -115,6 +117,28 @@ def test_a_search_by_copy_equals_numpy_in_every_metric(
             assert reply.neighbours[0].path == NAMES[2]
             assert reply.neighbours[0].similarity == pytest.approx(1, abs=1e-3)
             assert reply.note is None
+
+
+def test_queries_of_one_message_may_ask_for_different_vectors(
+    sync: Sync, search: Search, described: Mapping[By, Any], uploads: dict[str, bytes], root: Path
+) -> None:
+    sync.sync_paths(SyncMessage(paths=NAMES))
+    uploads[KEY] = (root / NAMES[1]).read_bytes()
+    images: list[dict[str, Any]] = [{"path": NAMES[1]}, {"key": KEY}, {"vector": described["copy"][1].tolist()}]
+    queries = [
+        {"examples": [{"image": image}], "by": by, "min_similarity": 0.5}
+        for image in images
+        for by in ("embedding", "copy")
+    ]
+
+    *replies, wrong, right = search.find_many(SearchManyMessage.model_validate({"queries": queries})).replies
+
+    for reply, query in zip(replies, queries, strict=False):
+        rows = described[query["by"]]  # type: ignore[index]
+        wanted = {name: float(score) for name, score in zip(NAMES, rows @ rows[1], strict=True) if score >= 0.5}
+        assert {found.path: found.score for found in reply.neighbours} == pytest.approx(wanted, abs=1e-3)
+    assert "has 12 numbers, and those of the index have 24" in str(wrong.error)
+    assert right.neighbours[0].path == NAMES[1]
 
 
 class TestWithoutACopyDescriptor:

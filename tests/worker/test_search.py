@@ -14,13 +14,15 @@ from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExamp
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
+from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
-from worker.search import Decodes, Search
+from worker.search import Bounds, Search
 from worker.sync import Sync
 
 Asked = ImageByKey | ImageByPath | ImageInline
+BOUNDS = Bounds(max_limit=50, max_query_bytes=100_000)
 KEY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -37,8 +39,8 @@ def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, queries: dic
         decode=opened,
         read_query=queries.get,
         distance="cosine",
-        max_limit=50,
-        max_query_bytes=100_000,
+        dimensions=embedder.dimensions,
+        bounds=BOUNDS,
         read_library=LibraryReader(root, max_bytes=MAX_BYTES).read,
     )
 

@@ -11,7 +11,8 @@ import pytest
 
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.rules import Candidates
-from lookalike.messages import By, SyncMessage, SyncReply
+from lookalike.messages import SyncMessage, SyncReply
+from lookalike.search.query import By
 from tests.support.pictures import draw
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder

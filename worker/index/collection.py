@@ -15,7 +15,6 @@ from qdrant_client.models import CreateAlias, CreateAliasOperation
 from qdrant_client.models import Distance as QdrantDistance
 
 from lookalike.errors import CollectionMismatch, Misconfigured
-from lookalike.messages import By
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from models.decoding import DECODER_REVISION
@@ -31,6 +30,7 @@ from worker.index.identity import (
     make_plan,
 )
 from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
+from worker.inference.embedder import dimensions_of
 from worker.inference.providers import CPU
 
 QDRANT_DISTANCES = {
@@ -80,12 +80,6 @@ class CollectionSpec:
             PAYLOAD_FORM,
             NO_COPIES if self.card.copy_dimension is None else str(self.card.copy_dimension),
         )
-
-    @property
-    def dimensions(self) -> dict[By, int]:
-        """The dimension of each vector of a point."""
-        copies: dict[By, int] = {} if self.card.copy_dimension is None else {"copy": self.card.copy_dimension}
-        return {"embedding": self.card.dimension, **copies}
 
     def name(self, library_id: str) -> str:
         """The collection's own name for this library."""
@@ -176,7 +170,7 @@ def create_collection(client: QdrantClient, name: str, identity: Identity, spec:
     """Creates the collection; False if another worker was faster. Raises Misconfigured if the store drops metadata."""
     require_version(client)
     try:
-        kept = spec.options.arguments(spec.dimensions, QDRANT_DISTANCES[identity.distance])
+        kept = spec.options.arguments(dimensions_of(spec.card), QDRANT_DISTANCES[identity.distance])
         client.create_collection(name, **kept, metadata=identity.metadata())
     except (UnexpectedResponse, grpc.RpcError):
         if not client.collection_exists(name):

@@ -18,7 +18,7 @@ from qdrant_client.models import (
 )
 from qdrant_client.models import Distance as QdrantDistance
 
-from lookalike.messages import By
+from lookalike.search.query import By
 from lookalike.settings import Quantization, Settings, variable_of
 from worker.index.payload import VECTORS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lookalike.errors import CollectionMismatch, Refused
-from lookalike.messages import By
+from lookalike.search.query import By
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from worker.inference.providers import CPU

@@ -9,12 +9,13 @@ from uuid import UUID, uuid5
 from qdrant_client.models import PayloadSchemaType
 
 from lookalike.library.version import FileVersion
-from lookalike.messages import By
+from lookalike.search.filters import orientation_of
+from lookalike.search.query import By
 
 # The named vector of a point for each output of the model. A model of contract 1 has no copy descriptor.
 VECTORS: Mapping[By, str] = {"embedding": "image", "copy": "copy"}
-# Raised when a field that we read ourselves gets another meaning: an index of another form is refused.
-PAYLOAD_FORM = "2"
+# Raised when a field that we read or filter by is new or gets another meaning: an index of another form is refused.
+PAYLOAD_FORM = "3"
 # Must never change: every id of every index is derived from it.
 NAMESPACE = UUID("5f0c9a4e-6d1b-5b0e-9d59-7a1f0e2b8c11")
 
@@ -26,7 +27,9 @@ INDEXED_FIELDS: Mapping[str, PayloadSchemaType] = {
     "size_bytes": PayloadSchemaType.INTEGER,
     "width_px": PayloadSchemaType.INTEGER,
     "height_px": PayloadSchemaType.INTEGER,
+    "orientation": PayloadSchemaType.KEYWORD,
     "taken_at": PayloadSchemaType.DATETIME,
+    "mtime_ns": PayloadSchemaType.INTEGER,
     "indexed_at": PayloadSchemaType.DATETIME,
 }
 
@@ -60,6 +63,7 @@ def indexed_payload(
         "format": metadata.format,
         "width_px": metadata.width_px,
         "height_px": metadata.height_px,
+        "orientation": orientation_of(metadata.width_px, metadata.height_px),
         "taken_at": metadata.taken_at,
         "status": "indexed",
         "generation": generation,

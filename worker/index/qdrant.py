@@ -23,11 +23,10 @@ from qdrant_client.models import (
     SearchParams,
 )
 
-from lookalike.messages import By, FilesReply, KnownFile
-from lookalike.search.filters import SearchFilter
+from lookalike.messages import FilesReply, KnownFile
+from lookalike.search.query import By
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
-from worker.index.filters import store_filter
 from worker.index.payload import VECTORS, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
@@ -67,6 +66,16 @@ class PointWrite:
     vectors: Vectors | None = None
 
 
+@dataclass(frozen=True)
+class Handle:
+    """What a request to one collection needs."""
+
+    client: QdrantClient
+    collection: str
+    params: SearchParams | None
+    request_bytes: int
+
+
 class QdrantIndex:
     """One collection. Every method raises StoreUnavailable if Qdrant does not answer, StoreRefused if it refuses.
 
@@ -87,6 +96,7 @@ class QdrantIndex:
         self._collection = collection
         self.vectors = tuple(vectors)
         self._search_params = None if hnsw_ef is None else SearchParams(hnsw_ef=hnsw_ef)
+        self.handle = Handle(client, collection, self._search_params, request_bytes)
         self._pages, self._ids, self._contents = PartLimit(), PartLimit(), PartLimit()
         self._writes = PartLimit(max_bytes=request_bytes)
 
@@ -112,7 +122,7 @@ class QdrantIndex:
 
         found = {}
         for record in chain.from_iterable(read_in_parts(ask, list(contents), self._contents)):
-            vectors = {by: vector for by in self.vectors if (vector := _vector(record, by)) is not None}
+            vectors = {by: vector for by in self.vectors if (vector := vector_in(record, by)) is not None}
             if record.payload is not None and len(vectors) == len(self.vectors):
                 found[record.payload["sha256"]] = ReusableVectors(metadata_of(record.payload), vectors)
         return found
@@ -162,30 +172,18 @@ class QdrantIndex:
             with_payload=False,
             with_vectors=[VECTORS[by]],
         )
-        by_id = {str(record.id): _vector(record, by) for record in records}
+        by_id = {str(record.id): vector_in(record, by) for record in records}
         found = {path: by_id.get(point_id(path)) for path in paths}
         return {path: vector for path, vector in found.items() if vector is not None}
 
-    def find_nearest(
-        self,
-        vector: Vector,
-        limit: int,
-        *,
-        by: By = "embedding",
-        offset: int = 0,
-        wanted: SearchFilter | None = None,
-        score_threshold: float | None = None,
-    ) -> list[ScoredPoint]:
-        """The nearest images, best first, with their payloads; none whose score is farther than the threshold."""
+    def find_nearest(self, vector: Vector, limit: int, *, by: By = "embedding") -> list[ScoredPoint]:
+        """The nearest images, best first, with their payloads; worker/index/searching.py has all other questions."""
         return call_store(
             self._client.query_points,
             self._collection,
             query=list(vector),
             using=VECTORS[by],
             limit=limit,
-            offset=offset,
-            query_filter=None if wanted is None else store_filter(wanted),
-            score_threshold=score_threshold,
             search_params=self._search_params,
             with_payload=True,
         ).points
@@ -268,7 +266,8 @@ def _is(field: str, value: str) -> FieldCondition:
     return FieldCondition(key=field, match=MatchValue(value=value))
 
 
-def _vector(record: Record, by: By) -> Vector | None:
+def vector_in(record: Record, by: By) -> Vector | None:
+    """A vector of a point; None if it has none, or none was asked for."""
     vector = record.vector.get(VECTORS[by]) if isinstance(record.vector, dict) else None
     # One vector per name: the other kinds that Qdrant's types allow (sparse, several) are never written.
     return cast("Vector | None", vector)

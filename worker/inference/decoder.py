@@ -12,7 +12,7 @@ from models.contract import ModelCard
 from models.decoding import Limits, TooLarge, decode_file, register_formats
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
-from models.preprocess import Box, prepare
+from models.preprocess import Box, PixelBox, Recipe, prepare
 from worker.errors import TooLargeToDecode
 
 
@@ -65,15 +65,15 @@ def decode_image(
 ) -> DecodedImage:
     """Decodes an image for the model of this card. Raises Rejected with a reason for people.
 
-    With a box (left, top, right, bottom as fractions of the upright picture) what is in it is the model's picture.
+    With a box (left, top, right, bottom as fractions of the upright picture, or a PixelBox) what is in it is the
+    model's picture; for a PixelBox the picture is decoded whole, because its size is known only then.
     `max_pixels` counts what is decoded, which of a JPEG is an eighth of its sides at best; `max_memory_bytes` is for
     progressive ones, of which all coefficients are kept until the last scan.
     """
     if not blob:
         raise Rejected("the file is empty")
     try:
-        recipe = card if box is None else BoxedRecipe.of(card, box)
-        file = decode_file(blob, recipe, Limits(max_pixels, max_memory_bytes))
+        file = decode_file(blob, _recipe(card, box), Limits(max_pixels, max_memory_bytes))
     except TooLarge as error:
         raise TooLargeToDecode(str(error)) from None
     except MemoryError:
@@ -82,12 +82,22 @@ def decode_image(
     except Exception as error:
         raise Rejected(_reason(error, blob)) from error
     width, height = file.size
+    if isinstance(box, PixelBox) and (box.right > width or box.bottom > height):
+        raise Rejected(f"the box {[*box]} reaches outside the picture, which is {width} x {height} pixels")
     picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
     return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif))
 
 
+def _recipe(card: ModelCard, box: Box | None) -> Recipe | None:
+    if isinstance(box, PixelBox):
+        return None
+    return card if box is None else BoxedRecipe.of(card, box)
+
+
 def pixels_in(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """The pixels that a box touches, at least one: left, top, right, bottom of an image of `size` (width, height)."""
+    if isinstance(box, PixelBox):
+        return box
     width, height = size
     left, top = min(math.floor(box[0] * width), width - 1), min(math.floor(box[1] * height), height - 1)
     return left, top, max(left + 1, math.ceil(box[2] * width)), max(top + 1, math.ceil(box[3] * height))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.errors import Misconfigured
-from lookalike.messages import By
+from lookalike.search.query import By
 from lookalike.settings import Settings
 from lookalike.system.service_paths import services_dir
 from models.contract import INPUT, ContractBroken, ModelCard, read_card
@@ -23,9 +23,7 @@ class Embedder:
         self.provider = provider
         self._session = open_session(path, provider)
         self._inference_batch = inference_batch
-        self._outputs: dict[By, int] = {"embedding": self.card.dimension}
-        if self.card.copy_dimension is not None:
-            self._outputs["copy"] = self.card.copy_dimension
+        self.dimensions = dimensions_of(self.card)
 
     def describe(
         self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
@@ -38,10 +36,10 @@ class Embedder:
         for start in range(0, len(images), self._inference_batch):
             before_run()
             run = {INPUT: np.stack(images[start : start + self._inference_batch])}
-            runs.append(self._session.run([*self._outputs], run))
+            runs.append(self._session.run([*self.dimensions], run))
         if not runs:
-            return {by: np.empty((0, dimension), np.float32) for by, dimension in self._outputs.items()}
-        return {by: np.concatenate(parts) for by, parts in zip(self._outputs, zip(*runs, strict=True), strict=True)}
+            return {by: np.empty((0, dimension), np.float32) for by, dimension in self.dimensions.items()}
+        return {by: np.concatenate(parts) for by, parts in zip(self.dimensions, zip(*runs, strict=True), strict=True)}
 
     def embed(
         self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
@@ -52,6 +50,12 @@ class Embedder:
     def warm_up(self) -> None:
         """Runs the model once on a black image: the first run allocates, and should not delay a search."""
         self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
+
+
+def dimensions_of(card: ModelCard) -> dict[By, int]:
+    """The length of each output of a model."""
+    copies: dict[By, int] = {} if card.copy_dimension is None else {"copy": card.copy_dimension}
+    return {"embedding": card.dimension, **copies}
 
 
 def model_path(settings: Settings) -> Path:

@@ -32,12 +32,13 @@ from lookalike.search.filters import SearchFilter
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.recorder import Asked, recorded
+from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import INDEXED_FIELDS
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
-from worker.search import Decodes, Search
+from worker.search import Bounds, Search
 from worker.sync import Sync
 
 OK = 200
@@ -113,7 +114,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     standing = ensure(client, CollectionSpec("contract", card, "cosine", library_id="the-library"), rebuild=True)
     index = QdrantIndex(client, standing.name, vectors=standing.identity.vectors)
     sync = dataclasses.replace(sync, index=index)
-    search = Search(index, embedder, opened, lambda _: None, "cosine", max_limit=50, max_query_bytes=100_000)
+    search = Search(index, embedder, opened, lambda _: None, "cosine", embedder.dimensions, Bounds())
     read_queries = ReadQueries(index, standing.identity, card)
 
     for seed in range(5):

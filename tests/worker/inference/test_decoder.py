@@ -17,9 +17,9 @@ from lookalike.library.errors import Rejected
 from models.preprocess import prepare
 from models.tools.photos import open_rgb
 from tests.support.pictures import encoded, picture
+from worker.example_vectors import Decodes
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder
-from worker.search import Decodes
 
 Opened = Callable[[bytes], DecodedImage]
 ORIENTATIONS = {
