@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from lookalike import Client, LookalikeError
@@ -159,6 +160,38 @@ def test_a_piece_finds_the_picture_that_it_was_cut_from(person: Person) -> None:
     assert status.near is not None
     assert status.similar is not None
     assert status.similar <= status.near
+
+
+def test_the_model_is_measured_on_ones_own_photos(person: Person) -> None:
+    report = person.json("evaluate", "--photos", "8")
+
+    assert (report["photos"], report["left_out"], report["by_copy"]) == (8, 0, True)
+    assert report["pairs"]["threshold"] == person.client.status().near
+    assert report["found_first"]["q75"] == 1.0
+    shown = person.run("evaluate", "--photos", "8").stdout
+    assert "8 of your photos and 120 copies that were made of them" in shown
+    assert "found first: the share of copies whose own photo is the nearest of all" in shown
+    assert person.json("evaluate", "--photos", "8") == report
+
+
+def test_measuring_is_interrupted_with_all_that_it_started(person: Person) -> None:
+    environment = person.machine.environment(LOOKALIKE_DATA=str(person.machine.folder.root))
+    with subprocess.Popen(
+        person.command("evaluate"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        measuring: list[psutil.Process] = []
+
+        def is_measuring() -> bool:
+            children = psutil.Process(process.pid).children()
+            measuring[:] = [child for child in children if "models.tools.own_photos" in child.cmdline()]
+            return bool(measuring)
+
+        wait_until(is_measuring, PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        said, told = process.communicate(timeout=PATIENCE_S)
+
+    assert (process.returncode, said, told) == (130, b"", b"")
+    wait_until(lambda: not measuring[0].is_running(), GONE_WITHIN_S)
 
 
 def test_people_see_a_table(person: Person) -> None:
