@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the table there as JSON, too")
     parser.add_argument("--plot", type=Path, help="write the plot there, SVG")
     given = parser.parse_args()
+    # As for Ctrl-C: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console, begun = Console(highlight=False), time.monotonic()
     load = os.getloadavg()[0]
     if load > BUSY_LOAD:
@@ -58,7 +61,7 @@ def main() -> int:
         if given.only != "searches":
             rates.measure(photos, counts, models, folder=folder, results=results, tell=tell)
         if given.only != "rates":
-            points, backlog = ((1_000,), 400) if given.quick else ((1_000, 10_000, 100_000), 3_000)
+            points, backlog = ((1_000,), 400) if given.quick else ((1_000, 10_000, 100_000), 1_500)
             searching.measure(
                 one_size, models.shipped, points=points, backlog=backlog, folder=folder, results=results, tell=tell
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import harmonic_mean
 
-from bench.bare import bare_loop, decode_only, embed_only
+from bench.bare import CORES, bare_loop, decode_only, embed_only, steps
 from bench.memory import watched
 from bench.networks import Networks
 from bench.photos import write_many
@@ -29,14 +29,16 @@ class Counts:
 
 
 FULL = {
-    "0.5 MP": Counts(shipped=6000, resnet50=1200, fp32=240, recipe=80),
-    "1 MP": Counts(shipped=4800, resnet50=1200, fp32=240, recipe=80),
-    "12 MP": Counts(shipped=900, resnet50=600, fp32=120, recipe=24),
+    "0.5 MP": Counts(shipped=1600, resnet50=800, fp32=160, recipe=60),
+    "1 MP": Counts(shipped=1600, resnet50=800, fp32=160, recipe=60),
+    "12 MP": Counts(shipped=500, resnet50=400, fp32=80, recipe=16),
 }
 # A second system to start and stop would take the minute.
-QUICK = {"1 MP": Counts(shipped=1200, resnet50=0, fp32=0, recipe=24)}
+QUICK = {"1 MP": Counts(shipped=800, resnet50=0, fp32=0, recipe=24)}
 PHOTOS = Counts(shipped=2000, resnet50=600, fp32=200, recipe=60)
-EMBEDDED = {"ResNet-50": 480, "shipped": 2000}
+EMBEDDED = {"ResNet-50": 400, "shipped": 600}
+# For the times of the steps, by one process.
+TIMED = 192
 
 
 def measure(
@@ -86,6 +88,8 @@ def _beside_bare(running: System, what: str, model: Path, paths: Sequence[Path],
     with running.paused():
         embedding = embed_only(model, EMBEDDED[what.partition(",")[0]])
         decoding = decode_only(model, paths[: max(48, len(paths) // 3)])
+        with store(folder / f"steps {what}") as url:
+            timed = steps(model, paths[:TIMED], url, make_collection(url, model))
         before = _bare(model, paths[:half], folder / f"before {what}")
     _move(paths, folder / what)
     with watched(running.processes) as memory:
@@ -96,6 +100,9 @@ def _beside_bare(running: System, what: str, model: Path, paths: Sequence[Path],
     results.add(f"embed alone, {what}", embedding)
     results.add(f"decode alone, {what}", decoding)
     results.add(f"machine's limit, {what}", 1 / (1 / decoding + 1 / embedding))
+    for step, seconds in timed._asdict().items():
+        results.add(f"{step.replace('_', ' ')}, one core, {what}, ms", seconds * 1000)
+    results.add(f"predicted, {what}", CORES / sum(timed))
     results.add(f"bare loop, {what}", harmonic_mean((before, after)))
     results.add(f"whole pipeline, {what}", pipeline)
     results.add(f"memory in use, {what}", memory.last_mib)

@@ -3,6 +3,8 @@
 from lookalike.client import Client
 from lookalike.client.examples import Example
 from lookalike.client.job import Job
+from lookalike.client.queries import Query
+from lookalike.client.searches import Answer, Searches
 from lookalike.errors import (
     Cancelled,
     Closed,
@@ -15,11 +17,12 @@ from lookalike.errors import (
     TimedOut,
     Unreachable,
 )
-from lookalike.search.neighbour import Neighbour
+from lookalike.search.neighbour import Neighbour, Neighbours
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Cancelled",
     "Client",
     "Closed",
@@ -29,9 +32,12 @@ __all__ = [
     "LookalikeError",
     "Misconfigured",
     "Neighbour",
+    "Neighbours",
     "NoSuchJob",
     "NotRunning",
+    "Query",
     "Refused",
+    "Searches",
     "TimedOut",
     "Unreachable",
 ]

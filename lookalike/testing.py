@@ -24,9 +24,8 @@ from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemRepo
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
 from lookalike.client.results import CANCELLED, EXPIRED, no_answer
-from lookalike.client.transport import JobKind, JobState, JobStatus, Message
+from lookalike.client.transport import JobState, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
-from lookalike.messages import SearchMessage, SyncMessage
 
 
 @dataclass
@@ -86,11 +85,8 @@ class InMemoryTransport:
         background: bool = False,
     ) -> JobStatus:
         """Sends a job, and answers it unless jobs are held."""
-        kind: JobKind = (
-            "search" if isinstance(message, SearchMessage) else "sync" if isinstance(message, SyncMessage) else "read"
-        )
         now_s = self._unix_s()
-        sent = JobStatus(str(uuid.uuid4()), kind, datetime.fromtimestamp(now_s, UTC))
+        sent = JobStatus(str(uuid.uuid4()), kind_of(message), datetime.fromtimestamp(now_s, UTC))
         # What crosses the broker is JSON.
         crossed = type(message).model_validate_json(message.model_dump_json())
         with self._changed:

@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -195,15 +195,17 @@ class WorkerContext:
             count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
-    @cached_property
-    def search(self) -> Search:
-        """The search tasks' logic; it reads the library, where there is one, only for a box of a file."""
+    def search(self, images: Mapping[str, bytes]) -> Search:
+        """The search tasks' logic, with the images that were sent for it, by key.
+
+        It reads the library, where there is one, only for a box of a file.
+        """
         root, most_bytes = self._settings.library, self._settings.max_image_bytes
         return Search(
             index=self.index,
             embedder=self._embedder,
             decode=self._decode_query,
-            read_query=self._read_query,
+            read_query=images.get,
             distance=self._settings.distance,
             dimensions=self._embedder.dimensions,
             bounds=Bounds.of(self._settings),
@@ -244,7 +246,3 @@ class WorkerContext:
     def _decode_query(self, blob: bytes, box: Box | None = None) -> DecodedImage:
         with self.decode_timeout.armed():
             return self._decode(blob, box)
-
-    def _read_query(self, key: str) -> bytes | None:
-        found: bytes | None = self._redis.get(self._settings.keys.query(key))  # type: ignore[assignment]
-        return found

@@ -174,7 +174,8 @@ class ExampleVectors:
                         pending.append((draft, at, picture))
             if len(pending) >= EMBEDDED_AT_ONCE:
                 run_model()
-        run_model()
+        if pending:
+            run_model()
 
     def _opened(self, draft: Draft, at: int, blob: bytes, sent_bytes: int) -> DecodedImage | None:
         """The picture, or None if the vector in the index counts in its place. Raises Refused."""

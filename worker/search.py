@@ -17,7 +17,7 @@ from lookalike.messages import (
 )
 from lookalike.search.filters import SearchFilter
 from lookalike.search.neighbour import Neighbour, nearer, score_of, similarity
-from lookalike.search.notes import note_of_nothing
+from lookalike.search.notes import note_of
 from lookalike.search.query import By
 from lookalike.settings import Distance, Settings
 from worker.example_vectors import Decodes, Draft, ExampleVectors
@@ -26,12 +26,6 @@ from worker.index.qdrant import QdrantIndex
 from worker.index.searching import Nearest, Searching
 from worker.ranking import Hit, Window
 from worker.sync_batch import Embeds
-
-# With an index whose model has no copy descriptor the embedding must do.
-NO_COPIES = (
-    "The model of this index has no vector for copies, so the embedding was asked in its place: crops and turned "
-    "copies may be missed (another LOOKALIKE_MODEL, and `lookalike up FOLDER --rebuild`)."
-)
 
 
 @dataclass(frozen=True)
@@ -184,14 +178,8 @@ class Search:
                     near = similarity(hit.score, self.distance, self.dimensions[run.draft.by])
                     paths = copies.get(hit.content, (hit.path,)) if query.group_exact else ()
                     found.append(Neighbour(hit.path, hit.score, near, payload, hit.id, paths))
-            replies[at] = QueryReply(neighbours=found, note=_note(run.draft, found))
+            replies[at] = QueryReply(neighbours=found, note=note_of(query, found, run.draft.by))
         return replies
-
-
-def _note(draft: Draft, found: Sequence[Neighbour]) -> str | None:
-    """What must be told beside the neighbours."""
-    notes = [] if draft.by == draft.query.by else [NO_COPIES]
-    return " ".join([*notes, *([] if found else [note_of_nothing(draft.query)])]) or None
 
 
 def _ms_since(begun: float) -> float:

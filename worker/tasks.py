@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,7 +19,15 @@ from lookalike.client.results import CANCELLED
 from lookalike.errors import Cancelled, LookalikeError, Refused, Unreachable
 from lookalike.library.errors import ReadFailed, Unavailable
 from lookalike.log import get_logger
-from lookalike.messages import ReadMessage, SearchManyMessage, SearchMessage, SyncMessage, first_fault
+from lookalike.messages import (
+    ImageByKey,
+    ReadMessage,
+    SearchManyMessage,
+    SearchMessage,
+    SearchQuery,
+    SyncMessage,
+    first_fault,
+)
 from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC
 from lookalike.settings import Settings
 from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
@@ -66,14 +74,22 @@ class ChildProcess:
         """The logic of the tasks."""
         return WorkerContext(self._settings, self.embedder, self.search_priority)
 
-    def begin(self, job: str) -> None:
-        """Marks the job as begun. Raises Cancelled if its sender cancelled it before.
+    def begin(self, job: str, images: Sequence[str] = ()) -> Mapping[str, bytes]:
+        """Marks the job as begun, and fetches its images, by key; those that are gone are left out.
 
-        A job without a record, or with a broker that does not answer now, is done.
+        A job without a record is done, as is one without images while the broker does not answer. Raises Cancelled if
+        its sender cancelled it before, Unreachable.
         """
-        with suppress(RedisError, OSError):
-            if not self.job_records.begin(job):
-                raise Cancelled(CANCELLED)
+        keys = self._settings.keys
+        try:
+            may_begin, blobs = self.job_records.begin(job, [keys.query(image) for image in images])
+        except (RedisError, OSError) as error:
+            if images:
+                raise Unreachable(f"The images of the query cannot be fetched: {error}. Search again.") from error
+            return {}
+        if not may_begin:
+            raise Cancelled(CANCELLED)
+        return {image: blob for image, blob in zip(images, blobs, strict=True) if blob is not None}
 
     @cached_property
     def job_records(self) -> JobRecords:
@@ -168,8 +184,8 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     )
     def search(self: Task, message: Any) -> dict[str, Any]:
         """Answers a SearchMessage with a SearchReply."""
-        process.begin(self.request.id)
-        work = functools.partial(_run_search, message=parse_message(SearchMessage, message))
+        asked = parse_message(SearchMessage, message)
+        work = functools.partial(_run_search, message=asked, images=process.begin(self.request.id, _keys([asked])))
         return _answer(lambda: process.context.with_index(work), search_budget())
 
     @app.task(
@@ -182,8 +198,9 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     )
     def search_many(self: Task, message: Any) -> dict[str, Any]:
         """Answers a SearchManyMessage with a SearchManyReply."""
-        process.begin(self.request.id)
-        work = functools.partial(_run_search_many, message=parse_message(SearchManyMessage, message))
+        asked = parse_message(SearchManyMessage, message)
+        images = process.begin(self.request.id, _keys(asked.queries))
+        work = functools.partial(_run_search_many, message=asked, images=images)
         return _answer(lambda: process.context.with_index(work), search_budget())
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
@@ -245,14 +262,20 @@ def _retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[floa
         return back
 
 
-def _run_search(context: WorkerContext, message: SearchMessage) -> dict[str, Any]:
-    check_generation(message.generation, context.collection.identity)
-    return context.search.find_neighbours(message).model_dump()
+def _keys(queries: Sequence[SearchQuery]) -> list[str]:
+    """The keys of all images that were sent for these queries."""
+    images = [example.image for query in queries for example in query.examples]
+    return [image.key for image in images if isinstance(image, ImageByKey)]
 
 
-def _run_search_many(context: WorkerContext, message: SearchManyMessage) -> dict[str, Any]:
+def _run_search(context: WorkerContext, message: SearchMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
     check_generation(message.generation, context.collection.identity)
-    return context.search.find_many(message).model_dump()
+    return context.search(images).find_neighbours(message).model_dump()
+
+
+def _run_search_many(context: WorkerContext, message: SearchManyMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
+    check_generation(message.generation, context.collection.identity)
+    return context.search(images).find_many(message).model_dump()
 
 
 def _run_read(context: WorkerContext, message: ReadMessage) -> dict[str, Any]:

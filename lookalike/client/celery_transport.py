@@ -18,14 +18,14 @@ from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
-from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message
+from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, TimedOut
-from lookalike.messages import CountsReply, FilesReply, ReadPage, SearchMessage, SyncMessage
-from lookalike.redis_keys import READ, SEARCH, SYNC, Keys
+from lookalike.messages import CountsReply, FilesReply, ReadPage, SyncMessage
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, Keys
 
 log = logging.getLogger(__name__)
 
-TASKS: Mapping[JobKind, str] = {"search": SEARCH, "sync": SYNC, "read": READ}
+TASKS: Mapping[JobKind, str] = {"search": SEARCH, "search_many": SEARCH_MANY, "sync": SYNC, "read": READ}
 
 
 class CeleryTransport:
@@ -65,8 +65,7 @@ class CeleryTransport:
         if isinstance(message, SyncMessage):
             queue = self._keys.rescan if background else self._keys.ingest
             return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
-        kind: JobKind = "search" if isinstance(message, SearchMessage) else "read"
-        return self._send(kind, message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
+        return self._send(kind_of(message), message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
 
     def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
         """Asks the ingest workers to look at paths; those of a scan queue behind those that just changed.

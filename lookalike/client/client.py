@@ -3,30 +3,32 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Self, Unpack
 
 from lookalike.broker.app import broker_url, client_app, without_secret
-from lookalike.client.argument_checks import limit_given, offset_given, seconds_given
+from lookalike.client.argument_checks import seconds_given
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.connections import PerProcess
-from lookalike.client.examples import Examples, ImageReader, examples_given, search_message, with_images
+from lookalike.client.examples import Examples, ImageReader
 from lookalike.client.job import Job
 from lookalike.client.job_records import no_such_job
+from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed, queries_given, wired
+from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
 from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
-    MAX_OFFSET,
     KnownFile,
     ReadPage,
+    SearchManyMessage,
+    SearchMessage,
     SearchReply,
     SyncMessage,
     SyncReply,
 )
-from lookalike.search.filters import SearchFilter
 from lookalike.search.neighbour import Neighbours
 from lookalike.search.query import By
 from lookalike.settings import Settings, read_settings
@@ -80,8 +82,11 @@ class Client:
         limit: int = 10,
         *,
         offset: int = 0,
-        filter: SearchFilter | Mapping[str, Any] | None = None,  # noqa: A002 (its name in the message)
+        filter: Filtered | None = None,  # noqa: A002 (its name in the message)
         score_threshold: float | None = None,
+        min_similarity: float | None = None,
+        exclude_self: bool = False,
+        group_exact: bool = False,
         by: By = "embedding",
         timeout_s: float | None = None,
         scaled: bool = True,
@@ -90,28 +95,47 @@ class Client:
 
         Of several images, or `Example`s, or a mapping from images to weights, for those of all together: a negative
         weight means unlike. `offset` leaves out the first neighbours, `filter` all files that it does not describe
-        (lookalike/search/filters.py), and `score_threshold` those that are farther: below it for cosine and dot, above
-        it for euclid and manhattan. `by="copy"` finds what holds this image, also if it is a crop, turned, mirrored or
-        framed; with a model that has no vector for that the answer is by the embedding, and its `note` says so.
+        (lookalike/search/filters.py), `min_similarity` (0 to 1) those that are less similar, and `score_threshold`
+        those that are farther: below it for cosine and dot, above it for euclid and manhattan. `exclude_self` leaves
+        out the examples' own files and their copies; `group_exact` makes one neighbour of all copies of a file.
+        `by="copy"` finds what holds this image, also if it is a crop, turned, mirrored or framed; with a model that has
+        no vector for that the answer is by the embedding, and its `note` says so.
 
         No worker starts on it after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
         scaled down before it is sent, unless every bit counts. Raises Refused if an argument is at fault,
         Unreachable if the broker does not answer.
         """
-        transport, given = self._transport(), examples_given(image)
-        message = search_message(
-            given,
-            limit=limit_given(limit, self.settings.max_limit),
-            offset=offset_given(offset, MAX_OFFSET),
-            filter=filter,
-            score_threshold=score_threshold,
-            by=by,
-        )
-        patience_s = self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
-        reader = ImageReader(self._paths, self._is_indexed, self.settings.max_query_bytes, scaled)
-        message, blobs = with_images(message, given, reader)
+        query = Query(image, limit, offset, filter, score_threshold, min_similarity, exclude_self, group_exact, by)
+        transport, patience_s = self._transport(), self._patience_s(timeout_s)
+        message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
         sent = transport.send(message, blobs=blobs, expires_s=patience_s)
         return Job(sent, self._transport, _neighbours, patience_s)
+
+    def search_many(
+        self,
+        queries: Iterable[Examples | Query],
+        limit: int = 10,
+        *,
+        timeout_s: float | None = None,
+        scaled: bool = True,
+        **fields: Unpack[QueryFields],
+    ) -> Searches:
+        """Asks many queries at once: a few messages, each of which the model and the store are asked once for.
+
+        Each is what `search` takes, with the limit and the fields that are given here, or a `Query` with its own. At
+        most LOOKALIKE_MAX_BATCH_QUERIES are one message, no longer waited for than `timeout_s`; of more the rest is
+        sent while the answers are read. A query that is at fault is refused alone. Raises Unreachable.
+        """
+        transport, patience_s = self._transport(), self._patience_s(timeout_s)
+        asked = queries_given(queries, limit, fields)
+
+        def send(pack: Pack) -> Job[list[Answer]]:
+            message = SearchManyMessage.model_construct(queries=pack.queries)
+            sent = transport.send(message, blobs=pack.blobs, expires_s=patience_s)
+            return Job(sent, self._transport, answers_of, patience_s)
+
+        packs = packed(asked, self.settings, lambda: self._reader(scaled=scaled))
+        return Searches(len(asked), packs, send)
 
     def sync(self, paths: Iterable[str | os.PathLike[str]], *, retry_rejected: bool = False) -> Job[SyncReply]:
         """Asks for these files to be indexed now: paths of the library, at most 1,000; absolute ones inside it too.
@@ -125,12 +149,14 @@ class Client:
         return Job(sent, self._transport, SyncReply.model_validate, SYNC_S)
 
     def job(self, job: str) -> Job[Any]:
-        """The search or sync with this id, sent by any process. Raises NoSuchJob for one that is unknown or too old."""
+        """The search or sync with this id, sent by any process. Raises NoSuchJob if it is unknown or too old."""
         if not isinstance(job, str) or not job:
             raise no_such_job(job)
         found = self._transport().job_status(job)
         if found.kind == "search":
             return Job(found, self._transport, _neighbours, self.settings.search_timeout_s)
+        if found.kind == "search_many":
+            return Job(found, self._transport, answers_of, self.settings.search_timeout_s)
         return Job(found, self._transport, SyncReply.model_validate, SYNC_S)
 
     def allow_removals(self) -> None:
@@ -166,6 +192,12 @@ class Client:
             message = SyncMessage(paths=wanted[start : start + step], retry_rejected=True)
             self._transport().send(message, background=True)
         return len(wanted)
+
+    def _patience_s(self, timeout_s: float | None) -> float:
+        return self.settings.search_timeout_s if timeout_s is None else seconds_given(timeout_s)
+
+    def _reader(self, *, scaled: bool) -> ImageReader:
+        return ImageReader(self._paths, self._is_indexed, self.settings.max_query_bytes, scaled)
 
     def _is_indexed(self, path: str) -> bool:
         file = self.known([path]).get(path)

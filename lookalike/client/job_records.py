@@ -1,13 +1,14 @@
 """Records of jobs in Redis, so that any process can ask how far a job is, and a cancelled one is not begun.
 
-    <name>:job:<id>   hash   kind: search or sync; sent_at, expires_at: Unix times by Redis' clock, the latter empty for
-                             a job that does not expire; state: queued, started or cancelled. Expires.
+    <name>:job:<id>   hash   kind: search, search_many or sync; sent_at, expires_at: Unix times by Redis' clock, the
+                             latter empty for a job that does not expire; state: queued, started or cancelled. Expires.
 
 The record goes with its answer; that of a job which failed, expired or was cancelled stays until it expires. A message
 of another Celery app has no record, nor has one that no client waits for. Beginning and cancelling change the
 state in one step on the server, so a job is never both.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,16 +56,27 @@ class JobRecords:
         expires = "" if expires_s is None else f"{expires_s:.6f}"
         pipe.eval(_STORE, 1, self._keys.job(job), kind, expires, int(kept_s))
 
-    def begin(self, job: str) -> bool:
-        """Called by a worker before it begins: whether it may, also if there is no record, or it began before."""
-        return self._leave_queue(job, "started") != "cancelled"
+    def begin(self, job: str, keys: Sequence[str] = ()) -> tuple[bool, list[bytes | None]]:
+        """Called by a worker before it begins: whether it may, and the values of these keys, in one request.
+
+        It may also if there is no record, if it began before, and if a full broker cannot note that it begins.
+        """
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "started")
+            for key in keys:
+                pipe.get(key)
+            state, *values = pipe.execute(raise_on_error=False)
+        for value in values:
+            if isinstance(value, Exception):
+                raise value
+        return state != b"cancelled", values
 
     def cancel(self, job: str) -> bool:
         """Whether the job is cancelled by now, and has not begun. Raises NoSuchJob."""
-        state = self._leave_queue(job, "cancelled")
+        state = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "cancelled")
         if state is None:
             raise no_such_job(job)
-        return state in {"queued", "cancelled"}
+        return state in {b"queued", b"cancelled"}
 
     def read(self, job: str, celery_state: str | None) -> JobStatus:
         """The status of a job, from its record and the state that Celery has stored, if any. Raises NoSuchJob."""
@@ -87,10 +99,6 @@ class JobRecords:
                 state = _STATES.get(celery_state or "", state)
         sent_at = datetime.fromtimestamp(float(record["sent_at"]), UTC)
         return JobStatus(job, record["kind"], sent_at, state)
-
-    def _leave_queue(self, job: str, state: str) -> str | None:
-        before: bytes | None = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), state)
-        return None if before is None else before.decode()
 
 
 def no_such_job(job: object) -> NoSuchJob:

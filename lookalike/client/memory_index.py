@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
-import math
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from lookalike.client.memory_query import neighbours, without
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
@@ -17,23 +18,26 @@ from lookalike.messages import (
     ImageByPath,
     ImageByVector,
     KnownFile,
+    QueryReply,
     ReadCounts,
     ReadKnown,
     ReadMessage,
     SearchExample,
+    SearchManyMessage,
+    SearchManyReply,
     SearchMessage,
+    SearchQuery,
     SearchReply,
     Strict,
     SyncMessage,
     SyncReply,
 )
 from lookalike.search.combination import combine
-from lookalike.search.filters import Numbers, SearchFilter, Times, first_moment
-from lookalike.search.neighbour import Neighbour, similarity
+from lookalike.search.neighbour import Neighbour
+from lookalike.search.notes import note_of
 from lookalike.search.query import By
 
 DIMENSION = 16
-NO_COPIES = "Nothing here tells copies, so the embedding was asked in place of a vector for copies."
 # The bytes of an image and the box of it, to a vector.
 Embed = Callable[[bytes, Sequence[float] | None], Sequence[float]]
 
@@ -59,7 +63,8 @@ class MemoryIndex:
         for by, vector in made.items():
             self._by[by][path] = vector
         self._dimension = len(made["embedding"])
-        self._payloads[path] = {**_payload(path), "status": "indexed", **payload}
+        content = hashlib.sha256(image).hexdigest() if isinstance(image, bytes) else None
+        self._payloads[path] = {**_payload(path), "status": "indexed", "sha256": content, **payload}
 
     def _made(self, by: By, image: Sequence[float] | bytes) -> list[float]:
         vector = [float(value) for value in (self._embed[by](image, None) if isinstance(image, bytes) else image)]
@@ -85,42 +90,68 @@ class MemoryIndex:
     def answer(self, message: Strict, blobs: Mapping[str, bytes]) -> Any:
         """The reply to a message as JSON. Raises Refused."""
         if isinstance(message, SearchMessage):
-            return self._search(message, blobs).model_dump(mode="json")
+            found, note = self._search(message, blobs)
+            return SearchReply(neighbours=found, took_ms=0.0, note=note).model_dump(mode="json")
+        if isinstance(message, SearchManyMessage):
+            return self._many(message, blobs).model_dump(mode="json")
         if isinstance(message, SyncMessage):
             known = sum(path in self._payloads for path in message.paths)
             return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
-        assert isinstance(message, ReadMessage)  # noqa: S101 (there are three kinds)
+        assert isinstance(message, ReadMessage)  # noqa: S101 (there are four kinds)
         return self._read(message).model_dump(mode="json")
 
-    def _search(self, message: SearchMessage, blobs: Mapping[str, bytes]) -> SearchReply:
-        by = message.by if message.by in self._by else "embedding"
-        vectors = [self._vector(example, blobs, by) for example in message.examples]
-        query = combine(vectors, [example.weight for example in message.examples])
-        scored = [
-            (math.fsum(a * b for a, b in zip(query, vector, strict=True)), path)
-            for path, vector in self._by[by].items()
-            if message.filter is None or _matches(message.filter, self._payloads[path])
-        ]
-        least = -math.inf if message.score_threshold is None else message.score_threshold
-        best = sorted((-score, path) for score, path in scored if score >= least)
-        page = best[message.offset : message.offset + message.limit]
-        found = [Neighbour(path, -score, similarity(-score, "cosine", 1), self._payloads[path]) for score, path in page]
-        return SearchReply(neighbours=found, took_ms=0.0, note=None if by == message.by else NO_COPIES)
+    def _many(self, message: SearchManyMessage, blobs: Mapping[str, bytes]) -> SearchManyReply:
+        replies = []
+        for query in message.queries:
+            try:
+                found, note = self._search(query, blobs)
+            except Refused as error:
+                replies.append(QueryReply(error=str(error)))
+            else:
+                replies.append(QueryReply(neighbours=found, note=note))
+        return SearchManyReply(replies=replies, took_ms=0.0)
 
-    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes], by: By) -> Sequence[float]:
+    def _search(self, query: SearchQuery, blobs: Mapping[str, bytes]) -> tuple[list[Neighbour], str | None]:
+        own: set[str] = set()
+        by: By = query.by if query.by in self._by else "embedding"
+        vectors = [self._vector(example, blobs, own, by) for example in query.examples]
+        vector = combine(vectors, [example.weight for example in query.examples])
+        among = without(own, self._by[by], self._payloads) if query.exclude_self else self._by[by]
+        found = neighbours(query, vector, among, self._payloads)
+        return found, note_of(query, found, by)
+
+    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes], own: set[str], by: By) -> Sequence[float]:
         image = example.image
+        if isinstance(image, ImageByVector):
+            return self._checked(image.vector, by)
+        if isinstance(image, ImageById):
+            path = next((path for path in self._vectors if self._payloads[path]["id"] == image.id), None)
+            if path is None:
+                raise Refused(f"There is no image with the id {image.id!r} in the index.")
+            own.add(path)
+            return self._by[by][path]
         if isinstance(image, ImageByPath):
             path = validate_path(image.path)
-            file = self._payloads.get(path)
-            if file is None:
-                raise Refused(f"{path!r} is neither a file here nor in the index.")
-            if path not in self._vectors:
-                raise Refused(f"{path!r} was rejected: {file['reason']}.")
-            return self._by[by][path]
-        if isinstance(image, ImageById | ImageByVector):
-            raise Refused("Here an example is a path of the library or an image.")
+            own.add(path)
+            return self._known(path, by)
         blob = blobs[image.key] if isinstance(image, ImageByKey) else base64.b64decode(image.base64)
-        return self._embed[by](blob, example.box)
+        content = example.sha256 or hashlib.sha256(blob).hexdigest()
+        own |= {path for path in self._vectors if path == example.path or self._payloads[path]["sha256"] == content}
+        return self._embed[by](blob, example.box or example.box_px)
+
+    def _known(self, path: str, by: By) -> Sequence[float]:
+        file = self._payloads.get(path)
+        if file is None:
+            raise Refused(f"{path!r} is neither a file here nor in the index.")
+        if path not in self._vectors:
+            raise Refused(f"{path!r} was rejected: {file['reason']}.")
+        return self._by[by][path]
+
+    def _checked(self, vector: list[float], by: By) -> list[float]:
+        dimension = len(next(iter(self._by[by].values()), [0.0] * self._dimension))
+        if len(vector) != dimension:
+            raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {dimension}.")
+        return vector
 
     def _read(self, message: ReadMessage) -> CountsReply | FilesReply:
         ask = message.ask
@@ -150,22 +181,16 @@ class MemoryIndex:
 def _payload(path: str) -> dict[str, Any]:
     pure = PurePosixPath(validate_path(path))
     folders = [str(folder) for folder in reversed(pure.parents) if str(folder) != "."]
-    return {"path": path, "folders": folders, "name": pure.name, "version": "", "size_bytes": 0, "mtime_ns": 0}
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, path)),
+        "path": path,
+        "folders": folders,
+        "name": pure.name,
+        "version": "",
+        "size_bytes": 0,
+        "mtime_ns": 0,
+    }
 
 
 def _file(payload: Mapping[str, Any]) -> KnownFile:
     return KnownFile(**{name: payload[name] for name in KnownFile.model_fields if name in payload})
-
-
-def _matches(wanted: SearchFilter, payload: Mapping[str, Any]) -> bool:
-    return all(_holds(name, value, payload) for name, value in wanted if value is not None)
-
-
-def _holds(name: str, value: str | Numbers | Times, payload: Mapping[str, Any]) -> bool:
-    if name == "folder":
-        return value in payload["folders"]
-    found = payload.get(name)
-    if isinstance(value, str) or found is None:
-        return bool(found == value)
-    comparable: Any = first_moment(found) if isinstance(value, Times) else found
-    return (value.gte is None or comparable >= value.gte) and (value.lte is None or comparable <= value.lte)

@@ -17,13 +17,20 @@ from lookalike.messages import (
     ReadKnown,
     ReadMessage,
     ReadPage,
+    SearchManyMessage,
     SearchMessage,
     SyncMessage,
 )
 
-JobKind = Literal["search", "sync", "read"]
+JobKind = Literal["search", "search_many", "sync", "read"]
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
-Message = SearchMessage | SyncMessage | ReadMessage
+Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage
+_KINDS: Mapping[type[Message], JobKind] = {
+    SearchMessage: "search",
+    SearchManyMessage: "search_many",
+    SyncMessage: "sync",
+    ReadMessage: "read",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class JobStatus:
     sent_at: datetime
     state: JobState = "queued"
     progress: float | None = None
+
+
+def kind_of(message: Message) -> JobKind:
+    """The kind of job that a message is for."""
+    return _KINDS[type(message)]
 
 
 class Transport(Protocol):

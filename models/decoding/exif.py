@@ -2,9 +2,9 @@
 
 import warnings
 from datetime import datetime
-from typing import Any
 
 from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 # EXIF 2.32, tag 0x0112: what must be done to an image of that orientation to see it upright.
 UPRIGHT = {
@@ -40,8 +40,22 @@ def taken_at(exif: Image.Exif) -> str | None:
     try:
         # Pillow warns of what is broken in it.
         with warnings.catch_warnings(action="ignore"):
-            details: dict[int, Any] = exif.get_ifd(ExifTags.IFD.Exif)
-        text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+            text = _original_date(exif) or exif.get(ExifTags.Base.DateTime)
         return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()  # noqa: DTZ007
     except Exception:  # noqa: BLE001 - EXIF of any kind of brokenness; a date is not worth an image
         return None
+
+
+def _original_date(exif: Image.Exif) -> object:
+    """The tag as the file has it; None if absent. Raises what Pillow raises on a broken directory.
+
+    Pillow's `get_ifd` would read all values of that directory: EXIF and date of 22 photos of cameras took 51 to 264 us
+    with it, 26 to 123 so (AMD EPYC, 2026-11-29).
+    """
+    place = exif.get(ExifTags.IFD.Exif)
+    if not isinstance(place, int):
+        return None
+    details = ImageFileDirectory_v2(exif.head, group=ExifTags.IFD.Exif)
+    exif.fp.seek(place)
+    details.load(exif.fp)
+    return details.get(ExifTags.Base.DateTimeOriginal)

@@ -3,6 +3,7 @@
 import gc
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from lookalike import Client, Closed, Example, Refused
+from lookalike import Client, Closed, Example, Query, Refused
 from lookalike.broker.telemetry import ProducerReport, Telemetry
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
+from tests.support.pictures import encoded, picture
 from tests.support.valkey import valkey_process
+
+PICTURE = encoded(picture(1))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,23 @@ def test_an_offset_that_is_no_number_of_neighbours_is_refused(client: Client, ur
 @pytest.mark.parametrize(
     ("image", "named", "said"),
     [
-        (b"x", {"filter": {"camera": "x"}}, "filter.camera"),
+        (b"x", {"filter": {"camera": "x"}}, "filter: 'camera' is no field of a filter"),
+        (b"x", {"filter": "width_px>100"}, "'width_px>100' is no condition"),
+        (b"x", {"min_similarity": 1.1}, "min_similarity: Input should be less than or equal to 1"),
+        (b"x", {"min_similarity": math.nan}, "min_similarity"),
+        (b"x", {"exclude_self": "perhaps"}, "exclude_self"),
+        ("https://example.org/cat.jpg", {}, r"'https://example.org/cat.jpg' is a URL, and lookalike fetches nothing"),
+        (Example(b"x", id="no-id"), {}, "one of image, id and vector, and this one has image and id"),
+        (Example(id="no-id"), {}, "examples.0.image.id: String should match pattern"),
+        (Example(vector=[1.0, math.nan]), {}, "examples.0.image.vector.1: Input should be a finite number"),
+        (Example(vector=[]), {}, "examples.0.image.vector: List should have at least 1 item"),
+        (Example(vector=[0.5] * 65_537), {}, "examples.0.image.vector: List should have at most 65536 items"),
+        ([Example(vector=[0.5] * 40_000)] * 2, {}, "vectors in the message may have 65536 numbers together"),
+        (Example(vector=[1.0], box=(0, 0, 1, 1)), {}, "a point id and a vector have no picture"),
+        (Example(b"x", box=(0, 0, 1, 1), box_px=(0, 0, 9, 9)), {}, "give box .fractions. or box_px .pixels., not both"),
+        (Example(PICTURE, box_px=(0, 0, 65, 48)), {}, r"\[0, 0, 65, 48\] reaches outside the picture.* 64 x 48 pixels"),
+        (Example(PICTURE, box_px=(9, 0, 9, 48)), {}, r"examples.0.box_px: a box is \[left, top, right, bottom\]"),
+        (Example(PICTURE, box_px=(0, 0, 0.5, 48)), {}, "examples.0.box_px.2: Input should be a valid int"),  # type: ignore[arg-type]
         (b"x", {"score_threshold": math.nan}, "score_threshold"),
         (Example(b"x", box=(0, 0, 2, 1)), {}, "examples.0.box.2"),
         ({b"x": -1.0}, {}, "No example has a weight above 0"),
@@ -65,7 +85,16 @@ def test_a_search_that_cannot_be_answered_is_refused_before_it_is_sent(
 ) -> None:
     with pytest.raises(Refused, match=said):
         client.search(image, **named)
+    # Of many it is refused alone, and nothing is sent for it.
+    (answer,) = client.search_many([Query(image, **named)]).result()
+    assert re.search(said, str(answer.error))
     assert sent(url, client.settings.keys.search) == 0
+
+
+@pytest.mark.parametrize("queries", ["a.jpg", b"x", Example(b"x"), Query(b"x"), {b"x": 1.0}, 3, None])
+def test_many_queries_are_a_list(client: Client, queries: Any) -> None:
+    with pytest.raises(Refused, match="Many queries are a list of them"):
+        client.search_many(queries)
 
 
 @pytest.mark.parametrize("timeout_s", [math.nan, math.inf, -1, "3", True, 10**30, [1]])

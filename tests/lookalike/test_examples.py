@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lookalike import Example, Refused
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.examples import ImageReader, examples_given, search_message, with_images
-from lookalike.client.query_image import query_bytes
+from lookalike.client.query_image import query_image
 from lookalike.messages import MAX_EXAMPLES, MAX_INLINE_QUERY_BYTES, MAX_OFFSET, SearchMessage, first_fault
 from tests.support.pictures import encoded
 
@@ -116,7 +116,7 @@ def test_a_box_of_a_large_photo_keeps_the_pixels_that_a_whole_one_would_have() -
     photo = encoded(Image.fromarray(noise), "JPEG", quality=90)
 
     def sent_size(box: tuple[float, ...] | None) -> tuple[int, int]:
-        with Image.open(io.BytesIO(query_bytes(photo, max_bytes=10**8, box=box))) as image:
+        with Image.open(io.BytesIO(query_image(photo, max_bytes=10**8, box=box).blob)) as image:
             return image.size
 
     assert sent_size(None) == (1000, 750)

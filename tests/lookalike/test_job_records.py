@@ -40,7 +40,7 @@ def test_of_many_that_begin_and_cancel_at_once_one_wins(redis: Redis, records: J
 
     with ThreadPoolExecutor(8) as pool:
         asked = [(pool.submit(records.begin, job), pool.submit(records.cancel, job)) for job in jobs]
-        won = [(begun.result(), cancelled.result()) for begun, cancelled in asked]
+        won = [(begun.result()[0], cancelled.result()) for begun, cancelled in asked]
 
     assert set(won) <= {(True, False), (False, True)}
     assert [records.read(job, None).state for job in jobs] == ["started" if begun else "cancelled" for begun, _ in won]
@@ -49,12 +49,12 @@ def test_of_many_that_begin_and_cancel_at_once_one_wins(redis: Redis, records: J
 def test_to_begin_again_and_to_cancel_again_is_allowed(redis: Redis, records: JobRecords) -> None:
     begun, cancelled = stored(redis, records), stored(redis, records)
 
-    assert [records.begin(begun), records.begin(begun), records.cancel(begun)] == [True, True, False]
-    assert [records.cancel(cancelled), records.cancel(cancelled), records.begin(cancelled)] == [True, True, False]
+    assert [records.begin(begun)[0], records.begin(begun)[0], records.cancel(begun)] == [True, True, False]
+    assert [records.cancel(cancelled), records.cancel(cancelled), records.begin(cancelled)[0]] == [True, True, False]
 
 
 def test_a_job_without_a_record_is_begun_and_gets_none(redis: Redis, records: JobRecords) -> None:
-    assert records.begin("of another app")
+    assert records.begin("of another app") == (True, [])
     with pytest.raises(NoSuchJob, match="There is no job 'of another app'"):
         records.cancel("of another app")
     assert not redis.exists(KEYS.job("of another app"))
@@ -107,3 +107,18 @@ def _wait_a_millisecond(redis: Redis) -> None:
 
     begun_s = now_s()
     next(passed for passed in iter(now_s, None) if passed > begun_s + 0.002)
+
+
+def test_what_belongs_to_a_job_comes_with_its_beginning_also_from_a_full_broker(
+    redis: Redis, records: JobRecords
+) -> None:
+    job = stored(redis, records)
+    redis.set("there", b"\xff")
+    redis.config_set("maxmemory", 1)
+    try:
+        assert records.begin(job, ["there", "gone"]) == (True, [b"\xff", None])
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert records.read(job, None).state == "queued"
+    assert records.begin(job, ["gone", "there"]) == (True, [None, b"\xff"])
+    assert records.read(job, None).state == "started"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lookalike.messages import SearchReply
-from lookalike.search.neighbour import Neighbour, similarity
+from lookalike.search.neighbour import Neighbour, nearer, score_of, similarity
+from lookalike.settings import Distance
 
 DIMENSION = 512
 
@@ -42,6 +43,24 @@ def test_cosine_dot_and_euclid_say_the_same_and_manhattan_nearly(seed: int, angl
 )
 def test_the_same_image_is_exactly_one(distance: str, best: float) -> None:
     assert similarity(best, distance, DIMENSION) == 1.0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("distance", ["cosine", "dot", "euclid", "manhattan"])
+@pytest.mark.parametrize("least", [0.001, 0.3, 0.8, 0.999999, 1.0])
+def test_a_similarity_is_the_score_that_has_it_in_every_metric(distance: Distance, least: float) -> None:
+    score = score_of(least, distance, DIMENSION)
+
+    assert score is not None
+    assert similarity(score, distance, DIMENSION) == pytest.approx(least, abs=2e-6)
+    assert similarity(score, distance, DIMENSION) <= least
+    assert score_of(0.0, distance, DIMENSION) is None
+
+
+@pytest.mark.parametrize(("distance", "strict"), [("cosine", 0.7), ("dot", 0.7), ("euclid", 0.2), ("manhattan", 0.2)])
+def test_of_two_thresholds_the_nearer_one_counts(distance: Distance, strict: float) -> None:
+    assert nearer(0.2, 0.7, distance) == nearer(0.7, 0.2, distance) == strict
+    assert nearer(None, 0.7, distance) == nearer(0.7, None, distance) == 0.7
+    assert nearer(None, None, distance) is None
 
 
 def test_a_neighbour_travels_as_it_is() -> None:

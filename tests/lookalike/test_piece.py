@@ -11,7 +11,7 @@ from lookalike.cli import app
 from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport
 
-SENTENCE = "the embedding was asked in place of a vector for copies"
+SENTENCE = "has no vector for copies, so the embedding was asked in its place"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from lookalike.messages import SearchMessage, SyncMessage
 
 def test_the_exported_names_are_these() -> None:
     assert sorted(lookalike.__all__) == [
+        "Answer",
         "Cancelled",
         "Client",
         "Closed",
@@ -22,9 +23,12 @@ def test_the_exported_names_are_these() -> None:
         "LookalikeError",
         "Misconfigured",
         "Neighbour",
+        "Neighbours",
         "NoSuchJob",
         "NotRunning",
+        "Query",
         "Refused",
+        "Searches",
         "TimedOut",
         "Unreachable",
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from lookalike.client.query_image import query_bytes
+from lookalike.client.query_image import query_image
 from lookalike.errors import Refused
 from tests.support.pictures import encoded, picture
 
@@ -22,8 +22,8 @@ def test_a_small_image_travels_unchanged(tmp_path: Path) -> None:
     blob = encoded(picture(1))
     (tmp_path / "a.png").write_bytes(blob)
 
-    assert query_bytes(tmp_path / "a.png", max_bytes=10**6) == blob
-    assert query_bytes(blob, max_bytes=10**6) == blob
+    assert query_image(tmp_path / "a.png", max_bytes=10**6).blob == blob
+    assert query_image(blob, max_bytes=10**6).blob == blob
 
 
 def test_a_large_jpeg_is_scaled_and_turned_upright() -> None:
@@ -31,7 +31,7 @@ def test_a_large_jpeg_is_scaled_and_turned_upright() -> None:
     exif[ExifTags.Base.Orientation] = 6
     blob = large_jpeg(exif=exif)
 
-    with Image.open(io.BytesIO(query_bytes(blob, max_bytes=10**7))) as sent:
+    with Image.open(io.BytesIO(query_image(blob, max_bytes=10**7).blob)) as sent:
         assert sent.size == (800, 1000)
         assert sent.getexif().get(ExifTags.Base.Orientation, 1) == 1
 
@@ -51,33 +51,33 @@ def test_a_large_jpeg_is_scaled_and_turned_upright() -> None:
 def test_what_is_no_whole_jpeg_is_left_to_the_worker(blob: bytes) -> None:
     large = blob + bytes(2_000_000)
 
-    assert query_bytes(large, max_bytes=10**7) == large
+    assert query_image(large, max_bytes=10**7).blob == large
 
 
 def test_bounds_and_unreadable_files_are_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="LOOKALIKE_MAX_QUERY_BYTES"):
-        query_bytes(b"\0" * 2_000_000, max_bytes=10**6)
+        query_image(b"\0" * 2_000_000, max_bytes=10**6)
     with pytest.raises(Refused, match="empty"):
-        query_bytes(b"", max_bytes=10)
+        query_image(b"", max_bytes=10)
     with pytest.raises(Refused, match="cannot be read"):
-        query_bytes(tmp_path, max_bytes=10)
+        query_image(tmp_path, max_bytes=10)
 
 
 def test_the_profile_travels_and_inks_are_left_to_the_worker() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
-    with Image.open(io.BytesIO(query_bytes(large_jpeg(icc_profile=profile), max_bytes=10**7))) as sent:
+    with Image.open(io.BytesIO(query_image(large_jpeg(icc_profile=profile), max_bytes=10**7).blob)) as sent:
         assert sent.size == (1000, 800)
         assert sent.info["icc_profile"] == profile
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1400, 4), dtype=np.uint8)
     inks = encoded(Image.fromarray(noise, "CMYK"), "JPEG", quality=95)
-    assert query_bytes(inks, max_bytes=10**8) == inks
+    assert query_image(inks, max_bytes=10**8).blob == inks
 
 
 def test_a_photo_of_very_many_pixels_warns_nobody_and_is_scaled() -> None:
     wide = encoded(Image.new("L", (16_000, 12_000)), "JPEG") + bytes(2_000_000)
 
-    with Image.open(io.BytesIO(query_bytes(wide, max_bytes=10**7))) as sent:
+    with Image.open(io.BytesIO(query_image(wide, max_bytes=10**7).blob)) as sent:
         assert sent.size == (2000, 1500)
 
 
@@ -88,4 +88,4 @@ def test_the_coefficients_of_a_very_large_progressive_jpeg_are_left_to_the_worke
 ) -> None:
     large = encoded(Image.new("L", (10_001, height)), "JPEG", progressive=True) + bytes(2_000_000)
 
-    assert (query_bytes(large, max_bytes=10**7) == large) == is_sent_whole
+    assert (query_image(large, max_bytes=10**7).blob == large) == is_sent_whole

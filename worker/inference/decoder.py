@@ -15,6 +15,9 @@ from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_l
 from models.preprocess import Box, PixelBox, Recipe, prepare
 from worker.errors import TooLargeToDecode
 
+# Less than a pixel, more than rounding in any picture.
+ROUNDING_PX = 1e-6
+
 
 @dataclass(frozen=True)
 class DecodedImage:
@@ -99,8 +102,11 @@ def pixels_in(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     if isinstance(box, PixelBox):
         return box
     width, height = size
-    left, top = min(math.floor(box[0] * width), width - 1), min(math.floor(box[1] * height), height - 1)
-    return left, top, max(left + 1, math.ceil(box[2] * width)), max(top + 1, math.ceil(box[3] * height))
+    left, top, right, bottom = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+    # A fraction that was made of pixels gives the same pixels: 57 / 100 * 100 is less than 57.
+    first, upper = math.floor(left + ROUNDING_PX), math.floor(top + ROUNDING_PX)
+    first, upper = min(first, width - 1), min(upper, height - 1)
+    return first, upper, max(first + 1, math.ceil(right - ROUNDING_PX)), max(upper + 1, math.ceil(bottom - ROUNDING_PX))
 
 
 def _reason(error: Exception, blob: bytes) -> str:

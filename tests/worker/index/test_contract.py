@@ -25,7 +25,9 @@ from lookalike.messages import (
     ReadMessage,
     ReadPage,
     SearchExample,
+    SearchManyMessage,
     SearchMessage,
+    SearchQuery,
     SyncMessage,
 )
 from lookalike.search.filters import SearchFilter
@@ -134,6 +136,10 @@ def test_all_that_a_worker_asks_is_in_the_document(
     narrow = SearchMessage(examples=[example, example], offset=1, limit=3, filter=wanted, score_threshold=-1.0)
     paged = search.find_neighbours(narrow)
     pieces = search.find_neighbours(SearchMessage(by="copy", examples=[example], limit=3))
+    alone = SearchMessage(examples=[example], filter=SearchFilter(path="*.png"), exclude_self=True, group_exact=True)
+    others = search.find_neighbours(alone).neighbours
+    whole = SearchFilter.model_validate("orientation=landscape modified_at>=2020")
+    many = search.find_many(SearchManyMessage(queries=[alone, SearchQuery(examples=[example], filter=whole)]))
     counts = read_queries.answer(ReadMessage(ask=ReadCounts()))
     read_queries.answer(ReadMessage(ask=ReadKnown(paths=paths)))
     read_queries.answer(ReadMessage(ask=ReadPage(limit=2, status="indexed", under="folder")))
@@ -146,8 +152,11 @@ def test_all_that_a_worker_asks_is_in_the_document(
     assert [neighbour.path for neighbour in paged.neighbours][:1] != ["folder/1.png"]
     assert len(paged.neighbours) == 3
     assert {neighbour.path for neighbour in pieces.neighbours[:2]} == {"folder/1.png", "copy.png"}
+    assert {neighbour.path for neighbour in others} == {f"folder/{seed}.png" for seed in (2, 3, 4)}
+    assert (many.replies[0].neighbours, len(many.replies[1].neighbours)) == (others, 5)
     kinds = {(each.method, each.path.rpartition("/")[2]) for each in asked}
     assert {("PUT", "points"), ("POST", "delete"), ("POST", "query"), ("POST", "scroll"), ("POST", "count")} <= kinds
+    assert ("POST", "batch") in kinds
 
 
 @pytest.mark.parametrize(

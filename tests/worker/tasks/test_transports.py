@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lookalike import Cancelled, Client, Closed, Example, Job, NoSuchJob, Refused, TimedOut
+from lookalike import Cancelled, Client, Closed, Example, Job, NoSuchJob, Query, Refused, TimedOut
 from lookalike.messages import SyncReply
 from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport
@@ -21,9 +21,12 @@ NAMES = [f"kept/{seed}.png" for seed in range(300, 306)]
 
 @dataclass
 class Side:
-    """A system with six pictures and one rejected file; `client` makes a client as another process would."""
+    """A system with six pictures and one rejected file; `client` makes a client as another process would.
 
-    client: Callable[[], Client]
+    It takes settings of its own.
+    """
+
+    client: Callable[..., Client]
     held: Callable[[], AbstractContextManager[None]]
 
 
@@ -44,7 +47,7 @@ def celery_side(system: System) -> Side:
         system.path(seed, name)
     (system.root / "kept" / "bad.png").write_bytes(b"nothing")
     system.client.sync([*NAMES, "kept/bad.png"]).result(timeout_s=20)
-    return Side(lambda: Client(system.settings), lambda: stopped(system))
+    return Side(lambda **own: Client(system.settings.model_copy(update=own)), lambda: stopped(system))
 
 
 def memory_side() -> Side:
@@ -52,7 +55,7 @@ def memory_side() -> Side:
     for seed, name in enumerate(NAMES, 300):
         transport.add(name, encoded(picture(seed)), format="PNG", width_px=64, height_px=48)
     transport.reject("kept/bad.png", "it is not an image of a known format")
-    return Side(lambda: Client(read_settings(), transport=transport), transport.held)
+    return Side(lambda **own: Client(read_settings(**own), transport=transport), transport.held)
 
 
 def paths(client: Client, *asked: Any, **named: Any) -> list[str]:
@@ -87,6 +90,69 @@ def test_pages_filters_and_thresholds_choose(client: Client) -> None:
     assert paths(client, NAMES[0], score_threshold=0.99999, filter=kept) == NAMES[:1]
     assert paths(client, NAMES[0], filter=kept | {"width_px": {"gte": 65}}) == []
     assert paths(client, NAMES[0], filter=kept | {"format": "png", "height_px": 48}) == whole
+
+
+def test_ids_vectors_pixels_and_copies_are_asked_for(client: Client) -> None:
+    kept = "folder=kept format=PNG"
+    first, second, *_ = client.search(NAMES[0], filter=kept).result(timeout_s=20)
+
+    assert paths(client, Example(id=second.id), 1) == [second.path]
+    assert second.path not in paths(client, Example(id=second.id), exclude_self=True)
+    assert NAMES[2] not in paths(client, encoded(picture(302)), exclude_self=True, filter=["folder=kept"])
+    assert (
+        paths(client, NAMES[0], filter={"path": "kept/30[1-3].png"}, min_similarity=0.0, limit=2)
+        == [name for name in paths(client, NAMES[0], filter=kept) if name in NAMES[1:4]][:2]
+    )
+    assert paths(client, Example(encoded(picture(303)), box_px=(0, 0, 64, 48)), 1, filter="orientation=landscape")
+    (alone,) = client.search(NAMES[4], 1, group_exact=True).result(timeout_s=20)
+    assert (alone.path, alone.paths, first.paths) == (NAMES[4], (NAMES[4],), ())
+    with pytest.raises(Refused, match="The vector has 3 numbers, and those of the index have"):
+        paths(client, Example(vector=[1.0, 2.0, 3.0]))
+    nothing = client.search(NAMES[0], filter=kept, min_similarity=1.0, exclude_self=True).result(timeout_s=20)
+    assert (nothing, "Nothing is similar enough" in str(nothing.note)) == ([], True)
+
+
+def test_many_searches_are_answered_in_their_order_and_faults_stand_alone(client: Client) -> None:
+    query = Query([NAMES[1], NAMES[2]], limit=2, filter="folder=kept", exclude_self=True)
+    asked = [NAMES[0], "nowhere.png", encoded(picture(301)), "http://nowhere.org/a.png", query, "kept/bad.png"]
+
+    searches = client.search_many(asked, limit=3, filter="folder=kept")
+    answers = searches.result(timeout_s=20)
+
+    alone = [client.search(asked[0], 3, filter="folder=kept"), client.search(asked[2], 3, filter="folder=kept")]
+    assert [answers[0].neighbours, answers[2].neighbours] == [job.result(timeout_s=20) for job in alone]
+    assert not {NAMES[1], NAMES[2]} & {found.path for found in answers[4].neighbours}
+    assert [str(answer.error)[:30] for answer in answers[1::2]] == [
+        "'nowhere.png' is neither a file here nor in the index."[:30],
+        "'http://nowhere.org/a.png' is a URL"[:30],
+        "'kept/bad.png' was rejected: it is not"[:30],
+    ]
+    assert (len(searches), searches.progress, len(searches.jobs), [*searches]) == (6, 1.0, 1, answers)
+    assert searches.jobs[0].status().state == "done"
+
+
+def test_many_searches_are_several_messages_and_any_process_finds_one_by_its_id(side: Side) -> None:
+    with side.client(max_batch_queries=2) as few, side.client() as other:
+        with side.held():
+            searches = few.search_many(NAMES, limit=1)
+            # The rest is sent as the answers are read.
+            assert [job.status().kind for job in searches.jobs] == ["search_many"] * 2
+            assert [job.status().state for job in searches.jobs] == ["queued"] * 2
+        assert [answer.neighbours[0].path for answer in searches] == NAMES
+        assert len(searches.jobs) == 3
+
+        again = few.search_many(NAMES, limit=1)
+        answers = other.job(again.jobs[0].id).result(timeout_s=20)
+        assert [answer.neighbours[0].path for answer in answers] == NAMES[:2]
+
+
+def test_many_searches_are_cancelled_as_long_as_they_have_not_begun(side: Side, client: Client) -> None:
+    with side.held():
+        searches = client.search_many([encoded(picture(301)), NAMES[0]])
+        assert searches.cancel()
+    with pytest.raises(Cancelled, match="cancelled before a worker began it"):
+        searches.result(timeout_s=20)
+    assert client.search_many([]).result() == []
 
 
 def test_what_is_refused_stays_so_for_everybody_who_asks(side: Side, client: Client) -> None:
