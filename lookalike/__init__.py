@@ -1,6 +1,7 @@
 """Drop images into a folder and search them by example."""
 
 from lookalike.client import Client
+from lookalike.client.async_client import AsyncClient
 from lookalike.client.examples import Example
 from lookalike.client.job import Job
 from lookalike.client.queries import Query
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "AsyncClient",
     "Cancelled",
     "Client",
     "Closed",

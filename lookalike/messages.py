@@ -51,6 +51,8 @@ __all__ = [
     "ReadKnown",
     "ReadMessage",
     "ReadPage",
+    "ReadSample",
+    "SampleReply",
     "SearchExample",
     "SearchManyMessage",
     "SearchManyReply",
@@ -184,11 +186,19 @@ class ReadKnown(Strict):
     paths: Paths
 
 
+class ReadSample(Strict):
+    """Asks for `count` files that are as unlike each other as can be; `under` only in that folder or below it."""
+
+    what: Literal["sample"] = "sample"
+    count: Annotated[int, Field(ge=1, le=MAX_PAGE)]
+    under: RelativePath | None = None
+
+
 class ReadMessage(Strict):
     """One question to the index; questions never change anything."""
 
     v: Literal[1] = 1
-    ask: Annotated[ReadCounts | ReadPage | ReadKnown, Field(discriminator="what")]
+    ask: Annotated[ReadCounts | ReadPage | ReadKnown | ReadSample, Field(discriminator="what")]
 
 
 class CountsReply(Strict):
@@ -244,6 +254,13 @@ class FilesReply(Strict):
 
     files: list[KnownFile]
     next: str | None = None
+
+
+class SampleReply(Strict):
+    """Paths of a varied few, the least odd one first, chosen `among` so many files (LOOKALIKE_MAX_SAMPLE_FILES)."""
+
+    paths: list[str]
+    among: int
 
 
 def first_fault(error: ValidationError) -> str:

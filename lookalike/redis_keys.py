@@ -6,6 +6,7 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Keys:
     def job(self, job: str) -> str:
         """Redis hash: what a client sent and how far it is (lookalike/client/job_records.py)."""
         return f"{self.system}:job:{job}"
+
+    @property
+    def events(self) -> str:
+        """Redis stream: what was indexed, rejected, removed (lookalike/broker/events.py)."""
+        return f"{self.system}:events"
 
     @property
     def holders(self) -> str:

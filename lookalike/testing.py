@@ -11,19 +11,22 @@ says otherwise; without `describe_copy` a search by copy is answered by the embe
 vector. tests/worker/tasks/test_transports.py holds it to what the real transport does.
 """
 
+import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from lookalike.broker.events import MAX_READ, Event, EventName, Events
 from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
-from lookalike.client.results import CANCELLED, EXPIRED, no_answer
+from lookalike.client.results import CANCELLED, EXPIRED, no_answer, settle
 from lookalike.client.transport import JobState, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 
@@ -35,6 +38,7 @@ class _Job:
     blobs: Mapping[str, bytes]
     expires_at_s: float
     outcome: Any = None
+    futures: list[Future[Any]] = field(default_factory=list)
 
 
 class InMemoryTransport:
@@ -51,6 +55,7 @@ class InMemoryTransport:
         self._unix_s = unix_s
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())
+        self._events: list[Event] = []
         self._holding = 0
         self._is_closed = False
 
@@ -58,11 +63,13 @@ class InMemoryTransport:
         """Indexes a file of the library, by its vector or its bytes; `payload` is what a search returns and filters."""
         with self._changed:
             self._index.add(path, image, payload)
+            self._tell("indexed", path)
 
     def reject(self, path: str, reason: str) -> None:
         """Records a file that cannot be embedded."""
         with self._changed:
             self._index.reject(path, reason)
+            self._tell("rejected", path, reason)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -104,16 +111,19 @@ class InMemoryTransport:
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._state(job) not in {"queued", "started"}, timeout_s)
             self._check_open()
-            match self._state(job):
-                case "done":
-                    return self._jobs.pop(job).outcome
-                case "failed":
-                    raise self._jobs[job].outcome
-                case "cancelled":
-                    raise Cancelled(CANCELLED)
-                case "expired":
-                    raise TimedOut(EXPIRED)
-        raise no_answer(timeout_s)
+            if self._state(job) in {None, "queued", "started"}:
+                raise no_answer(timeout_s)
+            return self._fetch(job)
+
+    def future(self, job: str) -> Future[Any]:
+        """The answer when it comes, once; or the error. Raises Closed."""
+        future = Future[Any]()
+        with self._changed:
+            self._check_open()
+            if job in self._jobs:
+                self._jobs[job].futures.append(future)
+                self._settle(job)
+        return future
 
     def job_status(self, job: str) -> JobStatus:
         """How far a search or a sync is. Raises NoSuchJob, Closed."""
@@ -143,6 +153,20 @@ class InMemoryTransport:
         )
         return SystemReport(producer, dict.fromkeys(BEATING_PARTS, 1), queued, 0.0, counts.indexed, "")
 
+    def events(self, after: str | None, *, wait_s: float) -> Events:
+        """What was added and rejected since that event."""
+        with self._changed:
+            self._check_open()
+            if after is None:
+                return Events((), f"{len(self._events)}-0")
+            if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", after):
+                raise Refused(f"{after[:40]!r} is no id of an event, such as 3-0.")
+            seen = int(after.partition("-")[0])
+            self._changed.wait_for(lambda: self._is_closed or len(self._events) > seen, wait_s)
+            self._check_open()
+            found = tuple(self._events[seen : seen + MAX_READ])
+            return Events(found, f"{seen + len(found)}-0")
+
     def allow_removals(self) -> None:
         """Nothing is scanned here."""
         self._check_open()
@@ -151,6 +175,8 @@ class InMemoryTransport:
         """From then on the other methods raise Closed, also in threads that wait."""
         with self._changed:
             self._is_closed = True
+            for job in [*self._jobs]:
+                self._settle(job)
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -166,6 +192,11 @@ class InMemoryTransport:
             with self._changed:
                 self._set(job, state)
 
+    def _tell(self, name: EventName, path: str, reason: str = "") -> None:
+        now = datetime.fromtimestamp(self._unix_s(), UTC).isoformat(timespec="seconds")
+        self._events.append(Event(name, path, now, reason))
+        self._changed.notify_all()
+
     def _begin_next(self) -> _Job | None:
         with self._changed:
             queued = [key for key in self._jobs if self._state(key) == "queued"]
@@ -177,7 +208,32 @@ class InMemoryTransport:
 
     def _set(self, job: _Job, state: JobState) -> None:
         job.status = replace(job.status, state=state)
+        self._settle(job.status.id)
         self._changed.notify_all()
+
+    def _fetch(self, job: str) -> Any:
+        """The answer of a job that is over. Raises its error."""
+        match self._state(job):
+            case "done":
+                return self._jobs.pop(job).outcome
+            case "failed":
+                raise self._jobs[job].outcome
+            case "cancelled":
+                raise Cancelled(CANCELLED)
+        raise TimedOut(EXPIRED)
+
+    def _settle(self, job: str) -> None:
+        """Tells those that wait, if the job is over."""
+        futures = self._jobs[job].futures
+        if not futures or (not self._is_closed and self._state(job) in {"queued", "started"}):
+            return
+        try:
+            self._check_open()
+            outcome = self._fetch(job)
+        except LookalikeError as error:
+            outcome = error
+        for future in futures:
+            settle(future, outcome)
 
     def _state(self, job: str) -> JobState | None:
         found = self._jobs.get(job)

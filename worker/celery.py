@@ -32,6 +32,7 @@ from lookalike.system.alive_file import AliveFile
 from lookalike.system.process_guard import die_with_parent
 from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
+from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
 from worker.inference.embedder import card_at, model_path
@@ -60,6 +61,7 @@ app.conf.update(
     broker_channel_error_retry=True,
     # Bounded by worker/delivery/celery_overrides.py instead: Celery's count drifts.
     worker_prefetch_multiplier=0,
+    task_routes=route_foreign_task,
     worker_eta_task_limit=settings.max_queued_batches,
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,

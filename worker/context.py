@@ -3,20 +3,23 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
 from qdrant_client import QdrantClient
+from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
+from lookalike.broker.events import Event, EventStream
 from lookalike.broker.index_state import IndexState
 from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
 from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
+from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
 from models.preprocess import Box
@@ -45,6 +48,7 @@ DECODE_GRACE_S = 5
 CONFIRM_S = 5.0
 
 R = TypeVar("R")
+log = get_logger(__name__)
 
 
 def qdrant_of(settings: Settings) -> QdrantClient:
@@ -125,6 +129,7 @@ class WorkerContext:
         self._collection: OpenCollection | None = None
         self._confirmed_s = 0.0
         self._redis = redis_of(settings)
+        self._events = EventStream(self._redis, settings.keys, most=settings.max_events)
         self.poison = PoisonDetector(self._redis, settings.keys, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
         self.decode_timeout = DecodeTimeout(settings.decode_timeout_s)
         self._search_priority = search_priority
@@ -192,6 +197,7 @@ class WorkerContext:
             decode=self._decode,
             yield_to_search=self._search_priority.yield_to_search,
             read_rules=self._read_rules,
+            publish=self._publish,
             count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
         )
 
@@ -215,7 +221,15 @@ class WorkerContext:
     @cached_property
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
-        return ReadQueries(self.index, self.collection.identity, self._embedder.card)
+        identity, card = self.collection.identity, self._embedder.card
+        return ReadQueries(self.index, identity, self._settings.max_sample_files, near=card.near, similar=card.similar)
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""
+        try:
+            self._events.add(events)
+        except (RedisError, OSError) as error:
+            log.warning("events are not told", events=len(events), why=str(error))
 
     def _read_rules(self) -> Candidates | None:
         rules = IndexState(self._redis, self._settings.keys).rules()

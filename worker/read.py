@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage
-from models.contract import ModelCard
+from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadSample, SampleReply
 from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex
 from worker.inference.providers import THREADS
+from worker.sampling import sample
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,12 @@ class ReadQueries:
 
     index: QdrantIndex
     identity: Identity
-    card: ModelCard
+    max_sample_files: int
+    # Thresholds of the copy descriptor, as the model file has them.
+    near: float | None = None
+    similar: float | None = None
 
-    def answer(self, message: ReadMessage) -> CountsReply | FilesReply:
+    def answer(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
         """The reply to a ReadMessage. Raises StoreUnavailable."""
         query = message.ask
         if isinstance(query, ReadCounts):
@@ -32,9 +35,11 @@ class ReadQueries:
                 threads=THREADS,
                 generation=self.identity.generation,
                 has_copies="copy" in self.identity.vectors,
-                near=self.card.near,
-                similar=self.card.similar,
+                near=self.near,
+                similar=self.similar,
             )
         if isinstance(query, ReadKnown):
             return FilesReply(files=list(self.index.get_files(query.paths).values()))
+        if isinstance(query, ReadSample):
+            return sample(self.index, query, self.max_sample_files)
         return self.index.page(after=query.after, limit=query.limit, status=query.status, under=query.under)

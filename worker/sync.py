@@ -8,7 +8,9 @@ Two tasks on one path may overlap in any way and the later look wins; the next r
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from lookalike.broker.events import Event
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import unescape_path
 from lookalike.library.reader import LibraryReader
@@ -136,8 +138,7 @@ class Sync(BatchTools):
         # A point that this task wrote itself may go without a second witness: the task saw the file and saw it go.
         to_delete = [path for path in paths if path in known and (path in reported_gone or path in outcome.written)]
         to_delete = [path for path in to_delete if self.library.is_gone(path)]
-        self.index.delete(to_delete, self.retry_while_unavailable)
-        outcome.tally["deleted"] += len(to_delete)
+        self._remove(to_delete, outcome)
         outcome.tally["absent"] += len(paths) - len(to_delete)
         return [path for path in to_delete if self.library.version(path) is not None]
 
@@ -150,5 +151,10 @@ class Sync(BatchTools):
             return
         known = self.index.get_files(message.left_out)
         to_delete = [path for path in known if not rules.is_candidate(unescape_path(path))]
-        self.index.delete(to_delete, self.retry_while_unavailable)
-        outcome.tally["deleted"] += len(to_delete)
+        self._remove(to_delete, outcome)
+
+    def _remove(self, paths: Sequence[str], outcome: Outcome) -> None:
+        self.index.delete(paths, self.retry_while_unavailable)
+        outcome.tally["deleted"] += len(paths)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.publish([Event("removed", path, now) for path in paths])

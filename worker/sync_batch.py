@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from structlog.contextvars import bound_contextvars
 
+from lookalike.broker.events import Event
 from lookalike.library.errors import Rejected
 from lookalike.library.reader import Content
 from lookalike.library.version import NO_VERSION, FileVersion
@@ -49,6 +50,8 @@ class BatchTools:
     guard_poison: Callable[[], AbstractContextManager[None]] = nullcontext
     # Called before each piece of work that a search would notice.
     yield_to_search: Callable[[], None] = lambda: None
+    # Told of each file once the index is written.
+    publish: Callable[[Sequence[Event]], None] = lambda _: None
     # Around each write: a store that is briefly unavailable must not cost the embeddings.
     retry_while_unavailable: Retrying = without_retry
 
@@ -97,6 +100,9 @@ class Batch:
             self.tally[self._tallied_as[path]] -= 1
         for _, error in self._tools.index.write(reasons, self._tools.retry_while_unavailable):
             raise error
+        refused_paths = {write.payload["path"] for write, _ in refused}
+        kept = [write for write in self.writes if write.payload["path"] not in refused_paths]
+        self._tools.publish([_event(write.payload) for write in (*kept, *reasons)])
 
     def embed_pending(self) -> None:
         """Gives every pending path a write: with vectors that exist already, new ones, or a reason."""
@@ -140,6 +146,10 @@ class Batch:
             vectors = {by: described[by][row].tolist() for by in self._tools.index.vectors}
             self._reusable[sha256] = ReusableVectors(metadata, vectors)
         return set(images), reasons
+
+
+def _event(payload: Mapping[str, Any]) -> Event:
+    return Event(payload["status"], payload["path"], payload["indexed_at"], payload.get("reason", ""))
 
 
 def _storable(reason: str) -> str:

@@ -1,7 +1,6 @@
-"""Commands about the index: search, list, rejected, retry, sync."""
+"""Commands about the index: list, rejected, retry, sync."""
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -9,44 +8,11 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.output import say, say_note, show_files, show_json, show_neighbours
+from lookalike.cli.output import say, show_files, show_json
 from lookalike.client import Client
 from lookalike.library.opening import candidates_of, library_of
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply
-
-
-@app.command()
-def search(
-    image: Annotated[Path, typer.Argument(help="An image file here, or a path of the library.")],
-    limit: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many neighbours.")] = 10,
-    piece: Annotated[
-        bool, typer.Option("--piece", help="Find what this is a piece or a copy of: a crop, turned, mirrored, framed.")
-    ] = False,
-    timeout_s: Annotated[float | None, typer.Option("--timeout", min=0.1, help="Seconds to wait.")] = None,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Show the images that look most like this one."""
-    begun = time.perf_counter()
-    with Client(data=data) as client:
-        neighbours = client.search(image, limit, by="copy" if piece else "embedding", timeout_s=timeout_s).result()
-    if neighbours.note:
-        say_note(neighbours.note)
-    if not json:
-        show_neighbours(neighbours)
-        return
-    show_json(
-        {
-            "query": str(image),
-            "neighbours": [
-                {"path": it.path, "score": it.score, "similarity": it.similarity, "payload": dict(it.payload)}
-                for it in neighbours
-            ],
-            "took_ms": round((time.perf_counter() - begun) * 1000, 1),
-            "note": neighbours.note,
-        }
-    )
 
 
 @app.command(name="list")

@@ -1,8 +1,10 @@
 """Prints: JSON for programs, tables for people. Colours only where a terminal wants them (rich, NO_COLOR)."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +18,7 @@ from lookalike.cli.streams import write_json
 from lookalike.cli.verbosity import is_quiet, shows_progress
 from lookalike.client.status import Status
 from lookalike.doctor import CheckResult
-from lookalike.library.paths import escape_path
+from lookalike.library.paths import escape_path, unescape_path
 from lookalike.local.console import format_duration
 from lookalike.search.neighbour import Neighbour
 from lookalike.terminal import escaped, escaped_name
@@ -30,12 +32,6 @@ def say_error(sentence: str) -> None:
     """One error on stderr; ignored if stderr cannot be written either."""
     with suppress(OSError):
         Console(stderr=True).print(Text.assemble(("Error:", "red"), " ", escaped(sentence)), soft_wrap=True)
-
-
-def say_note(sentence: str) -> None:
-    """One sentence beside an answer, on stderr, not with --quiet."""
-    with suppress(OSError):
-        Console(stderr=True, quiet=is_quiet()).print(Text(escaped(sentence)), soft_wrap=True)
 
 
 def say_usage(error: TyperException) -> None:
@@ -56,15 +52,60 @@ def show_json(document: Any) -> None:
     write_json(document)
 
 
-def show_neighbours(neighbours: Sequence[Neighbour]) -> None:
-    """Neighbours, best first."""
-    if not neighbours:
-        say("Nothing is indexed yet. `lookalike status` tells how far it is.")
-        return
-    table = Table("similarity", "score", "path", box=None, header_style="dim")
-    for found in neighbours:
-        table.add_row(f"{found.similarity:.3f}", f"{found.score:.4f}", Text(escaped_name(found.path)))
-    Console(highlight=False).print(table)
+def say_aside(sentence: str | None) -> None:
+    """One sentence on stderr for people, if there is one, where stdout is for a program; not with --quiet."""
+    if sentence:
+        Console(stderr=True, quiet=is_quiet()).print(Text(escaped(sentence)), soft_wrap=True)
+
+
+def show_neighbours(neighbours: Sequence[Neighbour], note: str | None = None) -> None:
+    """Neighbours, best first, each with its copies if they were grouped; the note beside them, or in their place."""
+    if neighbours:
+        table = Table(box=None, header_style="dim")
+        table.add_column("similarity")
+        table.add_column("score")
+        # A path that is cut cannot be copied.
+        table.add_column("path", overflow="fold")
+        for found in neighbours:
+            table.add_row(f"{found.similarity:.3f}", f"{found.score:.4f}", Text(escaped_name(found.path)))
+            for copy in found.paths:
+                if copy != found.path:
+                    table.add_row("", "copy", Text(escaped_name(copy), style="dim"))
+        Console(highlight=False).print(table)
+        say_aside(note)
+    elif note:
+        say(note)
+
+
+def neighbours_json(found: Sequence[Neighbour]) -> list[dict[str, Any]]:
+    """Neighbours as JSON has them."""
+    return [
+        {
+            "path": each.path,
+            "score": each.score,
+            "similarity": each.similarity,
+            "payload": dict(each.payload),
+            "id": each.id,
+            "paths": [*each.paths],
+        }
+        for each in found
+    ]
+
+
+def show_paths(paths: Iterable[str], library: Path | None, *, ended_by: str) -> None:
+    """Paths alone: of the files themselves where the library is here, else as the index has them.
+
+    Ended by NUL they are exact to the byte; one a line, what does not print is escaped.
+    """
+    root = None if library is None or not library.is_dir() else library
+    for path in paths:
+        name = unescape_path(path) if root is None else str(root / unescape_path(path))
+        if ended_by == "\0":
+            sys.stdout.flush()
+            sys.stdout.buffer.write(os.fsencode(name) + b"\0")
+        else:
+            sys.stdout.write(f"{escaped_name(escape_path(name))}{ended_by}")
+    sys.stdout.flush()
 
 
 def show_files(rows: Iterable[tuple[str, str]]) -> None:

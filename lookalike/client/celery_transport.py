@@ -3,7 +3,8 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -15,15 +16,20 @@ from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
+from lookalike.broker.events import Events, EventStream
 from lookalike.broker.telemetry import SystemReport, Telemetry
+from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
 from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message, kind_of
-from lookalike.errors import Cancelled, Closed, LookalikeError, TimedOut
+from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import CountsReply, FilesReply, ReadPage, SyncMessage
 from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, Keys
 
 log = logging.getLogger(__name__)
+
+# Far below the time after which a connection counts as dead.
+WAIT_STEP_S = 2.0
 
 TASKS: Mapping[JobKind, str] = {"search": SEARCH, "search_many": SEARCH_MANY, "sync": SYNC, "read": READ}
 
@@ -42,7 +48,9 @@ class CeleryTransport:
         # Created here: threads that use it first at the same time would each create one, and only one would be closed.
         self._redis = app.backend.client
         self._records = JobRecords(self._redis, keys)
+        self._events = EventStream(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
+        self._listener = AnswerListener(app, forget=self._forget, check_open=self._check_open)
         self._is_closed = False
 
     def close(self) -> None:
@@ -52,6 +60,7 @@ class CeleryTransport:
         self._producers.connections.force_close_all()
         self._app.backend.close()
         self._app.close()
+        self._listener.close()
 
     def send(
         self,
@@ -89,9 +98,12 @@ class CeleryTransport:
             # Otherwise the garbage collector would unsubscribe, perhaps when the broker is gone.
             with suppress(RedisError, RuntimeError):
                 self._app.backend.remove_pending_result(result)
-        with self._broker():
-            self._redis.delete(self._result_key(job), self._keys.job(job))
+        self._forget([job])
         return answer
+
+    def future(self, job: str) -> Future[Any]:
+        """The answer of a job as JSON when it comes, once. Raises Unreachable, Closed."""
+        return self._listener.future(job)
 
     def job_status(self, job: str) -> JobStatus:
         """How far a job is. Raises NoSuchJob, Unreachable, Closed."""
@@ -119,6 +131,21 @@ class CeleryTransport:
         """What the parts of the system say of themselves. Raises Unreachable, Closed."""
         with self._broker():
             return self._telemetry.system_report()
+
+    def events(self, after: str | None, *, wait_s: float) -> Events:
+        """What became of files since that event. Raises Refused for what is no id, Unreachable, Closed."""
+        # Of one request at a time: a connection does not answer meanwhile.
+        rest_s = wait_s
+        while True:
+            step_s = min(rest_s, WAIT_STEP_S)
+            with self._broker():
+                try:
+                    found = self._events.read(after, wait_s=step_s)
+                except ValueError as error:
+                    raise Refused(f"{error}.") from None
+            rest_s -= step_s
+            if found.found or after is None or rest_s <= 0:
+                return found
 
     def allow_removals(self) -> None:
         """Lets the next scan remove entries of missing files, however many they are. Raises Unreachable, Closed."""
@@ -176,6 +203,11 @@ class CeleryTransport:
                 )
         log.debug("sent task=%s queue=%s id=%s", task, queue, job)
         return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
+
+    def _forget(self, jobs: Sequence[str]) -> None:
+        """Removes jobs whose answers were fetched."""
+        with self._broker():
+            self._redis.delete(*(key for job in jobs for key in (self._result_key(job), self._keys.job(job))))
 
     def _is_cancelled(self, job: str) -> bool:
         try:

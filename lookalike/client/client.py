@@ -3,11 +3,13 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, Self, Unpack
 
 from lookalike.broker.app import broker_url, client_app, without_secret
-from lookalike.client.argument_checks import seconds_given
+from lookalike.broker.events import Events
+from lookalike.client.argument_checks import limit_given, seconds_given
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.connections import PerProcess
@@ -21,14 +23,19 @@ from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
+    MAX_PAGE,
     KnownFile,
     ReadPage,
+    ReadSample,
+    SampleReply,
     SearchManyMessage,
     SearchMessage,
     SearchReply,
     SyncMessage,
     SyncReply,
 )
+from lookalike.pictures.html import pictures_html
+from lookalike.pictures.thumbnails import Thumbnails
 from lookalike.search.neighbour import Neighbours
 from lookalike.search.query import By
 from lookalike.settings import Settings, read_settings
@@ -57,10 +64,13 @@ class Client:
         asked = settings if settings is not None else read_settings(**given)
         whole = self.settings = asked if transport is not None else with_running(asked)
         self._paths = CallerPaths(whole.library)
-        if transport is None:
-            self._opened = PerProcess(lambda: CeleryTransport(client_app(whole), whole.keys))
-        else:
-            self._opened = PerProcess(lambda: transport, closes=False)
+        thumbnails = Thumbnails(whole.library, whole.max_image_bytes, whole.max_image_pixels)
+        self._made = partial(Neighbours, show=partial(pictures_html, thumbnails=thumbnails))
+        self._answers = partial(answers_of, make=self._made)
+        make: Callable[[], Transport] = (
+            (lambda: CeleryTransport(client_app(whole), whole.keys)) if transport is None else (lambda: transport)
+        )
+        self._opened = PerProcess(make, closes=transport is None)
         # An unreferenced client is closed, too; at exit the operating system does that.
         weakref.finalize(self, self._opened.close).atexit = False
         broker = without_secret(broker_url(whole)) if transport is None else type(transport).__name__
@@ -109,7 +119,7 @@ class Client:
         transport, patience_s = self._transport(), self._patience_s(timeout_s)
         message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
         sent = transport.send(message, blobs=blobs, expires_s=patience_s)
-        return Job(sent, self._transport, _neighbours, patience_s)
+        return Job(sent, self._transport, self._neighbours, patience_s)
 
     def search_many(
         self,
@@ -132,7 +142,7 @@ class Client:
         def send(pack: Pack) -> Job[list[Answer]]:
             message = SearchManyMessage.model_construct(queries=pack.queries)
             sent = transport.send(message, blobs=pack.blobs, expires_s=patience_s)
-            return Job(sent, self._transport, answers_of, patience_s)
+            return Job(sent, self._transport, self._answers, patience_s)
 
         packs = packed(asked, self.settings, lambda: self._reader(scaled=scaled))
         return Searches(len(asked), packs, send)
@@ -154,10 +164,17 @@ class Client:
             raise no_such_job(job)
         found = self._transport().job_status(job)
         if found.kind == "search":
-            return Job(found, self._transport, _neighbours, self.settings.search_timeout_s)
+            return Job(found, self._transport, self._neighbours, self.settings.search_timeout_s)
         if found.kind == "search_many":
-            return Job(found, self._transport, answers_of, self.settings.search_timeout_s)
+            return Job(found, self._transport, self._answers, self.settings.search_timeout_s)
         return Job(found, self._transport, SyncReply.model_validate, SYNC_S)
+
+    def events(self, after: str | None = None, *, wait_s: float = 0.0) -> Events:
+        """What became of files since that event, at most 1,000; waits so long for the first. Without `after` from now.
+
+        `events(found.next)` goes on from there. Raises Refused for what is no id of an event, Unreachable.
+        """
+        return self._transport().events(after, wait_s=seconds_given(wait_s))
 
     def allow_removals(self) -> None:
         """Lets the next scan remove from the index what is gone from the library, however much it is.
@@ -184,6 +201,15 @@ class Client:
         reply = IndexReader(self._transport()).known([*paths], timeout_s=READ_S)
         return {file.path: file for file in reply.files}
 
+    def sample(self, count: int = 12, *, folder: str | None = None) -> SampleReply:
+        """Paths of files that are as unlike each other as can be, in that folder of the library or in all of it.
+
+        k centres over the vectors (lookalike/search/centres.py). Raises Refused, Unreachable, TimedOut.
+        """
+        under = None if folder is None else self._paths.relative(folder)
+        ask = ReadSample(count=limit_given(count, min(self.settings.max_limit, MAX_PAGE)), under=under)
+        return IndexReader(self._transport()).sample(ask, timeout_s=READ_S)
+
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""
         wanted = [self._paths.relative(path) for path in paths] if paths else [file.path for file in self.rejected()]
@@ -203,6 +229,10 @@ class Client:
         file = self.known([path]).get(path)
         return file is not None and file.status == "indexed"
 
+    def _neighbours(self, reply: Any) -> Neighbours:
+        read = SearchReply.model_validate(reply)
+        return self._made(read.neighbours, read.note)
+
     def _transport(self) -> Transport:
         """That of this process. A job holds this method and with it the client, which is closed when it is dropped."""
         return self._opened.here()
@@ -215,8 +245,3 @@ class Client:
             after = page.next
             if after is None:
                 return
-
-
-def _neighbours(answer: Any) -> Neighbours:
-    reply = SearchReply.model_validate(answer)
-    return Neighbours(reply.neighbours, reply.note)

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from lookalike.broker.app import client_app, redis_of
 from lookalike.broker.telemetry import Telemetry
 from lookalike.client.celery_transport import CeleryTransport
-from lookalike.client.transport import Transport
 from lookalike.errors import Closed
 from lookalike.settings import Settings
 
@@ -25,28 +25,36 @@ class Connections:
         self.redis.close()
 
 
-# Transports of parent processes, unused here.
-_inherited: list[Transport] = []
+class Closable(Protocol):
+    """What can be closed."""
+
+    def close(self) -> None:
+        """Ends it."""
 
 
-class PerProcess:
-    """The transport of the calling process.
+Opened = TypeVar("Opened", bound=Closable)
+# What parent processes opened, unused here.
+_inherited: list[Closable] = []
+
+
+class PerProcess(Generic[Opened]):
+    """The transport of the calling process, or something else that does not survive a fork().
 
     Two processes that share a socket get each other's answers, so connections opened before a fork() are neither used
     nor closed after it: they stay referenced, which also keeps the garbage collector from closing them. The process is
     checked on each call, because not every fork() runs Python's hooks. If two threads call first at once, the second
     set of connections is dropped unconnected. So no lock is needed, which a fork() could leave locked for good. Without
-    `closes` a transport is not ours to close.
+    `closes` it is not ours to close.
     """
 
-    def __init__(self, make: Callable[[], Transport], *, closes: bool = True) -> None:
+    def __init__(self, make: Callable[[], Opened], *, closes: bool = True) -> None:
         self._make = make
         self._closes = closes
-        self._opened: dict[object, Transport] = {}
+        self._opened: dict[object, Opened] = {}
         self._is_closed = False
 
-    def here(self) -> Transport:
-        """The transport of this process. Raises Closed."""
+    def here(self) -> Opened:
+        """That of this process. Raises Closed."""
         self._check_open()
         process = _this_process()
         mine = self._opened.get(process)
@@ -65,9 +73,9 @@ class PerProcess:
         if mine is not None:
             self._end(mine)
 
-    def _end(self, transport: Transport) -> None:
+    def _end(self, opened: Opened) -> None:
         if self._closes:
-            transport.close()
+            opened.close()
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -1,6 +1,7 @@
 """A job: one search or sync that was sent; it can be followed, cancelled, and its answer fetched once."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,8 @@ Answer = TypeVar("Answer")
 
 class Job(Generic[Answer]):
     """A sent job. `id` is the task id that Flower shows. One whose result is never asked for leaves nothing open.
+
+    `patience_s` is how long its answer is waited for unless its caller says otherwise.
 
     Another process finds it by `Client().job(id)`, until its answer was fetched or an hour has passed.
     """
@@ -26,7 +29,7 @@ class Job(Generic[Answer]):
         self._sent = sent
         self._transport = transport
         self._read = read
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._answer: Answer | None = None
 
     @property
@@ -58,6 +61,15 @@ class Job(Generic[Answer]):
         Refused if the input is at fault, Unreachable if the broker is down, Closed if the client was closed.
         """
         if self._answer is None:
-            patience_s = self._patience_s if timeout_s is None else seconds_given(timeout_s)
-            self._answer = self._read(self._transport().answer(self.id, timeout_s=patience_s))
+            patience_s = self.patience_s if timeout_s is None else seconds_given(timeout_s)
+            return self.accept(self._transport().answer(self.id, timeout_s=patience_s))
+        return self._answer
+
+    def future(self) -> Future[Any]:
+        """The answer as JSON when it comes, for `accept`; what else asks for it meanwhile may get it in its place."""
+        return self._transport().future(self.id)
+
+    def accept(self, answer: Any) -> Answer:
+        """The answer made of the JSON that its future had; `result` returns the same from now on."""
+        self._answer = self._read(answer)
         return self._answer

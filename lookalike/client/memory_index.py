@@ -4,6 +4,7 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from operator import mul
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,6 +23,8 @@ from lookalike.messages import (
     ReadCounts,
     ReadKnown,
     ReadMessage,
+    ReadSample,
+    SampleReply,
     SearchExample,
     SearchManyMessage,
     SearchManyReply,
@@ -32,6 +35,7 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
 )
+from lookalike.search.centres import farthest_first
 from lookalike.search.combination import combine
 from lookalike.search.neighbour import Neighbour
 from lookalike.search.notes import note_of
@@ -153,12 +157,14 @@ class MemoryIndex:
             raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {dimension}.")
         return vector
 
-    def _read(self, message: ReadMessage) -> CountsReply | FilesReply:
+    def _read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
         ask = message.ask
         if isinstance(ask, ReadCounts):
             return self.counts()
         if isinstance(ask, ReadKnown):
             return FilesReply(files=[_file(self._payloads[path]) for path in ask.paths if path in self._payloads])
+        if isinstance(ask, ReadSample):
+            return self._sample(ask)
         after = ask.after or ""
         wanted = [
             path
@@ -171,6 +177,15 @@ class MemoryIndex:
         return FilesReply(
             files=[_file(self._payloads[path]) for path in page], next=page[-1] if len(wanted) > len(page) else None
         )
+
+    def _sample(self, ask: ReadSample) -> SampleReply:
+        paths = [path for path in sorted(self._vectors) if ask.under in {None, *self._payloads[path]["folders"]}]
+
+        def similarities(at: int) -> list[float]:
+            return [sum(map(mul, self._vectors[paths[at]], self._vectors[path])) for path in paths]
+
+        chosen = farthest_first(ask.count, 0, similarities) if paths else []
+        return SampleReply(paths=[paths[at] for at in chosen], among=len(paths))
 
     def _digest(self, blob: bytes, box: Sequence[float] | None) -> list[float]:
         """A vector that only the same bytes have."""

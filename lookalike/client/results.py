@@ -1,7 +1,8 @@
 """Fetches the result of a task through Celery, and turns what its libraries raise into our errors."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery.exceptions import TaskRevokedError, TimeLimitExceeded, WorkerLostError
@@ -25,6 +26,11 @@ def fetch_result(result: Answer, *, timeout_s: float, check_open: Callable[[], N
             answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check_open)
     except CeleryTimeoutError:
         raise no_answer(timeout_s) from None
+    return read_answer(answer)
+
+
+def read_answer(answer: Any) -> Any:
+    """What Celery has as a job's result, if it is one. Raises TimedOut, Cancelled, or the error of the worker."""
     if isinstance(answer, TaskRevokedError):
         # Celery's word for a job that was taken too late; otherwise a client or a person revoked it.
         raise TimedOut(EXPIRED) if str(answer) == "expired" else Cancelled(CANCELLED)
@@ -36,6 +42,15 @@ def fetch_result(result: Answer, *, timeout_s: float, check_open: Callable[[], N
         # Rebuilt by Celery from the name and message that the worker's exception had.
         raise Refused(f"The worker failed with {type(answer).__name__}: {answer}. `lookalike logs` has the rest.")
     return answer
+
+
+def settle(future: "Future[Any]", outcome: Any) -> None:
+    """Gives a future its answer or its error, unless it was cancelled or has one."""
+    with suppress(InvalidStateError):
+        if isinstance(outcome, LookalikeError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def no_answer(timeout_s: float) -> TimedOut:

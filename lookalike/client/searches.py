@@ -11,7 +11,7 @@ from lookalike.client.queries import Pack
 from lookalike.client.results import CANCELLED
 from lookalike.errors import Cancelled, Refused
 from lookalike.messages import SearchManyReply
-from lookalike.search.neighbour import Neighbours
+from lookalike.search.neighbour import Neighbour, Neighbours
 
 # While the answer to one message is read, the next is worked on.
 SENT_AHEAD = 2
@@ -48,7 +48,7 @@ class Searches:
         at = 0
         while at < self._total:
             while at >= len(self._answers):
-                if not self._read_next(None):
+                if not self.read_next(None):
                     return
             yield self._answers[at]
             at += 1
@@ -64,7 +64,7 @@ class Searches:
         Raises TimedOut, Cancelled, Unreachable, Closed; what was read before can be iterated then.
         """
         patience_s = None if timeout_s is None else seconds_given(timeout_s)
-        while self._read_next(patience_s):
+        while self.read_next(patience_s):
             pass
         return [*self._answers]
 
@@ -77,7 +77,12 @@ class Searches:
         cancelled = [job.cancel() for _, job in self._sent if job is not None]
         return all(cancelled)
 
-    def _read_next(self, timeout_s: float | None) -> bool:
+    @property
+    def next_job(self) -> Job[list[Answer]] | None:
+        """The job that `read_next` waits for, if it waits for one: by its future it can be awaited before."""
+        return self._sent[0][1] if self._sent else None
+
+    def read_next(self, timeout_s: float | None = None) -> bool:
         """Reads the answers of one message; whether there was one."""
         if not self._sent:
             if len(self._answers) < self._total:
@@ -100,9 +105,9 @@ class Searches:
                 self.jobs.append(job)
 
 
-def answers_of(reply: Any) -> list[Answer]:
-    """The answers in a worker's reply."""
+def answers_of(reply: Any, make: Callable[[list[Neighbour], str | None], Neighbours] = Neighbours) -> list[Answer]:
+    """The answers in a worker's reply, the neighbours and note of each made to what a search returns."""
     return [
-        Answer(Neighbours(one.neighbours, one.note), None if one.error is None else Refused(one.error))
+        Answer(make(one.neighbours, one.note), None if one.error is None else Refused(one.error))
         for one in SearchManyReply.model_validate(reply).replies
     ]

@@ -5,10 +5,12 @@ methods: lookalike/testing.py needs no process. tests/worker/tasks/test_transpor
 """
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from lookalike.broker.events import Events
 from lookalike.broker.telemetry import SystemReport
 from lookalike.messages import (
     CountsReply,
@@ -17,6 +19,8 @@ from lookalike.messages import (
     ReadKnown,
     ReadMessage,
     ReadPage,
+    ReadSample,
+    SampleReply,
     SearchManyMessage,
     SearchMessage,
     SyncMessage,
@@ -77,6 +81,12 @@ class Transport(Protocol):
         that the worker ended with.
         """
 
+    def future(self, job: str) -> Future[Any]:
+        """The same for who waits for many jobs at once: no thread waits for each, and a cancelled future waits no more.
+
+        The future has the answer, or the error; that it comes in time is the caller's to see.
+        """
+
     def job_status(self, job: str) -> JobStatus:
         """How far a search or a sync is, sent by any process. Raises NoSuchJob."""
 
@@ -86,6 +96,9 @@ class Transport(Protocol):
     def report(self) -> SystemReport:
         """What the parts of the system say of themselves."""
 
+    def events(self, after: str | None, *, wait_s: float) -> Events:
+        """What became of files since that event; waits so long for the first. None stands for now. Raises Refused."""
+
     def allow_removals(self) -> None:
         """Lets the next scan remove entries of missing files, however many they are."""
 
@@ -94,7 +107,7 @@ class Transport(Protocol):
 
 
 class IndexReader:
-    """The three questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
+    """The four questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -111,6 +124,10 @@ class IndexReader:
         """What the index knows of these paths."""
         return FilesReply.model_validate(self._read(ReadKnown(paths=paths), timeout_s))
 
-    def _read(self, ask: ReadCounts | ReadPage | ReadKnown, timeout_s: float) -> Any:
+    def sample(self, ask: ReadSample, *, timeout_s: float) -> SampleReply:
+        """A varied few of the index."""
+        return SampleReply.model_validate(self._read(ask, timeout_s))
+
+    def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample, timeout_s: float) -> Any:
         sent = self._transport.send(ReadMessage(ask=ask), expires_s=timeout_s)
         return self._transport.answer(sent.id, timeout_s=timeout_s)

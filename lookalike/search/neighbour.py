@@ -1,7 +1,7 @@
 """A neighbour: what a search returns, and how near it is on a scale that people understand."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,11 +35,24 @@ class Neighbour:
 
 
 class Neighbours(list[Neighbour]):
-    """What a search found, best first: a list. `note` is a sentence if there is nothing, or what was asked was not."""
+    """What a search found, best first: a list. `note` is a sentence if there is nothing, or what was asked was not.
 
-    def __init__(self, found: Iterable[Neighbour] = (), note: str | None = None) -> None:
+    In Jupyter it shows itself by `show`, which makes HTML of the neighbours and the note.
+    """
+
+    def __init__(
+        self,
+        found: Iterable[Neighbour] = (),
+        note: str | None = None,
+        *,
+        show: Callable[[Sequence[Neighbour], str | None], str] | None = None,
+    ) -> None:
         super().__init__(found)
         self.note = note
+        self._show = show
+
+    def _repr_html_(self) -> str | None:
+        return None if self._show is None else self._show(self, self.note)
 
 
 def is_ascending(distance: Distance) -> bool:

@@ -148,6 +148,7 @@ class Settings(BaseSettings):
     max_pattern_files: Count = Field(
         default=10_000, description="Most files that the path pattern of a filter may match."
     )
+    max_sample_files: Count = Field(default=2000, description="Most files that a sample of the index is chosen from.")
     task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(
         default=5.0,
@@ -165,6 +166,9 @@ class Settings(BaseSettings):
         default=0.05, description="Longest pause of ingest before an image while a search is under way."
     )
 
+    max_events: Annotated[int, Field(ge=0)] = Field(
+        default=10_000, description="Newest events (indexed, rejected, removed) that the broker keeps; 0 keeps none."
+    )
     alive_file: Path | None = Field(
         default=None, description="File that workers and producer write while they are well, for a health check."
     )

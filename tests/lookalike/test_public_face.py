@@ -14,6 +14,7 @@ from lookalike.messages import SearchMessage, SyncMessage
 def test_the_exported_names_are_these() -> None:
     assert sorted(lookalike.__all__) == [
         "Answer",
+        "AsyncClient",
         "Cancelled",
         "Client",
         "Closed",

@@ -4,6 +4,7 @@ One system runs meanwhile: the one that the README's first block starts, from th
 with the checkout out of reach.
 """
 
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from tests.support.waiting import wait_until
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 CODE = [block for block in BLOCKS if block.language != "text" and block.not_run is None]
+TOUR, RUNS_NOTEBOOKS = ROOT / "docs" / "tour.ipynb", Path(__file__).with_name("notebook.py")
 SHORTEST_REASON = 20
 INDEXED_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0
@@ -101,6 +103,25 @@ def test_the_first_search_finds_houses_by_a_house(newcomer: Newcomer) -> None:
 
     assert paths[0] == "houses/houses-3.jpg"
     assert sum(path.startswith("houses/") for path in paths) >= len(paths) - 1
+
+
+def test_the_tour_is_run_from_its_first_cell_to_its_last(newcomer: Newcomer) -> None:
+    notebook = json.loads(TOUR.read_text("utf-8"))
+    page = newcomer.folder / "tour.html"
+
+    done = newcomer.types(
+        *(".venv/bin/python", "-W", "error", "-", str(shutil.copy(TOUR, newcomer.folder)), str(page)),
+        code=RUNS_NOTEBOOKS.read_text("utf-8"),
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("36 images of ")
+    shown = page.read_text("utf-8")
+    # Of 6 neighbours, 4 and 4 by the filter, 6 and 6 of two examples.
+    assert shown.count('<img alt="') == 26
+    assert "Nothing is similar enough" in shown
+    assert "PngImageFile" in shown
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
 
 
 def test_nothing_of_the_checkout_is_reached(newcomer: Newcomer) -> None:

@@ -30,6 +30,8 @@ from lookalike.messages import (
     ReadKnown,
     ReadMessage,
     ReadPage,
+    ReadSample,
+    SampleReply,
     SyncMessage,
     SyncReply,
 )
@@ -113,7 +115,7 @@ class OtherSide:
         assert not message.gone or message.library == LIBRARY_ID
         return SyncReply(deleted=int(self._redis.hdel("other-side:files", *absent)) if absent else 0)
 
-    def read(self, message: ReadMessage) -> CountsReply | FilesReply:
+    def read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
         """Answers from the index."""
         files = self.files
         match message.ask:
@@ -136,6 +138,8 @@ class OtherSide:
                 rest = [path for path in paths if ask.after is None or path >= ask.after]
                 page, more = rest[: ask.limit], rest[ask.limit :]
                 return FilesReply(files=[files[path] for path in page], next=more[0] if more else None)
+            case ReadSample() as ask:
+                return SampleReply(paths=sorted(files)[: ask.count], among=len(files))
 
     def _keep(self, file: KnownFile) -> None:
         self._redis.hset("other-side:files", file.path, file.model_dump_json())

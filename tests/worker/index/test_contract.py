@@ -117,7 +117,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     index = QdrantIndex(client, standing.name, vectors=standing.identity.vectors)
     sync = dataclasses.replace(sync, index=index)
     search = Search(index, embedder, opened, lambda _: None, "cosine", embedder.dimensions, Bounds())
-    read_queries = ReadQueries(index, standing.identity, card)
+    read_queries = ReadQueries(index, standing.identity, max_sample_files=2000)
 
     for seed in range(5):
         draw(root / "folder" / f"{seed}.png", seed)
