@@ -100,12 +100,12 @@ def main() -> int:
             index = QdrantIndex(client, ensure(client, spec).name, request_bytes=2**20)
             index.write(
                 [
-                    PointWrite(_payload(name, number), vector.tolist())
+                    PointWrite(_payload(name, number), {"embedding": vector.tolist()})
                     for number, (name, vector) in enumerate(zip(names, embedded, strict=True))
                 ]
             )
             bounds = dataclasses.replace(Bounds(), max_limit=len(names))
-            search = Search(index, embedder, lambda *_: None, lambda _: None, distance, embedder.card.dimension, bounds)  # type: ignore[arg-type]
+            search = Search(index, embedder, lambda *_: None, lambda _: None, distance, embedder.dimensions, bounds)  # type: ignore[arg-type]
             stored = index.vectors_of(names)
             vectors = np.array([stored[name] for name in names], np.float64)
             for kind in ("one example", "three, one of them unlike"):

@@ -115,7 +115,7 @@ def _client(url: str) -> QdrantClient:
 
 def _fill(url: str, options: CollectionOptions, points: Embeddings) -> None:
     client = _client(url)
-    client.create_collection(NAME, **options.arguments(points.shape[1], Distance.COSINE))
+    client.create_collection(NAME, **options.arguments({"embedding": points.shape[1]}, Distance.COSINE))
     for first in range(0, len(points), WRITTEN_AT_ONCE):
         rows = points[first : first + WRITTEN_AT_ONCE]
         numbers = range(first, first + len(rows))

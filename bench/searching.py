@@ -75,7 +75,7 @@ class _Direct:
         self._embedder = Embedder(model, inference_batch=1)
         self._embedder.warm_up()
         self.collection = running.collection()
-        self._index = QdrantIndex(running.store, self.collection)
+        self._index = QdrantIndex(running.store, self.collection, vectors=[*self._embedder.dimensions])
 
     def search(self, blob: bytes) -> object:
         picture = decode_image(blob, self._embedder.card, max_pixels=10**9)
@@ -150,19 +150,19 @@ def _drop_one(running: System, source: Path, number: int) -> float:
 def _is_indexed(running: System, collection: str, points: int) -> bool:
     """Whether nothing is being built, and most points are in the index: the last few are searched one by one."""
     info = running.store.get_collection(collection)
-    return info.status == "green" and (info.indexed_vectors_count or 0) >= 0.8 * points
+    names = len(info.config.params.vectors)  # type: ignore[arg-type]
+    return info.status == "green" and (info.indexed_vectors_count or 0) >= 0.8 * points * names
 
 
 def _fill(running: System, collection: str, first: int, last: int) -> None:
     """Points with drawn vectors, as the workers write them. Their files do not exist, which only a rescan sees."""
-    dimension = running.store.get_collection(collection).config.params.vectors["image"].size  # type: ignore[index]
+    kept = running.store.get_collection(collection).config.params.vectors
     for begin in range(first, last, FILLED_AT_ONCE):
         paths = [f"filler/{number}.jpg" for number in range(begin, min(last, begin + FILLED_AT_ONCE))]
-        drawn = vectors(len(paths), begin, dimension)
         facts = [ImageMetadata(f"{begin + row:064x}", "JPEG", 1152, 864, None) for row in range(len(paths))]
         batch = Batch(
             ids=[point_id(path) for path in paths],
-            vectors={"image": [*drawn.tolist()]},
+            vectors={name: [*vectors(len(paths), begin, one.size).tolist()] for name, one in kept.items()},  # type: ignore[union-attr]
             payloads=[
                 indexed_payload(path, folder_version(1, 1), fact, "2026-11-21T00:00:00+00:00", "bench")
                 for path, fact in zip(paths, facts, strict=True)

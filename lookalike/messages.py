@@ -202,7 +202,11 @@ class ReadMessage(Strict):
 
 
 class CountsReply(Strict):
-    """Numbers of points, and the identity of the index."""
+    """Numbers of points, and the identity of the index.
+
+    `near` is the least cosine of two copy descriptors to call one image a copy of the other, `similar` the least that
+    is worth a second look, as the model file has them. `has_copies`: whether a search by copy descriptor is possible.
+    """
 
     indexed: int
     rejected: int
@@ -213,6 +217,9 @@ class CountsReply(Strict):
     precision: str
     threads: int
     generation: Generation
+    has_copies: bool = False
+    near: float | None = None
+    similar: float | None = None
 
 
 class KnownFile(Strict):

@@ -7,7 +7,8 @@
 
 It understands the messages of lookalike/messages.py and answers at once; within `held` jobs stay queued, as while all
 workers are busy. An image that is sent has a vector made of its bytes, the same bytes the same vector, unless `embed`
-says otherwise. tests/worker/tasks/test_transports.py holds it to what the real transport does.
+says otherwise; without `describe_copy` a search by copy is answered by the embedding, as by a model without that
+vector. tests/worker/tasks/test_transports.py holds it to what the real transport does.
 """
 
 import re
@@ -43,8 +44,14 @@ class _Job:
 class InMemoryTransport:
     """A system of one process with an index in memory (lookalike/client/transport.py says what each method does)."""
 
-    def __init__(self, embed: Embed | None = None, *, unix_s: Callable[[], float] = time.time) -> None:
-        self._index = MemoryIndex(embed)
+    def __init__(
+        self,
+        embed: Embed | None = None,
+        *,
+        describe_copy: Embed | None = None,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._index = MemoryIndex(embed, describe_copy)
         self._unix_s = unix_s
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())

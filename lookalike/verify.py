@@ -3,7 +3,7 @@
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from lookalike.library.paths import escape_path, is_utf8
 from lookalike.library.version import NO_VERSION, move_key
 from lookalike.messages import MAX_MESSAGE_PATHS, KnownFile
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By
 
 # The producer reports once a second: only a state that lasts longer is known to be so.
 REPORT_WAIT_S = 1.5
@@ -24,6 +25,10 @@ SAME = 0.9999
 class Index(Protocol):
     """The index as seen through the client. All methods raise LookalikeError."""
 
+    @property
+    def vectors(self) -> Sequence[By]:
+        """Those that each indexed file has."""
+
     def files(self) -> Iterator[KnownFile]:
         """Every file in the index."""
 
@@ -33,8 +38,8 @@ class Index(Protocol):
     def is_at_rest(self) -> bool:
         """Whether the system reports that nothing is left to do."""
 
-    def nearest(self, blob: bytes) -> list[Neighbour]:
-        """Neighbours of an image that is embedded as it is, best first. Raises Refused."""
+    def nearest(self, blob: bytes, by: By) -> Sequence[Neighbour]:
+        """Neighbours, by one of the vectors, of an image that is embedded as it is, best first. Raises Refused."""
 
 
 @dataclass
@@ -167,17 +172,14 @@ class Verification:
                     found.ghosts.add(path)
 
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:
-        """Searches with the file's own bytes: the best neighbour must be the file itself, at no distance."""
+        """Searches with the file's own bytes: by each vector the best neighbour is the file itself, at no distance."""
         try:
             blob = Path(self.disk.root, self.disk.unescape(file.path)).read_bytes()
         except OSError:
             # The file is gone, which the next comparison reports.
             return
         try:
-            neighbours = self.index.nearest(blob)
-            # Among very many copies it may be missing; then all that came must be as near as it should be.
-            itself = [neighbour for neighbour in neighbours if neighbour.path == file.path] or neighbours
-            is_same = bool(itself) and all(neighbour.similarity >= SAME for neighbour in itself)
+            is_same = all(_is_nearest(file.path, self.index.nearest(blob, by)) for by in self.index.vectors)
         except Refused:
             # It was embedded once and cannot be any more.
             is_same = False
@@ -186,6 +188,13 @@ class Verification:
             found.checked += 1
             if not is_same:
                 found.wrong.add(file.path)
+
+
+def _is_nearest(path: str, neighbours: Sequence[Neighbour]) -> bool:
+    """Whether the file was found at no distance."""
+    # Among very many copies it may be missing; then all that came must be as near as it should be.
+    itself = [neighbour for neighbour in neighbours if neighbour.path == path] or neighbours
+    return bool(itself) and all(neighbour.similarity >= SAME for neighbour in itself)
 
 
 def _is_tried_again(file: KnownFile) -> bool:

@@ -179,6 +179,7 @@ class WorkerContext:
         return QdrantIndex(
             self._client,
             self.collection.name,
+            vectors=self.collection.identity.vectors,
             request_bytes=self._settings.store_request_bytes,
             hnsw_ef=self._settings.hnsw_ef,
         )
@@ -212,7 +213,7 @@ class WorkerContext:
             decode=self._decode_query,
             read_query=images.get,
             distance=self._settings.distance,
-            dimension=self._embedder.card.dimension,
+            dimensions=self._embedder.dimensions,
             bounds=Bounds.of(self._settings),
             read_library=None if root is None else LibraryReader(root, max_bytes=most_bytes).read,
         )
@@ -220,7 +221,8 @@ class WorkerContext:
     @cached_property
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
-        return ReadQueries(self.index, self.collection.identity, self._settings.max_sample_files)
+        identity, card = self.collection.identity, self._embedder.card
+        return ReadQueries(self.index, identity, self._settings.max_sample_files, near=card.near, similar=card.similar)
 
     def _publish(self, events: Sequence[Event]) -> None:
         """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""

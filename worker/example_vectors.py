@@ -23,6 +23,7 @@ from lookalike.messages import (
     SearchQuery,
 )
 from lookalike.search.combination import combine
+from lookalike.search.query import By
 from models.preprocess import Box, PixelBox
 from worker.errors import TooLargeToDecode
 from worker.index.filters import Without
@@ -47,10 +48,12 @@ class Decodes(Protocol):
 class Draft:
     """A query whose vectors are being collected; `fault` says why it is refused, and then nothing more is done for it.
 
-    `own_ids` and `own_contents` are the examples themselves, if they are not to be found.
+    `by` are the vectors that are compared. `own_ids` and `own_contents` are the examples themselves, if they are not to
+    be found.
     """
 
     query: SearchQuery
+    by: By
     points: dict[int, str] = field(default_factory=dict)
     vectors: dict[int, Vector] = field(default_factory=dict)
     own_ids: set[str] = field(default_factory=set)
@@ -92,18 +95,19 @@ class ExampleVectors:
     embedder: Embeds
     decode: Decodes
     read_query: Callable[[str], bytes | None]
-    dimension: int
+    dimensions: Mapping[By, int]
     max_query_bytes: int
     read_library: Callable[[str], Content | None] | None
 
     def collect(self, queries: Sequence[SearchQuery]) -> list[Draft]:
         """A draft for each query, with a vector for each of its examples or with a fault. Raises StoreUnavailable."""
-        drafts = [Draft(query) for query in queries]
+        drafts = [Draft(query, query.by if query.by in self.index.vectors else "embedding") for query in queries]
         for draft in drafts:
             with draft.failing_alone():
                 self._take_known(draft)
         points = [point for draft in drafts if draft.fault is None for point in draft.points.values()]
-        stored = self.searching.stored(points, contents=any(query.exclude_self for query in queries))
+        asked = {draft.by for draft in drafts}
+        stored = self.searching.stored(points, by=asked, contents=any(query.exclude_self for query in queries))
         for draft in drafts:
             with draft.failing_alone():
                 self._take_stored(draft, stored)
@@ -115,7 +119,7 @@ class ExampleVectors:
         for at, example in enumerate(draft.query.examples):
             image = example.image
             if isinstance(image, ImageByVector):
-                draft.vectors[at] = self._checked(image.vector)
+                draft.vectors[at] = self._checked(image.vector, draft.by)
             elif isinstance(image, ImageById):
                 draft.points[at] = image.id
             elif isinstance(image, ImageByPath):
@@ -124,9 +128,10 @@ class ExampleVectors:
                 if not example.is_boxed:
                     draft.points[at] = point
 
-    def _checked(self, vector: list[float]) -> list[float]:
-        if len(vector) != self.dimension:
-            raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {self.dimension}.")
+    def _checked(self, vector: list[float], by: By) -> list[float]:
+        dimension = self.dimensions[by]
+        if len(vector) != dimension:
+            raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {dimension}.")
         if not any(vector):
             raise Refused("The vector has no direction: all its numbers are 0.")
         return vector
@@ -136,7 +141,7 @@ class ExampleVectors:
             found = stored.get(point)
             if found is None:
                 raise self._not_stored(draft.query.examples[at])
-            draft.vectors[at] = found.vector
+            draft.vectors[at] = found.vectors[draft.by]
             draft.add_own(point=point, content=found.content)
 
     def _not_stored(self, example: SearchExample) -> Refused:
@@ -151,9 +156,9 @@ class ExampleVectors:
         pending: list[tuple[Draft, int, DecodedImage]] = []
 
         def run_model() -> None:
-            vectors = self.embedder.embed([picture.pixels for _, _, picture in pending])
-            for (draft, at, _), vector in zip(pending, vectors, strict=True):
-                draft.vectors[at] = vector.tolist()
+            described = self.embedder.describe([picture.pixels for _, _, picture in pending])
+            for row, (draft, at, _) in enumerate(pending):
+                draft.vectors[at] = described[draft.by][row].tolist()
             pending.clear()
 
         sent_bytes = 0
@@ -179,7 +184,7 @@ class ExampleVectors:
             self._check_size(sent_bytes)
             return self.decode(blob, example.box if example.box_px is None else PixelBox(*example.box_px))
         except TooLargeToDecode as error:
-            draft.vectors[at] = self._stored_instead(example, error)
+            draft.vectors[at] = self._stored_instead(example, error, draft.by)
             return None
         except Rejected as error:
             raise _refused(error) from error
@@ -188,15 +193,15 @@ class ExampleVectors:
         if sent_bytes > self.max_query_bytes:
             raise TooLargeToDecode(too_many_bytes(sent_bytes, self.max_query_bytes))
 
-    def _stored_instead(self, example: SearchExample, error: Rejected) -> Vector:
+    def _stored_instead(self, example: SearchExample, error: Rejected, by: By) -> Vector:
         """The vector in the index of an image that is too large: a file may have been indexed with other limits."""
         stored = None
         if example.path is not None and not example.is_boxed:
             point = point_id(validate_path(example.path))
-            stored = self.searching.stored([point]).get(point)
+            stored = self.searching.stored([point], by=[by]).get(point)
         if stored is None:
             raise _refused(error) from error
-        return stored.vector
+        return stored.vectors[by]
 
     def _blob(self, draft: Draft, example: SearchExample) -> tuple[bytes, bool]:
         """The bytes of an image, and whether they were sent."""

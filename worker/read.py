@@ -16,6 +16,9 @@ class ReadQueries:
     index: QdrantIndex
     identity: Identity
     max_sample_files: int
+    # Thresholds of the copy descriptor, as the model file has them.
+    near: float | None = None
+    similar: float | None = None
 
     def answer(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
         """The reply to a ReadMessage. Raises StoreUnavailable."""
@@ -31,6 +34,9 @@ class ReadQueries:
                 precision=self.identity.precision,
                 threads=THREADS,
                 generation=self.identity.generation,
+                has_copies="copy" in self.identity.vectors,
+                near=self.near,
+                similar=self.similar,
             )
         if isinstance(query, ReadKnown):
             return FilesReply(files=list(self.index.get_files(query.paths).values()))

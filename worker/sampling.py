@@ -6,7 +6,7 @@ from qdrant_client.models import Condition, FieldCondition, Filter, MatchValue, 
 from lookalike.messages import ReadSample, SampleReply
 from lookalike.search.centres import farthest_first
 from worker.index.chunking import PartLimit, read_fewer
-from worker.index.payload import VECTOR
+from worker.index.payload import VECTORS
 from worker.index.qdrant import QdrantIndex, call_store, vector_in
 
 PAGE_POINTS = 250
@@ -46,12 +46,12 @@ def _read(index: QdrantIndex, under: str | None, most: int) -> tuple[list[str], 
                 limit=limit,
                 offset=cursor,  # type: ignore[arg-type]
                 with_payload=PayloadSelectorInclude(include=["path"]),
-                with_vectors=[VECTOR],
+                with_vectors=[VECTORS["embedding"]],
             )
 
         records, cursor = read_fewer(ask, min(PAGE_POINTS, most - len(paths)), pages)
         for record in records:
-            vector = vector_in(record)
+            vector = vector_in(record, "embedding")
             if vector is not None and record.payload is not None:
                 paths.append(record.payload["path"])
                 vectors.append([*vector])

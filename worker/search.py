@@ -1,8 +1,8 @@
 """The tasks that search: queries in, their nearest neighbours out. One query is a list of one."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from lookalike.errors import Refused
@@ -17,7 +17,8 @@ from lookalike.messages import (
 )
 from lookalike.search.filters import SearchFilter
 from lookalike.search.neighbour import Neighbour, nearer, score_of, similarity
-from lookalike.search.notes import note_of_nothing
+from lookalike.search.notes import note_of
+from lookalike.search.query import By
 from lookalike.settings import Distance, Settings
 from worker.example_vectors import Decodes, Draft, ExampleVectors
 from worker.index.filters import store_filter
@@ -55,22 +56,20 @@ class _Run:
     @property
     def next(self) -> Nearest:
         """The next request."""
-        window, base = self.window, self.request
-        return Nearest(
-            base.vector, window.first, window.count, base.chosen, base.score_threshold, window.is_small, base.ids
-        )
+        window = self.window
+        return replace(self.request, first=window.first, count=window.count, whole=window.is_small)
 
 
 @dataclass(frozen=True)
 class Search:
-    """The logic of both tasks over one index and one model, whose vectors have `dimension` numbers."""
+    """The logic of both tasks over one index and one model, whose vectors have `dimensions` numbers."""
 
     index: QdrantIndex
     embedder: Embeds
     decode: Decodes
     read_query: Callable[[str], bytes | None]
     distance: Distance
-    dimension: int
+    dimensions: Mapping[By, int]
     bounds: Bounds
     read_library: Callable[[str], Content | None] | None = None
 
@@ -112,7 +111,7 @@ class Search:
             embedder=self.embedder,
             decode=self.decode,
             read_query=self.read_query,
-            dimension=self.dimension,
+            dimensions=self.dimensions,
             max_query_bytes=self.bounds.max_query_bytes,
             read_library=self.read_library,
         )
@@ -137,11 +136,11 @@ class Search:
                 f"The limit is {query.limit}, at most {self.bounds.max_limit} is allowed (LOOKALIKE_MAX_LIMIT)."
             )
         ids = self._matching(query.filter, patterns)
-        threshold = query.score_threshold
+        threshold, dimension = query.score_threshold, self.dimensions[draft.by]
         if query.min_similarity is not None:
-            threshold = nearer(threshold, score_of(query.min_similarity, self.distance, self.dimension), self.distance)
+            threshold = nearer(threshold, score_of(query.min_similarity, self.distance, dimension), self.distance)
         chosen = store_filter(query.filter, ids=ids, without=draft.without)
-        request = Nearest(draft.vector, 0, 0, chosen, threshold, ids=len(ids or ()))
+        request = Nearest(draft.vector, 0, 0, chosen, threshold, ids=len(ids or ()), by=draft.by)
         window = Window(query.offset, query.limit, grouped=query.group_exact)
         # Nothing matches the pattern.
         window.is_done = ids == []
@@ -176,10 +175,10 @@ class Search:
                 # A point that was deleted a moment ago has none.
                 payload = payloads.get(hit.id) if hit.payload is None else hit.payload
                 if payload is not None:
-                    near = similarity(hit.score, self.distance, self.dimension)
+                    near = similarity(hit.score, self.distance, self.dimensions[run.draft.by])
                     paths = copies.get(hit.content, (hit.path,)) if query.group_exact else ()
                     found.append(Neighbour(hit.path, hit.score, near, payload, hit.id, paths))
-            replies[at] = QueryReply(neighbours=found, note=None if found else note_of_nothing(query))
+            replies[at] = QueryReply(neighbours=found, note=note_of(query, found, run.draft.by))
         return replies
 
 

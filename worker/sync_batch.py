@@ -16,8 +16,9 @@ from lookalike.library.errors import Rejected
 from lookalike.library.reader import Content
 from lookalike.library.version import NO_VERSION, FileVersion
 from lookalike.log import get_logger
+from lookalike.search.query import By
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVector
+from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVectors
 from worker.inference.decoder import DecodedImage
 from worker.retry_budget import Retrying, without_retry
 
@@ -31,10 +32,10 @@ log = get_logger(__name__)
 class Embeds(Protocol):
     """Turns images into vectors."""
 
-    def embed(
+    def describe(
         self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = ...
-    ) -> npt.NDArray[np.float32]:
-        """Embeds n arrays uint8 [H, W, 3] -> float32 [n, D]; calls `before_run` before each run of the model."""
+    ) -> Mapping[By, npt.NDArray[np.float32]]:
+        """N arrays uint8 [H, W, 3] -> all outputs, float32 [n, D] each; calls `before_run` before each run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class Batch:
     def __init__(self, tools: BatchTools) -> None:
         self._tools = tools
         self._pending: list[tuple[str, Content]] = []
-        self._reusable: dict[str, ReusableVector] = {}
+        self._reusable: dict[str, ReusableVectors] = {}
         self._now = datetime.now(UTC).isoformat(timespec="seconds")
         self.writes: list[PointWrite] = []
         self.versions: dict[str, FileVersion] = {}
@@ -90,7 +91,7 @@ class Batch:
         reasons = []
         for write, error in refused:
             path = write.payload["path"]
-            if write.vector is None:
+            if write.vectors is None:
                 # A rejection that cannot be written has no further fallback.
                 raise error
             log.warning("refused", path=path, why=str(error))
@@ -104,7 +105,7 @@ class Batch:
         self._tools.publish([_event(write.payload) for write in (*kept, *reasons)])
 
     def embed_pending(self) -> None:
-        """Gives every pending path a write: with a vector that exists already, a new one, or a reason."""
+        """Gives every pending path a write: with vectors that exist already, new ones, or a reason."""
         pending, self._pending = self._pending, []
         contents = {content.sha256: content.blob for _, content in pending}
         paths = {content.sha256: path for path, content in pending}
@@ -117,7 +118,7 @@ class Batch:
                 self.reject(path, content.version, reasons[content.sha256])
                 continue
             payload = indexed_payload(path, content.version, reusable.metadata, self._now, self._tools.generation)
-            self.writes.append(PointWrite(payload, reusable.vector))
+            self.writes.append(PointWrite(payload, reusable.vectors))
             self.versions[path] = content.version
             self._tallied_as[path] = "embedded" if content.sha256 in fresh else "copied"
             self.tally[self._tallied_as[path]] += 1
@@ -126,7 +127,7 @@ class Batch:
     def _embed_new(
         self, contents: Mapping[str, bytes], paths: Mapping[str, str]
     ) -> tuple[set[str], dict[str, Rejected]]:
-        """Embeds the contents without a reusable vector. Returns their hashes, and the reasons of those that failed."""
+        """Embeds the contents without reusable vectors. Returns their hashes, and the reasons of those that failed."""
         images: dict[str, DecodedImage] = {}
         reasons: dict[str, Rejected] = {}
         for sha256, blob in contents.items():
@@ -138,10 +139,12 @@ class Batch:
                         images[sha256] = self._tools.decode(blob)
                 except Rejected as error:
                     reasons[sha256] = error
-        vectors = self._tools.embedder.embed([image.pixels for image in images.values()], self._tools.yield_to_search)
-        for (sha256, image), vector in zip(images.items(), vectors, strict=True):
+        pixels = [image.pixels for image in images.values()]
+        described = self._tools.embedder.describe(pixels, self._tools.yield_to_search)
+        for row, (sha256, image) in enumerate(images.items()):
             metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at)
-            self._reusable[sha256] = ReusableVector(metadata, vector.tolist())
+            vectors = {by: described[by][row].tolist() for by in self._tools.index.vectors}
+            self._reusable[sha256] = ReusableVectors(metadata, vectors)
         return set(images), reasons
 
 

@@ -4,6 +4,7 @@ A write that returned is in the engine's write-ahead log and survives kill -9. F
 and saves replaying the log when the shard is opened again.
 """
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,9 @@ class OpenShard:
         """Opens a shard and replays the unflushed part of its log."""
         shard = engine.EdgeShard.load(str(folder))
         loaded = cls(shard, vectors, unindexed=0)
-        # Points that were indexed and then written again count as indexed, so this number may be too small.
-        loaded._changed = max(0, loaded.vector_count() - shard.info().indexed_vectors_count)
+        # Vectors that were indexed and then written again count as indexed, so this number may be too small.
+        outside = sum(loaded._vector_counts()) - shard.info().indexed_vectors_count
+        loaded._changed = math.ceil(max(0, outside) / max(1, len(vectors)))
         return loaded
 
     def write(self, write: Write, now_s: float) -> None:
@@ -103,11 +105,8 @@ class OpenShard:
         return self._shard.info()
 
     def vector_count(self) -> int:
-        """Vectors of all names, indexed or not; 17 ms at 100,000 points."""
-        return sum(
-            self.count(engine.CountRequest(exact=True, filter=engine.Filter(must=[engine.HasVectorCondition(name)])))
-            for name in self.vectors
-        )
+        """Vectors of the name that has most, indexed or not; 17 ms for each name at 100,000 points."""
+        return max(self._vector_counts(), default=0)
 
     def changed(self) -> int:
         """About how many points lie outside of the HNSW index: written, edited or deleted since it was built.
@@ -148,6 +147,11 @@ class OpenShard:
     def close(self) -> None:
         """Closes the shard; the engine flushes it."""
         self._shard.close()
+
+    def _vector_counts(self) -> list[int]:
+        """Vectors of each name."""
+        having = [engine.Filter(must=[engine.HasVectorCondition(name)]) for name in self.vectors]
+        return [self.count(engine.CountRequest(exact=True, filter=each)) for each in having]
 
     def _matching(self, chosen: engine.Filter) -> Iterable[Any]:
         offset = None

@@ -59,7 +59,7 @@ def say_aside(sentence: str | None) -> None:
 
 
 def show_neighbours(neighbours: Sequence[Neighbour], note: str | None = None) -> None:
-    """Neighbours, best first, each with its copies if they were grouped; then the note."""
+    """Neighbours, best first, each with its copies if they were grouped; the note beside them, or in their place."""
     if neighbours:
         table = Table(box=None, header_style="dim")
         table.add_column("similarity")
@@ -72,7 +72,8 @@ def show_neighbours(neighbours: Sequence[Neighbour], note: str | None = None) ->
                 if copy != found.path:
                     table.add_row("", "copy", Text(escaped_name(copy), style="dim"))
         Console(highlight=False).print(table)
-    if note:
+        say_aside(note)
+    elif note:
         say(note)
 
 

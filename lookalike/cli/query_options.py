@@ -37,6 +37,9 @@ Where = Annotated[
         help="Only files of which this holds: 'format=JPEG width_px>=1000'. Repeatable.",
     ),
 ]
+Piece = Annotated[
+    bool, typer.Option("--piece", help="Find what IMAGE is a piece or a copy of: a crop, turned, mirrored, framed.")
+]
 MinSimilarity = Annotated[
     float | None, typer.Option(metavar="0..1", help="Only what is at least so similar, whatever the metric.")
 ]

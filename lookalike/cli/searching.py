@@ -33,6 +33,7 @@ def search(
     add: asked.Add = None,
     subtract: asked.Subtract = None,
     box: asked.Box = None,
+    piece: asked.Piece = False,
     folder: asked.Folder = None,
     since: asked.Since = None,
     until: asked.Until = None,
@@ -56,6 +57,7 @@ def search(
         "min_similarity": min_similarity,
         "exclude_self": exclude_self,
         "group_exact": group_exact,
+        "by": "copy" if piece else "embedding",
     }
     examples = asked.examples_of(image, box, add, subtract)
     page = SheetFile.wanted(sheet, open_)

@@ -37,6 +37,7 @@ from lookalike.messages import (
 from lookalike.pictures.html import pictures_html
 from lookalike.pictures.thumbnails import Thumbnails
 from lookalike.search.neighbour import Neighbours
+from lookalike.search.query import By
 from lookalike.settings import Settings, read_settings
 from lookalike.system.discovery import with_running
 
@@ -96,6 +97,7 @@ class Client:
         min_similarity: float | None = None,
         exclude_self: bool = False,
         group_exact: bool = False,
+        by: By = "embedding",
         timeout_s: float | None = None,
         scaled: bool = True,
     ) -> Job[Neighbours]:
@@ -106,12 +108,14 @@ class Client:
         (lookalike/search/filters.py), `min_similarity` (0 to 1) those that are less similar, and `score_threshold`
         those that are farther: below it for cosine and dot, above it for euclid and manhattan. `exclude_self` leaves
         out the examples' own files and their copies; `group_exact` makes one neighbour of all copies of a file.
+        `by="copy"` finds what holds this image, also if it is a crop, turned, mirrored or framed; with a model that has
+        no vector for that the answer is by the embedding, and its `note` says so.
 
         No worker starts on it after `timeout_s` (LOOKALIKE_SEARCH_TIMEOUT_S if not given). A large photo is
         scaled down before it is sent, unless every bit counts. Raises Refused if an argument is at fault,
         Unreachable if the broker does not answer.
         """
-        query = Query(image, limit, offset, filter, score_threshold, min_similarity, exclude_self, group_exact)
+        query = Query(image, limit, offset, filter, score_threshold, min_similarity, exclude_self, group_exact, by)
         transport, patience_s = self._transport(), self._patience_s(timeout_s)
         message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
         sent = transport.send(message, blobs=blobs, expires_s=patience_s)

@@ -38,7 +38,8 @@ from lookalike.messages import (
 from lookalike.search.centres import farthest_first
 from lookalike.search.combination import combine
 from lookalike.search.neighbour import Neighbour
-from lookalike.search.notes import note_of_nothing
+from lookalike.search.notes import note_of
+from lookalike.search.query import By
 
 DIMENSION = 16
 # The bytes of an image and the box of it, to a vector.
@@ -46,27 +47,40 @@ Embed = Callable[[bytes, Sequence[float] | None], Sequence[float]]
 
 
 class MemoryIndex:
-    """Files with vectors and payloads. Compares by cosine."""
+    """Files with vectors and payloads. Compares by cosine; by copy only where `describe_copy` makes the vectors."""
 
-    def __init__(self, embed: Embed | None) -> None:
-        self._embed = embed or self._digest
-        self._vectors: dict[str, list[float]] = {}
+    def __init__(self, embed: Embed | None, describe_copy: Embed | None = None) -> None:
+        self._embed: dict[By, Embed] = {"embedding": embed or self._digest}
+        if describe_copy is not None:
+            self._embed["copy"] = describe_copy
+        self._by: dict[By, dict[str, list[float]]] = {by: {} for by in self._embed}
+        self._vectors = self._by["embedding"]
         self._payloads: dict[str, dict[str, Any]] = {}
         self._dimension = DIMENSION
 
     def add(self, path: str, image: Sequence[float] | bytes, payload: Mapping[str, Any]) -> None:
-        """Indexes a file, by its vector or by bytes that are embedded. Raises ValueError for another dimension."""
-        vector = [float(value) for value in (self._embed(image, None) if isinstance(image, bytes) else image)]
-        if self._vectors and len(vector) != self._dimension:
-            raise ValueError(f"this vector has {len(vector)} numbers, the others have {self._dimension}")
-        self._dimension = len(vector)
-        self._vectors[path] = combine([vector], [1.0])
+        """Indexes a file, by its vector or by bytes that are embedded. Raises ValueError for another dimension.
+
+        A file without bytes has the same vector for copies, too.
+        """
+        made = {by: self._made(by, image) for by in self._by}
+        for by, vector in made.items():
+            self._by[by][path] = vector
+        self._dimension = len(made["embedding"])
         content = hashlib.sha256(image).hexdigest() if isinstance(image, bytes) else None
         self._payloads[path] = {**_payload(path), "status": "indexed", "sha256": content, **payload}
 
+    def _made(self, by: By, image: Sequence[float] | bytes) -> list[float]:
+        vector = [float(value) for value in (self._embed[by](image, None) if isinstance(image, bytes) else image)]
+        known = next(iter(self._by[by].values()), vector)
+        if len(vector) != len(known):
+            raise ValueError(f"this vector has {len(vector)} numbers, the others have {len(known)}")
+        return combine([vector], [1.0])
+
     def reject(self, path: str, reason: str) -> None:
         """Records a file that cannot be embedded."""
-        self._vectors.pop(path, None)
+        for vectors in self._by.values():
+            vectors.pop(path, None)
         self._payloads[path] = {**_payload(path), "status": "rejected", "reason": reason}
 
     def counts(self) -> CountsReply:
@@ -74,7 +88,7 @@ class MemoryIndex:
         indexed, known = len(self._vectors), len(self._payloads)
         return CountsReply(
             indexed=indexed, rejected=known - indexed, library="memory", model="memory", distance="cosine",
-            backend="cpu", precision="float64", threads=1, generation="memory",
+            backend="cpu", precision="float64", threads=1, generation="memory", has_copies="copy" in self._by,
         )  # fmt: skip
 
     def answer(self, message: Strict, blobs: Mapping[str, bytes]) -> Any:
@@ -103,42 +117,44 @@ class MemoryIndex:
 
     def _search(self, query: SearchQuery, blobs: Mapping[str, bytes]) -> tuple[list[Neighbour], str | None]:
         own: set[str] = set()
-        vectors = [self._vector(example, blobs, own) for example in query.examples]
+        by: By = query.by if query.by in self._by else "embedding"
+        vectors = [self._vector(example, blobs, own, by) for example in query.examples]
         vector = combine(vectors, [example.weight for example in query.examples])
-        among = without(own, self._vectors, self._payloads) if query.exclude_self else self._vectors
+        among = without(own, self._by[by], self._payloads) if query.exclude_self else self._by[by]
         found = neighbours(query, vector, among, self._payloads)
-        return found, None if found else note_of_nothing(query)
+        return found, note_of(query, found, by)
 
-    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes], own: set[str]) -> Sequence[float]:
+    def _vector(self, example: SearchExample, blobs: Mapping[str, bytes], own: set[str], by: By) -> Sequence[float]:
         image = example.image
         if isinstance(image, ImageByVector):
-            return self._checked(image.vector)
+            return self._checked(image.vector, by)
         if isinstance(image, ImageById):
             path = next((path for path in self._vectors if self._payloads[path]["id"] == image.id), None)
             if path is None:
                 raise Refused(f"There is no image with the id {image.id!r} in the index.")
             own.add(path)
-            return self._vectors[path]
+            return self._by[by][path]
         if isinstance(image, ImageByPath):
             path = validate_path(image.path)
             own.add(path)
-            return self._known(path)
+            return self._known(path, by)
         blob = blobs[image.key] if isinstance(image, ImageByKey) else base64.b64decode(image.base64)
         content = example.sha256 or hashlib.sha256(blob).hexdigest()
         own |= {path for path in self._vectors if path == example.path or self._payloads[path]["sha256"] == content}
-        return self._embed(blob, example.box or example.box_px)
+        return self._embed[by](blob, example.box or example.box_px)
 
-    def _known(self, path: str) -> Sequence[float]:
+    def _known(self, path: str, by: By) -> Sequence[float]:
         file = self._payloads.get(path)
         if file is None:
             raise Refused(f"{path!r} is neither a file here nor in the index.")
         if path not in self._vectors:
             raise Refused(f"{path!r} was rejected: {file['reason']}.")
-        return self._vectors[path]
+        return self._by[by][path]
 
-    def _checked(self, vector: list[float]) -> list[float]:
-        if len(vector) != self._dimension:
-            raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {self._dimension}.")
+    def _checked(self, vector: list[float], by: By) -> list[float]:
+        dimension = len(next(iter(self._by[by].values()), [0.0] * self._dimension))
+        if len(vector) != dimension:
+            raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {dimension}.")
         return vector
 
     def _read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:

@@ -9,6 +9,7 @@ from lookalike.client.examples import Asked, Example, Examples, ImageReader, exa
 from lookalike.errors import Refused
 from lookalike.messages import MAX_NUMBERS, MAX_OFFSET, ImageByVector, SearchQuery
 from lookalike.search.filters import SearchFilter
+from lookalike.search.query import By
 from lookalike.settings import Settings
 
 Filtered = SearchFilter | Mapping[str, Any] | str | Sequence[str]
@@ -23,6 +24,7 @@ class QueryFields(TypedDict, total=False):
     min_similarity: float | None
     exclude_self: bool
     group_exact: bool
+    by: By
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Query:
     min_similarity: float | None = None
     exclude_self: bool = False
     group_exact: bool = False
+    by: By = "embedding"
 
 
 def wired(
@@ -54,6 +57,7 @@ def wired(
         min_similarity=query.min_similarity,
         exclude_self=query.exclude_self,
         group_exact=query.group_exact,
+        by=query.by,
     )
     return with_images(asked, given, reader())
 

@@ -42,6 +42,11 @@ class Status(BaseModel):
     # A file that has not settled for long, because something keeps writing to it, and for how many seconds.
     restless: str | None = None
     restless_s: float = 0.0
+    generation: str | None = None
+    # Whether a search by copy is possible, and the cosines of copy descriptors that CountsReply explains.
+    has_copies: bool | None = None
+    near: float | None = None
+    similar: float | None = None
 
     @property
     def is_done(self) -> bool:
@@ -102,6 +107,10 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         },
         restless=note.restless or None,
         restless_s=round(note.restless_s, 1),
+        generation=None if counts is None else counts.generation,
+        has_copies=None if counts is None else counts.has_copies,
+        near=None if counts is None else counts.near,
+        similar=None if counts is None else counts.similar,
     )
 
 

@@ -1,6 +1,21 @@
-"""What an empty answer says. Pure."""
+"""What an answer says beside its neighbours. Pure."""
 
-from lookalike.search.query import SearchQuery
+from collections.abc import Sequence
+
+from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By, SearchQuery
+
+# Without a copy descriptor the embedding must do.
+NO_COPIES = (
+    "The model of this index has no vector for copies, so the embedding was asked in its place: crops and turned "
+    "copies may be missed (another LOOKALIKE_MODEL, and `lookalike up FOLDER --rebuild`)."
+)
+
+
+def note_of(query: SearchQuery, found: Sequence[Neighbour], by: By) -> str | None:
+    """What must be told beside the neighbours, which were looked for by these vectors; None if nothing."""
+    notes = [] if by == query.by else [NO_COPIES]
+    return " ".join([*notes, *([] if found else [note_of_nothing(query)])]) or None
 
 
 def note_of_nothing(query: SearchQuery) -> str:

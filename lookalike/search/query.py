@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
@@ -31,6 +31,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # Base64 takes four characters for three bytes.
 MAX_INLINE_CHARS = MAX_INLINE_QUERY_BYTES * 4 // 3 + 4
 InlineImage = Annotated[str, StringConstraints(max_length=MAX_INLINE_CHARS)]
+# What of an image is compared: what it shows, or by which a photo knows its copies (models/contract.py).
+By = Literal["embedding", "copy"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -48,7 +50,7 @@ class ImageById(Strict):
 
 
 class ImageByVector(Strict):
-    """A vector of the index's dimension, in place of an image. Only its direction counts."""
+    """A vector of the index, in place of an image: of the kind that is compared. Only its direction counts."""
 
     vector: Annotated[list[Finite], Field(min_length=1, max_length=MAX_NUMBERS)]
 
@@ -144,7 +146,8 @@ class SearchQuery(Strict):
     found, and only those whose score is as near as `score_threshold` or nearer: at least that for cosine and dot, at
     most that for euclid and manhattan. `min_similarity` is the same on the scale that is equal for all metrics, from 0
     to 1. `exclude_self` leaves out the examples' own files and all with the same content. With `group_exact` files of
-    the same content are one neighbour with all their paths. Equal scores are in order of their paths.
+    the same content are one neighbour with all their paths. Equal scores are in order of their paths. `by` chooses the
+    vectors that are compared: "copy" finds the photo that an image is a piece or a copy of.
     """
 
     examples: Annotated[list[SearchExample], Field(min_length=1, max_length=MAX_EXAMPLES)]
@@ -155,6 +158,7 @@ class SearchQuery(Strict):
     min_similarity: Annotated[float, Field(ge=0, le=1)] | None = None
     exclude_self: bool = False
     group_exact: bool = False
+    by: By = "embedding"
 
     @model_validator(mode="after")
     def _has_a_direction(self) -> "SearchQuery":

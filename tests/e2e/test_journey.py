@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from lookalike import Client, LookalikeError
@@ -142,6 +143,55 @@ def test_a_search_finds_the_picture_itself_first(person: Person) -> None:
     assert neighbours[0]["score"] >= 0.999
     assert neighbours[0]["payload"]["folders"] == ["folder 3"]
     assert {"path", "score", "similarity", "payload"} == neighbours[0].keys()
+
+
+def test_a_piece_finds_the_picture_that_it_was_cut_from(person: Person) -> None:
+    whole = picture(7, (320, 240))
+    (person.machine.tmp_path / "piece.jpg").write_bytes(encoded(whole.crop((40, 30, 280, 210)), "JPEG", quality=50))
+
+    done = person.run("search", str(person.machine.tmp_path / "piece.jpg"), "--piece", "--json")
+    answer = json.loads(done.stdout)
+
+    assert done.stderr == ""
+    assert answer["neighbours"][0]["path"] == "folder 3/7.png"
+    assert answer["note"] is None
+    status = person.client.status()
+    assert status.has_copies
+    assert status.near is not None
+    assert status.similar is not None
+    assert status.similar <= status.near
+
+
+def test_the_model_is_measured_on_ones_own_photos(person: Person) -> None:
+    report = person.json("evaluate", "--photos", "8")
+
+    assert (report["photos"], report["left_out"], report["by_copy"]) == (8, 0, True)
+    assert report["pairs"]["threshold"] == person.client.status().near
+    assert report["found_first"]["q75"] == 1.0
+    shown = person.run("evaluate", "--photos", "8").stdout
+    assert "8 of your photos and 120 copies that were made of them" in shown
+    assert "found first: the share of copies whose own photo is the nearest of all" in shown
+    assert person.json("evaluate", "--photos", "8") == report
+
+
+def test_measuring_is_interrupted_with_all_that_it_started(person: Person) -> None:
+    environment = person.machine.environment(LOOKALIKE_DATA=str(person.machine.folder.root))
+    with subprocess.Popen(
+        person.command("evaluate"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        measuring: list[psutil.Process] = []
+
+        def is_measuring() -> bool:
+            children = psutil.Process(process.pid).children()
+            measuring[:] = [child for child in children if "models.tools.own_photos" in child.cmdline()]
+            return bool(measuring)
+
+        wait_until(is_measuring, PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        said, told = process.communicate(timeout=PATIENCE_S)
+
+    assert (process.returncode, said, told) == (130, b"", b"")
+    wait_until(lambda: not measuring[0].is_running(), GONE_WITHIN_S)
 
 
 def test_people_see_a_table(person: Person) -> None:

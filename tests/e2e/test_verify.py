@@ -34,7 +34,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         draw(machine.library / f"{seed}.png", seed)
     draw(machine.library / "raw" / "ignored.png", PICTURES)
     (machine.library / "broken.jpg").write_bytes(b"this is no picture")
-    tiny_model(machine.tmp_path / "tiny.onnx")
+    tiny_model(machine.tmp_path / "tiny.onnx", copies=True)
     machine.start(up(machine), **SETTINGS)
     with Client(data=machine.folder.root) as client:
         wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
@@ -98,14 +98,17 @@ def test_what_somebody_broke_in_the_store_is_found(machine: Machine, store: Qdra
     store.upsert(name, [PointStruct(id=point_id("ghost.png"), vector=old.vector, payload=ghost)], wait=True)  # type: ignore[arg-type]
     (other,) = store.retrieve(name, [point_id("4.png")], with_vectors=True)
     store.upsert(name, [PointStruct(id=old.id, vector=other.vector, payload=old.payload)], wait=True)  # type: ignore[arg-type]
+    (fifth,) = store.retrieve(name, [point_id("5.png")], with_vectors=True)
+    mixed = {"image": fifth.vector["image"], "copy": other.vector["copy"]}  # type: ignore[index,call-overload]
+    store.upsert(name, [PointStruct(id=fifth.id, vector=mixed, payload=fifth.payload)], wait=True)
 
     code, numbers = told(machine, "--deep", "100")
 
     assert code == 1
-    assert numbers == {**NONE, "lost": 1, "ghosts": 1, "stale": 1, "checked": PICTURES - 2, "wrong": 1}
+    assert numbers == {**NONE, "lost": 1, "ghosts": 1, "stale": 1, "checked": PICTURES - 2, "wrong": 2}
     shown = verify(machine, "--deep", "100")
     assert shown.returncode == 1
-    assert all(path in shown.stdout for path in ("1.png", "2.png", "3.png", "ghost.png"))
+    assert all(path in shown.stdout for path in ("1.png", "2.png", "3.png", "5.png", "ghost.png"))
 
 
 def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machine: Machine) -> None:

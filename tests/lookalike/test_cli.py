@@ -34,7 +34,10 @@ def test_every_command_has_a_sentence_of_help() -> None:
         assert re.search(r"^ [A-Z](?!sage:)\w+ ", asked.output, re.MULTILINE)
 
 
-@pytest.mark.parametrize("words", [("search",), ("nonsense",), ("sync",), ("search", "a.jpg", "-k", "0"), ("up",)])
+@pytest.mark.parametrize(
+    "words",
+    [("search",), ("nonsense",), ("sync",), ("search", "a.jpg", "-k", "0"), ("up",), ("evaluate", "--photos", "1001")],
+)
 def test_wrong_usage_ends_with_two(words: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*words, LOOKALIKE_DATA=tmp_path)
 

@@ -13,6 +13,7 @@ from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of
 from lookalike.messages import KnownFile
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By
 from lookalike.verify import Comparison, Verification
 
 
@@ -23,6 +24,8 @@ class Known:
     entries: dict[str, KnownFile] = field(default_factory=dict)
     at_rest: list[bool] = field(default_factory=lambda: [True])
     similar: dict[bytes, list[Neighbour]] = field(default_factory=dict)
+    vectors: tuple[By, ...] = ("embedding",)
+    copies: dict[bytes, list[Neighbour]] = field(default_factory=dict)
 
     def files(self) -> Iterator[KnownFile]:
         yield from list(self.entries.values())
@@ -34,10 +37,10 @@ class Known:
     def is_at_rest(self) -> bool:
         return self.at_rest.pop(0) if len(self.at_rest) > 1 else self.at_rest[0]
 
-    def nearest(self, blob: bytes) -> list[Neighbour]:
+    def nearest(self, blob: bytes, by: By) -> list[Neighbour]:
         if blob not in self.similar:
             raise Refused("not an image")
-        return self.similar[blob]
+        return (self.similar if by == "embedding" else self.copies)[blob]
 
 
 @pytest.fixture
@@ -160,6 +163,16 @@ def test_a_sample_is_embedded_again_and_must_find_itself(root: Path, index: Know
     assert sorted(found.wrong.paths) == ["folder 0/0.jpg", "folder 0/2.jpg", "folder 0/6.jpg"]
     assert found.is_broken
     assert compared(root, index, deep=3).checked == 3
+
+
+def test_every_vector_of_a_sample_must_find_its_file(root: Path, index: Known) -> None:
+    itself = {path.encode(): [Neighbour(path, 1.0, 1.0, {})] for path in index.entries}
+    index.similar, index.copies, index.vectors = itself, dict(itself), ("embedding", "copy")
+    index.copies[b"folder 0/0.jpg"] = [Neighbour("other.jpg", 0.9, 0.9, {})]
+
+    assert compared(root, index, deep=100).wrong.paths == ["folder 0/0.jpg"]
+    index.vectors = ("embedding",)
+    assert compared(root, index, deep=100).wrong.paths == []
 
 
 def test_what_the_rules_leave_out_is_a_ghost(root: Path) -> None:

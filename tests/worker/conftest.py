@@ -26,7 +26,7 @@ MAX_BYTES = 1_000_000
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+    return tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx", copies=True)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def collection(store: QdrantClient, model: Path) -> str:
 @pytest.fixture
 def index(store: QdrantClient, collection: str) -> Iterator[QdrantIndex]:
     """Empty. Making a collection with its payload indexes takes a second or two, so they share one."""
-    yield QdrantIndex(store, collection)
+    yield QdrantIndex(store, collection, vectors=("embedding", "copy"))
     store.delete(collection, points_selector=Filter(), wait=True)
 
 

@@ -39,7 +39,7 @@ def uploads() -> dict[str, bytes]:
 @pytest.fixture
 def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, root: Path, uploads: dict[str, bytes]) -> Search:
     reader = LibraryReader(root, max_bytes=MAX_BYTES)
-    return Search(index, embedder, opened, uploads.get, "cosine", embedder.card.dimension, BOUNDS, reader.read)
+    return Search(index, embedder, opened, uploads.get, "cosine", embedder.dimensions, BOUNDS, reader.read)
 
 
 @pytest.fixture(autouse=True)

@@ -38,9 +38,9 @@ class CountedRuns:
     inner: Embeds
     images: list[int] = dataclasses.field(default_factory=list)
 
-    def embed(self, images: Any, *before: Any) -> Any:
+    def describe(self, images: Any, *before: Any) -> Any:
         self.images.append(len(images))
-        return self.inner.embed(images, *before)
+        return self.inner.describe(images, *before)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def uploads() -> dict[str, bytes]:
 @pytest.fixture
 def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, root: Path, uploads: dict[str, bytes]) -> Search:
     reader = LibraryReader(root, max_bytes=MAX_BYTES)
-    return Search(index, embedder, opened, uploads.get, "cosine", embedder.card.dimension, BOUNDS, reader.read)
+    return Search(index, embedder, opened, uploads.get, "cosine", embedder.dimensions, BOUNDS, reader.read)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_all_uploads_are_one_call_of_the_model_and_all_paths_one_request(
         names = [draw(root / f"{seed}.png", seed).name for seed in range(4)]
         dataclasses.replace(sync, index=index).sync_paths(SyncMessage(paths=names))
         asked.clear()
-        search = Search(index, runs, opened, uploads.get, "cosine", embedder.card.dimension, BOUNDS)
+        search = Search(index, runs, opened, uploads.get, "cosine", embedder.dimensions, BOUNDS)
 
         found = ask(search, *map(path, names), *({"image": {"key": key}} for key in KEYS), limit=4)
         alone = [*asked]

@@ -77,11 +77,11 @@ def filled(store: QdrantClient, collection: str) -> Iterator[Filled]:
         size = draw.choice(SIZES), draw.choice(SIZES)
         metadata = ImageMetadata(f"{number:064x}", draw.choice(FORMATS), *size, taken)
         payloads.append(indexed_payload(path, version, metadata, draw.choice(MOMENTS).isoformat(), "g"))
-    index.write([PointWrite(payload, VECTOR) for payload in payloads])
+    index.write([PointWrite(payload, {"embedding": VECTOR}) for payload in payloads])
     index.write(
         [PointWrite(rejected_payload("trips/bad.jpg", folder_version(100, 0), "broken", "2024-01-01T00:00:00Z"))]
     )
-    search = Search(index, None, None, lambda _: None, "cosine", DIMENSION, Bounds())  # type: ignore[arg-type]
+    search = Search(index, None, None, lambda _: None, "cosine", {"embedding": DIMENSION}, Bounds())  # type: ignore[arg-type]
     yield Filled(search, payloads)
     store.delete(collection, points_selector=Filter(), wait=True)
 

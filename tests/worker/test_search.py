@@ -39,7 +39,7 @@ def search(index: QdrantIndex, embedder: Embedder, opened: Decodes, queries: dic
         decode=opened,
         read_query=queries.get,
         distance="cosine",
-        dimension=embedder.card.dimension,
+        dimensions=embedder.dimensions,
         bounds=BOUNDS,
         read_library=LibraryReader(root, max_bytes=MAX_BYTES).read,
     )

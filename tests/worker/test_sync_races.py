@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.rules import Candidates
 from lookalike.messages import SyncMessage, SyncReply
+from lookalike.search.query import By
 from tests.support.pictures import draw
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
@@ -137,10 +138,10 @@ class TestRaces:
         remaining = list(events)
 
         class Interrupted:
-            def embed(
+            def describe(
                 self, pictures: Sequence[npt.NDArray[np.uint8]], _before_run: Callable[[], None] = lambda: None
-            ) -> npt.NDArray[np.float32]:
-                vectors = embedder.embed(pictures)
+            ) -> Mapping[By, npt.NDArray[np.float32]]:
+                vectors = embedder.describe(pictures)
                 if remaining:
                     remaining.pop(0)()
                 return vectors

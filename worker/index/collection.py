@@ -20,8 +20,17 @@ from models.contract import ModelCard
 from models.decoding import DECODER_REVISION
 from worker.errors import StoreUnavailable
 from worker.index.collection_options import STORE_DEFAULTS, CollectionOptions
-from worker.index.identity import Identity, Plan, StoreState, check_identity, collection_name, make_plan
+from worker.index.identity import (
+    NO_COPIES,
+    Identity,
+    Plan,
+    StoreState,
+    check_identity,
+    collection_name,
+    make_plan,
+)
 from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
+from worker.inference.embedder import dimensions_of
 from worker.inference.providers import CPU
 
 QDRANT_DISTANCES = {
@@ -69,6 +78,7 @@ class CollectionSpec:
             self.provider,
             DECODER_REVISION,
             PAYLOAD_FORM,
+            NO_COPIES if self.card.copy_dimension is None else str(self.card.copy_dimension),
         )
 
     def name(self, library_id: str) -> str:
@@ -160,7 +170,7 @@ def create_collection(client: QdrantClient, name: str, identity: Identity, spec:
     """Creates the collection; False if another worker was faster. Raises Misconfigured if the store drops metadata."""
     require_version(client)
     try:
-        kept = spec.options.arguments(spec.card.dimension, QDRANT_DISTANCES[identity.distance])
+        kept = spec.options.arguments(dimensions_of(spec.card), QDRANT_DISTANCES[identity.distance])
         client.create_collection(name, **kept, metadata=identity.metadata())
     except (UnexpectedResponse, grpc.RpcError):
         if not client.collection_exists(name):

@@ -4,7 +4,7 @@ What is not set is left to the store. The embedded engine is one process with on
 gets its size of an index from `--hnsw-threshold`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from qdrant_client.models import (
 )
 from qdrant_client.models import Distance as QdrantDistance
 
+from lookalike.search.query import By
 from lookalike.settings import Quantization, Settings, variable_of
-from worker.index.payload import VECTOR
+from worker.index.payload import VECTORS
 
 BYTES_PER_NUMBER = 4
 # Quantized vectors are small and looked at first, so they stay in memory wherever the whole ones are.
@@ -42,37 +43,38 @@ class CollectionOptions:
         """Those of the settings."""
         return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__})
 
-    def arguments(self, dimension: int, distance: QdrantDistance) -> dict[str, Any]:
-        """Arguments of qdrant-client's `create_collection`."""
+    def arguments(self, dimensions: Mapping[By, int], distance: QdrantDistance) -> dict[str, Any]:
+        """Arguments of qdrant-client's `create_collection`, for vectors of these dimensions; all are kept alike."""
         arguments: dict[str, Any] = {
             "vectors_config": {
-                VECTOR: VectorParams(
+                VECTORS[by]: VectorParams(
                     size=dimension,
                     distance=distance,
                     on_disk=self.vectors_on_disk or None,
                     quantization_config=INT8 if self.quantization == "int8" else None,
                 )
+                for by, dimension in dimensions.items()
             }
         }
         for name in ("shard_number", "replication_factor", "write_consistency_factor"):
             if getattr(self, name) is not None:
                 arguments[name] = getattr(self, name)
         if self.hnsw_threshold is not None:
-            # Qdrant counts in KiB of a segment's vectors.
-            kib = self.hnsw_threshold * dimension * BYTES_PER_NUMBER // 1024
+            # Qdrant counts in KiB of a segment's vectors, of those of the name that has most.
+            kib = self.hnsw_threshold * max(dimensions.values()) * BYTES_PER_NUMBER // 1024
             arguments["optimizers_config"] = OptimizersConfigDiff(indexing_threshold=max(1, kib))
         return arguments
 
     def differences(self, config: CollectionConfig) -> Iterator[str]:
         """The settings for which an existing collection was made otherwise, each with what it has."""
         params = config.params
-        vector = params.vectors[VECTOR] if isinstance(params.vectors, dict) else None
+        vectors = list(params.vectors.values()) if isinstance(params.vectors, dict) else []
         kept = {
             "shard_number": params.shard_number,
             "replication_factor": params.replication_factor,
             "write_consistency_factor": params.write_consistency_factor,
-            "vectors_on_disk": vector is not None and bool(vector.on_disk),
-            "quantization": "none" if vector is None or vector.quantization_config is None else "int8",
+            "vectors_on_disk": any(vector.on_disk for vector in vectors),
+            "quantization": "int8" if any(vector.quantization_config for vector in vectors) else "none",
         }
         for name, has in kept.items():
             wanted = getattr(self, name)

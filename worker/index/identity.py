@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lookalike.errors import CollectionMismatch, Refused
+from lookalike.search.query import By
 from lookalike.settings import Distance
 from models.contract import ModelCard
 from worker.inference.providers import CPU
@@ -23,12 +24,14 @@ COMPARED = (
     ("provider", "provider"),
     ("decoder revision", "decoder"),
     ("payload form", "payload"),
+    ("copy vector", "copies"),
 )
 
 
 RECORDED_AS = {"provider": "backend"}
 FIRST_DECODER_REVISION = "1"
 FIRST_PAYLOAD_FORM = "1"
+NO_COPIES = "none"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class Identity:
     # An index from before revisions were recorded has none.
     decoder: str = FIRST_DECODER_REVISION
     payload: str = FIRST_PAYLOAD_FORM
+    # Dimension of the copy descriptors that its points have beside the embeddings.
+    copies: str = NO_COPIES
+
+    @property
+    def vectors(self) -> tuple[By, ...]:
+        """Which outputs of the model each indexed point has."""
+        return ("embedding",) if self.copies == NO_COPIES else ("embedding", "copy")
 
     @property
     def generation(self) -> str:

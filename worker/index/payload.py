@@ -10,8 +10,10 @@ from qdrant_client.models import PayloadSchemaType
 
 from lookalike.library.version import FileVersion
 from lookalike.search.filters import orientation_of
+from lookalike.search.query import By
 
-VECTOR = "image"
+# The named vector of a point for each output of the model. A model of contract 1 has no copy descriptor.
+VECTORS: Mapping[By, str] = {"embedding": "image", "copy": "copy"}
 # Raised when a field that we read or filter by is new or gets another meaning: an index of another form is refused.
 PAYLOAD_FORM = "3"
 # Must never change: every id of every index is derived from it.

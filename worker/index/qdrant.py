@@ -24,13 +24,16 @@ from qdrant_client.models import (
 )
 
 from lookalike.messages import FilesReply, KnownFile
+from lookalike.search.query import By
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
-from worker.index.payload import VECTOR, ImageMetadata, metadata_of, point_id
+from worker.index.payload import VECTORS, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
 
 Vector = Sequence[float]
+# Those of one point, by output of the model.
+Vectors = Mapping[By, Vector]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,24 +46,24 @@ COPIES = 8
 # Size of a vector as JSON: a number has 24 characters at most, "-1.2345678901234567e-05,", and most have 20 or 21.
 # Counting them exactly would cost as much as sending them.
 NUMBER_BYTES = 24
-# The id, the vector's name and the syntax between.
+# The id, the names of the vectors and the syntax between.
 POINT_BYTES = 128
 
 
 @dataclass(frozen=True)
-class ReusableVector:
-    """An indexed image whose vector serves for every copy of its bytes."""
+class ReusableVectors:
+    """An indexed image whose vectors serve for every copy of its bytes."""
 
     metadata: ImageMetadata
-    vector: Vector
+    vectors: Vectors
 
 
 @dataclass(frozen=True)
 class PointWrite:
-    """One point to be written; without a vector it is a rejection."""
+    """One point to be written; without vectors it is a rejection."""
 
     payload: Mapping[str, Any]
-    vector: Vector | None = None
+    vectors: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,22 @@ class Handle:
 class QdrantIndex:
     """One collection. Every method raises StoreUnavailable if Qdrant does not answer, StoreRefused if it refuses.
 
-    Requests that are too large for the store are split, and the size that it accepts is remembered.
+    `vectors` are those that each indexed point has (worker/index/identity.py). Requests that are too large for the
+    store are split, and the size that it accepts is remembered.
     """
 
     def __init__(
-        self, client: QdrantClient, collection: str, *, request_bytes: int = sys.maxsize, hnsw_ef: int | None = None
+        self,
+        client: QdrantClient,
+        collection: str,
+        *,
+        vectors: Sequence[By] = ("embedding",),
+        request_bytes: int = sys.maxsize,
+        hnsw_ef: int | None = None,
     ) -> None:
         self._client = client
         self._collection = collection
+        self.vectors = tuple(vectors)
         self._search_params = None if hnsw_ef is None else SearchParams(hnsw_ef=hnsw_ef)
         self.handle = Handle(client, collection, self._search_params, request_bytes)
         self._pages, self._ids, self._contents = PartLimit(), PartLimit(), PartLimit()
@@ -101,7 +112,7 @@ class QdrantIndex:
         files = [_known(record.payload) for records in read_in_parts(ask, paths, self._ids) for record in records]
         return {file.path: file for file in files}
 
-    def vectors_by_sha256(self, contents: Iterable[str]) -> dict[str, ReusableVector]:
+    def vectors_by_sha256(self, contents: Iterable[str]) -> dict[str, ReusableVectors]:
         """Vectors that exist already, by SHA-256 of the content."""
 
         def ask(part: Sequence[str]) -> list[Record]:
@@ -111,9 +122,9 @@ class QdrantIndex:
 
         found = {}
         for record in chain.from_iterable(read_in_parts(ask, list(contents), self._contents)):
-            vector = vector_in(record)
-            if record.payload is not None and vector is not None:
-                found[record.payload["sha256"]] = ReusableVector(metadata_of(record.payload), vector)
+            vectors = {by: vector for by in self.vectors if (vector := vector_in(record, by)) is not None}
+            if record.payload is not None and len(vectors) == len(self.vectors):
+                found[record.payload["sha256"]] = ReusableVectors(metadata_of(record.payload), vectors)
         return found
 
     def write(
@@ -124,8 +135,8 @@ class QdrantIndex:
         Each part is retried by itself: a batch that started over would never pass a rate limit below its size.
         """
         # Points with and without vectors do not fit into one columnar request.
-        images = [write for write in writes if write.vector is not None]
-        rejections = [write for write in writes if write.vector is None]
+        images = [write for write in writes if write.vectors is not None]
+        rejections = [write for write in writes if write.vectors is None]
         refused = []
         for send, some in ((self._upsert_images, images), (self._upsert_rejections, rejections)):
 
@@ -148,30 +159,30 @@ class QdrantIndex:
 
         read_in_parts(ask, paths, self._ids)
 
-    def vector_of(self, path: str) -> Vector | None:
+    def vector_of(self, path: str, by: By = "embedding") -> Vector | None:
         """The vector of an indexed image; None if it has none."""
-        return self.vectors_of([path]).get(path)
+        return self.vectors_of([path], by).get(path)
 
-    def vectors_of(self, paths: Sequence[str]) -> dict[str, Vector]:
+    def vectors_of(self, paths: Sequence[str], by: By = "embedding") -> dict[str, Vector]:
         """The vectors of those paths that have one, in one request."""
         records = call_store(
             self._client.retrieve,
             self._collection,
             ids=list({point_id(path) for path in paths}),
             with_payload=False,
-            with_vectors=[VECTOR],
+            with_vectors=[VECTORS[by]],
         )
-        by_id = {str(record.id): vector_in(record) for record in records}
+        by_id = {str(record.id): vector_in(record, by) for record in records}
         found = {path: by_id.get(point_id(path)) for path in paths}
         return {path: vector for path, vector in found.items() if vector is not None}
 
-    def find_nearest(self, vector: Vector, limit: int) -> list[ScoredPoint]:
+    def find_nearest(self, vector: Vector, limit: int, *, by: By = "embedding") -> list[ScoredPoint]:
         """The nearest images, best first, with their payloads; worker/index/searching.py has all other questions."""
         return call_store(
             self._client.query_points,
             self._collection,
             query=list(vector),
-            using=VECTOR,
+            using=VECTORS[by],
             limit=limit,
             search_params=self._search_params,
             with_payload=True,
@@ -219,14 +230,14 @@ class QdrantIndex:
             scroll_filter=wanted,
             limit=limit,
             with_payload=True,
-            with_vectors=[VECTOR],
+            with_vectors=[VECTORS[by] for by in self.vectors],
         )
         return records
 
     def _upsert_images(self, writes: Sequence[PointWrite]) -> None:
         batch = Batch(
             ids=[point_id(write.payload["path"]) for write in writes],
-            vectors={VECTOR: [list(write.vector or ()) for write in writes]},
+            vectors={VECTORS[by]: [list((write.vectors or {})[by]) for write in writes] for by in self.vectors},
             payloads=[dict(write.payload) for write in writes],
         )
         call_store(self._client.upsert, self._collection, points=batch, wait=True)
@@ -248,17 +259,17 @@ def call_store(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 def _size_bytes(write: PointWrite) -> int:
     """The bytes that the point takes in a request, or somewhat less."""
-    return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * len(write.vector or ())
+    return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * sum(map(len, (write.vectors or {}).values()))
 
 
 def _is(field: str, value: str) -> FieldCondition:
     return FieldCondition(key=field, match=MatchValue(value=value))
 
 
-def vector_in(record: Record) -> Vector | None:
-    """The embedding of a point; None if it has none, or none was asked for."""
-    vector = record.vector.get(VECTOR) if isinstance(record.vector, dict) else None
-    # One vector per image: the other kinds that Qdrant's types allow (sparse, several) are never written.
+def vector_in(record: Record, by: By) -> Vector | None:
+    """A vector of a point; None if it has none, or none was asked for."""
+    vector = record.vector.get(VECTORS[by]) if isinstance(record.vector, dict) else None
+    # One vector per name: the other kinds that Qdrant's types allow (sparse, several) are never written.
     return cast("Vector | None", vector)
 
 

@@ -4,7 +4,7 @@ Every method raises StoreUnavailable if the store does not answer, StoreRefused 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,11 @@ from qdrant_client.models import (
 
 from lookalike.errors import Refused
 from lookalike.search.filters import SearchFilter, matcher_of
+from lookalike.search.query import By
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts
 from worker.index.filters import candidates_filter
-from worker.index.payload import VECTOR
-from worker.index.qdrant import QdrantIndex, Vector, call_store, vector_in
+from worker.index.payload import VECTORS
+from worker.index.qdrant import QdrantIndex, Vector, Vectors, call_store, vector_in
 from worker.ranking import Hit
 
 BRIEF = PayloadSelectorInclude(include=["path", "sha256"])
@@ -48,6 +49,7 @@ class Nearest:
     whole: bool = True
     # Ids that `chosen` names.
     ids: int = 0
+    by: By = "embedding"
 
     @property
     def size_bytes(self) -> int:
@@ -57,9 +59,9 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Stored:
-    """What the index has of an example: its vector, and the SHA-256 of its content if that was asked for."""
+    """What the index has of an example: the vectors and the SHA-256 of its content that were asked for."""
 
-    vector: Vector
+    vectors: Vectors
     content: str
 
 
@@ -72,11 +74,15 @@ class Searching:
         self._queries = PartLimit(max_bytes=index.handle.request_bytes)
         self._pages, self._ids = PartLimit(), PartLimit(max_items=PAGE_POINTS)
 
-    def stored(self, ids: Sequence[str], *, contents: bool = False) -> dict[str, Stored]:
-        """Of those points that have a vector, in one request for up to a thousand."""
-        records = self._retrieve(ids, payload=BRIEF if contents else False, vectors=[VECTOR])
-        found = {str(record.id): (vector_in(record), (record.payload or {}).get("sha256", "")) for record in records}
-        return {point: Stored(vector, content) for point, (vector, content) in found.items() if vector is not None}
+    def stored(self, ids: Sequence[str], *, by: Collection[By], contents: bool = False) -> dict[str, Stored]:
+        """Of those points that have these vectors, in one request for up to a thousand."""
+        names = [VECTORS[one] for one in by]
+        found = {}
+        for record in self._retrieve(ids, payload=BRIEF if contents else False, vectors=names):
+            vectors = {one: vector for one in by if (vector := vector_in(record, one)) is not None}
+            if len(vectors) == len(by):
+                found[str(record.id)] = Stored(vectors, (record.payload or {}).get("sha256", ""))
+        return found
 
     def nearest(self, asked: Sequence[Nearest]) -> list[list[Hit]]:
         """The answers to all, best first, in one request if the store takes it."""
@@ -135,7 +141,7 @@ class Searching:
                         self._client.query_points,
                         self._collection,
                         query=list(one.vector),
-                        using=VECTOR,
+                        using=VECTORS[one.by],
                         limit=one.count,
                         offset=one.first,
                         query_filter=one.chosen,
@@ -149,7 +155,7 @@ class Searching:
         requests = [
             QueryRequest(
                 query=list(one.vector),
-                using=VECTOR,
+                using=VECTORS[one.by],
                 limit=one.count,
                 offset=one.first,
                 filter=one.chosen,

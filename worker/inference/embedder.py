@@ -1,15 +1,16 @@
-"""Runs the model: model input in, embeddings out. Independent of files and of the index."""
+"""Runs the model: model input in, embeddings and copy descriptors out. Independent of files and of the index."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lookalike.errors import Misconfigured
+from lookalike.search.query import By
 from lookalike.settings import Settings
 from lookalike.system.service_paths import services_dir
-from models.contract import ContractBroken, ModelCard, read_card
+from models.contract import INPUT, ContractBroken, ModelCard, read_card
 from worker.inference.providers import CPU, open_session
 
 
@@ -22,21 +23,39 @@ class Embedder:
         self.provider = provider
         self._session = open_session(path, provider)
         self._inference_batch = inference_batch
+        self.dimensions = dimensions_of(self.card)
+
+    def describe(
+        self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
+    ) -> Mapping[By, npt.NDArray[np.float32]]:
+        """All outputs of the model for a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D] each, L2 norm 1.
+
+        Runs take a sub-batch each; one run makes all outputs.
+        """
+        runs = []
+        for start in range(0, len(images), self._inference_batch):
+            before_run()
+            run = {INPUT: np.stack(images[start : start + self._inference_batch])}
+            runs.append(self._session.run([*self.dimensions], run))
+        if not runs:
+            return {by: np.empty((0, dimension), np.float32) for by, dimension in self.dimensions.items()}
+        return {by: np.concatenate(parts) for by, parts in zip(self.dimensions, zip(*runs, strict=True), strict=True)}
 
     def embed(
         self, images: Sequence[npt.NDArray[np.uint8]], before_run: Callable[[], None] = lambda: None
     ) -> npt.NDArray[np.float32]:
-        """Embeds a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1. Runs take a sub-batch each."""
-        runs = []
-        for start in range(0, len(images), self._inference_batch):
-            before_run()
-            run = {"image": np.stack(images[start : start + self._inference_batch])}
-            runs.append(self._session.run(["embedding"], run)[0])
-        return np.concatenate(runs) if runs else np.empty((0, self.card.dimension), np.float32)
+        """The embeddings alone: n arrays uint8 [H, W, 3] RGB -> float32 [n, D], L2 norm 1."""
+        return self.describe(images, before_run)["embedding"]
 
     def warm_up(self) -> None:
         """Runs the model once on a black image: the first run allocates, and should not delay a search."""
         self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
+
+
+def dimensions_of(card: ModelCard) -> dict[By, int]:
+    """The length of each output of a model."""
+    copies: dict[By, int] = {} if card.copy_dimension is None else {"copy": card.copy_dimension}
+    return {"embedding": card.dimension, **copies}
 
 
 def model_path(settings: Settings) -> Path:

@@ -12,7 +12,7 @@ from qdrant_client import QdrantClient
 from lookalike.library.errors import Rejected
 from lookalike.library.paths import escape_path, is_utf8
 from tests.programs.chaos.writing import KINDS
-from worker.index.payload import VECTOR
+from worker.index.payload import VECTORS
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
 
@@ -21,7 +21,8 @@ PAGE = 1000
 MAX_PIXELS = 128_000_000
 SUFFIXES = tuple(f".{extension}" for extension in KINDS.values())
 
-Embedding = npt.NDArray[np.float32]
+# One for each output of the model, by the name of the vector in the index.
+Embeddings = dict[str, npt.NDArray[np.float32]]
 Stamps = dict[str, tuple[int, int]]
 
 
@@ -60,14 +61,14 @@ def judge(root: Path, store: QdrantClient, collection: str, model: Path) -> Verd
     """Compares each file's fresh embedding with the index, and the index with the files."""
     enable_formats()
     embedder = Embedder(model, inference_batch=1)
-    fresh: dict[str, Embedding | None] = {}
+    fresh: dict[str, Embeddings | None] = {}
     verdict = Verdict()
     files, points = files_of(root), _points(store, collection)
     for path, file in files.items():
         if path not in points:
             verdict.lost.append(path)
             continue
-        stamp, vector = points.pop(path)
+        stamp, vectors = points.pop(path)
         expected = None
         if is_utf8(str(file)):
             content = file.read_bytes()
@@ -79,11 +80,11 @@ def judge(root: Path, store: QdrantClient, collection: str, model: Path) -> Verd
             if stamp != (status.st_size, status.st_mtime_ns):
                 verdict.wrong.append(f"{path} is stale")
                 continue
-        if (expected is None) != (vector is None):
+        if (expected is None) != (vectors is None):
             verdict.wrong.append(f"{path} is {'indexed' if expected is None else 'rejected'}")
-        elif expected is None or vector is None:
+        elif expected is None or vectors is None:
             verdict.rejected += 1
-        elif (cosine := float(np.vdot(expected, vector) / np.linalg.norm(vector))) < MIN_COSINE:
+        elif (cosine := _least_cosine(expected, vectors)) < MIN_COSINE:
             verdict.wrong.append(f"{path} has a cosine of {cosine:.5f}")
         else:
             verdict.indexed += 1
@@ -91,7 +92,7 @@ def judge(root: Path, store: QdrantClient, collection: str, model: Path) -> Verd
     return verdict
 
 
-def _points(store: QdrantClient, collection: str) -> dict[str, tuple[tuple[int, int], Embedding | None]]:
+def _points(store: QdrantClient, collection: str) -> dict[str, tuple[tuple[int, int], Embeddings | None]]:
     points = {}
     after = None
     while True:
@@ -99,16 +100,23 @@ def _points(store: QdrantClient, collection: str) -> dict[str, tuple[tuple[int, 
         for record in records:
             payload = record.payload or {}
             vectors = record.vector if isinstance(record.vector, dict) else {}
-            vector = np.array(vectors[VECTOR], np.float32) if payload["status"] == "indexed" else None
-            points[payload["path"]] = ((payload["size_bytes"], payload["mtime_ns"]), vector)
+            arrays = {name: np.array(vector, np.float32) for name, vector in vectors.items()}
+            found = arrays if payload["status"] == "indexed" else None
+            points[payload["path"]] = ((payload["size_bytes"], payload["mtime_ns"]), found)
         if after is None:
             return points
 
 
-def _embedded(content: bytes, embedder: Embedder) -> Embedding | None:
+def _least_cosine(expected: Embeddings, vectors: Embeddings) -> float:
+    """-1 if there are others than expected."""
+    if expected.keys() != vectors.keys():
+        return -1.0
+    return min(float(np.vdot(expected[name], one) / np.linalg.norm(one)) for name, one in vectors.items())
+
+
+def _embedded(content: bytes, embedder: Embedder) -> Embeddings | None:
     try:
         picture = decode_image(content, embedder.card, max_pixels=MAX_PIXELS)
     except Rejected:
         return None
-    embeddings = embedder.embed([picture.pixels])
-    return embeddings.reshape(-1)
+    return {VECTORS[by]: rows[0] for by, rows in embedder.describe([picture.pixels]).items()}

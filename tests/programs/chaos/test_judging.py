@@ -36,7 +36,7 @@ class Judged:
         blob = (self.root / (content_of or name)).read_bytes()
         vector = self._embedder.embed([decode_image(blob, self._embedder.card, max_pixels=10**6).pixels])[0]
         payload = indexed_payload(name, self._version(name), ImageMetadata("sha", "PNG", 64, 48, None), "now", "made")
-        self._index.write([PointWrite(payload, vector.tolist())])
+        self._index.write([PointWrite(payload, {"embedding": vector.tolist()})])
 
     def reject(self, name: str) -> None:
         self._index.write([PointWrite(rejected_payload(name, self._version(name), "a reason", "now"))])

@@ -104,6 +104,7 @@ def test_the_alias_leads_to_a_collection_that_names_library_model_and_distance(
         "backend": "onnxruntime-cpu",
         "decoder": DECODER_REVISION,
         "payload": PAYLOAD_FORM,
+        "copies": str(card.copy_dimension),
     }
 
 

@@ -15,7 +15,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from lookalike.errors import Unreachable
 from lookalike.library.version import folder_version
 from lookalike.settings import read_settings
-from models.contract import ModelCard, read_card
+from models.contract import read_card
 from tests.support.between import Answer, Forward, Request, server_between
 from tests.support.edge import client_of, edge_process
 from tests.support.valkey import valkey_process
@@ -74,7 +74,7 @@ def test_a_server_is_sent_what_is_set(store_url: str, model: Path) -> None:
 
     (body,) = bodies
     assert (body["shard_number"], body["replication_factor"], body["write_consistency_factor"]) == (3, 2, 1)
-    assert body["vectors"]["image"]["on_disk"] is True
+    assert [body["vectors"][name]["on_disk"] for name in ("image", "copy")] == [True, True]
     assert body["optimizers_config"] == {"indexing_threshold": 1000 * card.dimension * 4 // 1024}
 
 
@@ -88,7 +88,7 @@ def test_a_server_is_sent_nothing_that_is_not_set(store_url: str, model: Path) -
 
     (body,) = bodies
     assert set(body) == {"vectors", "metadata"}
-    assert set(body["vectors"]["image"]) == {"size", "distance"}
+    assert [set(body["vectors"][name]) for name in ("image", "copy")] == [{"size", "distance"}] * 2
 
 
 @pytest.mark.parametrize(("hnsw_ef", "sent"), [(None, None), (77, {"hnsw_ef": 77})])
@@ -119,19 +119,26 @@ def test_the_embedded_engine_finds_the_same_with_an_index_quantized_and_on_disk(
     ):
         spec = CollectionSpec("kept", card, "cosine", library_id="the-library", options=options)
         name = ensure(client, spec).name
-        index, vectors = QdrantIndex(client, name, hnsw_ef=POINTS), _vectors(card)
-        index.write([PointWrite(_payload(number), vector.tolist()) for number, vector in enumerate(vectors)])
+        index = QdrantIndex(client, name, vectors=("embedding", "copy"), hnsw_ef=POINTS)
+        vectors: dict[Any, Any] = {"embedding": _vectors(card.dimension), "copy": _vectors(card.copy_dimension or 0)}
+        index.write(
+            [
+                PointWrite(_payload(number), {by: rows[number].tolist() for by, rows in vectors.items()})
+                for number in range(POINTS)
+            ]
+        )
 
         def nearest() -> list[str]:
-            return [index.find_nearest(vector.tolist(), 1)[0].payload["path"] for vector in vectors]  # type: ignore[index]
+            asked = [(by, row.tolist()) for by, rows in vectors.items() for row in rows]
+            return [index.find_nearest(row, 1, by=by)[0].payload["path"] for by, row in asked]  # type: ignore[index]
 
         before = nearest()
-        while not (client.get_collection(name).indexed_vectors_count or 0) >= POINTS:
+        while not (client.get_collection(name).indexed_vectors_count or 0) >= 2 * POINTS:
             assert client.get_collection(name).optimizer_status == "ok"
         after = nearest()
         kept = client.get_collection(name).config
 
-    assert before == after == [f"{number}.jpg" for number in range(POINTS)]
+    assert before == after == 2 * [f"{number}.jpg" for number in range(POINTS)]
     assert list(options.differences(kept)) == []
 
 
@@ -148,8 +155,8 @@ def test_what_an_index_was_made_without_is_told_and_left(
     assert "LOOKALIKE_QUANTIZATION is int8, and the index has none: --rebuild makes it anew" in caplog.text
 
 
-def _vectors(card: ModelCard) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    drawn = np.random.default_rng(0).normal(size=(POINTS, card.dimension)).astype(np.float32)
+def _vectors(dimension: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    drawn = np.random.default_rng(0).normal(size=(POINTS, dimension)).astype(np.float32)
     unit: np.ndarray[tuple[int, int], np.dtype[np.float32]] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     return unit
 

@@ -114,9 +114,9 @@ def test_all_that_a_worker_asks_is_in_the_document(
     card = embedder.card
     ensure(client, CollectionSpec("contract", card, "dot", library_id="the-library"))
     standing = ensure(client, CollectionSpec("contract", card, "cosine", library_id="the-library"), rebuild=True)
-    index = QdrantIndex(client, standing.name)
+    index = QdrantIndex(client, standing.name, vectors=standing.identity.vectors)
     sync = dataclasses.replace(sync, index=index)
-    search = Search(index, embedder, opened, lambda _: None, "cosine", card.dimension, Bounds())
+    search = Search(index, embedder, opened, lambda _: None, "cosine", embedder.dimensions, Bounds())
     read_queries = ReadQueries(index, standing.identity, max_sample_files=2000)
 
     for seed in range(5):
@@ -135,6 +135,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     )
     narrow = SearchMessage(examples=[example, example], offset=1, limit=3, filter=wanted, score_threshold=-1.0)
     paged = search.find_neighbours(narrow)
+    pieces = search.find_neighbours(SearchMessage(by="copy", examples=[example], limit=3))
     alone = SearchMessage(examples=[example], filter=SearchFilter(path="*.png"), exclude_self=True, group_exact=True)
     others = search.find_neighbours(alone).neighbours
     whole = SearchFilter.model_validate("orientation=landscape modified_at>=2020")
@@ -150,6 +151,7 @@ def test_all_that_a_worker_asks_is_in_the_document(
     assert {neighbour.path for neighbour in found.neighbours[:2]} == {"folder/1.png", "copy.png"}
     assert [neighbour.path for neighbour in paged.neighbours][:1] != ["folder/1.png"]
     assert len(paged.neighbours) == 3
+    assert {neighbour.path for neighbour in pieces.neighbours[:2]} == {"folder/1.png", "copy.png"}
     assert {neighbour.path for neighbour in others} == {f"folder/{seed}.png" for seed in (2, 3, 4)}
     assert (many.replies[0].neighbours, len(many.replies[1].neighbours)) == (others, 5)
     kinds = {(each.method, each.path.rpartition("/")[2]) for each in asked}

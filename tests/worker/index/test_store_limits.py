@@ -21,13 +21,14 @@ from tests.worker.conftest import MAX_BYTES, Counts
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.qdrant import PointWrite, QdrantIndex, Vectors
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
 from worker.retry_budget import RetryBudget
 from worker.sync import Sync
 
 NAMES = [f"{number:02}.png" for number in range(20)]
+VECTORS: Vectors = {"embedding": [0.123456789] * 24}
 
 
 @pytest.fixture(scope="module")
@@ -242,16 +243,31 @@ def test_a_collection_that_is_gone_is_named(between: tuple[QdrantClient, str, Fa
         QdrantIndex(between[0], "elsewhere").count("indexed")
 
 
+def test_both_vectors_of_a_point_count_for_the_bytes_of_a_request(
+    between: tuple[QdrantClient, str, Faults], model: Path
+) -> None:
+    client, _, faults = between
+    sent: list[int] = []
+    faults.rule = lambda request: sent.append(len(request.body)) if request.path.endswith("/points") else None
+    name = ensure(client, CollectionSpec("both", read_card(model), "cosine", library_id="the-library")).name
+    both = PointWrite({}, {**VECTORS, "copy": [-0.1234567890123456] * 12})
+    writes = [dataclasses.replace(both, payload=write(name).payload) for name in NAMES]
+
+    assert QdrantIndex(client, name, vectors=("embedding", "copy"), request_bytes=4000).write(writes) == []
+    assert len(sent) > 1
+    assert max(sent) <= 4000
+
+
 def write(path: str) -> PointWrite:
     payload = rejected_payload(path, folder_version(1, 1, 1), "none", "2026-01-01T00:00:00+00:00")
-    return PointWrite(payload | {"status": "indexed"}, [0.123456789] * 24)
+    return PointWrite(payload | {"status": "indexed"}, VECTORS)
 
 
 def test_the_engines_own_limit_of_bytes_is_learned(tmp_path: Path, model: Path) -> None:
     with edge_process(tmp_path / "data", None, "--max-body-mib", "1") as edge:
         client = QdrantClient(url=edge.url, check_compatibility=False)
         name = ensure(client, CollectionSpec("tests", read_card(model), "cosine", library_id="the-library")).name
-        writes = [PointWrite({**write(name).payload, "reason": "x" * 300_000}, [1.0] * 24) for name in NAMES[:8]]
+        writes = [PointWrite({**write(name).payload, "reason": "x" * 300_000}, VECTORS) for name in NAMES[:8]]
 
         assert QdrantIndex(client, name).write(writes) == []
         assert QdrantIndex(client, name).count("indexed") == 8

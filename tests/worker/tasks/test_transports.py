@@ -69,6 +69,15 @@ def test_a_search_finds_its_image_first_by_path_and_by_bytes(client: Client) -> 
         assert (found.payload["format"], found.payload["width_px"], found.payload["folders"]) == ("PNG", 64, ["kept"])
 
 
+def test_a_search_by_copy_finds_its_image_first(client: Client) -> None:
+    for image in (NAMES[1], encoded(picture(301))):
+        found = client.search(image, by="copy").result(timeout_s=20)
+        assert found[0].path == NAMES[1]
+        assert found[0].similarity == pytest.approx(1.0, abs=1e-4)
+    with pytest.raises(Refused, match="by"):
+        client.search(NAMES[1], by="colour")  # type: ignore[arg-type]
+
+
 def test_pages_filters_and_thresholds_choose(client: Client) -> None:
     kept = {"folder": "kept"}
     whole = paths(client, NAMES[0], filter=kept)
