@@ -24,6 +24,7 @@ from lookalike.errors import Refused, TimedOut, Unreachable
 from lookalike.library.paths import unescape_path
 from lookalike.messages import MAX_OFFSET
 from lookalike.search.neighbour import Neighbour
+from lookalike.search.query import By
 from lookalike.terminal import escaped_name
 
 # How long one request for events waits, and so how late a broker that came back is seen.
@@ -39,6 +40,7 @@ def watch(
     add: asked.Add = None,
     subtract: asked.Subtract = None,
     box: asked.Box = None,
+    piece: asked.Piece = False,
     folder: asked.Folder = None,
     where: asked.Where = None,
     exec_: Annotated[
@@ -58,7 +60,7 @@ def watch(
     examples = asked.examples_of(image, box, add, subtract)
     conditions = asked.filter_of(folder, None, None, where) or []
     with Client(data=data) as client:
-        standing = StandingSearch(client, examples, conditions, min_similarity)
+        standing = StandingSearch(client, examples, conditions, min_similarity, "copy" if piece else "embedding")
         standing.check()
         position = _Position(state)
         after = position.read() or client.events().next
@@ -78,6 +80,7 @@ class StandingSearch:
     examples: Sequence[Example]
     conditions: Sequence[str]
     min_similarity: float | None
+    by: By = "embedding"
 
     def check(self) -> None:
         """Searches once, so that what is at fault is told before anything is waited for. Raises Refused."""
@@ -99,7 +102,12 @@ class StandingSearch:
 
     def _search(self, conditions: Sequence[str], limit: int, offset: int) -> Sequence[Neighbour]:
         return self.client.search(
-            self.examples, limit, offset=offset, filter=[*conditions] or None, min_similarity=self.min_similarity
+            self.examples,
+            limit,
+            offset=offset,
+            filter=[*conditions] or None,
+            min_similarity=self.min_similarity,
+            by=self.by,
         ).result()
 
 

@@ -117,8 +117,10 @@ def test_the_tour_is_run_from_its_first_cell_to_its_last(newcomer: Newcomer) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("36 images of ")
     shown = page.read_text("utf-8")
-    # Of 6 neighbours, 4 and 4 by the filter, 6 and 6 of two examples.
-    assert shown.count('<img alt="') == 26
+    # Of 6 neighbours, 4 and 4 by the filter, 6 and 6 of two examples, 3 by copy and 3 of that piece by the embedding.
+    assert shown.count('<img alt="') == 32
+    by_copy = shown.partition("by=&quot;copy&quot;")[2]
+    assert re.findall(r'<img alt="([^"]+)"', by_copy)[0] == "balloons/balloons-5.jpg"
     assert "Nothing is similar enough" in shown
     assert "PngImageFile" in shown
     assert not any(cell.get("outputs") for cell in notebook["cells"])
