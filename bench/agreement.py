@@ -42,8 +42,8 @@ Vectors = NDArray[np.float64]
 def scores(query: Vectors, vectors: Vectors, distance: Distance) -> Vectors:
     """The score of each of n vectors by the metric: float64 [n]."""
     if distance in ("cosine", "dot"):
-        return vectors @ query
-    return np.linalg.norm(vectors - query, ord=2 if distance == "euclid" else 1, axis=1)
+        return np.asarray(vectors @ query)
+    return np.asarray(np.linalg.norm(vectors - query, ord=2 if distance == "euclid" else 1, axis=1))
 
 
 def combined(vectors: Vectors, weights: Sequence[float]) -> Vectors:
@@ -105,7 +105,7 @@ def main() -> int:
                 ]
             )
             bounds = dataclasses.replace(Bounds(), max_limit=len(names))
-            search = Search(index, embedder, lambda *_: None, lambda _: None, distance, embedder.dimensions, bounds)  # type: ignore[arg-type,return-value]
+            search = Search(index, embedder, lambda *_: None, lambda _: None, distance, embedder.dimensions, bounds)  # type: ignore[arg-type]
             stored = index.vectors_of(names)
             vectors = np.array([stored[name] for name in names], np.float64)
             for kind in ("one example", "three, one of them unlike"):

@@ -30,6 +30,7 @@ from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import service_settings
 from lookalike.system.alive_file import AliveFile
 from lookalike.system.process_guard import die_with_parent
+from worker.child_process import ChildProcess
 from worker.context import library_root
 from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
 from worker.delivery.foreign_tasks import route_foreign_task
@@ -39,7 +40,7 @@ from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
 from worker.prepare import prepare_index
-from worker.tasks import ChildProcess, define_tasks
+from worker.tasks import define_tasks
 
 log = get_logger(__name__)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lookalike.errors import Refused
-from lookalike.messages import ReadMessage, SearchMessage, SyncMessage
+from lookalike.messages import ReadMessage, SearchManyMessage, SearchMessage, SyncMessage
 from worker.tasks import parse_message
 
-KINDS: list[type[BaseModel]] = [SyncMessage, SearchMessage, ReadMessage]
+KINDS: list[type[BaseModel]] = [SyncMessage, SearchMessage, SearchManyMessage, ReadMessage]
 # Our own words, so that some of what comes up is nearly right.
 WORDS = st.sampled_from(
     (
@@ -20,6 +20,19 @@ WORDS = st.sampled_from(
         *("counts", "page", "known", "after", "status", "under", "indexed"),
         *("../secret.png", "a.png", "\0", "\ud800", "1", ""),
         *("examples", "weight", "box", "offset", "filter", "score_threshold", "folder", "gte", "2024-05", "2024-02-30"),
+        *(
+            "queries",
+            "id",
+            "vector",
+            "box_px",
+            "url",
+            "https://a.b/c",
+            "folder=a",
+            "width_px>=3",
+            "path=[",
+            "'",
+            "*.jpg",
+        ),
     )
 )
 LEAVES = (
@@ -36,25 +49,40 @@ JSON = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=5)
 )
 PATHS = st.lists(WORDS | LEAVES, max_size=3) | st.just(["a.png"] * 1001)
-IMAGES = st.dictionaries(st.sampled_from(["path", "key", "base64"]), LEAVES, max_size=2) | st.just({"path": "a.png"})
+FORMS = st.sampled_from(["path", "key", "base64", "id", "vector", "url"])
+IMAGES = st.dictionaries(FORMS, LEAVES | st.lists(LEAVES, max_size=3), max_size=2) | st.just({"path": "a.png"})
 RANGES = LEAVES | st.fixed_dictionaries({}, optional={"gte": LEAVES, "lte": LEAVES})
-FILTERS = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("folder", "format", "size_bytes", "width_px", "taken_at", "indexed_at"), RANGES)
+FILTERS = (
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ("folder", "path", "format", "size_bytes", "orientation", "taken_at", "modified_at", "indexed_at"), RANGES
+        ),
+    )
+    | st.lists(WORDS | st.text(max_size=20), max_size=3)
+    | st.text(max_size=30)
+)
+BOXES = st.lists(LEAVES, max_size=4)
+QUERY = {
+    "limit": LEAVES,
+    "offset": LEAVES,
+    "filter": FILTERS,
+    "score_threshold": LEAVES,
+    "min_similarity": LEAVES,
+    "exclude_self": LEAVES,
+    "group_exact": LEAVES,
+}
+EXAMPLES = st.lists(
+    st.fixed_dictionaries({"image": IMAGES}, optional={"weight": LEAVES, "box": BOXES, "box_px": BOXES}), max_size=3
 )
 NEARLY = {
     SyncMessage: st.fixed_dictionaries(
         {}, optional={"v": LEAVES, "paths": PATHS, "gone": PATHS, "retry_rejected": LEAVES}
     ),
-    SearchMessage: st.fixed_dictionaries(
-        {
-            "examples": st.lists(
-                st.fixed_dictionaries(
-                    {"image": IMAGES}, optional={"weight": LEAVES, "box": st.lists(LEAVES, max_size=4)}
-                ),
-                max_size=3,
-            )
-        },
-        optional={"v": LEAVES, "limit": LEAVES, "offset": LEAVES, "filter": FILTERS, "score_threshold": LEAVES},
+    SearchMessage: st.fixed_dictionaries({"examples": EXAMPLES}, optional={"v": LEAVES, **QUERY}),
+    SearchManyMessage: st.fixed_dictionaries(
+        {"queries": st.lists(st.fixed_dictionaries({"examples": EXAMPLES}, optional=QUERY), max_size=3)},
+        optional={"v": LEAVES},
     ),
     ReadMessage: st.fixed_dictionaries(
         {"ask": st.fixed_dictionaries({"what": WORDS}, optional={"paths": PATHS, "after": LEAVES, "limit": LEAVES})}

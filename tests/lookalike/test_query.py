@@ -1,5 +1,6 @@
 """A query travels as it is while it is small, and scaled down without changing what is seen when it is large."""
 
+import hashlib
 import io
 import struct
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from lookalike.client.query_image import query_image
+from lookalike.client.query_image import QueryImage, query_image
 from lookalike.errors import Refused
 from tests.support.pictures import encoded, picture
 
@@ -89,3 +90,24 @@ def test_the_coefficients_of_a_very_large_progressive_jpeg_are_left_to_the_worke
     large = encoded(Image.new("L", (10_001, height)), "JPEG", progressive=True) + bytes(2_000_000)
 
     assert (query_image(large, max_bytes=10**7).blob == large) == is_sent_whole
+
+
+def test_a_box_in_pixels_of_a_photo_on_its_side_becomes_fractions_of_the_upright_one() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    blob = large_jpeg(exif=exif)
+
+    found = query_image(blob, max_bytes=10**7, box_px=(0, 200, 1600, 2000), hashed=True)
+
+    assert (found.box, found.box_px) == ((0, 0.1, 1, 1), None)
+    assert (len(found.blob) < len(blob), found.sha256) == (True, hashlib.sha256(blob).hexdigest())
+    with pytest.raises(Refused, match=r"\[0, 0, 1601, 2000\] reaches outside the picture, which is 1600 x 2000 pixels"):
+        query_image(blob, max_bytes=10**7, box_px=(0, 0, 1601, 2000))
+
+
+def test_a_box_in_pixels_of_what_only_a_worker_can_open_travels_as_it_is() -> None:
+    tiff = encoded(picture(1), "TIFF")
+
+    assert query_image(tiff, max_bytes=10**7, box_px=(0, 0, 9000, 9), hashed=True) == QueryImage(
+        tiff, box_px=(0, 0, 9000, 9)
+    )

@@ -18,6 +18,7 @@ from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
 from worker.example_vectors import Decodes
+from worker.index import searching
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex
@@ -186,12 +187,19 @@ def test_a_pattern_of_paths_is_a_filter(search: Search, pattern: str, found: lis
     ]
 
 
-def test_a_pattern_that_matches_too_much_is_refused_with_a_better_way(search: Search) -> None:
+def test_a_pattern_that_matches_too_much_is_refused_with_a_better_way(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = dataclasses.replace(search, bounds=dataclasses.replace(BOUNDS, max_pattern_files=3))
 
     assert len(names(few, "a/3.png", filter={"path": "2*.png"})) == 3
     with pytest.raises(Refused, match=r"matches more than 3 files \(LOOKALIKE_MAX_PATTERN_FILES\): name a folder"):
         ask(few, "a/3.png", filter={"path": "*.png"})
+    fewer = dataclasses.replace(search, bounds=dataclasses.replace(BOUNDS, max_pattern_files=1))
+    monkeypatch.setattr(searching, "LOOKED_AT", len(NAMES) - 1)
+    with pytest.raises(Refused, match=r"looked for among 10 files, at most 9 are .*: name a `folder`"):
+        ask(fewer, "a/3.png", filter={"path": "nothing.png"})
+    assert names(fewer, "a/3.png", filter={"path": "/copies/x/*"}) == ["copies/x/2 again.png"]
     # What else is asked for narrows it.
     assert names(few, "a/3.png", filter={"path": "*.png", "folder": "copies/x"}) == ["copies/x/2 again.png"]
 

@@ -12,7 +12,7 @@ from qdrant_client import QdrantClient
 
 from lookalike.errors import Refused
 from lookalike.library.reader import LibraryReader
-from lookalike.messages import SearchMessage, SyncMessage
+from lookalike.messages import SearchManyMessage, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.support.edge import edge_process
 from tests.support.pictures import draw, encoded, picture
@@ -102,12 +102,21 @@ def test_all_uploads_are_one_call_of_the_model_and_all_paths_one_request(
         search = Search(index, runs, opened, uploads.get, "cosine", embedder.dimensions, BOUNDS)
 
         found = ask(search, *map(path, names), *({"image": {"key": key}} for key in KEYS), limit=4)
+        alone = [*asked]
+        asked.clear()
+        singles = [{"examples": [path(name)]} for name in names] + [
+            {"examples": [{"image": {"key": key}}]} for key in KEYS
+        ]
+        many = search.find_many(SearchManyMessage.model_validate({"queries": singles}))
         client.close()
 
     assert len(found) == 4
-    assert runs.images == [3]
-    assert [each.path.rpartition("/")[2] for each in asked] == ["points", "query"]
-    assert len(json.loads(asked[0].body)["ids"]) == 4
+    assert runs.images == [3, 3]
+    assert [each.path.rpartition("/")[2] for each in alone] == ["points", "query"]
+    assert len(json.loads(alone[0].body)["ids"]) == 4
+    assert [len(reply.neighbours) for reply in many.replies] == [4] * 7
+    assert [each.path.rpartition("/")[2] for each in asked] == ["points", "batch"]
+    assert len(json.loads(asked[1].body)["searches"]) == 7
 
 
 def test_what_leads_nowhere_is_refused(search: Search, indexed: list[str]) -> None:

@@ -31,6 +31,8 @@ BRIEF = PayloadSelectorInclude(include=["path", "sha256"])
 PAGE_POINTS = 1000
 # Of one answer; a content that lies in more places is told with as many.
 MOST_COPIES = 10_000
+# For each file that a pattern may match, so many are looked at: 20 to 30 us each, so 5 s with the default.
+LOOKED_AT = 20
 # A number as JSON, its comma included, has 20 or 21 characters mostly; an id has 39.
 NUMBER_BYTES, ID_BYTES = 21, 40
 
@@ -70,10 +72,10 @@ class Searching:
         self._client, self._collection = index.handle.client, index.handle.collection
         self._params = index.handle.params
         self._queries = PartLimit(max_bytes=index.handle.request_bytes)
-        self._pages = PartLimit()
+        self._pages, self._ids = PartLimit(), PartLimit(max_items=PAGE_POINTS)
 
     def stored(self, ids: Sequence[str], *, by: Collection[By], contents: bool = False) -> dict[str, Stored]:
-        """Of those points that have these vectors, in one request."""
+        """Of those points that have these vectors, in one request for up to a thousand."""
         names = [VECTORS[one] for one in by]
         found = {}
         for record in self._retrieve(ids, payload=BRIEF if contents else False, vectors=names):
@@ -91,7 +93,7 @@ class Searching:
         return answers
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The whole payloads of points, in one request."""
+        """The whole payloads of points, in one request for up to a thousand."""
         return {str(record.id): record.payload or {} for record in self._retrieve(ids, payload=True, vectors=False)}
 
     def copies(self, contents: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -107,10 +109,20 @@ class Searching:
         return {content: tuple(sorted(paths)) for content, paths in found.items()}
 
     def matching(self, wanted: SearchFilter, most: int) -> list[str]:
-        """The ids of the points that the filter with its path pattern describes. Raises Refused if they are more."""
-        matcher = matcher_of(wanted.path or "")
+        """The ids of the points that the filter with its path pattern describes. Raises Refused if they are more.
+
+        Also if they would have to be looked for among more than LOOKED_AT times as many.
+        """
+        matcher, chosen = matcher_of(wanted.path or ""), candidates_filter(wanted)
+        candidates = call_store(self._client.count, self._collection, count_filter=chosen, exact=True).count
+        if candidates > LOOKED_AT * most:
+            raise Refused(
+                f"The pattern {wanted.path!r} would have to be looked for among {candidates} files, at most "
+                f"{LOOKED_AT * most} are ({LOOKED_AT} times LOOKALIKE_MAX_PATTERN_FILES): name a `folder`, or one "
+                "at the beginning of the pattern."
+            )
         found: list[str] = []
-        for payload in self._scroll(candidates_filter(wanted)):
+        for payload in self._scroll(chosen):
             if matcher.match_file(payload["path"]):
                 found.append(payload["id"])
                 if len(found) > most:
@@ -157,15 +169,13 @@ class Searching:
         return [_hits(answer.points, whole=one.whole) for one, answer in zip(asked, answers, strict=True)]
 
     def _retrieve(self, ids: Sequence[str], *, payload: Any, vectors: Any) -> list[Record]:
-        if not ids:
-            return []
-        return call_store(
-            self._client.retrieve,
-            self._collection,
-            ids=[*dict.fromkeys(ids)],
-            with_payload=payload,
-            with_vectors=vectors,
-        )
+        def ask(part: Sequence[str]) -> list[Record]:
+            return call_store(
+                self._client.retrieve, self._collection, ids=[*part], with_payload=payload, with_vectors=vectors
+            )
+
+        parts = read_in_parts(ask, [*dict.fromkeys(ids)], self._ids)
+        return [record for records in parts for record in records]
 
     def _scroll(self, chosen: Filter) -> Iterator[dict[str, Any]]:
         """Path, content and id of each point that matches."""

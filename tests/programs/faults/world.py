@@ -49,7 +49,8 @@ from tests.support.broker_between import broker_between
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
 from tests.support.valkey import valkey_process
-from worker.tasks import ChildProcess, define_tasks
+from worker.child_process import ChildProcess
+from worker.tasks import define_tasks
 
 LIBRARY_ID = "the-library"
 SCANS, WORKS = "scan", "work"

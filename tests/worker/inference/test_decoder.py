@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from lookalike.library.errors import Rejected
-from models.preprocess import prepare
+from models.preprocess import PixelBox, prepare
 from models.tools.photos import open_rgb
 from tests.support.pictures import encoded, picture
 from worker.example_vectors import Decodes
-from worker.inference.decoder import DecodedImage, decode_image, enable_formats
+from worker.inference.decoder import DecodedImage, decode_image, enable_formats, pixels_in
 from worker.inference.embedder import Embedder
 
 Opened = Callable[[bytes], DecodedImage]
@@ -258,3 +258,16 @@ def test_a_small_box_does_not_pass_the_limit_of_pixels(embedder: Embedder) -> No
     assert decode_image(blob, embedder.card, (0, 0, 1, 1), max_pixels=1_000_000)
     with pytest.raises(Rejected, match="2000 x 1000 pixels, the limit is 1 million"):
         decode_image(blob, embedder.card, (0, 0, 0.01, 0.01), max_pixels=1_000_000)
+
+
+@given(size=st.tuples(st.integers(1, 9000), st.integers(1, 9000)), share=st.tuples(*[st.floats(0, 1)] * 4))
+@settings(max_examples=300, derandomize=True)
+def test_fractions_that_were_made_of_pixels_are_these_pixels(size: tuple[int, int], share: tuple[float, ...]) -> None:
+    width, height = size
+    left, top = int(share[0] * (width - 1)), int(share[1] * (height - 1))
+    right, bottom = left + 1 + int(share[2] * (width - left - 1)), top + 1 + int(share[3] * (height - top - 1))
+
+    box = (left / width, top / height, right / width, bottom / height)
+
+    assert pixels_in(box, size) == (left, top, right, bottom)
+    assert pixels_in(PixelBox(left, top, right, bottom), size) == (left, top, right, bottom)

@@ -21,10 +21,7 @@ NAMES = [f"kept/{seed}.png" for seed in range(300, 306)]
 
 @dataclass
 class Side:
-    """A system with six pictures and one rejected file; `client` makes a client as another process would.
-
-    It takes settings of its own.
-    """
+    """A system with six pictures and one rejected file; `client` makes one as another process would."""
 
     client: Callable[..., Client]
     held: Callable[[], AbstractContextManager[None]]
@@ -114,17 +111,24 @@ def test_ids_vectors_pixels_and_copies_are_asked_for(client: Client) -> None:
 
 def test_many_searches_are_answered_in_their_order_and_faults_stand_alone(client: Client) -> None:
     query = Query([NAMES[1], NAMES[2]], limit=2, filter="folder=kept", exclude_self=True)
-    asked = [NAMES[0], "nowhere.png", encoded(picture(301)), "http://nowhere.org/a.png", query, "kept/bad.png"]
+    asked: list[Any] = [
+        NAMES[0],
+        "nowhere.png",
+        encoded(picture(301)),
+        "http://a.org/a.png",
+        query,
+        "kept/bad.png",
+    ]
 
     searches = client.search_many(asked, limit=3, filter="folder=kept")
     answers = searches.result(timeout_s=20)
 
-    alone = [client.search(asked[0], 3, filter="folder=kept"), client.search(asked[2], 3, filter="folder=kept")]
+    alone = [client.search(image, 3, filter="folder=kept") for image in asked[:3:2]]
     assert [answers[0].neighbours, answers[2].neighbours] == [job.result(timeout_s=20) for job in alone]
     assert not {NAMES[1], NAMES[2]} & {found.path for found in answers[4].neighbours}
     assert [str(answer.error)[:30] for answer in answers[1::2]] == [
         "'nowhere.png' is neither a file here nor in the index."[:30],
-        "'http://nowhere.org/a.png' is a URL"[:30],
+        "'http://a.org/a.png' is a URL, and"[:30],
         "'kept/bad.png' was rejected: it is not"[:30],
     ]
     assert (len(searches), searches.progress, len(searches.jobs), [*searches]) == (6, 1.0, 1, answers)
@@ -139,8 +143,6 @@ def test_many_searches_are_several_messages_and_any_process_finds_one_by_its_id(
             assert [job.status().kind for job in searches.jobs] == ["search_many"] * 2
             assert [job.status().state for job in searches.jobs] == ["queued"] * 2
         assert [answer.neighbours[0].path for answer in searches] == NAMES
-        assert len(searches.jobs) == 3
-
         again = few.search_many(NAMES, limit=1)
         answers = other.job(again.jobs[0].id).result(timeout_s=20)
         assert [answer.neighbours[0].path for answer in answers] == NAMES[:2]
@@ -286,27 +288,3 @@ def test_after_close_every_call_says_so(side: Side) -> None:
     for use in (client.status, lambda: client.job(job.id), job.result, job.status, job.cancel, client.allow_removals):
         with pytest.raises(Closed, match="make another one"):
             use()
-
-
-def test_a_job_in_memory_that_began_says_so_and_is_not_cancelled() -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def embed(_blob: bytes, _box: object) -> list[float]:
-        begun.set()
-        go_on.wait(30)
-        return [1.0, 0.0]
-
-    transport = InMemoryTransport(embed)
-    transport.add("a.jpg", [1.0, 0.0])
-    held = transport.held()
-    held.__enter__()
-    job = Client(read_settings(), transport=transport).search(b"slow")
-    worker = threading.Thread(target=held.__exit__, args=(None, None, None))
-    worker.start()
-    begun.wait(30)
-
-    assert job.status().state == "started"
-    assert not job.cancel()
-    go_on.set()
-    worker.join(30)
-    assert [found.path for found in job.result()] == ["a.jpg"]

@@ -1,0 +1,106 @@
+"""One child of a worker's pool: its model, its connections, and what it reports of itself."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+
+from redis.exceptions import RedisError
+
+from lookalike.broker.app import redis_of
+from lookalike.broker.telemetry import Telemetry
+from lookalike.client.job_records import JobRecords
+from lookalike.client.results import CANCELLED
+from lookalike.errors import Cancelled, Refused, Unreachable
+from lookalike.library.errors import Unavailable
+from lookalike.settings import Settings
+from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
+from worker.delivery.leases import Leases
+from worker.errors import StoreUnavailable, Unfit
+from worker.index.monitor import IndexMonitor
+from worker.inference.embedder import Embedder
+from worker.inference.provider_selection import select_provider
+from worker.search_priority import SearchPriority
+
+
+class ChildProcess:
+    """One child of the pool: its model, loaded right after fork, and its connections, made when needed.
+
+    `sleep` is how its tasks wait in place.
+    """
+
+    def __init__(self, settings: Settings, holder: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.sleep = sleep
+        self._settings = settings
+        self._failed = False
+        self._holder = holder
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The loaded model."""
+        return load_embedder(self._settings, select_provider(self._settings, lambda: provider_of_index(self._settings)))
+
+    @cached_property
+    def context(self) -> WorkerContext:
+        """The logic of the tasks."""
+        return WorkerContext(self._settings, self.embedder, self.search_priority)
+
+    def begin(self, job: str, images: Sequence[str] = ()) -> Mapping[str, bytes]:
+        """Marks the job as begun, and fetches its images, by key; those that are gone are left out.
+
+        A job without a record is done, as is one without images while the broker does not answer. Raises Cancelled if
+        its sender cancelled it before, Unreachable.
+        """
+        keys = self._settings.keys
+        try:
+            may_begin, blobs = self.job_records.begin(job, [keys.query(image) for image in images])
+        except (RedisError, OSError) as error:
+            if images:
+                raise Unreachable(f"The images of the query cannot be fetched: {error}. Search again.") from error
+            return {}
+        if not may_begin:
+            raise Cancelled(CANCELLED)
+        return {image: blob for image, blob in zip(images, blobs, strict=True) if blob is not None}
+
+    @cached_property
+    def job_records(self) -> JobRecords:
+        """Where clients follow their jobs."""
+        return JobRecords(redis_of(self._settings), self._settings.keys)
+
+    def monitor_index(self) -> None:
+        """Starts the checks of the index, in a thread."""
+        IndexMonitor(opener_of(self._settings, self.embedder)).start()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where this process reports what it waits for."""
+        return Telemetry(redis_of(self._settings), self._settings.keys)
+
+    def report_waiting(self, why: Unavailable | None, for_s: float) -> None:
+        """Reports why this process waits, except for the library, which the producer reports."""
+        if why is None or isinstance(why, StoreUnavailable | Unfit):
+            with suppress(RedisError, OSError):
+                self.telemetry.report_wait("" if why is None else str(why), for_s)
+
+    def report_failure(self, why: Refused) -> None:
+        """Reports a batch that is left to the next scan, until that scan."""
+        self._failed = True
+        with suppress(RedisError, OSError):
+            self.telemetry.report_wait(str(why), self._settings.rescan_s)
+
+    def report_success(self) -> None:
+        """Clears the failure that this process reported before."""
+        if self._failed:
+            self._failed = False
+            self.report_waiting(None, 0.0)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Where this worker asks whether it still holds a message."""
+        settings = self._settings
+        return Leases(redis_of(settings), settings.keys, self._holder, lease_s=settings.lease_s)
+
+    @cached_property
+    def search_priority(self) -> SearchPriority:
+        """The signal to the ingest processes of this machine that a search runs."""
+        return SearchPriority(self._settings.search_lock, longest_s=self._settings.search_yield_s)
