@@ -10,7 +10,7 @@ LOADING = "LOADING Valkey is loading the dataset in memory"
 NOSCRIPT = "NOSCRIPT No matching script."
 # Those that take memory; the broker refuses no others when it is full.
 TAKES_MEMORY = frozenset(
-    {"SET", "HSET", "HINCRBY", "INCRBY", "SADD", "LPUSH", "RPUSH", "ZADD", "EXEC", "PUBLISH", "SETEX"}
+    {"SET", "HSET", "HINCRBY", "INCRBY", "SADD", "LPUSH", "RPUSH", "ZADD", "EXEC", "PUBLISH", "SETEX", "XADD"}
 )
 # A client says these when it connects, and they tell nothing of its work.
 GREETINGS = frozenset({"HELLO", "CLIENT", "AUTH", "SELECT", "PING", "COMMAND", "INFO", "ROLE"})

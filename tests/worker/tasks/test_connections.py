@@ -26,5 +26,6 @@ def test_sixteen_threads_take_no_more_connections_for_many_searches_than_for_few
             with Client(system.settings) as client:
                 peaks.append(measure(client, name, threads=16, searches=searches))
 
-        assert [(peak.sockets, peak.clients) for peak in peaks] == [(MOST, MOST)] * 2
+        # On a busy machine sixteen threads may never be at all of them at once.
+        assert [peak for peak in peaks if not 1 < peak.sockets <= MOST or not 1 < peak.clients <= MOST] == []
         assert count(redis).sockets == before.sockets
