@@ -142,7 +142,7 @@ def test_a_search_finds_the_picture_itself_first(person: Person) -> None:
     assert neighbours[0]["path"] == "folder 3/7.png"
     assert neighbours[0]["score"] >= 0.999
     assert neighbours[0]["payload"]["folders"] == ["folder 3"]
-    assert {"path", "score", "similarity", "payload"} == neighbours[0].keys()
+    assert {"path", "score", "similarity", "payload", "id", "paths"} == neighbours[0].keys()
 
 
 def test_a_piece_finds_the_picture_that_it_was_cut_from(person: Person) -> None:

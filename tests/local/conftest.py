@@ -99,14 +99,6 @@ class Machine:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _hears_a_closed_terminal() -> Iterator[None]:
-    """Whoever runs the tests under nohup ignores SIGHUP for all that is started here, which `up` honours."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path)

@@ -107,9 +107,19 @@ def test_each_requirement_has_a_reason_and_each_reason_is_for_a_requirement() ->
 
 
 def _imported(package: str) -> set[str]:
-    """Names of the distributions that the modules of a package import, at the top or within a function."""
+    """Names of the distributions that the modules of a package import, at the top or within a function.
+
+    Those that it can do without are left out: they are imported within `with suppress(ImportError)`.
+    """
     trees = [ast.parse(path.read_text("utf-8")) for path in Path(ROOT, package).rglob("*.py")]
-    nodes = list(chain.from_iterable(map(ast.walk, trees)))
+    every = list(chain.from_iterable(map(ast.walk, trees)))
+    optional = {
+        id(inner)
+        for node in every
+        if isinstance(node, ast.With) and any(ast.unparse(item) == "suppress(ImportError)" for item in node.items)
+        for inner in ast.walk(node)
+    }
+    nodes = [node for node in every if id(node) not in optional]
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - OURS

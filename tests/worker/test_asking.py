@@ -115,7 +115,7 @@ def test_copies_are_in_order_of_their_paths_and_pages_tile(search: Search) -> No
     found = ask(search, "a/2.png")
     whole = [it.path for it in found]
 
-    # The local mode computes scores of equal vectors that differ in the last bit, by where in its matrix they lie.
+    # In the local mode the scores of copies may differ in the last bit.
     assert found == sorted(found, key=lambda it: (-it.score, it.path))
     assert sorted(whole[:3]) == ["a/2.png", "copies/2.png", "copies/x/2 again.png"]
     for size in (1, 2, 3):

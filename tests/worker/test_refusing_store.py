@@ -198,9 +198,10 @@ def test_what_is_waited_for_is_told_in_the_stores_words(system: System, answer: 
 
 
 def test_a_search_for_more_than_the_store_gives_is_told_in_its_words(system: System) -> None:
-    words = 'Limit exceeded 200 > 100 for "limit". Help: Reduce the "limit" parameter to or below 100.'
+    # One more than the page, to see whether it ends among equal scores.
+    words = 'Limit exceeded 201 > 100 for "limit". Help: Reduce the "limit" parameter to or below 100.'
     system.client.sync(system.draw("searched", 1)).result(timeout_s=30)
-    system.faults.rule = lambda request: refusal(400, words) if b'"limit":200' in request.body else None
+    system.faults.rule = lambda request: refusal(400, words) if b'"limit":201' in request.body else None
 
     with pytest.raises(Refused) as caught:
         system.client.search(system.draw("searched", 1)[0], 200).result(timeout_s=30)

@@ -62,7 +62,8 @@ def test_a_copy_shares_the_vector(sync: Sync, index: QdrantIndex, root: Path, co
 
     assert reply == SyncReply(copied=1)
     assert counts.embedded == 1
-    assert index.vector_of("b.png") == index.vector_of("a.png")
+    # The local mode normalises the copy again, which may change the last bit.
+    assert index.vector_of("b.png") == pytest.approx(index.vector_of("a.png"), abs=1e-7)
 
 
 def test_copies_in_one_batch_are_embedded_once(sync: Sync, root: Path, counts: Counts) -> None:

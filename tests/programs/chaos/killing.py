@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import psutil
+
 from tests.local.conftest import Machine
 
 # What tells the command line of each part from the others.
@@ -46,7 +48,7 @@ class Killer:
             for part, word in WORDS.items():
                 if any(said == word or said.endswith(f"/{word}") for said in command):
                     # It may have died since it was listed.
-                    with suppress(OSError):
+                    with suppress(OSError, psutil.NoSuchProcess):
                         is_part = self.machine.is_part(pid)
                         if is_part or part in PARENTS:
                             yield (part if is_part else f"{part} child"), pid
