@@ -21,11 +21,12 @@ from torch.nn import functional as F  # noqa: N812
 from models.contract import COPY, INPUT, OUTPUT, ModelCard
 from models.preprocess import prepare
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
-from models.tools.graph import HEADS, resnet_graph
+from models.tools.graph import DETAIL, HEADS, resnet_graph, view_of
 from models.tools.metadata import Origin, stamp
 from models.tools.photos import Photo, open_rgb, read_photos
 from models.tools.resnet import DEPTHS, ResNet, as_float
 from models.tools.two_views import averaged, two_views
+from models.tools.window import WINDOW, map_side
 
 # Torchvision's first weights of each depth (IMAGENET1K_V1). The digits begin the file's SHA-256, which
 # torch.hub checks.
@@ -69,6 +70,9 @@ def export(
     if len(photos) == 0:
         raise ValueError("no photos to check the export with: give a folder or tar file that holds some")
     network, extra = _network(weights, depth, v1=v1)
+    side = map_side(size_px if views == 1 else view_of(size_px)[0])
+    if WINDOW in extra and extra[WINDOW].shape != (side, side):
+        raise ValueError(f"{WINDOW} is {tuple(extra[WINDOW].shape)} and must be {(side, side)} for {size_px} px")
     arrays = {name: value.numpy() for name, value in (network.state_dict() | extra).items()}
     model = resnet_graph(
         arrays,
@@ -112,12 +116,13 @@ def _network(weights: Weights, depth: str, *, v1: bool) -> tuple[ResNet, Weights
     """The network, and what comes after it: `mean_feature` and heads, checked and in float32."""
     network = ResNet(depth, v1=v1).eval()
     state = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
-    parts = [f"{head}.{part}" for head in HEADS.values() for part in ("weight", "bias")]
-    extra = {name: state.pop(name).detach().float() for name in ["mean_feature", *parts] if name in state}
+    parts = [f"{head}.{part}" for head in (*HEADS.values(), DETAIL) for part in ("weight", "bias")]
+    beyond = ["mean_feature", WINDOW, *parts]
+    extra = {name: state.pop(name).detach().float() for name in beyond if name in state}
     network.load(state)
     width = network.dimension
     before = width // 2
-    columns = {"mean_feature": [width], f"{HEADS[OUTPUT]}.weight": [width]}
+    columns = {"mean_feature": [width], f"{HEADS[OUTPUT]}.weight": [width], f"{DETAIL}.weight": [before]}
     columns[f"{HEADS[COPY]}.weight"] = [before, width + before]
     for name, counts in columns.items():
         if name in extra and extra[name].shape[-1] not in counts:
@@ -130,18 +135,23 @@ def _reference(network: ResNet, extra: Weights, batch: NDArray[np.uint8], views:
     """What PyTorch makes of photos: uint8 [n, h, w, 3] -> each output, float32 [n, d], L2 norm 1."""
     with torch.inference_mode():
         pixels = as_float(torch.from_numpy(batch).permute(0, 3, 1, 2), IMAGENET_MEAN, IMAGENET_STD)
-        last, before = network.last_two(pixels if views == 1 else two_views(pixels))
+        shown = pixels if views == 1 else two_views(pixels)
+        last, before = network.last_two(shown, window=extra.get(WINDOW))
         if views != 1:
             last, before = averaged(last), averaged(before)
-        features = {OUTPUT: last - extra.get("mean_feature", torch.zeros(1)), COPY: torch.cat([last, before], dim=1)}
+        both = torch.cat([last, before], dim=1)
+        features = {OUTPUT: last - extra.get("mean_feature", torch.zeros(1)), COPY: before}
         outputs = []
         for name, head in HEADS.items():
             if f"{head}.weight" in extra:
                 weight = extra[f"{head}.weight"]
-                # The feature of the stage before the last is at the end: a narrower head takes that alone.
-                outputs.append(F.linear(features[name][:, -weight.shape[1] :], weight, extra[f"{head}.bias"]))
+                seen = both if weight.shape[1] == both.shape[1] else features[name]
+                outputs.append(F.linear(seen, weight, extra[f"{head}.bias"]))
             elif name == OUTPUT:
                 outputs.append(features[name])
+            if name == OUTPUT and f"{DETAIL}.weight" in extra:
+                detail = F.linear(before, extra[f"{DETAIL}.weight"], extra[f"{DETAIL}.bias"])
+                outputs[-1] = F.normalize(outputs[-1], dim=1) + detail
         return [F.normalize(output, dim=1).numpy() for output in outputs]
 
 

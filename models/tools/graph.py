@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models.contract import COPY, INPUT, OUTPUT
+from models.tools.window import WINDOW
 
 # 17 is the oldest with everything used here, so that older runtimes load the file too.
 OPSET, IR_VERSION = 17, 8
@@ -21,6 +22,7 @@ BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which torchvision's ResNets keep
 SMALLEST_NORM = 1e-12  # as in torch.nn.functional.normalize
 MIDDLE_TENTHS = 8  # of each side: what the second of two views shows
 HEADS = {OUTPUT: "embedding_head", COPY: "copy_head"}  # names of their weights, by output
+DETAIL = "detail_head"  # what it makes of the stage before the last is added to the embedding
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -68,8 +70,10 @@ def resnet_graph(
     v1: the stride of a bottleneck sits on its first convolution, as in the paper, and not on its second.
 
     The pooled feature of the last stage is the embedding, or `embedding_head.weight` [d, f] and `.bias` [d] make it
-    from that; `copy_head.weight` [d2, g] and `.bias` make the output `copy` from the pooled feature of the stage before
-    the last, or with [d2, f + g] from both. Raises ValueError for a size whose middle has no whole margins.
+    from that; what `detail_head.weight` [d, g] and `.bias` make of the stage before the last is then added to it, after
+    its length was made 1. `copy_head.weight` [d2, g] and `.bias` make the output `copy` from that stage too, or with
+    [d2, f + g] from both; `copy_head.window` [h, w] is the share of each place of its map, all have the same if it is
+    not there. Raises ValueError for a size whose middle has no whole margins.
     """
     graph = GraphBuilder()
     x = graph.node("Cast", [INPUT], "pixels", to=TensorProto.FLOAT)
@@ -91,28 +95,43 @@ def resnet_graph(
             stride = 2 if number > 1 and position == 0 else 1
             x = _block(graph, weights, x, f"layer{number}.{position}", stride, v1=v1)
     channels = weights[f"{_last(blocks, weights)}.weight"].shape[0]
-    x = feature = _pooled(graph, x, "", channels, views)
+    x = last = _by_view(graph, _pooled(graph, x, ""), "", channels, views)
     if "mean_feature" in weights:
         centre = graph.store("mean_feature", weights["mean_feature"].reshape(1, -1))
         x = graph.node("Sub", [x, centre], "centred_feature")
     dimensions = {OUTPUT: channels}
+    middle = ""
+    if f"{DETAIL}.weight" in weights or f"{HEADS[COPY]}.weight" in weights:
+        before = weights[f"layer{len(blocks)}.0.conv1.weight"].shape[1]
+        middle = _by_view(graph, _pooled(graph, before_last, "middle_", weights.get(WINDOW)), "middle_", before, views)
     if f"{HEADS[OUTPUT]}.weight" in weights:
         x, dimensions[OUTPUT] = _head(graph, weights, x, HEADS[OUTPUT])
+    if f"{DETAIL}.weight" in weights:
+        l2_normalise(graph, x, output="coarse")
+        detail, _ = _head(graph, weights, middle, DETAIL)
+        x = graph.node("Add", ["coarse", detail], "detailed")
     l2_normalise(graph, x)
     if f"{HEADS[COPY]}.weight" in weights:
-        channels = weights[f"layer{len(blocks)}.0.conv1.weight"].shape[1]
-        middle = _pooled(graph, before_last, "middle_", channels, views)
-        if weights[f"{HEADS[COPY]}.weight"].shape[1] > channels:
-            middle = graph.node("Concat", [feature, middle], "both_features", axis=1)
-        x, dimensions[COPY] = _head(graph, weights, middle, HEADS[COPY])
+        seen = middle
+        if weights[f"{HEADS[COPY]}.weight"].shape[1] > before:
+            seen = graph.node("Concat", [last, middle], "both_features", axis=1)
+        x, dimensions[COPY] = _head(graph, weights, seen, HEADS[COPY])
         l2_normalise(graph, x, output=COPY)
     return as_model(graph, (height_px, width_px), dimensions)
 
 
-def _pooled(graph: GraphBuilder, x: str, name: str, channels: int, views: int) -> str:
-    """[views x n, channels, h, w] -> [n, channels]: the mean over the map, and over the views."""
-    x = graph.node("GlobalAveragePool", [x], f"{name}pooled")
-    x = graph.node("Flatten", [x], f"{name}feature", axis=1)
+def _pooled(graph: GraphBuilder, x: str, name: str, window: NDArray[np.float32] | None = None) -> str:
+    """[n, channels, h, w] -> [n, channels]: the mean over the map, each place with its share in `window` [h, w]."""
+    if window is None:
+        x = graph.node("GlobalAveragePool", [x], f"{name}pooled")
+        return graph.node("Flatten", [x], f"{name}feature", axis=1)
+    x = graph.node("Mul", [x, graph.store(WINDOW, window)], f"{name}weighed")
+    axes = graph.store(f"{name}map_axes", np.array([2, 3], dtype=np.int64))
+    return graph.node("ReduceSum", [x, axes], f"{name}feature", keepdims=0)
+
+
+def _by_view(graph: GraphBuilder, x: str, name: str, channels: int, views: int) -> str:
+    """[views x n, channels] -> [n, channels]: the mean over the views."""
     if views == 1:
         return x
     by_view = graph.store(f"{name}by_view", np.array([views, -1, channels], dtype=np.int64))

@@ -114,16 +114,18 @@ class ResNet(nn.Module):
         """Global average pooling included."""
         return self.last_two(x)[0]
 
-    def last_two(self, x: Tensor, after: int = 0) -> tuple[Tensor, Tensor]:
+    def last_two(self, x: Tensor, after: int = 0, window: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The pooled features of the last stage, float32 [n, dimension], and of the one before it.
 
-        x: pixels or, with `after`, the maps that this stage made.
+        x: pixels or, with `after`, the maps that this stage made; window: the share that each place of the map before
+        the last has in its feature, float32 [h, w] with the sum 1. All have the same if there is none.
         """
         y = x if after > 0 else F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, padding=1)
         for number in range(after + 1, len(STAGE_CHANNELS)):
             y = self.get_submodule(f"layer{number}")(y)
         last = self.get_submodule(f"layer{len(STAGE_CHANNELS)}")(y)
-        return last.mean(dim=(2, 3)), y.mean(dim=(2, 3))
+        before = y.mean(dim=(2, 3)) if window is None else (y * window).sum(dim=(2, 3))
+        return last.mean(dim=(2, 3)), before
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Takes a state dict with torchvision's names; `fc.*` is left out.

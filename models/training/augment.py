@@ -13,6 +13,7 @@ from models.tools.perturbations import Colour, captioned, framed, jpeg, scaled, 
 # The test shows whole pictures, so crops that show much less teach the wrong scale.
 SMALLEST_SIDE = 0.75
 SMALLEST_SIDE_OF_A_COPY = 0.42  # a fifth of the area
+SIDES_OF_A_PART = 0.45, 0.7
 LARGEST_TURN_DEGREES = 25
 TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 LETTERS = np.array(list("AEIOUBCDFGHLMNPRSTVWaeioubcdfghlmnprst    "))
@@ -40,6 +41,13 @@ def as_copy(photo: NDArray[np.uint8], other: NDArray[np.uint8], px: int, rng: Ge
     image = _recoloured(image, rng)
     image = _surrounded(image, Image.fromarray(other), rng)
     return _sized(_worn(image, rng), px)
+
+
+def as_part(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uint8]:
+    """About half of each side, from anywhere in it, as JPEG: uint8 [s, s, 3] -> uint8 [px, px, 3]."""
+    side = rng.uniform(*SIDES_OF_A_PART)
+    image = _crop(Image.fromarray(photo), 0.9 * side, rng, side)
+    return _sized(jpeg(image, int(rng.integers(40, 95))), px)
 
 
 def _reshaped(image: Image.Image, rng: Generator) -> Image.Image:

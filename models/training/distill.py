@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,7 +35,7 @@ from models.training.trunk import Trunk, write_trunk
 from models.training.validate import as_numbers, examine, features_of, shrunk
 
 STORE_PX = 208  # of the kept pixels: what crops are cut from
-DIMENSION, COPY_DIMENSION = 256, 128
+DIMENSION, COPY_DIMENSION = 256, 256
 LOG_EVERY = 20
 CALIBRATION_PHOTOS = 128
 
@@ -58,15 +57,20 @@ def run(
     """Trains by `plan`, from `out`'s checkpoint if there is one, else from `start`'s weights.
 
     `report` is called after each epoch, when its checkpoint and log line are written. Raises ValueError when the
-    checkpoint was made by another plan.
+    checkpoint was made by another plan; the number of epochs may be another.
     """
     torch.manual_seed(plan.seed)
-    taught = np.where(np.isin(lesson.source, plan.unlabelled), "", lesson.label)
     syllabus = draw_up(
-        lesson.features, taught, lesson.source, dimensions=DIMENSION, held_out=plan.held_out, seed=plan.seed
+        lesson.features,
+        lesson.label,
+        lesson.source,
+        dimensions=DIMENSION,
+        labelled=plan.labelled,
+        held_out=plan.held_out,
+        seed=plan.seed,
     )
     student = Student(plan.depth, DIMENSION, COPY_DIMENSION, syllabus.classes, v1=plan.v1)
-    student.whiten(torch.from_numpy(syllabus.target[syllabus.train]))
+    known = torch.from_numpy(syllabus.target[syllabus.train])
     has_heads = student.take(_start_weights(start, plan, lesson))
     trunks = {px: _trunk(student, plan, px, lesson, out) for px in (plan.train_px, plan.px)}
     whole = Trunk(trunks[plan.px])
@@ -74,14 +78,14 @@ def run(
     done = 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
-        if saved["plan"] != json.dumps(asdict(plan)):
+        if {**json.loads(saved["plan"]), "epochs": plan.epochs} != json.loads(json.dumps(asdict(plan))):
             raise ValueError(f"{checkpoint} belongs to the plan {saved['plan']}: give that, or another --out")
         done = saved["epochs"]
-        training = Training(student, plan)
+        training = Training(student, plan, known)
         training.resume(saved)
     else:
         begin(student, whole, lesson, syllabus, plan, has_heads=has_heads)
-        training = Training(student, plan)
+        training = Training(student, plan, known)
         report(_finished(training, whole, lesson, syllabus, plan, out=out, line={"epoch": 0}))
     for epoch in range(done, plan.epochs):
         began = time.monotonic()
@@ -103,7 +107,7 @@ def begin(
     if not has_heads:
         features = features_of(student, trunk, lesson.pixels[rows], plan)
         heads = as_state("embedding_head", towards(features[0], syllabus.target[rows]))
-        heads |= as_state("copy_head", whitening(np.concatenate(features, axis=1), COPY_DIMENSION))
+        heads |= as_state("copy_head", whitening(features[1], COPY_DIMENSION))
         student.load_state_dict(student.state_dict() | heads)
     for number in range(syllabus.classes):  # the mean of its photos' targets
         place = syllabus.target[rows][syllabus.label[rows] == number].mean(axis=0)
@@ -128,8 +132,8 @@ def _train_epoch(
     sums: dict[str, float] = {}
     for number, (rows, maps) in enumerate(_loaded(batches, workers)):
         target, label = torch.from_numpy(syllabus.target[rows]), torch.from_numpy(syllabus.label[rows])
-        progress = (epoch + number / len(batches)) / plan.epochs
-        parts = training.step(as_numbers(maps, batches.trunk), target, label, plan, progress)
+        now = epoch + number / len(batches)
+        parts = training.step(as_numbers(maps, batches.trunk), target, label, plan, now)
         sums = {name: sums.get(name, 0.0) + value for name, value in parts.items()}
         if number % LOG_EVERY == 0:
             print_line({"batch": f"{number}/{len(batches)}"} | {name: round(value, 3) for name, value in parts.items()})
@@ -156,7 +160,7 @@ def _finished(
     student: Student = training.average.module
     line |= examine(student, trunk, lesson, syllabus, plan)
     _save({**training.state(), "epochs": line["epoch"], "plan": json.dumps(asdict(plan))}, out / "checkpoint.pt")
-    _save(student.weights(), out / "student.pt")
+    _save(student.weights(plan.px), out / "student.pt")
     rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in line.items()}
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(rounded) + "\n")
@@ -200,15 +204,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for features, checkpoint, log, weights")
     parser.add_argument("--depth", default="resnet50")
     parser.add_argument("--v1", action="store_true", help="the stride on the first convolution, as --start has it")
-    parser.add_argument("--px", type=int, default=144, help="side of the input")
+    parser.add_argument("--px", type=int, default=160, help="side of the input")
     parser.add_argument("--train-px", type=int, default=128, help="side of the input in training")
-    parser.add_argument("--frozen", type=int, default=3, help="stages that stay as they are, the stem with them")
+    parser.add_argument("--frozen", type=int, default=2, help="stages that stay as they are, the stem with them")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--batch", type=int, default=64, help="photos; each is shown twice")
-    parser.add_argument("--peak-rate", type=float, default=1e-4, help="highest learning rate of the backbone")
-    parser.add_argument("--warm-up", type=float, default=0.05, help="part of the run before the peak")
+    parser.add_argument("--peak-rate", type=float, default=2e-4, help="highest learning rate of the backbone")
+    parser.add_argument("--warm-up", type=float, default=0.2, help="epochs before the peak")
+    parser.add_argument("--cool-down", type=float, default=4, help="epochs from the peak to nothing")
     parser.add_argument("--average", type=float, default=0.995, help="decay of the mean of the weights")
-    parser.add_argument("--unlabelled", nargs="*", default=[], metavar="SOURCE", help="do not learn these labels")
+    parser.add_argument("--labelled", nargs="*", default=[], metavar="SOURCE", help="learn these labels, and no others")
     parser.add_argument("--held-out", nargs="*", default=[], metavar="SOURCE", help="measure on these alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="threads, and processes while the teachers work")
@@ -229,10 +234,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         batch=given.batch,
         peak_rate=given.peak_rate,
         warm_up=given.warm_up,
+        cool_down=given.cool_down,
         average=given.average,
         seed=given.seed,
         bfloat16=given.bfloat16,
-        unlabelled=tuple(given.unlabelled),
+        labelled=tuple(given.labelled),
         held_out=tuple(given.held_out),
     )
     run(lesson, plan, given.out, start=given.start, workers=given.workers)

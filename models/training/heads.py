@@ -8,7 +8,9 @@ from torch import Tensor
 # Of the mean variance of a feature. What it does to held-out classes: docs/decisions/0004-model.md.
 RIDGE = 0.3
 COPY_RIDGE = 0.03
+DETAIL_RIDGE = 0.3
 SHARE_OF_STRENGTH = 0.25  # 0: as strong as they tell photos apart; .5: all alike
+SMALLEST_VARIANCE = 1e-6  # of the largest: fewer photos than dimensions leave some without any
 WHITENED_BY = 0.5  # exponent of the variances that the copy head divides by: .5 whitens
 
 Head = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -24,13 +26,25 @@ def towards(features: NDArray[np.float32], target: NDArray[np.float32], ridge: f
     return weight.astype(np.float32), (aim - weight @ mean).astype(np.float32)
 
 
+def detail(coarse: NDArray[np.float32], before: NDArray[np.float32], target: NDArray[np.float32]) -> Head:
+    """What to add to embeddings `coarse` [n, d], of length 1: a ridge regression of what they leave of targets [n, d].
+
+    It sees the feature `before` [n, g]: training of the last stage overlooks what the stage before it still tells. What
+    that gains: docs/decisions/0004-model.md.
+    """
+    scale = float((coarse * target).sum(axis=1).mean())
+    weight, bias = towards(before, target - scale * coarse, DETAIL_RIDGE)
+    return weight / np.float32(scale), bias / np.float32(scale)
+
+
 def whitening(features: NDArray[np.float32], dimensions: int, exponent: float = WHITENED_BY) -> Head:
     """The first principal components of features [n, f], each over its deviation to the power 2 x `exponent`."""
     mean = features.mean(axis=0, dtype=np.float64)
     centred = features - mean
     variances, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
     order = np.argsort(-variances)[:dimensions]
-    weight = (vectors[:, order] / variances[order] ** exponent).T
+    strength = np.maximum(variances[order], SMALLEST_VARIANCE * variances.max())
+    weight = (vectors[:, order] / strength**exponent).T
     return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
 
 
@@ -49,7 +63,8 @@ def discriminant(views: NDArray[np.float32], dimensions: int, ridge: float = COP
     between = (mean - mean.mean(axis=0)) @ white.T
     strengths, turn = np.linalg.eigh(between.T @ between / len(between))
     order = np.argsort(-strengths)[:dimensions]
-    weight = (turn[:, order] / strengths[order] ** SHARE_OF_STRENGTH).T @ white
+    strength = np.maximum(strengths[order], SMALLEST_VARIANCE * strengths.max())
+    weight = (turn[:, order] / strength**SHARE_OF_STRENGTH).T @ white
     return weight.astype(np.float32), (-weight @ mean.mean(axis=0)).astype(np.float32)
 
 

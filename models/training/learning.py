@@ -1,6 +1,5 @@
 """Learns from batches: the plan of a run, and the student with the mean of its weights and the optimizer."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,11 @@ class Plan:
     """What decides the weights, apart from the photos.
 
     `px`: side of the input in use, `train_px` in training, less: crops show things larger than whole photos do (after
-    Touvron et al., arXiv:1906.06423). `frozen`: how many stages the trunk has. `unlabelled`: sources whose labels are
-    not looked at; `held_out`: sources that are measured on alone.
+    Touvron et al., arXiv:1906.06423). `frozen`: how many stages the trunk has. `labelled`: sources whose labels are
+    learned; `held_out`: sources that are measured on alone. `warm_up`, `cool_down`: epochs at the start and the end.
+
+    Between them the rate is constant, so that a run may be given more or fewer `epochs` while it goes on (Haegele et
+    al., arXiv:2405.18392).
     """
 
     depth: str
@@ -35,23 +37,24 @@ class Plan:
     batch: int
     peak_rate: float
     warm_up: float
+    cool_down: float
     average: float
     seed: int
     bfloat16: bool
-    unlabelled: tuple[str, ...]
+    labelled: tuple[str, ...]
     held_out: tuple[str, ...]
 
-    def rate(self, progress: float) -> float:
-        """The learning rate at `progress` in 0..1: linear up to the peak, then a half cosine down to zero."""
-        if progress < self.warm_up:
-            return self.peak_rate * max(progress, 1e-3) / self.warm_up
-        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up)))
+    def rate(self, epoch: float) -> float:
+        """The learning rate after so many epochs: linear up to the peak, constant, linear down to zero."""
+        share = min(1.0, (epoch + 1e-3) / self.warm_up, (self.epochs - epoch) / self.cool_down)
+        return self.peak_rate * max(0.0, share)
 
 
 class Training:
     """A student, the mean of its recent weights, and the optimizer between them."""
 
-    def __init__(self, student: Student, plan: Plan) -> None:
+    def __init__(self, student: Student, plan: Plan, known: Tensor) -> None:
+        self.known = known
         self.student = student.to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.student, multi_avg_fn=get_ema_multi_avg_fn(plan.average))
         student.freeze(plan.frozen)
@@ -63,17 +66,17 @@ class Training:
         self.queue = torch.zeros(0, student.copy_head.out_features)
         self._learning = [value for _, value in learning]
 
-    def step(self, maps: Tensor, target: Tensor, label: Tensor, plan: Plan, progress: float) -> dict[str, float]:
+    def step(self, maps: Tensor, target: Tensor, label: Tensor, plan: Plan, epoch: float) -> dict[str, float]:
         """Learns from one batch of the trunk's maps, float32 [2n, c, h, w]; returns the parts of its loss.
 
         BatchNorm keeps the statistics of the start weights (`eval`): a batch is small and half of it are copies.
         """
         self.student.eval()
         for group in self.optimizer.param_groups:
-            group["lr"] = plan.rate(progress) * group["scale"]
+            group["lr"] = plan.rate(epoch) * group["scale"]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
             outputs = self.student(maps, plan.frozen)
-        losses = losses_of(self.student, outputs, target, label, queue=self.queue)
+        losses = losses_of(self.student, outputs, target, label, queue=self.queue, known=self.known)
         self.optimizer.zero_grad()
         losses.total().backward()
         nn.utils.clip_grad_norm_(self._learning, CLIP_NORM)

@@ -14,12 +14,13 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD
-from models.tools.graph import BATCH_NORM_EPSILON, HEADS
+from models.tools.graph import BATCH_NORM_EPSILON, DETAIL, HEADS
 from models.tools.resnet import ResNet, as_float
+from models.tools.window import WINDOW
 
 
 def unfold(path: Path, depth: str, pixels: Tensor, *, v1: bool = False) -> dict[str, Tensor]:
-    """A state dict with torchvision's names, and `mean_feature` and heads if there are some, from a file of ours.
+    """A state dict with torchvision's names, and `mean_feature`, heads and window if there are some, from our file.
 
     Folding put each BatchNorm into its convolution. Here each gets the mean and variance back that its input has
     over `pixels`, uint8 [n, 3, h, w], with a scale and shift that undo them: the network computes what the file
@@ -42,7 +43,9 @@ def unfold(path: Path, depth: str, pixels: Tensor, *, v1: bool = False) -> dict[
     state: dict[str, Tensor] = {name: value.clone() for name, value in network.state_dict().items()}
     if "mean_feature" in stored:
         state["mean_feature"] = torch.from_numpy(stored["mean_feature"].astype(np.float32).reshape(-1))
-    for name in HEADS.values():
+    if WINDOW in stored:
+        state[WINDOW] = torch.from_numpy(stored[WINDOW].astype(np.float32))
+    for name in (*HEADS.values(), DETAIL):
         if f"{name}.weight" in stored:
             parts = [f"{name}.weight", f"{name}.bias"]
             state |= {part: torch.from_numpy(stored[part].astype(np.float32)) for part in parts}

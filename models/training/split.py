@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.tools.retrieval import normalised
+
 FEWEST_PHOTOS_OF_A_CLASS = 5
 NO_LABEL = ("", "_")
 # A source with that many classes gives up a fifth of them, so that the log shows what is learned of classes
@@ -14,6 +16,8 @@ CLASSES_TO_SPARE_SOME = 30
 SPARED_CLASSES = 0.2
 SPARED_PHOTOS = 0.02
 SPARE_COLUMNS, ITERATIONS = 32, 5
+WHITENED_BY = 0.5
+SMALLEST_DEVIATION = 1e-3  # of a column of targets; those that are padding have none
 
 
 @dataclass(frozen=True)
@@ -69,15 +73,18 @@ def draw_up(
     source: NDArray[np.str_],
     *,
     dimensions: int,
+    labelled: Sequence[str] | None = None,
     held_out: Sequence[str] = (),
     seed: int,
 ) -> Syllabus:
     """Divides the photos and turns the teachers' features [n, f] into targets [n, dimensions].
 
-    Mean and PCA of the targets come from the training photos alone.
+    Mean, PCA and deviations of the targets come from the training photos alone. labelled: sources whose classes are to
+    be learned, all if not given; the labels of the others decide nothing but the division.
     """
     parts = divide(label, source, held_out=held_out, seed=seed)
-    learned = np.unique(parts.codes[parts.train])
+    taught = parts.train if labelled is None else parts.train[np.isin(source[parts.train], labelled)]
+    learned = np.unique(parts.codes[taught])
     learned = learned[parts.is_class[learned]]
     number = np.full(len(parts.is_class), -1, dtype=np.int64)
     number[learned] = np.arange(len(learned))
@@ -85,10 +92,20 @@ def draw_up(
         train=parts.train,
         seen=parts.seen,
         unseen=parts.unseen,
-        target=principal_components(features, parts.train, dimensions),
+        target=whitened(principal_components(features, parts.train, dimensions), parts.train),
         label=number[parts.codes],
         classes=len(learned),
     )
+
+
+def whitened(target: NDArray[np.float32], fitted_on: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Each column over its deviation to the power .5, and rows of length 1 again: float32 [n, d].
+
+    Principal components are uneven: without it the first few decide every likeness. Why .5:
+    docs/decisions/0004-model.md.
+    """
+    deviation = np.maximum(target[fitted_on].std(axis=0), SMALLEST_DEVIATION)
+    return normalised(target / deviation**WHITENED_BY)
 
 
 def principal_components(

@@ -8,18 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from models.tools.resnet import ResNet
+from models.tools.resnet import STAGE_CHANNELS, ResNet
+from models.tools.window import WINDOW, centre_window, map_side
 
 COSINE_WEIGHT = 10.0
-LIKENESS_WEIGHT = 0.5
+LIKENESS_WEIGHT = 1.0
 LABEL_WEIGHT = 0.5
-COPY_WEIGHT = 2.0
+COPY_WEIGHT = 1.0
 SPREAD_WEIGHT = 0.2
 # A strong copy shows less, and other things: it is drawn towards the photo's place with less force.
 SHARE_OF_COPIES = 0.3
 LIKENESS_TEMPERATURE = 0.1
-WHITENED_BY = 0.5
-SMALLEST_DEVIATION = 1e-3  # of a column of targets; those that are padding have none
 COPY_TEMPERATURE = 0.05
 LABEL_SCALE = 16.0  # of the cosines to the classes' places: a softmax over cosines themselves would stay flat
 
@@ -27,8 +26,9 @@ LABEL_SCALE = 16.0  # of the cosines to the classes' places: a softmax over cosi
 class Student(nn.Module):
     """A ResNet with two heads, and a classifier that only training needs.
 
-    `embedding_head` turns the pooled feature of the last stage into the teacher's principal components,
-    `copy_head` those of the last two stages into a descriptor for copies.
+    `embedding_head` turns the pooled feature of the last stage into the teachers' principal components, `copy_head`
+    that of the stage before, pooled through a window, into a descriptor for copies: what tells a photo from another of
+    the same kind is lost in the last stage, which learns to overlook it.
     """
 
     def __init__(self, depth: str, dimension: int, copy_dimension: int, classes: int, *, v1: bool) -> None:
@@ -36,32 +36,28 @@ class Student(nn.Module):
         self.backbone = ResNet(depth, v1=v1)
         width = self.backbone.dimension
         self.embedding_head = nn.Linear(width, dimension)
-        self.copy_head = nn.Linear(width + width // 2, copy_dimension)
+        self.copy_head = nn.Linear(width // 2, copy_dimension)
         self.classifier = nn.Parameter(torch.randn(max(classes, 1), dimension))
-        # By what each value of the embedding is multiplied in use, and not in training: see `whiten`.
-        self.register_buffer("gain", torch.ones(dimension))
 
     def forward(self, maps: Tensor, after: int) -> tuple[Tensor, Tensor]:
         """Maps of stage `after`, float32 [n, c, h, w] -> embedding [n, d] and copy descriptor [n, d2], any length."""
-        x = maps.contiguous(memory_format=torch.channels_last)
-        last, before = (feature.float() for feature in self.backbone.last_two(x, after))
+        last, before = self.features(maps, after)
         with torch.autocast("cpu", enabled=False):
-            return self.embedding_head(last), self.copy_head(torch.cat([last, before], dim=1))
+            return self.embedding_head(last), self.copy_head(before)
 
-    def whiten(self, target: Tensor) -> None:
-        """Sets the gain: one over the deviation of each column of the targets, float32 [n, d], to the power .5.
+    def features(self, maps: Tensor, after: int) -> tuple[Tensor, Tensor]:
+        """What the two heads see of these maps, float32 [n, f] and [n, f / 2]."""
+        sides = (-(-side // 2 ** (len(STAGE_CHANNELS) - 1 - after)) for side in maps.shape[2:])
+        window = torch.from_numpy(centre_window(*sides))
+        x = maps.contiguous(memory_format=torch.channels_last)
+        last, before = self.backbone.last_two(x, after, window)
+        return last.float(), before.float()
 
-        Principal components are uneven: without it the first few decide every likeness.
-        """
-        self.gain = target.std(dim=0).clamp(min=SMALLEST_DEVIATION) ** -WHITENED_BY
-
-    def weights(self) -> dict[str, Tensor]:
-        """What export.py takes: torchvision's names, and the two heads, the gain multiplied in."""
+    def weights(self, px: int) -> dict[str, Tensor]:
+        """What export.py takes for an input of that side: torchvision's names, the two heads, and the window."""
         state: dict[str, Tensor] = {name: value.contiguous() for name, value in self.backbone.state_dict().items()}
         heads = {name: value.detach().clone() for name, value in self.state_dict().items() if "_head." in name}
-        heads["embedding_head.weight"] *= self.gain[:, None]
-        heads["embedding_head.bias"] *= self.gain
-        return state | heads
+        return state | heads | {WINDOW: torch.from_numpy(centre_window(map_side(px), map_side(px)))}
 
     def freeze(self, stages: int) -> None:
         """Keeps the stem and the first `stages` stages, which models/training/trunk.py runs, as they are."""
@@ -71,18 +67,17 @@ class Student(nn.Module):
     def take(self, saved: dict[str, Tensor]) -> bool:
         """Starts from what `weights` gave, or from a backbone alone; tells whether heads of this size were there.
 
-        The gain must be the one with which they were written. Raises ValueError for weights of another network.
+        Window and detail head are left out: training makes the one and does without the other.
+
+        Raises ValueError for weights of another network.
         """
-        saved = dict(saved)
-        heads = {name: saved.pop(name) for name in list(saved) if "_head." in name}
-        saved.pop("classifier", None)
-        self.backbone.load(saved)
-        wanted = {name: value for name, value in self.state_dict().items() if "_head." in name}
-        if {name: value.shape for name, value in heads.items()} != {name: v.shape for name, v in wanted.items()}:
+        heads = {name: value for name, value in saved.items() if "_head." in name}
+        self.backbone.load({name: value for name, value in saved.items() if name not in heads and name != "classifier"})
+        wanted = {name: value.shape for name, value in self.state_dict().items() if "_head." in name}
+        heads = {name: value for name, value in heads.items() if name in wanted}
+        if {name: value.shape for name, value in heads.items()} != wanted:
             return False
         self.load_state_dict(self.state_dict() | heads)
-        self.embedding_head.weight.data /= self.gain[:, None]
-        self.embedding_head.bias.data /= self.gain
         return True
 
 
@@ -106,42 +101,43 @@ class Losses:
 
 
 def losses_of(
-    student: Student, outputs: tuple[Tensor, Tensor], target: Tensor, label: Tensor, *, queue: Tensor
+    student: Student, outputs: tuple[Tensor, Tensor], target: Tensor, label: Tensor, *, queue: Tensor, known: Tensor
 ) -> Losses:
     """The losses of a batch of n photos, each shown lightly varied and, n rows below, as a copy.
 
     outputs: embeddings [2n, d] and copy descriptors [2n, d2]; target [n, d] of length 1; label int64 [n], -1 for none;
-    queue [m, d2], descriptors of length 1 of earlier batches, other photos all of them.
+    queue [m, d2], descriptors of length 1 of earlier batches, other photos all of them; known [k, d]: the targets of
+    all photos that are learned from.
     """
     embedding, descriptor = outputs
     count = len(target)
     cosines = F.cosine_similarity(embedding, target.repeat(2, 1))
     shares = torch.cat([torch.ones(count), torch.full((count,), SHARE_OF_COPIES)])
     places = F.normalize(student.classifier)
-    known = label >= 0
+    labelled = label >= 0
     by_label = embedding.new_zeros(())
-    if known.any():
-        found = LABEL_SCALE * F.normalize(embedding[:count][known]) @ places.T
-        by_label = F.cross_entropy(found, label[known])
+    if labelled.any():
+        found = LABEL_SCALE * F.normalize(embedding[:count][labelled]) @ places.T
+        by_label = F.cross_entropy(found, label[labelled])
     descriptors = F.normalize(descriptor)
     return Losses(
         cosine=COSINE_WEIGHT * ((1 - cosines) * shares).sum() / shares.sum(),
-        likeness=LIKENESS_WEIGHT * likeness_loss(embedding[:count], target),
+        likeness=LIKENESS_WEIGHT * likeness_loss(embedding[:count], target, known),
         label=LABEL_WEIGHT * by_label,
         copy=COPY_WEIGHT * contrastive_loss(descriptors, queue),
         spread=SPREAD_WEIGHT * spread_loss(descriptors[count:], torch.cat([descriptors[:count], queue])),
     )
 
 
-def likeness_loss(feature: Tensor, target: Tensor) -> Tensor:
-    """How far a photo's likeness to the photos of its batch is from what the teacher sees. [n, d], [n, d] -> scalar.
+def likeness_loss(feature: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """How far a photo's likeness to `known` ones is from what the teacher sees. [n, d], [n, d], [k, d] -> scalar.
 
-    Cross-entropy between the softmaxes of the teacher's and the student's cosines to the teacher's targets: the
-    distance asks for the right direction, this for the right neighbour, which is mostly the photo itself. It is what
-    tells a cropped photo from its look-alikes. After SEED, arXiv:2101.04731, with the batch in place of a queue.
+    Cross-entropy between the softmaxes of the teacher's and the student's cosines to the known targets: the distance
+    asks for the right direction, this for the right neighbours. After SEED, arXiv:2101.04731, with the targets of all
+    photos in place of a queue.
     """
-    wanted = (target @ target.T / LIKENESS_TEMPERATURE).softmax(dim=1)
-    found = F.normalize(feature) @ target.T / LIKENESS_TEMPERATURE
+    wanted = (target @ known.T / LIKENESS_TEMPERATURE).softmax(dim=1)
+    found = F.normalize(feature) @ known.T / LIKENESS_TEMPERATURE
     return F.cross_entropy(found, wanted)
 
 

@@ -73,7 +73,7 @@ def build_lesson(
                 print(f"taught photos={CHUNK_PHOTOS * (len(paths) - len(pending))}", flush=True)
         for future in pending:
             future.result()
-    return _load(paths)
+    return load_lesson(cache)
 
 
 def features_of(teacher: Teacher, images: Sequence[Image.Image]) -> NDArray[np.float32]:
@@ -119,8 +119,12 @@ def _chunks(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:
         yield chunk
 
 
-def _load(paths: list[Path]) -> TeacherDataset:
-    """Reads the chunks one after another into arrays made once: no second copy of the pixels in memory."""
+def load_lesson(cache: Path) -> TeacherDataset:
+    """What `build_lesson` keeps in that folder. Raises ValueError where there is nothing.
+
+    The chunks are read one after another into arrays made once: no second copy of the pixels in memory.
+    """
+    paths = sorted(cache.glob("*.npz"))
     label, source = [], []
     pixels: NDArray[np.uint8] | None = None
     features: NDArray[np.float16] | None = None

@@ -38,8 +38,8 @@ def as_numbers(maps: NDArray[np.uint8], trunk: Trunk) -> Tensor:
 def features_of(
     student: Student, trunk: Trunk, pixels: NDArray[np.uint8], plan: Plan
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Pooled features of the last stage and the one before it: uint8 [n, s, s, 3] -> float32 [n, f], [n, g]."""
-    return _run(trunk, pixels, plan, lambda maps: student.backbone.last_two(maps, plan.frozen))
+    """Pooled features of the last stage and the one before it: uint8 [n, s, s, 3] -> float32 [n, f], [n, f / 2]."""
+    return _run(trunk, pixels, plan, lambda maps: student.features(maps, plan.frozen))
 
 
 def embed(
@@ -47,7 +47,7 @@ def embed(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """uint8 [n, s, s, 3] -> embeddings [n, d] and copy descriptors [n, d2], float32, L2 norm 1."""
     embeddings, descriptors = _run(trunk, pixels, plan, lambda maps: student(maps, plan.frozen))
-    return normalised(embeddings * student.gain.numpy()), normalised(descriptors)
+    return normalised(embeddings), normalised(descriptors)
 
 
 def _run(
@@ -75,7 +75,7 @@ def examine(student: Student, trunk: Trunk, lesson: TeacherDataset, syllabus: Sy
         if len(rows) == 0:
             continue
         embedding, _ = embed(student, trunk, lesson.pixels[rows], plan)
-        target = normalised(syllabus.target[rows] * student.gain.numpy())
+        target = syllabus.target[rows]
         result[f"{name}_cosine"] = float(np.mean((embedding * target).sum(axis=1)))
         for who, vectors in (("map", embedding), ("target_map", target)):
             scores = map_by_source(vectors, lesson.label[rows], lesson.source[rows])

@@ -13,7 +13,7 @@ from PIL import Image
 from models.preprocess import prepare
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, Rule
 from models.tools.graph import resnet_graph
-from models.training.augment import as_copy, lightly
+from models.training.augment import as_copy, as_part, lightly
 from models.training.batches import Batches
 from models.training.trunk import Trunk, write_trunk
 from tests.models.conftest import picture, tiny_weights
@@ -36,6 +36,20 @@ def test_a_light_change_keeps_a_photo_and_a_copy_differs_more(photos: NDArray[np
     assert light.dtype == copies.dtype == np.uint8
     assert len(np.unique(copies.reshape(30, -1), axis=0)) == 30
     assert 0 < np.abs(light - whole).mean() < np.abs(copies - whole).mean()
+
+
+def test_a_part_is_cut_from_anywhere_in_a_photo() -> None:
+    rng = np.random.default_rng(0)
+    slope = np.broadcast_to(np.arange(0, 240, 5, dtype=np.uint8)[:, np.newaxis], (48, 48))
+    photo = np.stack([slope, slope.T, slope * 0], axis=2)
+
+    parts = np.stack([as_part(photo, 32, rng) for _ in range(60)]).astype(float)
+
+    for axis, colour in ((1, 0), (2, 1)):
+        spread = np.ptp(parts[..., colour].mean(axis=3 - axis), axis=1)
+        assert spread.max() < 0.75 * 240  # never the whole side
+        assert spread.min() > 0.3 * 240
+        assert np.ptp(parts[..., colour].mean(axis=(1, 2))) > 0.3 * 240  # here one end, there the other
 
 
 def test_an_epoch_shows_each_photo_once_and_the_same_to_whoever_asks(photos: NDArray[np.uint8]) -> None:

@@ -15,8 +15,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from models.contract import read_card  # noqa: E402
 from models.tools import export  # noqa: E402
-from models.tools.photos import read_photos  # noqa: E402
+from models.tools.embedder import Embedder  # noqa: E402
+from models.tools.metadata import Origin  # noqa: E402
+from models.tools.photos import open_rgb, read_photos  # noqa: E402
 from models.tools.resnet import ResNet  # noqa: E402
+from models.training import fit_heads  # noqa: E402
 from models.training.distill import main, run, teacher_of  # noqa: E402
 from models.training.learning import Plan  # noqa: E402
 from models.training.split import draw_up  # noqa: E402
@@ -35,10 +38,11 @@ PLAN = Plan(
     batch=8,
     peak_rate=2e-5,
     warm_up=0.5,
+    cool_down=1,
     average=0.5,
     seed=0,
     bfloat16=False,
-    unlabelled=(),
+    labelled=("photos",),
     held_out=(),
 )
 
@@ -155,8 +159,7 @@ def test_heads_made_in_closed_form_are_better_than_chance_before_any_step(
     unlearned = replace(PLAN, epochs=0)
     run(lesson, unlearned, tmp_path, start=start)
     syllabus = draw_up(lesson.features, lesson.label, lesson.source, dimensions=256, seed=0)
-    student = Student("resnet18", 256, 128, 3, v1=False)
-    student.whiten(torch.from_numpy(syllabus.target[syllabus.train]))
+    student = Student("resnet18", 256, 256, 3, v1=False)
     assert student.take(weights(tmp_path / "student.pt"))
 
     everything = replace(syllabus, seen=np.arange(len(lesson.label)), unseen=np.array([], dtype=np.int64))
@@ -198,14 +201,37 @@ def test_from_a_tar_by_command_to_a_model_file_of_two_outputs_and_on_from_there(
     main([*arguments, "--out", str(tmp_path / "second"), "--start", str(model), "--workers", "1"])
 
     card = read_card(model)
-    assert (card.dimension, card.copy_dimension) == (256, 128)
+    assert (card.dimension, card.copy_dimension) == (256, 256)
     assert [line["epoch"] for line in log(tmp_path / "second")] == [0, 1]
+
+
+def test_heads_fitted_to_the_int8_network_see_both_stages_and_are_better(
+    lesson: TeacherDataset, teachers: list[Teacher], start: Path, photo_folder: Path, tmp_path: Path
+) -> None:
+    build_lesson(read_photos([photo_folder]), teachers, tmp_path / "lesson", px=48, processes=1)
+    run(lesson, replace(PLAN, epochs=0), tmp_path, start=start)
+    options = ["--depth", "resnet18", "--px", "40", "--most", "10", "--out", str(tmp_path / "fitted.pt")]
+    fit_heads.main([str(tmp_path), *options])
+
+    found = []
+    origin = Origin("made", "made by the tests", "none")
+    for name in ("student", "fitted"):
+        model, photos = tmp_path / f"{name}.onnx", list(read_photos([photo_folder]))
+        state = weights(tmp_path / f"{name}.pt")
+        export.export(state, "resnet18", model, origin=origin, size_px=40, resize="stretch", photos=photos)
+        embedding, copies = Embedder(model).describe([open_rgb(photo.content) for photo in photos])
+        assert (embedding.shape, copies.shape) == ((18, 256), (18, 256))
+        target = draw_up(lesson.features, lesson.label, lesson.source, dimensions=256, seed=0).target
+        found.append(float((embedding * target).sum(axis=1).mean()))
+
+    assert weights(tmp_path / "fitted.pt")["detail_head.weight"].shape == (256, 256)
+    assert found[1] > found[0] + 0.01
 
 
 def test_labels_that_are_not_to_be_learned_are_not_looked_at(
     lesson: TeacherDataset, start: Path, tmp_path: Path
 ) -> None:
-    blind = replace(PLAN, unlabelled=(str(lesson.source[0]),), epochs=1)
+    blind = replace(PLAN, labelled=(), epochs=1)
     shuffled = replace(lesson, label=lesson.label[::-1].copy())
 
     for name, photos in (("one", lesson), ("two", shuffled)):
@@ -217,12 +243,19 @@ def test_labels_that_are_not_to_be_learned_are_not_looked_at(
 
 
 def test_the_rate_rises_to_the_peak_and_falls_to_nothing() -> None:
-    plan = replace(PLAN, peak_rate=2.0, warm_up=0.25)
+    plan = replace(PLAN, peak_rate=2.0, epochs=8, warm_up=0.5, cool_down=2)
 
-    assert plan.rate(0.125) == pytest.approx(1.0)
-    assert plan.rate(0.25) == pytest.approx(2.0)
-    assert plan.rate(0.625) == pytest.approx(1.0)
-    assert plan.rate(1.0) == pytest.approx(0.0)
+    assert plan.rate(0.25) == pytest.approx(1.0, abs=0.01)
+    assert plan.rate(0.5) == plan.rate(6) == 2.0
+    assert plan.rate(7) == pytest.approx(1.0)
+    assert plan.rate(8) == 0.0
+
+
+def test_a_run_may_be_given_more_epochs_while_it_goes_on(lesson: TeacherDataset, start: Path, tmp_path: Path) -> None:
+    run(lesson, replace(PLAN, epochs=1), tmp_path, start=start)
+    run(lesson, PLAN, tmp_path, start=start)
+
+    assert [line["epoch"] for line in log(tmp_path)] == [0, 1, 2]
 
 
 def test_a_teacher_is_named_by_its_file_and_the_side_of_its_input() -> None:

@@ -22,6 +22,7 @@ from models.tools.metadata import Origin  # noqa: E402
 from models.tools.photos import open_rgb, read_photos  # noqa: E402
 from models.tools.resnet import DEPTHS, ResNet  # noqa: E402
 from models.tools.two_views import averaged, two_views  # noqa: E402
+from models.tools.window import centre_window  # noqa: E402
 
 ORIGIN = Origin("made", "made by the tests", "Apache-2.0")
 # How many tensors torchvision's state dict of each depth has, `fc` included.
@@ -126,7 +127,9 @@ def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
     arguments += ["--weights", str(tmp_path / "weights.pt"), "--source", "here", "--licence", "none"]
 
     said = []
-    narrow = {"copy_head.weight": torch.randn(12, 1024)}
+    window = torch.from_numpy(centre_window(5, 5))
+    narrow = {"detail_head.weight": torch.randn(20, 1024) / 20, "detail_head.bias": torch.randn(20)}
+    narrow |= {"copy_head.weight": torch.randn(12, 1024), "copy_head.window": window}
     torch.save(random_weights("resnet50") | heads | narrow, tmp_path / "narrow.pt")
     kinds = {"v1": ["--v1"], "v1.5": [], "views": ["--v1", "--views", "2", "--size", "80"]}
     kinds["narrow"] = ["--weights", str(tmp_path / "narrow.pt")]
@@ -142,6 +145,21 @@ def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-6)
     assert np.linalg.norm(descriptors, axis=1) == pytest.approx(1, abs=1e-6)
     assert np.abs(embeddings - Embedder(tmp_path / "v1.5.onnx").embed(images)).max() > 1e-3
+
+
+def test_a_window_for_another_size_is_refused(photo_folder: Path, tmp_path: Path) -> None:
+    weights = random_weights("resnet18") | {"copy_head.window": torch.from_numpy(centre_window(5, 5))}
+
+    with pytest.raises(ValueError, match=r"copy_head.window is \(5, 5\) and must be \(4, 4\) for 64 px"):
+        export(
+            weights,
+            "resnet18",
+            tmp_path / "model.onnx",
+            origin=ORIGIN,
+            size_px=64,
+            resize="stretch",
+            photos=list(read_photos([photo_folder])),
+        )
 
 
 def test_a_head_for_another_network_is_refused(photo_folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from models.tools.metadata import Origin  # noqa: E402
 from models.tools.photos import open_rgb, read_photos  # noqa: E402
 from models.tools.quantize import quantize  # noqa: E402
 from models.tools.resnet import ResNet, as_float  # noqa: E402
+from models.tools.window import centre_window  # noqa: E402
 from models.training.onnx_to_weights import unfold  # noqa: E402
 
 
@@ -24,6 +25,8 @@ def test_unfolded_an_int8_file_places_photos_as_before_and_can_be_trained(photo_
     torch.manual_seed(0)
     heads = {"embedding_head.weight": torch.randn(20, 2048), "embedding_head.bias": torch.randn(20)}
     heads |= {"copy_head.weight": torch.randn(12, 2048 + 1024), "copy_head.bias": torch.randn(12)}
+    heads |= {"detail_head.weight": torch.zeros(20, 1024), "detail_head.bias": torch.zeros(20)}
+    heads |= {"copy_head.window": torch.from_numpy(centre_window(4, 4))}
     weights = ResNet("resnet50", v1=True).state_dict() | heads
     origin = Origin("made", "made by the tests", "Apache-2.0")
     fp32, int8 = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.tools.evaluate import read_folder
 from models.training.held_out import main
-from models.training.split import draw_up, principal_components
+from models.training.split import draw_up, principal_components, whitened
 
 
 @pytest.fixture
@@ -62,6 +62,16 @@ def test_a_source_can_be_held_out_as_a_whole(photos) -> None:  # type: ignore[no
     assert syllabus.classes == 40
 
 
+def test_only_the_labels_of_the_named_sources_are_learned_and_the_others_still_divide(photos) -> None:  # type: ignore[no-untyped-def]
+    _, _, source = photos
+    everything, few = draw_up(*photos, dimensions=16, seed=0), draw_up(*photos, dimensions=16, labelled=["few"], seed=0)
+
+    assert few.unseen.tolist() == everything.unseen.tolist()
+    assert (few.label[source != "few"] == -1).all()
+    assert set(few.label[source == "few"]) - {-1} == {0, 1}
+    assert few.classes == 2
+
+
 def test_the_same_seed_gives_the_same_split(photos) -> None:  # type: ignore[no-untyped-def]
     one, same, other = (draw_up(*photos, dimensions=16, seed=seed) for seed in (0, 0, 1))
 
@@ -80,6 +90,18 @@ def test_targets_keep_the_cosines_of_the_centred_features(photos) -> None:  # ty
     assert target.shape == (750, 64)
     assert target.dtype == np.float32
     assert target @ target.T == pytest.approx(centred @ centred.T, abs=1e-3)
+
+
+def test_whitened_targets_are_more_even_than_principal_components_and_padding_stays_nothing(photos) -> None:  # type: ignore[no-untyped-def]
+    features = photos[0] * np.linspace(3, 1, 40).astype(np.float16)
+    rows = np.arange(len(features))
+    target = principal_components(features, rows, 64)
+
+    even = whitened(target, rows)
+
+    assert np.linalg.norm(even, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.ptp(even[:, :40].std(axis=0)) < 0.7 * np.ptp(target[:, :40].std(axis=0))
+    assert (even[:, 40:] == 0).all()
 
 
 def test_the_photos_of_spared_classes_are_written_as_folders(

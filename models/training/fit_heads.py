@@ -1,0 +1,159 @@
+"""Fits two heads in closed form, on what the int8 network that ships makes of photos and of their copies; minutes.
+
+    python -m models.training.fit_heads FOLDER [--weights FILE ...] --v1 --px 160 --held-out SOURCE ... --out STUDENT.pt
+
+FOLDER is the --out of models.training.distill. `detail_head` adds to the embedding what it still lacks of the
+teachers' targets, `copy_head` makes the descriptor for copies. Both see the stage before the last, through a window
+(models/tools/window.py): what tells a photo from another of the same kind is lost in the last stage, which learns to
+overlook it.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from models.contract import COPY, INPUT, OUTPUT, ModelCard
+from models.preprocess import STRETCH
+from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
+from models.tools.graph import DETAIL, HEADS, Weights, resnet_graph
+from models.tools.metadata import stamp
+from models.tools.quantize import quantize_on
+from models.tools.resnet import DEPTHS
+from models.tools.retrieval import normalised
+from models.tools.window import WINDOW, centre_window, map_side
+from models.training.augment import as_copy, as_part
+from models.training.heads import Head, as_state, detail, discriminant
+from models.training.split import draw_up
+from models.training.teacher import load_lesson
+from models.training.validate import shrunk
+
+COPY_DIMENSION = 256
+COPIES, PARTS = 3, 1
+CALIBRATION_PHOTOS = 128
+AT_ONCE = 16
+
+
+class Features:
+    """What the heads of an int8 network see: the pooled features of the last stage and of the one before it."""
+
+    def __init__(self, weights: Weights, depth: str, few: NDArray[np.uint8], *, v1: bool) -> None:
+        """few: photos to calibrate with, uint8 [n, px, px, 3]."""
+        px, blocks = few.shape[1], DEPTHS[depth].blocks
+        network = resnet_graph(weights, blocks, height_px=px, width_px=px, mean=IMAGENET_MEAN, std=IMAGENET_STD, v1=v1)
+        sizes = [output.type.tensor_type.shape.dim[1].dim_value for output in network.graph.output]
+        card = ModelCard("features", px, px, STRETCH, sizes[0], "made for training", "as its weights", "fp32", "")
+        card = replace(card, copy_dimension=sizes[1])
+        with tempfile.TemporaryDirectory() as folder:
+            whole, small, path = (Path(folder) / f"{name}.onnx" for name in ("whole", "small", "features"))
+            stamp(network, card, whole)
+            quantize_on(whole, small, few)
+            onnx.utils.extract_model(small, path, [INPUT], ["feature", "middle_feature"], check_model=False)
+            self._session = open_session(path)
+
+    def of(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """RGB [n, px, px, 3] -> float32 [n, f] and [n, g]."""
+        parts = [
+            self._session.run(None, {INPUT: pixels[begin : begin + AT_ONCE]})
+            for begin in range(0, len(pixels), AT_ONCE)
+        ]
+        last, before = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return last, before
+
+
+def views_of(
+    photo: NDArray[np.uint8], other: NDArray[np.uint8], px: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A square uint8 [s, s, 3] -> copies and parts of it, [k, px, px, 3]."""
+    copies = [as_copy(photo, other, px, rng) for _ in range(COPIES)]
+    return np.stack(copies + [as_part(photo, px, rng) for _ in range(PARTS)])
+
+
+def fit(
+    weights: Weights,
+    features: Features,
+    photos: Sequence[NDArray[np.uint8]],
+    target: NDArray[np.float32],
+    *,
+    px: int,
+    most: int,
+    seed: int,
+) -> dict[str, Head]:
+    """Heads by name, from squares uint8 [s, s, 3] and their targets [n, d]; copies of the first `most`."""
+    chunks = [photos[begin : begin + AT_ONCE] for begin in range(0, len(photos), AT_ONCE)]
+    seen = [features.of(shrunk(np.stack(chunk), px)) for chunk in chunks]
+    last, before = (np.concatenate(part) for part in zip(*seen, strict=True))
+    coarse = normalised(last @ weights[f"{HEADS[OUTPUT]}.weight"].T + weights[f"{HEADS[OUTPUT]}.bias"])
+    rng = np.random.default_rng(seed)
+    copies = [features.of(views_of(photo, photos[row - 1], px, rng))[1] for row, photo in enumerate(photos[:most])]
+    views = np.concatenate([before[: len(copies), np.newaxis], np.stack(copies)], axis=1)
+    return {DETAIL: detail(coarse, before, target), HEADS[COPY]: discriminant(views, COPY_DIMENSION)}
+
+
+def mean_of(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The mean of weights of one network: nearer to each than they are to one another, and better than either.
+
+    After Wortsman et al., arXiv:2203.05482.
+    """
+    states = [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+    mean: dict[str, torch.Tensor] = dict(states[0])
+    for name, value in mean.items():
+        if value.is_floating_point():
+            mean[name] = torch.stack([state[name] for state in states if name in state]).mean(dim=0)
+    return mean
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line above."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.training.fit_heads",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, metavar="FOLDER", help="where distill wrote student.pt and the lesson")
+    parser.add_argument("--weights", type=Path, nargs="+", metavar="FILE", help="their mean, not FOLDER/student.pt")
+    parser.add_argument("--depth", default="resnet50")
+    parser.add_argument("--v1", action="store_true", help="the stride on the first convolution")
+    parser.add_argument("--px", type=int, required=True, help="side of the input")
+    parser.add_argument("--held-out", nargs="*", default=[], metavar="SOURCE")
+    parser.add_argument("--most", type=int, default=2000, help="photos whose copies are looked at")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    lesson = load_lesson(given.run / "lesson")
+    state = mean_of(given.weights or [given.run / "student.pt"])
+    state[WINDOW] = torch.from_numpy(centre_window(map_side(given.px), map_side(given.px)))
+    arrays = {name: value.numpy() for name, value in state.items()}
+    syllabus = draw_up(
+        lesson.features,
+        lesson.label,
+        lesson.source,
+        dimensions=len(arrays[f"{HEADS[OUTPUT]}.bias"]),
+        held_out=given.held_out,
+        seed=given.seed,
+    )
+    rows = np.random.default_rng(given.seed).permutation(syllabus.train)
+    few = shrunk(lesson.pixels[rows[:CALIBRATION_PHOTOS]], given.px)
+    heads = fit(
+        arrays,
+        Features(arrays, given.depth, few, v1=given.v1),
+        [lesson.pixels[row] for row in rows],
+        syllabus.target[rows],
+        px=given.px,
+        most=given.most,
+        seed=given.seed,
+    )
+    for name, head in heads.items():
+        state |= as_state(name, head)
+    torch.save(state, given.out)
+    print(f"fitted {given.out} on {len(rows)} photos, and on {COPIES + PARTS} copies of {min(given.most, len(rows))}")
+
+
+if __name__ == "__main__":
+    main()
