@@ -48,6 +48,11 @@ class Keys:
         return f"{self.system}:events"
 
     @property
+    def pause(self) -> str:
+        """Redis string: ingest pauses, until when (lookalike/broker/pause.py)."""
+        return f"{self.system}:pause"
+
+    @property
     def holders(self) -> str:
         """Redis set: the workers that may hold messages."""
         return f"{self.system}:holders"

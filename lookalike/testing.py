@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lookalike.broker.events import MAX_READ, Event, EventName, Events
+from lookalike.broker.pause import Pause
 from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
@@ -57,6 +58,7 @@ class InMemoryTransport:
         self._changed = threading.Condition(threading.RLock())
         self._events: list[Event] = []
         self._holding = 0
+        self._pause: Pause | None = None
         self._is_closed = False
 
     def add(self, path: str, image: Sequence[float] | bytes, **payload: Any) -> None:
@@ -148,10 +150,12 @@ class InMemoryTransport:
         with self._changed:
             self._check_open()
             queued = sum(job.status.kind == "sync" and job.status.state == "queued" for job in self._jobs.values())
+            pause = self._pause
         producer = ProducerReport(
             discovered=counts.indexed + counts.rejected, state="watching", scan_ended_at=self._unix_s()
         )
-        return SystemReport(producer, dict.fromkeys(BEATING_PARTS, 1), queued, 0.0, counts.indexed, "")
+        alive = dict.fromkeys(BEATING_PARTS, 1)
+        return SystemReport(producer, alive, queued, 0.0, counts.indexed, "", pause)
 
     def events(self, after: str | None, *, wait_s: float) -> Events:
         """What was added and rejected since that event."""
@@ -171,6 +175,22 @@ class InMemoryTransport:
         """Nothing is scanned here."""
         self._check_open()
 
+    def pause(self, for_s: float | None) -> None:
+        """No sync is begun from now on, for so many seconds or until `resume`. Raises Closed."""
+        with self._changed:
+            self._check_open()
+            self._pause = pause = Pause("command", None if for_s is None else self._unix_s() + for_s)
+        if for_s is not None:
+            end = threading.Timer(for_s, self._end_pause, [pause])
+            end.daemon = True
+            end.start()
+
+    def resume(self) -> None:
+        """Ends such a pause, and begins what waits. Raises Closed."""
+        with self._changed:
+            self._check_open()
+        self._end_pause(self._pause)
+
     def close(self) -> None:
         """From then on the other methods raise Closed, also in threads that wait."""
         with self._changed:
@@ -178,6 +198,13 @@ class InMemoryTransport:
             for job in [*self._jobs]:
                 self._settle(job)
             self._changed.notify_all()
+
+    def _end_pause(self, pause: Pause | None) -> None:
+        """Ends this pause, unless another one replaced it."""
+        with self._changed:
+            if self._pause is pause:
+                self._pause = None
+        self._work()
 
     def _work(self) -> None:
         """Does what is queued, unless jobs are held."""
@@ -199,7 +226,9 @@ class InMemoryTransport:
 
     def _begin_next(self) -> _Job | None:
         with self._changed:
-            queued = [key for key in self._jobs if self._state(key) == "queued"]
+            resting = {"sync"} if self._pause else set()
+            queued = [key for key, job in self._jobs.items() if job.status.kind not in resting]
+            queued = [key for key in queued if self._state(key) == "queued"]
             if self._holding or not queued:
                 return None
             job = self._jobs[queued[0]]

@@ -1,5 +1,6 @@
 """Groups paths into batches. Independent of clock and queue: the caller passes the time."""
 
+from math import inf
 from typing import NamedTuple
 
 # The fixed cost of a batch equals that of two small photos.
@@ -50,6 +51,7 @@ class Batcher:
         self._gone: dict[str, None] = {}
         self._size_bytes = 0
         self._since_s = 0.0
+        self._left_s = -inf
 
     def __len__(self) -> int:
         return len(self._paths) + len(self._gone)
@@ -65,11 +67,21 @@ class Batcher:
         self._gone.update(dict.fromkeys(change.gone))
         self._size_bytes += change.size_bytes
         is_full = len(self) >= self._batch_paths or self._size_bytes >= self._batch_bytes
-        return full + self.flush() if is_full else full
+        batches = full + self.flush() if is_full else full
+        if batches:
+            self._left_s = now_s
+        return batches
 
-    def due(self, now_s: float) -> list[Batch]:
-        """The batch whose wait is over, if there is one."""
-        return self.flush() if len(self) and now_s >= self._since_s + self._batch_wait_s else []
+    def due(self, now_s: float, *, is_calm: bool = False) -> list[Batch]:
+        """The batch whose wait is over, if there is one. It waits for company, which in a calm is not to come.
+
+        Paths that are gone wait all the same: their events do not settle, so between two of them it looks calm.
+        """
+        is_alone = is_calm and not self._gone and now_s >= self._left_s + self._batch_wait_s
+        if not len(self) or not (is_alone or now_s >= self._since_s + self._batch_wait_s):
+            return []
+        self._left_s = now_s
+        return self.flush()
 
     def flush(self) -> list[Batch]:
         """The unfinished batch, if there is one."""

@@ -32,6 +32,8 @@ from producer.watcher import Inbox
 # The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
 BUSY_S = 0.02
 IDLE_S = 0.25
+# Without room in the queues for so long, as in a pause, it is looked for as seldom as for events.
+STUCK_S = 5.0
 MAX_EVENTS_PER_TURN = 1000
 # Paths that wait for room in the queue. Further paths stay in the inbox and the debouncer, which are bounded.
 MAX_HELD = 20_000
@@ -68,6 +70,8 @@ class EventLoop:
         self._request_scan = scan_requests.request
         self._report = report
         self._now_s = now_s
+        # When batches last found room, or none waited.
+        self._moved_s = now_s()
 
     @property
     def settling(self) -> int:
@@ -83,14 +87,18 @@ class EventLoop:
         """Handles events until `stop` is set."""
         while not stop.is_set():
             if self.held < MAX_HELD:
-                self._handle_event(self._inbox.next_event(BUSY_S if len(self._debouncer) or self.held else IDLE_S))
+                self._handle_event(self._inbox.next_event(self._wait_s()))
                 self._drain_inbox()
             else:
-                stop.wait(BUSY_S)
+                stop.wait(self._wait_s())
             self._report(self._progress())
             self._release_settled()
             self._publish_batches()
             self._report(self._progress())
+
+    def _wait_s(self) -> float:
+        is_busy = len(self._debouncer) or self.held
+        return BUSY_S if is_busy and self._now_s() - self._moved_s < STUCK_S else IDLE_S
 
     def _progress(self) -> Progress:
         return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()))
@@ -181,18 +189,23 @@ class EventLoop:
                     self._in_flight.mark_sent(path, version)
                     gone = tuple(filter(self._library.is_gone, settled.gone))
                     self._add_change(Change((path,), gone, version.size_bytes))
-        for batch in self._batcher.due(now_s):
+        is_calm = not self.settling
+        for batch in self._batcher.due(now_s, is_calm=is_calm):
             # Do not split a batch while more files are settling: they would wait behind more batches than necessary.
-            self._live_publisher.add_batches([batch] if self.settling else split_evenly(batch, self._processes))
+            self._live_publisher.add_batches(split_evenly(batch, self._processes) if is_calm else [batch])
 
     def _add_change(self, change: Change) -> None:
         self._live_publisher.add_batches(self._batcher.add_change(change, self._now_s()))
 
     def _publish_batches(self) -> None:
-        if not len(self._live_publisher) or not self._broker_health.allows_attempt():
+        if not len(self._live_publisher):
+            self._moved_s = self._now_s()
+            return
+        if not self._broker_health.allows_attempt():
             return
         try:
-            self._live_publisher.publish_batches()
+            if self._live_publisher.publish_batches():
+                self._moved_s = self._now_s()
         except (RedisError, OSError, Unreachable) as error:
             self._broker_health.failed(error)
         else:

@@ -120,19 +120,19 @@ class LivePublisher:
         self._fresh.extend(batches)
         self._paths += sum(map(len, batches))
 
-    def publish_batches(self) -> None:
-        """Enqueues the batches that find room. Raises what the queues raise; the batches are kept then."""
-        self._fill(self._express, self._fresh)
+    def publish_batches(self) -> int:
+        """Enqueues the batches that find room; returns how many. Raises what the queues raise, and keeps them then."""
+        sent = self._fill(self._express, self._fresh)
         self._overflow.extend(self._fresh)
         self._fresh.clear()
-        self._fill(self._bulk, self._overflow)
+        return sent + self._fill(self._bulk, self._overflow)
 
-    def _fill(self, queue: BatchQueue, batches: deque[Batch]) -> None:
-        if not batches:
-            return
-        for _ in range(min(queue.room(), len(batches))):
+    def _fill(self, queue: BatchQueue, batches: deque[Batch]) -> int:
+        fitting = min(queue.room(), len(batches)) if batches else 0
+        for _ in range(fitting):
             queue.send_batch(batches[0])
             self._paths -= len(batches.popleft())
+        return fitting
 
 
 class ScanPublisher:

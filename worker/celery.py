@@ -5,6 +5,7 @@ import signal
 import sys
 import warnings
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from celery.platforms import SecurityWarning
@@ -23,6 +24,7 @@ from redis.retry import Retry
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from lookalike.broker.app import celery_app, redis_of
+from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import LookalikeError
 from lookalike.library.errors import Unavailable
@@ -32,13 +34,14 @@ from lookalike.system.alive_file import AliveFile
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.context import library_root
-from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options
+from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_step, transport_options
 from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
+from worker.pausing import Pausing, local_pause
 from worker.prepare import prepare_index
 from worker.tasks import define_tasks
 
@@ -89,6 +92,11 @@ lease_redis = redis_of(settings, socket_connect_timeout=round_s, socket_timeout=
 leases = Leases(lease_redis, settings.keys, own_name, lease_s=settings.lease_s)
 app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
 app.steps["consumer"].add(prefetch_step(leases))
+pausing = Pausing(
+    # As short of patience as the lease: Celery's loop waits meanwhile.
+    PauseState(lease_redis, settings.keys),
+    partial(local_pause, settings.quiet_span, on_battery=settings.pause_on_battery),
+)
 define_tasks(app, settings, process)
 alive_file: AliveFile | None = None
 
@@ -117,6 +125,8 @@ def check_settings(**_: Any) -> None:
     try:
         if settings.keys.ingest in app.amqp.queues.consume_from:
             library_root(settings)
+            step_back()
+            app.steps["consumer"].add(pause_step(pausing, settings.keys))
         card_at(model_path(settings))
         if fixed_provider(settings) is None:
             # Before any child computes a vector: the first worker measures, and makes the collection.
@@ -125,6 +135,12 @@ def check_settings(**_: Any) -> None:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+
+
+def step_back() -> None:
+    """Takes the niceness of ingest, which the pool inherits; one that is higher already stays, as it has to."""
+    if os.name == "posix" and os.getpriority(os.PRIO_PROCESS, 0) < settings.ingest_nice:
+        os.setpriority(os.PRIO_PROCESS, 0, settings.ingest_nice)
 
 
 @worker_process_init.connect

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from redis import Redis
 
 from lookalike.broker.envelope import files_in, files_in_unacked
+from lookalike.broker.pause import Pause, PauseState
 from lookalike.redis_keys import Keys
 
 # Those that send heartbeats.
@@ -69,6 +70,7 @@ class SystemReport:
     rate_per_s: float
     embedded_total: int
     wait_reason: str
+    pause: Pause | None = None
 
 
 class Telemetry:
@@ -89,6 +91,7 @@ class Telemetry:
             rate_per_s=self.rate_per_s(),
             embedded_total=self.embedded_total(),
             wait_reason=self.wait_reason(),
+            pause=PauseState(self._redis, self._keys).read(),
         )
 
     def write_report(self, note: ProducerReport) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.output import say, show_files, show_json
+from lookalike.cli.output import say, say_aside, show_files, show_json
 from lookalike.client import Client
 from lookalike.library.opening import candidates_of, library_of
 from lookalike.library.paths import escape_path, unescape_path
@@ -70,6 +70,8 @@ def sync(
             client.allow_removals()
         step = client.settings.batch_paths
         wanted = [file for path in paths or [] for file in _expand_path(client, path)]
+        if wanted and (paused := client.status().paused):
+            say_aside(f"Ingest is {paused}; until then this waits.")
         jobs = [client.sync(wanted[start : start + step]) for start in range(0, len(wanted), step)]
         for job in jobs:
             reply = job.result()

@@ -140,6 +140,7 @@ def show_status(status: Status) -> None:
         ("flower", status.flower_url),
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),
+        *([("ingest", status.paused)] if status.paused else []),
     ):
         table.add_row(name, Text(unknown if value is None else escaped(str(value))))
     console = Console(highlight=False)

@@ -21,7 +21,7 @@ from lookalike.cli.verbosity import is_quiet
 from lookalike.client import Client
 from lookalike.client.status import Status
 from lookalike.doctor import CheckResult, check_machine
-from lookalike.errors import Misconfigured, NotRunning, TimedOut
+from lookalike.errors import Misconfigured, NotRunning, Refused, TimedOut
 from lookalike.local.console import format_duration
 from lookalike.local.logs import ALSO
 from lookalike.settings import read_settings
@@ -150,7 +150,10 @@ def _client_of_starting(data: Path | None) -> Client:
 
 
 def _wait_until_done(client: Client, timeout_s: float | None) -> Status:
-    """Waits, with a progress bar, until nothing is left to do. Raises TimedOut with what is left."""
+    """Waits, with a progress bar, until nothing is left to do. Raises TimedOut with what is left.
+
+    Raises Refused where a pause keeps that from being done: it may last for hours.
+    """
     until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
     progress = progress_bar(TextColumn("{task.fields[eta]}"))
     calm_since: float | None = None
@@ -168,6 +171,8 @@ def _wait_until_done(client: Client, timeout_s: float | None) -> Status:
             )
             if not now.is_done:
                 calm_since = None
+                if now.paused:
+                    raise Refused(f"It is not done and will not be by itself now: {now.what_is_left()}.")
             elif calm_since is None:
                 calm_since = time.monotonic()
             elif time.monotonic() - calm_since >= CALM_S:

@@ -43,6 +43,16 @@ def seconds_given(value: object) -> float:
     return seconds
 
 
+def pause_given(value: object) -> float | None:
+    """Seconds to pause, None for no end. Raises Refused."""
+    if value is None:
+        return None
+    seconds = seconds_given(value)
+    if seconds < 1:
+        raise Refused(f"The pause is {value!r} and must be at least a second; without a number it has no end.")
+    return seconds
+
+
 def path_given(value: object) -> Path:
     """A path as text. Raises Refused."""
     try:

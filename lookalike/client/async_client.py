@@ -166,6 +166,8 @@ class AsyncClient:
     sample = called(Client.sample)
     events = called(Client.events)
     allow_removals = called(Client.allow_removals)
+    pause = called(Client.pause)
+    resume = called(Client.resume)
     list = iterated(Client.list)
     rejected = iterated(Client.rejected)
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.events import Events, EventStream
+from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
@@ -50,6 +51,7 @@ class CeleryTransport:
         self._records = JobRecords(self._redis, keys)
         self._events = EventStream(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
+        self._pauses = PauseState(self._redis, keys)
         self._listener = AnswerListener(app, forget=self._forget, check_open=self._check_open)
         self._is_closed = False
 
@@ -151,6 +153,16 @@ class CeleryTransport:
         """Lets the next scan remove entries of missing files, however many they are. Raises Unreachable, Closed."""
         with self._broker():
             self._telemetry.allow_removals()
+
+    def pause(self, for_s: float | None) -> None:
+        """No sync is begun from now on, for so many seconds or until `resume`. Raises Unreachable, Closed."""
+        with self._broker():
+            self._pauses.ask(for_s)
+
+    def resume(self) -> None:
+        """Ends such a pause. Raises Unreachable, Closed."""
+        with self._broker():
+            self._pauses.end()
 
     def counts(self, *, timeout_s: float) -> CountsReply:
         """How much is in the index. Raises Unreachable, TimedOut."""

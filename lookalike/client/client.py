@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, Unpack
 
 from lookalike.broker.app import broker_url, client_app, without_secret
 from lookalike.broker.events import Events
-from lookalike.client.argument_checks import limit_given, seconds_given
+from lookalike.client.argument_checks import limit_given, pause_given, seconds_given
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.connections import PerProcess
@@ -183,6 +183,18 @@ class Client:
         looks like a library that was emptied. Raises Unreachable.
         """
         self._transport().allow_removals()
+
+    def pause(self, for_s: float | None = None) -> None:
+        """Lets ingest rest, for so many seconds or until `resume`; searches go on.
+
+        Workers finish what they have in hand and take no more within two seconds; a restart of the system does not end
+        it. What changes in the library meanwhile is indexed afterwards. Raises Refused, Unreachable.
+        """
+        self._transport().pause(pause_given(for_s))
+
+    def resume(self) -> None:
+        """Ends what `pause` began; quiet hours and a battery go on to pause. Raises Unreachable."""
+        self._transport().resume()
 
     def status(self) -> Status:
         """What the system is doing. Raises Unreachable if the broker does not answer."""

@@ -47,6 +47,11 @@ class Status(BaseModel):
     has_copies: bool | None = None
     near: float | None = None
     similar: float | None = None
+    # Why ingest pauses and until when, in words and local time; the Unix time of its end if that is known; and what
+    # pauses it: "command", "quiet hours" or "battery". All null while it does not.
+    paused: str | None = None
+    paused_until: float | None = None
+    paused_by: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -57,6 +62,7 @@ class Status(BaseModel):
         """Why it is not done, in words; empty if it is."""
         silent = [part for part, state in self.parts.items() if state != "up"]
         reasons = [
+            f"ingest is {self.paused}" if self.paused else "",
             f"{', '.join(silent)} silent" if silent else "",
             f"the producer is {self.state}" if self.state not in ("watching", "silent") else "",
             f"{self.queued} files are queued" if self.queued else "",
@@ -86,7 +92,8 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         queued=queued,
         settling=note.settling,
         rate_per_s=round(rate, 2),
-        eta_s=eta_s(left, rate),
+        # Nothing is finished during a pause, whatever the last minute's rate.
+        eta_s=eta_s(left, 0.0 if report.pause else rate),
         embedded_total=report.embedded_total,
         state=note.state if alive["producer"] else "silent",
         warning=note.warning or refused or report.wait_reason or None,
@@ -111,6 +118,9 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         has_copies=None if counts is None else counts.has_copies,
         near=None if counts is None else counts.near,
         similar=None if counts is None else counts.similar,
+        paused=None if report.pause is None else report.pause.in_words(),
+        paused_until=None if report.pause is None else report.pause.until_unix_s,
+        paused_by=None if report.pause is None else report.pause.by,
     )
 
 

@@ -102,6 +102,12 @@ class Transport(Protocol):
     def allow_removals(self) -> None:
         """Lets the next scan remove entries of missing files, however many they are."""
 
+    def pause(self, for_s: float | None) -> None:
+        """No sync is begun from now on, for so many seconds or until `resume`; replaces a pause from before."""
+
+    def resume(self) -> None:
+        """Ends such a pause."""
+
     def close(self) -> None:
         """Ends everything that was opened; from then on the other methods raise Closed."""
 

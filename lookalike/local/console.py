@@ -39,6 +39,8 @@ def live_line(status: Status | None, flower_url: str, troubled: Iterable[str]) -
         # With nothing left the rate of the last minute only decays.
         if status.rate_per_s and status.eta_s:
             fields += [f"{status.rate_per_s:.3g}/s", f"ETA {format_duration(status.eta_s)}"]
+    if status is not None and status.paused:
+        fields.append(status.paused)
     fields.append(f"Flower {flower_url}")
     if status is not None and status.warning:
         fields.append(status.warning)

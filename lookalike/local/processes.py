@@ -135,13 +135,13 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pr
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
-    # Ingest takes every core, so it yields to searches: a tenth of their weight where both want a core, and a pause
-    # where they would share one (worker/search_priority.py). Paths are relative to the data folder.
+    # Ingest takes every core, so it yields to searches: a tenth of their weight where both want a core
+    # (LOOKALIKE_INGEST_NICE, which the worker itself applies), and a pause where they would share one
+    # (worker/search_priority.py). Paths are relative to the data folder.
     lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
-    command = ["nice", "-n", "10", *celery] if slot == "ingest" else celery
     # SIGTERM lets the running task finish, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. A task
     # that takes longer is killed, and redelivered after the next start.
-    return ProcessSpec(slot, "app", command, lock, signals_children=False)
+    return ProcessSpec(slot, "app", celery, lock, signals_children=False)
 
 
 def _flower_command(settings: Settings, port: int) -> list[str]:

@@ -14,6 +14,7 @@ from lookalike.client.status import Status, read_status
 from lookalike.library.opening import candidates_of
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
+from lookalike.local.first_search import first_search
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
 from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
@@ -61,7 +62,7 @@ def up(
     folder = data_folder(settings)
     root = usable_library(library, folder)
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
-    candidates_of(settings, root)
+    suggested = first_search(root, candidates_of(settings, root))
     make_data_folder(folder)
     need_space(folder)
     with stop_on_signals() as stop, only_up_on(folder):
@@ -108,7 +109,9 @@ def up(
                         keep_identity(root, identity, folder)
                         publish(folder, running)
                         restarts = RestartCheck(plan.own_servers(), supervisor.process_states())
-                        _show(supervisor, screen, running, ask_status(whole), stop, restarts=restarts)
+                        _show(
+                            supervisor, screen, running, ask_status(whole), stop, restarts=restarts, suggested=suggested
+                        )
                         if stop.requested:
                             break
                         # It was killed, most likely; the kernel ended all parts with it.
@@ -130,12 +133,13 @@ def _show(
     stop: StopRequest,
     *,
     restarts: RestartCheck,
+    suggested: str,
 ) -> None:
     """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")
-    screen.say("Search   lookalike search IMAGE (in another terminal; Ctrl-C here stops everything)")
+    screen.say(f"Search   {suggested} (in another terminal; Ctrl-C here stops everything)")
     starts = RestartCounter()
     with polled(ask) as latest:
         while not stop.wait(SHOW_EVERY_S):

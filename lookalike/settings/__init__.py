@@ -12,6 +12,7 @@ from lookalike.errors import Misconfigured
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
 from lookalike.settings.environment_check import unknown_variables
+from lookalike.settings.quiet_hours import QuietHours
 from lookalike.settings.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
@@ -128,6 +129,14 @@ class Settings(BaseSettings):
         default="auto", description="What computes the embeddings: `cpu`, `openvino`, `cuda`, or the fastest here."
     )
     ingest_processes: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
+    ingest_nice: Annotated[int, Field(ge=0, le=19)] = Field(
+        default=10, description="Niceness of ingest processes: 0 competes with everything, 19 yields to everything."
+    )
+    quiet_hours: str | None = Field(
+        default=None,
+        description="Hours in which ingest pauses, by the local clock: 08:00-18:00, or 22:00-06:00.",
+    )
+    pause_on_battery: bool = Field(default=False, description="Pause ingest while the machine runs on its battery.")
     inference_batch: Count = Field(default=8, description="Images in one run of the model.")
     max_image_bytes: Count = Field(default=512 * 2**20, description="Largest file that is read.")
     # 128 million pixels are 384 MB as RGB; the largest photo that phones take today has 200 million.
@@ -195,6 +204,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must not be above LOOKALIKE_REPLICATION_FACTOR, which is {copies}")
         return value
 
+    @field_validator("quiet_hours")
+    @classmethod
+    def _hours(cls, value: str | None) -> str | None:
+        if value is not None:
+            QuietHours.parsed(value)
+        return value
+
     @field_validator("flower_auth", "qdrant_api_key", "redis_url")
     @classmethod
     def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -207,6 +223,11 @@ class Settings(BaseSettings):
     def keys(self) -> Keys:
         """Queues and keys of this system."""
         return Keys(self.name)
+
+    @property
+    def quiet_span(self) -> QuietHours | None:
+        """The quiet hours, if there are any."""
+        return None if self.quiet_hours is None else QuietHours.parsed(self.quiet_hours)
 
     @property
     def processes(self) -> int:

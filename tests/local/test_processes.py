@@ -43,14 +43,13 @@ def test_the_store_is_told_when_to_build_an_index() -> None:
     assert store.command[-2:] == ["--hnsw-threshold", "7"]
 
 
-def test_there_are_as_many_ingest_processes_as_set_and_they_step_back_for_searches() -> None:
+def test_there_are_as_many_ingest_processes_as_set_and_they_are_named_for_their_queues() -> None:
     ingest, search = (
         part
         for part in process_specs(read_settings(ingest_processes=7, name="mine"), ALL)
         if part.name.endswith(("st", "ch"))
     )
 
-    assert ingest.command[:3] == ["nice", "-n", "10"]
     assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
     assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import stat
+import subprocess
 import sys
 import time
 import urllib.request
@@ -112,6 +113,33 @@ def test_all_stops_within_ten_seconds_and_starts_again_with_nothing_to_do_and_no
     assert seen.items() <= tasks_in_flower(machine).items()
 
 
+def test_a_pause_survives_down_and_up_and_what_was_dropped_meanwhile_is_found_after_it(
+    machine: Machine, model: Path
+) -> None:
+    client = Client(data=machine.folder.root)
+    client.pause()
+    wait_until(lambda: "paused until" in machine.log("ingest"))
+    draw(machine.library / "5.png", 5)
+    wait_until(lambda: client.status().queued == 1)
+    machine.send(signal.SIGTERM)
+    assert machine.ended() == 0
+    draw(machine.library / "6.png", 6)
+
+    start(machine, model)
+
+    client = Client(data=machine.folder.root)
+    wait_until(lambda: client.status().queued >= 2, STARTS_WITHIN_S)
+    assert client.search(machine.library / "6.png", 1).result()[0].score < 1
+    status = client.status()
+    assert (status.paused_by, status.indexed, status.embedded_total) == ("command", PICTURES, PICTURES)
+    done = run_cli(machine, "status", "--wait")
+    assert (done.returncode, "ingest is paused until `lookalike resume`" in done.stderr) == (1, True)
+    assert "Ingest goes on" in run_cli(machine, "resume").stdout
+
+    client = wait_indexed(machine, PICTURES + 2)
+    assert client.status().embedded_total == PICTURES + 2
+
+
 def test_kill_9_of_up_leaves_none_of_it(machine: Machine) -> None:
     assert machine.processes()
 
@@ -119,6 +147,14 @@ def test_kill_9_of_up_leaves_none_of_it(machine: Machine) -> None:
     machine.ended()
 
     wait_until(lambda: machine.processes() == {}, STOPS_WITHIN_S + 1)
+
+
+def run_cli(machine: Machine, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lookalike.cli import main; main()", *words]
+    command += ["--data", str(machine.folder.root)]
+    return subprocess.run(
+        command, env=machine.environment(COLUMNS="200"), capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def tasks_in_flower(machine: Machine) -> dict[str, str]:

@@ -172,7 +172,7 @@ def test_every_setting_reaches_every_container(service: str) -> None:
 
     assert documented == {variable_of(field) for field in Settings.model_fields}
     assert {name for name, value in environment.items() if value == "given"} >= documented - PLACES - SECRET_ONES
-    assert set(environment) <= documented | {"NO_PROXY", "no_proxy"}
+    assert set(environment) <= documented | {"NO_PROXY", "no_proxy", "TZ"}
 
 
 def test_what_is_not_set_leaves_the_default() -> None:

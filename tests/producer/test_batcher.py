@@ -36,6 +36,26 @@ def test_a_batch_that_waited_long_enough_leaves_as_it_is() -> None:
     assert batcher.due(99.0) == []
 
 
+def test_in_a_calm_a_batch_leaves_at_once_and_the_next_one_after_the_wait() -> None:
+    batcher = Batcher(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
+    batcher.add_change(Change(("a",)), 5.0)
+    assert batcher.due(5.0) == []
+    assert batcher.due(5.0, is_calm=True) == [Batch(["a"], [])]
+
+    for at_s, path in ((5.2, "b"), (5.9, "c")):
+        batcher.add_change(Change((path,)), at_s)
+        assert batcher.due(at_s, is_calm=True) == []
+    assert batcher.due(6.0, is_calm=True) == [Batch(["b", "c"], [])]
+
+
+def test_what_is_gone_waits_for_company_in_a_calm_too() -> None:
+    batcher = Batcher(batch_paths=10, batch_bytes=100, batch_wait_s=1.0)
+    batcher.add_change(Change(gone=("a",)), 5.0)
+
+    assert batcher.due(5.9, is_calm=True) == []
+    assert batcher.due(6.0, is_calm=True) == [Batch([], ["a"])]
+
+
 def test_a_move_is_never_split() -> None:
     batcher = Batcher(batch_paths=3, batch_bytes=100, batch_wait_s=1.0)
     batcher.add_change(Change(("a",)), 0.0)

@@ -10,12 +10,15 @@ from typing import Any
 from celery import bootsteps
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import active_requests, reserved_requests, scheduled_requests
+from kombu.utils.scheduling import sorted_cycle
 from redis.exceptions import RedisError
 
+from lookalike.broker.pause import LOOK_S
 from lookalike.log import get_logger
-from lookalike.redis_keys import Keys
+from lookalike.redis_keys import SYNC, Keys
 from worker.delivery.leases import Leases
 from worker.delivery.takeover import Takeover
+from worker.pausing import Pausing
 
 # Celery publishes "received" before it hands the task to its process, and waits for the broker meanwhile: 0.5 ms of
 # a search (docs/decisions/0009-speed.md). Flower shows seconds.
@@ -43,6 +46,8 @@ class BufferedEventsConsumer(CeleryConsumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._scheduled_at_s = 0.0
+        # Whether syncs rest; replaced by the step that knows.
+        self.is_paused: Callable[[], bool] = lambda: False
 
     def on_send_event_buffered(self) -> None:
         """Called by Celery's dispatcher for each event."""
@@ -51,6 +56,13 @@ class BufferedEventsConsumer(CeleryConsumer):  # type: ignore[misc]
         if self.hub and now_s >= self._scheduled_at_s:
             self._scheduled_at_s = now_s + FLUSH_EVERY_S
             self.hub.call_later(FLUSH_EVERY_S, self._flush_buffered)
+
+    def apply_eta_task(self, task: Any) -> None:
+        """Called by Celery's timer when the countdown of a task that it holds is over; a pause prolongs it."""
+        if task.name == SYNC and self.is_paused():
+            self.timer.call_after(LOOK_S, self.apply_eta_task, (task,))
+        else:
+            super().apply_eta_task(task)
 
     def shutdown(self) -> None:
         """Sends the remaining events before the connection is closed."""
@@ -104,6 +116,55 @@ def prefetch_step(leases: Leases) -> type[bootsteps.StartStopStep]:
             qos.restore_at_shutdown = False
 
     return BoundedPrefetch
+
+
+class UnpausedQueues(sorted_cycle):
+    """The queues that the next request to Redis names; during a pause not those of ingest.
+
+    A request that is under way is still read to its end: it may bring one more message. To cancel the consumer of a
+    queue would leave that message in the socket, where a restart loses it; and Flower would show the queue no more.
+    """
+
+    def __init__(self, queues: list[str], paused: frozenset[str], is_paused: Callable[[], bool]) -> None:
+        super().__init__(queues)  # type: ignore[no-untyped-call]
+        self._paused = paused
+        self._is_paused = is_paused
+
+    def consume(self, n: int) -> list[str]:
+        """At most n queues, in the order in which Redis looks at them."""
+        queues: list[str] = super().consume(n)  # type: ignore[no-untyped-call]
+        return [queue for queue in queues if queue not in self._paused] if self._is_paused() else queues
+
+
+def pause_step(pausing: Pausing, keys: Keys) -> type[bootsteps.StartStopStep]:
+    """The step of Celery's consumer that takes nothing from the queues of ingest while it pauses."""
+
+    class ObeyPause(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Looks every LOOK_S whether to pause. What is in work is finished, and the lease is renewed as ever."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+        timer: Any = None
+
+        def start(self, consumer: Any) -> None:
+            """Called by Celery each time it has connected, before it takes messages."""
+            # Before the first message; if the broker fails here, Celery connects again.
+            pausing.look()
+            consumer.is_paused = is_paused
+            channel, paused = consumer.task_consumer.channel, frozenset((keys.ingest, keys.rescan))
+            channel._queue_cycle = UnpausedQueues(channel._queue_cycle.items, paused, is_paused)  # noqa: SLF001
+            self.stop(consumer)
+            self.timer = consumer.timer.call_repeatedly(LOOK_S, pausing.look_if_possible)
+
+        def stop(self, _consumer: Any) -> None:
+            """Called by Celery when the connection is lost, and at the end."""
+            if self.timer is not None:
+                self.timer.cancel()
+                self.timer = None
+
+    def is_paused() -> bool:
+        return pausing.current is not None
+
+    return ObeyPause
 
 
 def lease_step(leases: Leases, *, lease_s: float) -> type[bootsteps.StartStopStep]:

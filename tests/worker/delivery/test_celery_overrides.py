@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -13,16 +14,18 @@ from celery.events import EventDispatcher
 from celery.worker import request, state
 from celery.worker.consumer import Consumer
 from kombu.transport import redis as transport
+from kombu.utils.scheduling import sorted_cycle
 from redis import Redis
 
-from lookalike.redis_keys import Keys
+from lookalike.redis_keys import SEARCH, SYNC, Keys
 from tests.support.valkey import valkey_process
-from worker.delivery.celery_overrides import transport_options
+from worker.delivery.celery_overrides import BufferedEventsConsumer, UnpausedQueues, transport_options
 
 KEYS = Keys("test")
 OPTIONS = transport_options(KEYS, "holder", visibility_timeout_s=1.0)
 MEMBERS = [
     *(("consumer", name) for name in ("on_send_event_buffered", "shutdown", "hub", "event_dispatcher")),
+    *(("consumer", name) for name in ("apply_eta_task", "timer")),
     *(("consumer", name) for name in ("task_consumer", "pool", "app")),
     *(("qos", name) for name in ("can_consume", "ack", "reject", "restore_at_shutdown", "_quick_ack")),
     *(("state", name) for name in ("active_requests", "reserved_requests", "scheduled_requests")),
@@ -31,8 +34,18 @@ MEMBERS = [
     ("dispatcher", "flush"),
     ("pool", "num_processes"),
     ("hub", "call_later"),
-    *(("channel", name) for name in OPTIONS),
+    *(("channel", name) for name in ("_queue_cycle", "active_queues", *OPTIONS)),
+    *(("cycle", name) for name in ("items", "update", "consume", "rotate")),
+    *(("timer", name) for name in ("call_after", "call_repeatedly")),
 ]
+
+
+@dataclass(eq=False)
+class Held:
+    """As much of Celery's request as its state reads."""
+
+    name: str
+    id: str = "1"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +75,8 @@ def owners(url: str) -> Iterator[dict[str, object]]:
             "request": request.Request,
             "dispatcher": EventDispatcher,
             "pool": BasePool,
+            "cycle": sorted_cycle(),  # type: ignore[no-untyped-call]
+            "timer": hub.timer,
             "hub": hub,
         }
         message.ack()
@@ -103,3 +118,41 @@ def test_kombu_keeps_an_unacknowledged_message_as_a_takeover_reads_it(url: str) 
     assert len(delivered) == 3, "Kombu keeps something else than message, exchange and queue: adapt Leases._requeue."
     assert "headers" in delivered[0], "Kombu's message has no headers any more: adapt Leases._requeue."
     assert delivered[2] == KEYS.ingest, "Kombu does not keep the routing key any more: adapt Leases._requeue."
+
+
+def test_a_countdown_that_ends_within_a_pause_lasts_until_its_end_except_of_a_search() -> None:
+    begun: list[str] = []
+    hub: Any = import_module("kombu.asynchronous").Hub()
+    pool, controller = SimpleNamespace(num_processes=1, is_green=False), SimpleNamespace(use_eventloop=True)
+    consumer = BufferedEventsConsumer(
+        lambda task: begun.append(task.name),
+        app=Celery(),
+        pool=pool,
+        controller=controller,
+        hub=hub,
+        timer=hub.timer,
+    )
+    consumer.qos = SimpleNamespace(decrement_eventually=lambda: None)
+    is_paused = True
+    consumer.is_paused = lambda: is_paused
+    sync, search = (Held(name) for name in (SYNC, SEARCH))
+
+    consumer.apply_eta_task(sync)
+    consumer.apply_eta_task(search)
+    assert begun == [SEARCH]
+    (again,) = hub.timer.queue
+    is_paused = False
+    again.entry()
+
+    assert begun == [SEARCH, SYNC]
+    hub.close()
+
+
+def test_within_a_pause_only_the_other_queues_are_asked_for() -> None:
+    is_paused = False
+    queues = UnpausedQueues([KEYS.ingest], frozenset((KEYS.ingest, KEYS.rescan)), lambda: is_paused)
+    queues.update([KEYS.search, KEYS.rescan, KEYS.ingest])  # type: ignore[no-untyped-call]
+
+    assert queues.consume(3) == [KEYS.ingest, KEYS.rescan, KEYS.search]
+    is_paused = True
+    assert queues.consume(3) == [KEYS.search]
