@@ -48,6 +48,11 @@ class Keys:
         return f"{self.system}:events"
 
     @property
+    def metrics(self) -> str:
+        """Redis hash: counters and histograms of the work (lookalike/broker/measurements.py)."""
+        return f"{self.system}:metrics"
+
+    @property
     def holders(self) -> str:
         """Redis set: the workers that may hold messages."""
         return f"{self.system}:holders"

@@ -93,7 +93,7 @@ class EventLoop:
             self._report(self._progress())
 
     def _progress(self) -> Progress:
-        return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()))
+        return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()), self._inbox.lag_s())
 
     def _drain_inbox(self) -> None:
         for _ in range(MAX_EVENTS_PER_TURN):

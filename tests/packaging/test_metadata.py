@@ -29,9 +29,10 @@ INSTALLED_AS = {
     "kombu": "celery",
     "redis": "celery",
 }
-# Beside the client's requirements. lookalike starts what `edge` brings; fetching says itself what it lacks.
+# Beside the client's requirements. lookalike starts what `edge` brings and is what Flower, of `monitor`, runs; fetching
+# says itself what it lacks.
 EXTRAS_OF = {
-    "lookalike": ("edge",),
+    "lookalike": ("edge", "monitor"),
     "producer": ("producer",),
     "worker": ("worker", "store"),
     "models": ("worker", "train", "jxl"),
