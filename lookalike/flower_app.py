@@ -6,7 +6,10 @@ so nothing else may import it.
 
 import os
 
+from prometheus_client import REGISTRY
+
 from lookalike.broker.app import celery_app
+from lookalike.exporter import collector_of
 from lookalike.settings import service_settings
 
 settings = service_settings()
@@ -14,3 +17,5 @@ if settings.flower_auth is not None:
     # Flower reads it when its own command begins, after this module; as an argument every user could read it.
     os.environ["FLOWER_BASIC_AUTH"] = settings.flower_auth.get_secret_value()
 app = celery_app(settings, name="lookalike.flower_app")
+# Flower serves what is registered here under /metrics (docs/decisions/0018-metrics.md).
+REGISTRY.register(collector_of(settings, waits=False))

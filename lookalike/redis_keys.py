@@ -53,6 +53,11 @@ class Keys:
         return f"{self.system}:pause"
 
     @property
+    def metrics(self) -> str:
+        """Redis hash: counters and histograms of the work (lookalike/broker/measurements.py)."""
+        return f"{self.system}:metrics"
+
+    @property
     def holders(self) -> str:
         """Redis set: the workers that may hold messages."""
         return f"{self.system}:holders"

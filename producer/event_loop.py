@@ -101,7 +101,7 @@ class EventLoop:
         return BUSY_S if is_busy and self._now_s() - self._moved_s < STUCK_S else IDLE_S
 
     def _progress(self) -> Progress:
-        return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()))
+        return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()), self._inbox.lag_s())
 
     def _drain_inbox(self) -> None:
         for _ in range(MAX_EVENTS_PER_TURN):

@@ -2,8 +2,24 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 STARTING, COUNTING, COMPARING, WATCHING, OFFLINE = "starting", "counting", "comparing", "watching", "offline"
+
+
+class Differences(NamedTuple):
+    """What scans found to differ between library and index, in files."""
+
+    changed: int = 0
+    moved: int = 0
+    removed: int = 0
+    left_out: int = 0
+
+    def __add__(self, other: "Differences") -> "Differences":  # type: ignore[override]
+        return Differences(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+NO_DIFFERENCES = Differences()
 
 
 class LibraryState:
@@ -18,6 +34,9 @@ class LibraryState:
         self.warning = ""
         # When the last whole scan ended; 0.0 before the first.
         self.ended_at_unix_s = 0.0
+        # Of all whole scans since the producer started.
+        self.scans = 0
+        self.differences = Differences()
         self._given_id = library_id
         self._phase = STARTING
         self._unix_s = unix_s
@@ -42,10 +61,11 @@ class LibraryState:
         was_available, self.offline = not self.offline, reason
         return was_available
 
-    def scan_ended(self, warning: str) -> bool:
+    def scan_ended(self, warning: str, differences: Differences = NO_DIFFERENCES) -> bool:
         """A whole scan ended; whether the library was unavailable before it."""
         was_offline, self.offline = bool(self.offline), ""
         self.warning = warning
         self._phase = WATCHING
+        self.scans, self.differences = self.scans + 1, self.differences + differences
         self.ended_at_unix_s = self._unix_s()
         return was_offline

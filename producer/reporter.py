@@ -48,6 +48,7 @@ class Reporter:
         self._written: tuple[object, ...] = ()
         self._next_report_s = 0.0
         self._next_heartbeat_s = 0.0
+        self._is_start_counted = False
         self._broker_run_id: str | None = None
 
     def report(self, report: ProducerReport) -> None:
@@ -59,6 +60,9 @@ class Reporter:
         try:
             if now_s >= self._next_heartbeat_s:
                 self._telemetry.heartbeat("producer", self._identity)
+                if not self._is_start_counted:
+                    self._telemetry.count_start("producer")
+                    self._is_start_counted = True
                 self._detect_broker_restart()
                 self._poll_deletion_permission()
                 self._poll_index_state()

@@ -24,6 +24,7 @@ from producer.debounce import Debouncer
 from producer.events import Event, Touched
 from producer.in_flight import InFlight
 from producer.index_client import IndexClient
+from producer.library_state import NO_DIFFERENCES, Differences
 from producer.planner import MAX_MISSING_PATHS, DeletionGuard, ScanPlan
 from producer.publisher import ScanPublisher
 from producer.scan_requests import ScanRequests
@@ -77,6 +78,7 @@ class Scan:
         self.warning = ""
         # Whether more files are missing than one scan keeps in memory.
         self.is_partial = False
+        self.differences = NO_DIFFERENCES
 
     def compare(self, counts: CountsReply) -> None:
         """Publishes everything that differs. Raises LibraryOffline, ScanSuperseded, Stopped."""
@@ -94,6 +96,7 @@ class Scan:
         self._scan_publisher.publish_rest(self.check)
         left_out = self._delete_left_out(plan)
         removed = self._delete_missing(plan, counts)
+        self.differences = Differences(found, moved, removed, left_out)
         if found or removed or left_out:
             log.info("library compared", different=found, moved=moved, removed=removed, left_out=left_out)
 

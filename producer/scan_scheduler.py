@@ -102,7 +102,8 @@ class ScanScheduler:
         counts = self._index.counts()
         self._state.answered(counts.library)
         scan.compare(counts)
-        if self._state.scan_ended(" ".join(filter(None, (self._rules_warning, scan.warning)))):
+        warning = " ".join(filter(None, (self._rules_warning, scan.warning)))
+        if self._state.scan_ended(warning, scan.differences):
             log.info("library is back")
         if scan.is_partial:
             self._scan_requests.request("more files to remove than one scan keeps in memory")

@@ -17,12 +17,16 @@ from producer.watcher import Watcher
 
 
 class Progress(NamedTuple):
-    """What the event loop has in hand: paths that settle, settled ones that are not sent, the most restless file."""
+    """What the event loop has in hand: paths that settle and settled ones that are not sent.
+
+    And the file that changes for the longest, and for how long the oldest event has waited.
+    """
 
     settling: int
     held: int
     restless: str = ""
     restless_s: float = 0.0
+    lag_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,4 +83,10 @@ class StatusReport:
             warning=" ".join(filter(None, warnings)),
             library=self.library,
             flower_url=self.flower_url,
+            lag_s=progress.lag_s,
+            scans=known.scans,
+            scan_changed=known.differences.changed,
+            scan_moved=known.differences.moved,
+            scan_removed=known.differences.removed,
+            scan_left_out=known.differences.left_out,
         )

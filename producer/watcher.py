@@ -5,6 +5,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ EXHAUSTED_WARNING = (
     "The system's inotify watches are used up, so the library is polled, which is slower. "
     "Allow more with `sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024` and restart."
 )
-# About 40 MB of events; after an overflow a scan finds what changed.
+# About 56 MB of events; after an overflow a scan finds what changed.
 MAX_EVENTS = 200_000
 LIBRARY_POLL_S = 1.0
 # proc(5): the mounts of this process; the fifth field is the mount point, with octal escapes.
@@ -36,17 +37,27 @@ MOUNT_POINT = 4
 class Inbox:
     """Events that wait for the event loop. A full inbox drops events and reports it: `put_event` never blocks."""
 
-    def __init__(self, max_events: int = MAX_EVENTS) -> None:
-        self._events: queue.Queue[Event] = queue.Queue(max_events)
+    def __init__(self, max_events: int = MAX_EVENTS, now_s: Callable[[], float] = time.monotonic) -> None:
+        # With the time at which each came.
+        self._events: queue.Queue[tuple[float, Event]] = queue.Queue(max_events)
+        self._now_s = now_s
         self._overflowed = threading.Event()
 
     def __len__(self) -> int:
         return self._events.qsize()
 
+    def lag_s(self) -> float:
+        """Seconds that the oldest event has waited; 0 if none waits."""
+        try:
+            came_s: float = self._events.queue[0][0]
+        except IndexError:
+            return 0.0
+        return max(0.0, self._now_s() - came_s)
+
     def put_event(self, event: Event) -> None:
         """Enqueues an event for the event loop."""
         try:
-            self._events.put_nowait(event)
+            self._events.put_nowait((self._now_s(), event))
         except queue.Full:
             self._overflowed.set()
 
@@ -56,7 +67,7 @@ class Inbox:
             self._overflowed.clear()
             return Lost("more events came than fit into the inbox")
         try:
-            return self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
+            return (self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait())[1]
         except queue.Empty:
             return None
 

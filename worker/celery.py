@@ -157,6 +157,15 @@ def start_child(**_: Any) -> None:
 
 
 @worker_ready.connect
+def report_start(sender: Any, **_: Any) -> None:
+    """Counts this start of the part whose name stands before the `@`."""
+    try:
+        telemetry.count_start(sender.hostname.partition("@")[0])
+    except RedisError as error:
+        log.warning("a start is not counted", why=str(error))
+
+
+@worker_ready.connect
 def start_alive_file(**_: Any) -> None:
     """After the pool has started: a thread must not be forked."""
     global alive_file  # noqa: PLW0603 (Celery gives its handlers nothing that lives as long)

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
+from lookalike.broker.measurements import STAGE_SECONDS, Measurements, write_measured
 from lookalike.broker.telemetry import Telemetry
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED
@@ -34,6 +36,7 @@ class ChildProcess:
         self._settings = settings
         self._failed = False
         self._holder = holder
+        self._search_begun_s = 0.0
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -74,7 +77,7 @@ class ChildProcess:
     @cached_property
     def telemetry(self) -> Telemetry:
         """Where this process reports what it waits for."""
-        return Telemetry(redis_of(self._settings), self._settings.keys)
+        return Telemetry(self._redis, self._settings.keys)
 
     def report_waiting(self, why: Unavailable | None, for_s: float) -> None:
         """Reports why this process waits, except for the library, which the producer reports."""
@@ -93,6 +96,24 @@ class ChildProcess:
         if self._failed:
             self._failed = False
             self.report_waiting(None, 0.0)
+
+    def begin_search(self) -> None:
+        """Lets the search go first."""
+        self._search_begun_s = time.perf_counter()
+        self.search_priority.acquire()
+
+    def end_search(self, *, answered: bool) -> None:
+        """Ends its priority and counts it. Called once the answer is stored, so that no client waits for that."""
+        self.search_priority.release()
+        measured = Measurements()
+        measured.count("searches", "answered" if answered else "failed")
+        measured.observe(STAGE_SECONDS, time.perf_counter() - self._search_begun_s, "search")
+        with suppress(RedisError, OSError):
+            write_measured(self._redis, self._settings.keys, measured.take())
+
+    @cached_property
+    def _redis(self) -> Redis:
+        return redis_of(self._settings)
 
     @cached_property
     def leases(self) -> Leases:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from lookalike.broker.app import redis_of
 from lookalike.broker.events import Event, EventStream
 from lookalike.broker.index_state import IndexState
+from lookalike.broker.measurements import Measurements
 from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
 from lookalike.library.reader import LibraryReader
@@ -133,6 +134,7 @@ class WorkerContext:
         self.poison = PoisonDetector(self._redis, settings.keys, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
         self.decode_timeout = DecodeTimeout(settings.decode_timeout_s)
         self._search_priority = search_priority
+        self._measurements = Measurements()
         self._now_s = now_s
 
     def with_index(self, work: Callable[["WorkerContext"], R], *, writes: bool = False) -> R:
@@ -187,7 +189,6 @@ class WorkerContext:
     @cached_property
     def sync(self) -> Sync:
         """The sync task's logic, for workers with the library. Raises Misconfigured on one without."""
-        telemetry = Telemetry(self._redis, self._settings.keys)
         return Sync(
             library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
@@ -198,7 +199,8 @@ class WorkerContext:
             yield_to_search=self._search_priority.yield_to_search,
             read_rules=self._read_rules,
             publish=self._publish,
-            count_done=lambda embedded, finished: telemetry.count_done(embedded=embedded, finished=finished),
+            count_done=self._count_done,
+            measurements=self._measurements,
         )
 
     def search(self, images: Mapping[str, bytes]) -> Search:
@@ -230,6 +232,16 @@ class WorkerContext:
             self._events.add(events)
         except (RedisError, OSError) as error:
             log.warning("events are not told", events=len(events), why=str(error))
+
+    def _count_done(self, embedded: int, finished: int) -> None:
+        """Counts what a batch did, in one request. The batch is done without it, too."""
+        measured = self._measurements.take()
+        try:
+            Telemetry(self._redis, self._settings.keys).count_done(
+                embedded=embedded, finished=finished, measured=measured
+            )
+        except (RedisError, OSError) as error:
+            log.warning("a batch is not counted", finished=finished, why=str(error))
 
     def _read_rules(self) -> Candidates | None:
         rules = IndexState(self._redis, self._settings.keys).rules()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lookalike.broker.events import Event
+from lookalike.broker.measurements import BATCH_FILES
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import unescape_path
 from lookalike.library.reader import LibraryReader
@@ -34,6 +35,7 @@ class Outcome:
     tally: Counter[str] = field(default_factory=Counter)
     written: dict[str, FileVersion] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    finished: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,7 @@ class Sync(BatchTools):
 
     library: LibraryReader
     library_id: str
+    # Told of inferences and finished files; writes the measurements, too.
     count_done: Callable[[int, int], None]
     # The rules of the library that the producer stored, None if there are none.
     read_rules: Callable[[], Candidates | None] = lambda: None
@@ -52,8 +55,17 @@ class Sync(BatchTools):
         Raises Unavailable if all of it must wait; StoreRefused if the store accepts none of it; ReadFailed when it is
         done except for files that the disk cannot read.
         """
-        reported_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         outcome = Outcome()
+        self.measurements.observe(BATCH_FILES, len(message.paths) + len(message.gone) + len(message.left_out))
+        try:
+            return self._sync_paths(message, outcome)
+        finally:
+            for kind, files in outcome.tally.items():
+                self.measurements.count("images", kind, files)
+            self.count_done(outcome.tally["embedded"], outcome.finished)
+
+    def _sync_paths(self, message: SyncMessage, outcome: Outcome) -> SyncReply:
+        reported_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         self._delete_left_out(message, outcome)
         todo = list(dict.fromkeys([*message.paths, *message.gone]))
         for _ in range(ROUNDS):
@@ -72,6 +84,7 @@ class Sync(BatchTools):
             if version is not None:
                 batch.reject(path, version, reason)
         batch.write_all()
+        self.measurements.count("images", "rejected", len(batch.writes))
         self.count_done(0, len(batch.writes))
         return SyncReply(rejected=len(batch.writes), absent=len(reasons) - len(batch.writes))
 
@@ -79,7 +92,8 @@ class Sync(BatchTools):
         self, paths: Sequence[str], reported_gone: frozenset[str], outcome: Outcome, *, retry_rejected: bool
     ) -> list[str]:
         """One round of both halves of the rule; returns the paths that need another round."""
-        known = self.index.get_files(paths)
+        with self.measurements.timed("lookup"):
+            known = self.index.get_files(paths)
         changed, absent = self._find_changes(paths, known, outcome, retry_rejected=retry_rejected)
         unsettled = self._write(changed, outcome)
         unsettled += self._delete(absent, known, reported_gone, outcome)
@@ -106,7 +120,8 @@ class Sync(BatchTools):
         for path in paths:
             self.yield_to_search()
             try:
-                content = self.library.read(path)
+                with self.measurements.timed("read"):
+                    content = self.library.read(path)
             except Changing:
                 unsettled.append(path)
                 continue
@@ -123,7 +138,7 @@ class Sync(BatchTools):
         batch.embed_pending()
         self.yield_to_search()
         batch.write_all()
-        self.count_done(batch.tally["embedded"], len(batch.writes))
+        outcome.finished += len(batch.writes)
         outcome.tally.update(batch.tally)
         for path, version in batch.versions.items():
             outcome.written[path] = version

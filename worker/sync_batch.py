@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from structlog.contextvars import bound_contextvars
 
 from lookalike.broker.events import Event
+from lookalike.broker.measurements import Measurements
 from lookalike.library.errors import Rejected
 from lookalike.library.reader import Content
 from lookalike.library.version import NO_VERSION, FileVersion
@@ -54,6 +55,7 @@ class BatchTools:
     publish: Callable[[Sequence[Event]], None] = lambda _: None
     # Around each write: a store that is briefly unavailable must not cost the embeddings.
     retry_while_unavailable: Retrying = without_retry
+    measurements: Measurements = field(default_factory=Measurements)
 
 
 class Batch:
@@ -87,7 +89,8 @@ class Batch:
 
     def write_all(self) -> None:
         """Writes all; a refused point is rejected, and each scan retries it. Raises Unavailable, StoreRefused."""
-        refused = self._tools.index.write(self.writes, self._tools.retry_while_unavailable)
+        with self._tools.measurements.timed("upsert"):
+            refused = self._tools.index.write(self.writes, self._tools.retry_while_unavailable)
         reasons = []
         for write, error in refused:
             path = write.payload["path"]
@@ -109,7 +112,8 @@ class Batch:
         pending, self._pending = self._pending, []
         contents = {content.sha256: content.blob for _, content in pending}
         paths = {content.sha256: path for path, content in pending}
-        self._reusable |= self._tools.index.vectors_by_sha256(contents.keys() - self._reusable.keys())
+        with self._tools.measurements.timed("lookup"):
+            self._reusable |= self._tools.index.vectors_by_sha256(contents.keys() - self._reusable.keys())
         with self._tools.guard_poison():
             fresh, reasons = self._embed_new(contents, paths)
         for path, content in pending:
@@ -135,12 +139,15 @@ class Batch:
                 self._tools.yield_to_search()
                 try:
                     # What the decoding libraries log names the file.
-                    with bound_contextvars(path=paths[sha256]):
+                    with bound_contextvars(path=paths[sha256]), self._tools.measurements.timed("decode"):
                         images[sha256] = self._tools.decode(blob)
                 except Rejected as error:
                     reasons[sha256] = error
         pixels = [image.pixels for image in images.values()]
-        described = self._tools.embedder.describe(pixels, self._tools.yield_to_search)
+        if not pixels:
+            return set(), reasons
+        with self._tools.measurements.timed("embed"):
+            described = self._tools.embedder.describe(pixels, self._tools.yield_to_search)
         for row, (sha256, image) in enumerate(images.items()):
             metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at)
             vectors = {by: described[by][row].tolist() for by in self._tools.index.vectors}

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from celery import Celery, Task
 from celery.exceptions import Reject, Retry
+from celery.states import SUCCESS
 from pydantic import BaseModel, ValidationError
 
 from lookalike.errors import LookalikeError, Refused, Unreachable
@@ -74,10 +75,10 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
         return RetryBudget(settings.search_timeout_s, report=process.report_waiting, sleep=process.sleep)
 
     def before_start(_self: Task, *_args: Any) -> None:
-        process.search_priority.acquire()
+        process.begin_search()
 
-    def after_return(_self: Task, *_args: Any) -> None:
-        process.search_priority.release()
+    def after_return(_self: Task, state: str, *_args: Any) -> None:
+        process.end_search(answered=state == SUCCESS)
 
     # Both kinds, around the whole task, until its result is sent.
     searching = {

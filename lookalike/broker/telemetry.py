@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from redis import Redis
 
 from lookalike.broker.envelope import files_in, files_in_unacked
+from lookalike.broker.measurements import add_measured, write_measured
 from lookalike.broker.pause import Pause, PauseState
 from lookalike.redis_keys import Keys
 
@@ -55,6 +56,14 @@ class ProducerReport:
     restless_s: float = 0.0
     # What a person should know and do, empty if nothing.
     warning: str = ""
+    # Seconds that the oldest event of the watcher has waited for the event loop.
+    lag_s: float = 0.0
+    # Since the producer started: whole scans, and what they found to differ between library and index.
+    scans: int = 0
+    scan_changed: int = 0
+    scan_moved: int = 0
+    scan_removed: int = 0
+    scan_left_out: int = 0
     # The library's folder where the producer runs, and where Flower is if it was told.
     library: str = ""
     flower_url: str = ""
@@ -130,8 +139,12 @@ class Telemetry:
             part: sum(1 for _ in self._redis.scan_iter(match=self._key(f"beat:{part}:*"), count=1000)) for part in parts
         }
 
-    def count_done(self, *, embedded: int, finished: int) -> None:
-        """Adds inferences and finished files (embedded, copied, rejected)."""
+    def count_start(self, part: str) -> None:
+        """Counts a start of a part."""
+        write_measured(self._redis, self._keys, {f"starts:{part}": 1})
+
+    def count_done(self, *, embedded: int, finished: int, measured: Mapping[str, float]) -> None:
+        """Adds inferences, finished files (embedded, copied, rejected) and what was measured, in one request."""
         bucket = self._key(f"done:{int(self._now()) // BUCKET_S}")
         with self._redis.pipeline(transaction=False) as pipe:
             if embedded:
@@ -139,6 +152,7 @@ class Telemetry:
             if finished:
                 pipe.incrby(bucket, finished)
                 pipe.expire(bucket, 2 * WINDOW_S)
+            add_measured(pipe, self._keys, measured)
             pipe.execute()
 
     def embedded_total(self) -> int:

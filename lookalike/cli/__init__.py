@@ -8,14 +8,26 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import evaluate, index, pausing, programs, searching, standing, system, verify
+from lookalike.cli import evaluate, index, metrics, pausing, programs, searching, standing, system, verify
 from lookalike.cli.app import app
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
 from lookalike.cli.verbosity import is_verbose, options_first
 from lookalike.errors import LookalikeError
 
-__all__ = ["app", "evaluate", "index", "main", "pausing", "programs", "searching", "standing", "system", "verify"]
+__all__ = [
+    "app",
+    "evaluate",
+    "index",
+    "main",
+    "metrics",
+    "pausing",
+    "programs",
+    "searching",
+    "standing",
+    "system",
+    "verify",
+]
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130

@@ -16,6 +16,7 @@ from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
+from lookalike.broker.envelope import SENT_AT
 from lookalike.broker.events import Events, EventStream
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
@@ -207,6 +208,7 @@ class CeleryTransport:
                     task_id=job,
                     queue=queue,
                     expires=expires,
+                    headers={SENT_AT: now_s},
                     retry=False,
                     producer=producer,
                     # Bound to this app: by itself it belongs to the current app of the process, and builds its backend.

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from lookalike.client import Client
 from lookalike.errors import LookalikeError
@@ -74,6 +75,25 @@ def test_flower_shows_the_tasks_to_who_knows_the_password_alone(machine: Machine
     assert refused.value.code == 401
 
     assert {"lookalike.sync", "lookalike.read"} <= set(tasks_in_flower(machine).values())
+
+
+def test_flower_tells_prometheus_what_the_index_has_without_a_password(machine: Machine) -> None:
+    def values() -> dict[str, float]:
+        with ask_flower(machine, "/metrics", None) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            samples = [sample for family in families for sample in family.samples]
+            return {":".join([sample.name, *sample.labels.values()]): sample.value for sample in samples}
+
+    # The index is asked for its sizes by the time before.
+    wait_until(lambda: values().get("lookalike_index_files:indexed") == PICTURES, told=values)
+    told = values()
+
+    outcomes = [told[f"lookalike_images_total:{outcome}"] for outcome in ("embedded", "copied", "rejected")]
+    assert outcomes == [PICTURES, 0, 0]
+    assert [told[f"lookalike_starts_total:{part}"] for part in ("ingest", "search", "producer")] == [1, 1, 1]
+    assert (told["lookalike_backlog_files"], told["lookalike_library_files:discovered"]) == (0, PICTURES)
+    assert told["lookalike_scans_total"] >= 1
+    assert any(name.startswith("flower_events_total:") for name in told)
 
 
 def test_no_page_of_flower_shows_the_brokers_password(machine: Machine) -> None:

@@ -29,15 +29,16 @@ INSTALLED_AS = {
     "kombu": "celery",
     "redis": "celery",
 }
-# Beside the client's requirements. lookalike starts what `edge` brings; fetching says itself what it lacks.
+# Beside the client's requirements. lookalike starts what `edge` brings and is what Flower, of `monitor`, runs; fetching
+# says itself what it lacks.
 EXTRAS_OF = {
-    "lookalike": ("edge",),
+    "lookalike": ("edge", "monitor"),
     "producer": ("producer",),
     "worker": ("worker", "store"),
     "models": ("worker", "train", "jxl"),
     "edge": ("edge",),
 }
-ASKED_FOR_WHEN_USED = {"huggingface-hub", "onnxruntime-ep-openvino"}
+ASKED_FOR_WHEN_USED = {"huggingface-hub", "onnxruntime-ep-openvino", "pi-heif"}
 # Large, for some machines or tasks only, and in nobody's `make setup`.
 BY_CHOICE = {"torch", "onnxruntime-ep-openvino", "onnxruntime-gpu"}
 OURS = {*EXTRAS_OF, "tests"}
