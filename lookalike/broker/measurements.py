@@ -6,7 +6,8 @@
                             <histogram>:<label>:<bound> observations in this bucket and in no lower one
                             <histogram>:<label>:sum     sum of all of them
 
-A process collects in memory and writes with a request that it makes anyway, so no photo costs one. What cannot be
+A process collects in memory and writes with a request that it makes anyway, or once a second, so no photo and no search
+costs one. What cannot be
 written is dropped: numbers for people to look at, for which no work may wait or fail. They live as long as the
 broker's data; a counter that starts at 0 again is what Prometheus expects of one.
 """
@@ -51,7 +52,7 @@ HISTOGRAMS = (STAGE_SECONDS, BATCH_FILES)
 
 
 class Measurements:
-    """What one process counted since it was last taken. For one thread."""
+    """What one process counted since it was last taken. For one thread at a time."""
 
     def __init__(self, now_s: Callable[[], float] = time.perf_counter) -> None:
         self._now_s = now_s

@@ -72,7 +72,7 @@ def broker_errors(check_open: Callable[[], None]) -> Iterator[None]:
         raise Unreachable(
             f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
         ) from error
-    except ValueError:
+    except (OSError, ValueError):
         # So does a socket that is closed under the thread that uses it.
         check_open()
         raise
