@@ -1,5 +1,6 @@
 """Builds what a worker process needs from the settings. Made after fork, connects on first use."""
 
+import dataclasses
 import os
 import time
 import warnings
@@ -208,12 +209,16 @@ class WorkerContext:
 
         It reads the library, where there is one, only for a box of a file.
         """
+        return dataclasses.replace(self._search, read_query=images.get)
+
+    @cached_property
+    def _search(self) -> Search:
         root, most_bytes = self._settings.library, self._settings.max_image_bytes
         return Search(
             index=self.index,
             embedder=self._embedder,
             decode=self._decode_query,
-            read_query=images.get,
+            read_query=lambda _key: None,
             distance=self._settings.distance,
             dimensions=self._embedder.dimensions,
             bounds=Bounds.of(self._settings),
