@@ -1,6 +1,6 @@
 """The numbers of one system for Prometheus: read from the broker when they are asked for, kept nowhere.
 
-Flower serves them beside its own (lookalike/flower_app.py), `lookalike metrics` prints them. What they mean stands in
+Flower serves them with its own (lookalike/flower_app.py), `lookalike metrics` prints them. What they mean stands in
 docs/metrics.md. Needs prometheus_client, which comes with Flower.
 """
 
@@ -30,7 +30,7 @@ from lookalike.messages import CountsReply
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
 
-# Short: whoever asks waits, and Prometheus gives up after ten seconds by default.
+# Short: the caller waits, and Prometheus gives up after ten seconds by default.
 BROKER_S = 2.0
 LABELS = {"images": "outcome", "searches": "outcome", "starts": "part", "stage_seconds": "stage", "batch_files": ""}
 HELP = {
@@ -92,7 +92,7 @@ class SystemCollector(Collector):
 class LatestCounts:
     """The sizes of the index as they were found last; each call has them looked for again, in a thread.
 
-    So whoever asks does not wait for a search worker, which may be busy.
+    So the caller does not wait for a search worker, which may be busy.
     """
 
     def __init__(self, ask: Counts) -> None:

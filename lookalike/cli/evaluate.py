@@ -72,12 +72,12 @@ def measured(
     """The report of the program, which is ended with this call. Raises Misconfigured with its last sentence."""
     environment = process_environment(settings, os.environ)
     command = python_module("models.tools.own_photos", _model_file(environment), str(root), "--generation", generation)
-    with tempfile.TemporaryFile() as wanted, tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as wanted, tempfile.TemporaryFile() as errors:
         wanted.write(b"".join(os.fsencode(unescape_path(name)) + b"\0" for name in names))
         wanted.seek(0)
         # In a session of its own: Ctrl-C is told to this process, which ends the program.
         with subprocess.Popen(
-            command, env=environment, stdin=wanted, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+            command, env=environment, stdin=wanted, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         ) as process:
             try:
                 for line in process.stdout or ():
@@ -87,8 +87,8 @@ def measured(
                     tell(answer["done"])
             finally:
                 process.kill()
-        said.seek(0)
-        raise _why(said.read().decode(errors="replace"))
+        errors.seek(0)
+        raise _why(errors.read().decode(errors="replace"))
 
 
 def _model_file(environment: Mapping[str, str]) -> str:
@@ -101,9 +101,9 @@ def _model_file(environment: Mapping[str, str]) -> str:
     return str(json.loads(done.stdout)["file"])
 
 
-def _why(said: str) -> Misconfigured:
+def _why(printed: str) -> Misconfigured:
     """The last line of a program that failed."""
-    last = next((line for line in reversed(said.splitlines()) if line.strip()), "the program ended without a word")
+    last = next((line for line in reversed(printed.splitlines()) if line.strip()), "the program ended without a word")
     return Misconfigured(INSTALL if last.startswith(MISSING) else f"The model cannot be measured: {last.strip()}")
 
 

@@ -59,7 +59,7 @@ def say_aside(sentence: str | None) -> None:
 
 
 def show_neighbours(neighbours: Sequence[Neighbour], note: str | None = None) -> None:
-    """Neighbours, best first, each with its copies if they were grouped; the note beside them, or in their place."""
+    """Neighbours, best first, each with its copies if they were grouped; the note after them, or in their place."""
     if neighbours:
         table = Table(box=None, header_style="dim")
         table.add_column("similarity")

@@ -157,13 +157,13 @@ class _Position:
 
     def write(self, after: str) -> None:
         if self._file is not None:
-            beside = self._file.with_name(f"{self._file.name}.new")
-            beside.write_text(f"{after}\n", "utf-8")
-            beside.replace(self._file)
+            draft = self._file.with_name(f"{self._file.name}.new")
+            draft.write_text(f"{after}\n", "utf-8")
+            draft.replace(self._file)
 
 
 def _step(standing: StandingSearch, after: str, tell: Callable[[Neighbour], None]) -> str:
-    """Waits for events and tells of them; where to go on, which is the same place if the system was away."""
+    """Waits for events and tells of them; where to go on, which is the same place if the system did not answer."""
     try:
         events = standing.client.events(after, wait_s=WAIT_S)
         if events.missed:

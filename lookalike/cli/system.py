@@ -67,10 +67,10 @@ def logs(
         str | None,
         typer.Argument(help="One part; all of them if none is named.", autocompletion=lambda: [*PART_NAMES, *ALSO]),
     ] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what is said.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with each new line.")] = False,
     data: Data = None,
 ) -> None:
-    """Show what the parts said."""
+    """Show the logs of the parts."""
     # The lines contain names of files.
     local.logs(read_settings(data=data), part, follow=follow, say=_say_line)
 

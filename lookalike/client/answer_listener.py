@@ -106,7 +106,7 @@ class AnswerListener:
                 self._forget(done)
 
     def _fail_all(self) -> None:
-        """Tells all that wait why nothing comes: the broker is away, or the client was closed."""
+        """Tells all that wait why nothing comes: the broker does not answer, or the client was closed."""
         with self._changed:
             waiting = [*self._open]
         for future in waiting:

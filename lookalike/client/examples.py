@@ -25,7 +25,7 @@ Asked = TypeVar("Asked", bound=SearchQuery)
 class Example:
     """An image to search by: a file here, else a path of the library; or bytes. Or a point of the index, or a vector.
 
-    `weight` says how much it counts beside other examples, and is negative for what neighbours should be unlike.
+    `weight` says how much it counts among the examples, and is negative for what neighbours should be unlike.
     `box` chooses a part of the upright picture: left, top, right and bottom as fractions from 0 to 1; `box_px` does so
     in pixels. `id` is that of a neighbour, `vector` has the index's dimension, also as an array of NumPy.
     """

@@ -16,7 +16,7 @@ Filtered = SearchFilter | Mapping[str, Any] | str | Sequence[str]
 
 
 class QueryFields(TypedDict, total=False):
-    """What a query may say beside its examples and its limit."""
+    """What a query may say apart from its examples and its limit."""
 
     offset: int
     filter: Filtered | None

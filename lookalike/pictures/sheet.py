@@ -16,7 +16,7 @@ LINE_PX = 18
 TEXT_PX = 13
 TITLE_PX = 30
 INK, PALE, GROUND, MARK = "#202020", "#707070", "#f3f3f3", "#d01010"
-# More would be a page that nobody looks at, of 11 million pixels.
+# More would be a page too long to look at, of 11 million pixels.
 MOST_PICTURES = 200
 LINES = 2
 # Of a box of a hair's breadth something must be seen.

@@ -1,4 +1,4 @@
-"""What an answer says beside its neighbours. Pure."""
+"""What an answer says apart from its neighbours. Pure."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ NO_COPIES = (
 
 
 def note_of(query: SearchQuery, found: Sequence[Neighbour], by: By) -> str | None:
-    """What must be told beside the neighbours, which were looked for by these vectors; None if nothing."""
+    """What must be told with the neighbours, which were looked for by these vectors; None if nothing."""
     notes = [] if by == query.by else [NO_COPIES]
     return " ".join([*notes, *([] if found else [note_of_nothing(query)])]) or None
 

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     vectors_on_disk: bool = Field(default=False, description="Leave whole vectors on disk, read as they are needed.")
     shard_number: Count | None = Field(default=None, description="Shards of a new index, on a Qdrant cluster.")
     replication_factor: Count | None = Field(
-        default=None, description="Copies of each shard; with 2 a node may be away."
+        default=None, description="Copies of each shard; with 2 a node may be down."
     )
     write_consistency_factor: Count | None = Field(
         default=None, description="Copies that must have a write before it counts."

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from models.decoding.tiff_tags import directories, is_cut_off, is_tiff, picture_of
 
-# Begins, and what it is. Of what people keep beside photos; containers of several kinds are told apart below.
+# Begins, and what it is. Of what people keep with photos; containers of several kinds are told apart below.
 OTHERS = (
     (b"%PDF-", "a PDF document"),
     (b"%!PS", "a PostScript file"),

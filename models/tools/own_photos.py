@@ -1,4 +1,4 @@
-"""Measures a model on photos of somebody's own library: their copies, and their folders as classes.
+"""Measures a model on photos of a user's own library: their copies, and their folders as classes.
 
     python -m models.tools.own_photos MODEL.onnx FOLDER [--generation G] < NAMES
 

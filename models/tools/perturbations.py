@@ -104,7 +104,7 @@ KINDS = (*TRANSFORMS, COLLAGE)
 
 
 def copied(kind: str, images: Sequence[Image.Image]) -> Iterator[Image.Image]:
-    """One copy of each image, in their order. A collage has the two images that follow beside its own."""
+    """One copy of each image, in their order. A collage has the two images that follow next to its own."""
     for number, image in enumerate(images):
         if kind == COLLAGE:
             yield collage(image, [images[(number + step) % len(images)] for step in (1, 2)])

@@ -32,7 +32,7 @@ def lightly(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uin
 
 
 def as_copy(photo: NDArray[np.uint8], other: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uint8]:
-    """What a search for copies must know again: uint8 [s, s, 3] -> uint8 [px, px, 3]. `other` is laid beside it.
+    """What a search for copies must know again: uint8 [s, s, 3] -> uint8 [px, px, 3]. `other` is laid next to it.
 
     After the list of SSCD (Pizzi et al., arXiv:2202.10261, section 5.2) and of what people do: changes of shape,
     colour and sharpness, each drawn apart, and one thing laid over or around.

@@ -147,34 +147,30 @@ def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
     assert np.abs(embeddings - Embedder(tmp_path / "v1.5.onnx").embed(images)).max() > 1e-3
 
 
+def exported(weights: dict[str, Any], photo_folder: Path, tmp_path: Path) -> None:
+    export(
+        weights,
+        "resnet18",
+        tmp_path / "model.onnx",
+        origin=ORIGIN,
+        size_px=64,
+        resize="stretch",
+        photos=list(read_photos([photo_folder])),
+    )
+
+
 def test_a_window_for_another_size_is_refused(photo_folder: Path, tmp_path: Path) -> None:
     weights = random_weights("resnet18") | {"copy_head.window": torch.from_numpy(centre_window(5, 5))}
 
     with pytest.raises(ValueError, match=r"copy_head.window is \(5, 5\) and must be \(4, 4\) for 64 px"):
-        export(
-            weights,
-            "resnet18",
-            tmp_path / "model.onnx",
-            origin=ORIGIN,
-            size_px=64,
-            resize="stretch",
-            photos=list(read_photos([photo_folder])),
-        )
+        exported(weights, photo_folder, tmp_path)
 
 
 def test_a_head_for_another_network_is_refused(photo_folder: Path, tmp_path: Path) -> None:
     head = {"embedding_head.weight": torch.randn(20, 100), "embedding_head.bias": torch.randn(20)}
 
     with pytest.raises(ValueError, match=r"embedding_head.weight is \(20, 100\) and its last axis must be 512"):
-        export(
-            random_weights("resnet18") | head,
-            "resnet18",
-            tmp_path / "model.onnx",
-            origin=ORIGIN,
-            size_px=64,
-            resize="stretch",
-            photos=list(read_photos([photo_folder])),
-        )
+        exported(random_weights("resnet18") | head, photo_folder, tmp_path)
 
 
 def test_weights_of_another_network_are_refused_by_the_first_difference(
@@ -214,15 +210,7 @@ def test_a_file_that_computes_something_else_is_refused_and_not_kept(photo_folde
     weights["layer4.1.bn2.running_var"] = torch.full((512,), float("nan"))
 
     with pytest.raises(ExportDiffers, match="differ by nan"):
-        export(
-            weights,
-            "resnet18",
-            tmp_path / "model.onnx",
-            origin=ORIGIN,
-            size_px=64,
-            resize="stretch",
-            photos=list(read_photos([photo_folder])),
-        )
+        exported(weights, photo_folder, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 

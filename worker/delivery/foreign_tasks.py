@@ -1,6 +1,6 @@
 """Where a worker sends the tasks of other programs: what follows a search in their chains and chords.
 
-It sends them itself, and its own default queue is one of ours, where nobody knows them.
+It sends them itself, and its own default queue is one of ours, where no worker knows them.
 """
 
 from collections.abc import Mapping

@@ -47,7 +47,7 @@ class Identity:
     # An index from before revisions were recorded has none.
     decoder: str = FIRST_DECODER_REVISION
     payload: str = FIRST_PAYLOAD_FORM
-    # Dimension of the copy descriptors that its points have beside the embeddings.
+    # Dimension of the copy descriptors that its points have with the embeddings.
     copies: str = NO_COPIES
 
     @property
