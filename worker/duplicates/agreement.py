@@ -85,11 +85,12 @@ def agreement(aligned: Aligned, whole: Grey) -> Agreement | None:
     total = np.maximum(counts, 1)
     part, other = smoothed(aligned.part) * mask, smoothed(aligned.whole) * mask
     contrast = (_deviation(part, total, sums) + _deviation(other, total, sums)) / 2
-    errors = np.sqrt(sums((part - other) ** 2) / total) / (RESAMPLED * contrast + NOISE)
+    errors = np.asarray(np.sqrt(sums((part - other) ** 2) / total) / (RESAMPLED * contrast + NOISE), np.float32)
     covered = (errors > COVERED) & seen
     of_whole = float(valid.sum() * aligned.warp.scale_x * aligned.warp.scale_y / whole.size)
     area = min(of_whole, float(valid.mean()))
-    return Agreement(errors[seen], (contrast / (contrast + TEXTURE))[seen], covered[seen], (_grown(covered) & ~covered)[seen], area)
+    weights = np.asarray(contrast / (contrast + TEXTURE), np.float32)
+    return Agreement(errors[seen], weights[seen], covered[seen], (_grown(covered) & ~covered)[seen], area)
 
 
 def smoothed(plane: Grey) -> Grey:
@@ -105,7 +106,12 @@ def _inner(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Without the pixels next to its edges; it is a rectangle."""
     inner = np.zeros_like(valid)
     rows, columns = np.flatnonzero(valid.any(1)), np.flatnonzero(valid.any(0))
-    top, bottom, left, right = rows[0] + EDGE_PX, rows[-1] - EDGE_PX + 1, columns[0] + EDGE_PX, columns[-1] - EDGE_PX + 1
+    top, bottom, left, right = (
+        rows[0] + EDGE_PX,
+        rows[-1] - EDGE_PX + 1,
+        columns[0] + EDGE_PX,
+        columns[-1] - EDGE_PX + 1,
+    )
     inner[top:bottom, left:right] = True
     return inner
 
@@ -116,7 +122,7 @@ def _starts(side: int) -> NDArray[np.intp]:
 
 def _deviation(plane: Grey, total: Grey, sums: Callable[[Grey], Grey]) -> Grey:
     mean = sums(plane) / total
-    return np.sqrt(np.maximum(sums(plane * plane) / total - mean * mean, 0))
+    return np.asarray(np.sqrt(np.maximum(sums(plane * plane) / total - mean * mean, 0)), np.float32)
 
 
 def _grown(blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -80,7 +80,9 @@ def _descend(template: Grey, whole: Grey, warp: Warp) -> Aligned | None:
     gy, gx = np.gradient(template)
     x = np.arange(shape[1], dtype=np.float32)[None, :] - (shape[1] - 1) / 2
     y = np.arange(shape[0], dtype=np.float32)[:, None] - (shape[0] - 1) / 2
-    columns = np.stack([gx * x, gx, gy * y, gy, template - template.mean(), np.ones(shape, np.float32)], -1).reshape(-1, 6)
+    columns = np.stack([gx * x, gx, gy * y, gy, template - template.mean(), np.ones(shape, np.float32)], -1).reshape(
+        -1, 6
+    )
     gain, offset = 1.0, 0.0
     cx, cy = (shape[1] - 1) / 2, (shape[0] - 1) / 2
     first = True

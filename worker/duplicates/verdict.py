@@ -4,7 +4,6 @@ The thresholds are between what was measured on copies of 348 photos of 30 sourc
 (docs/duplicates.md).
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,19 +47,29 @@ NOTHING = Look(is_near=False, agreeing=0.0)
 def look(a: Small, b: Small) -> Look:
     """Compares two small pictures in the best place that is found."""
     best, best_score = NOTHING, -1.0
-    for place in _tried(a, b, lambda: best_score):
-        found = align(place, a, b)
-        if found is None:
-            continue
-        part, whole, aligned = found
-        agreed = agreement(aligned, whole.luma)
-        if agreed is None:
-            continue
-        score = agreed.agreeing(WHOLE_LIMIT) * (1 - agreed.covered_weight)
-        if score > best_score:
-            near = is_near(agreed) and not _recoloured(part, whole, place, aligned)
-            best, best_score = Look(near, agreed.agreeing(PART_LIMIT) * (1 - agreed.covered_weight)), score
+    # Most copies are whole and upright; only for others a place is looked for.
+    for find in (_upright, places):
+        for place in find(a, b):
+            looked, score = _look_at(place, a, b)
+            if score > best_score:
+                best, best_score = looked, score
+            if best_score >= SURE:
+                return best
+        if best_score >= WORTH_A_SEARCH:
+            return best
     return best
+
+
+def _look_at(place: Place, a: Small, b: Small) -> tuple[Look, float]:
+    """What is seen in that place, and how good it is: -1 if nothing is."""
+    found = align(place, a, b)
+    agreed = None if found is None else agreement(found[2], found[1].luma)
+    if found is None or agreed is None:
+        return NOTHING, -1.0
+    part, whole, aligned = found
+    uncovered = 1 - agreed.covered_weight
+    near = is_near(agreed) and not _recoloured(part, whole, place, aligned)
+    return Look(near, agreed.agreeing(PART_LIMIT) * uncovered), agreed.agreeing(WHOLE_LIMIT) * uncovered
 
 
 def is_near(agreed: Agreement) -> bool:
@@ -74,17 +83,11 @@ def is_near(agreed: Agreement) -> bool:
     return agreeing >= PART_AGREEING and within >= PART_WITHIN and flat >= PART_FLAT_WITHIN
 
 
-def _tried(a: Small, b: Small, score: Callable[[], float]) -> Iterator[Place]:
-    """The places to try: both whole and upright, which most copies are, then what a search finds."""
+def _upright(a: Small, b: Small) -> list[Place]:
+    """Both whole and upright, if their shapes are alike."""
     shapes = [small.luma.shape[1] / small.luma.shape[0] for small in (a, b)]
-    if abs(np.log(shapes[0] / shapes[1])) < SHAPES_ALIKE:
-        yield Place(0.0, swapped=False, orientation=0, scale=1.0, left=0, top=0)
-    if score() >= WORTH_A_SEARCH:
-        return
-    for place in places(a, b):
-        yield place
-        if score() >= SURE:
-            return
+    alike = abs(np.log(shapes[0] / shapes[1])) < SHAPES_ALIKE
+    return [Place(0.0, swapped=False, orientation=0, scale=1.0, left=0, top=0)] if alike else []
 
 
 def _recoloured(part: Small, whole: Small, place: Place, aligned: Aligned) -> bool:
