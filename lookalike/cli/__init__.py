@@ -17,6 +17,7 @@ from lookalike.errors import LookalikeError
 
 __all__ = [
     "app",
+    "duplicates",
     "evaluate",
     "index",
     "main",

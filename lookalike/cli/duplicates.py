@@ -64,7 +64,7 @@ def _labels(words: list[str] | None) -> list[Label]:
     chosen = [label for label in LABELS if label in (words or LABELS[:3])]
     wrong = set(words or ()) - set(LABELS)
     if wrong:
-        raise Refused(f"--label {sorted(wrong)[0]!r} is none of {', '.join(LABELS)}.")
+        raise Refused(f"--label {min(wrong)!r} is none of {', '.join(LABELS)}.")
     return chosen
 
 
@@ -101,9 +101,8 @@ def _show(job: DuplicatesJob, reply: DuplicatesReply, limit: int) -> None:
         Console(highlight=False).print(table)
         sys.stdout.flush()
     counts = ", ".join(f"{count} {label}" for label, count in reply.pairs.items() if count)
-    say(
-        f"{reply.groups} groups ({counts or 'no pairs'}) among {reply.files} files; {reply.saved_bytes / 1e6:,.1f} MB in copies."
-    )
+    size = f"{reply.saved_bytes / 1e6:,.1f} MB in copies"
+    say(f"{reply.groups} groups ({counts or 'no pairs'}) among {reply.files} files; {size}.")
     if limit and reply.groups > limit:
         say_aside(f"The first {limit} are shown; --limit 0 shows all, --json for programs.")
     if reply.approximate:

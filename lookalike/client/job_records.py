@@ -39,7 +39,7 @@ local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1]) end
 return state
 """
-# Notes how far a job is; returns its state, nil if there is no record. ARGV: done, total, seconds left or "", to keep it.
+# Notes how far a job is; returns its state, nil without a record. ARGV: done, total, seconds left or "", to keep it.
 _ADVANCE = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state then

@@ -1,4 +1,4 @@
-"""The task that finds duplicates, as Celery runs it: acknowledged when it is done, so that another worker resumes it."""
+"""The task that finds duplicates, as Celery runs it: acknowledged when it is done, so that another resumes it."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ TRY_AGAIN_S = 2.0
 
 
 def define_duplicates(app: Celery, settings: Settings, process: ChildProcess) -> None:
-    """Adds the task to the app. It may take hours and has no time limit; what it has compared stays when it is ended."""
+    """Adds the task to the app. It has no time limit: it may take hours, and what it has compared stays."""
 
     @app.task(
         name=DUPLICATES,

@@ -1,6 +1,7 @@
 """Groups of pairs: a centre and what is paired with it. Never a chain, and the same for the same pairs."""
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -52,13 +53,14 @@ def _stars(
     *,
     only_first: bool = False,
 ) -> Iterator[Group]:
-    """Greedily: the content with the most files that are free around it, then the largest, then the first by path."""
+    """Greedily: the content with the most free files around it, then with most of its own, then the nearest to all."""
     free = set(neighbours)
 
-    def rank(centre: str) -> tuple[int, int, str]:
-        around = sum(len(files[one]) for one in neighbours[centre] if one in free) + len(files[centre])
-        facts = files[centre][0]
-        return -around, -facts.width_px * facts.height_px, facts.path
+    def rank(centre: str) -> tuple[float | str, ...]:
+        others = [(one, pair) for one, pair in neighbours[centre].items() if one in free]
+        around = sum(len(files[one]) for one, _ in others) + len(files[centre])
+        near = math.fsum(pair.similarity for _, pair in others)
+        return -around, -len(files[centre]), -round(near, 3), files[centre][0].path
 
     heap = [(*rank(centre), centre) for centre in neighbours]
     heapq.heapify(heap)

@@ -85,13 +85,13 @@ class FindDuplicates:
         for block, found in blocks:
             self.before_block()
             pairs = []
-            for row, (columns, cosines) in zip(block.tolist(), found, strict=True):
-                for column, cosine in zip(columns.tolist(), cosines.tolist(), strict=True):
+            for row, (columns, _) in zip(block.tolist(), found, strict=True):
+                for column in columns.tolist():
                     if (column, row) in seen:
                         continue
                     if not compared[column]:
                         seen.add((row, column))
-                    pair = self.comparing.compare(names[row], names[column], cosine)
+                    pair = self.comparing.compare(names[row], names[column], _cosine(vectors, row, column))
                     if pair is not None:
                         pairs.append(pair)
                 done += 1
@@ -114,6 +114,12 @@ class FindDuplicates:
                     (np.fromiter(known, np.intp, len(known)), np.fromiter(known.values(), np.float32, len(known)))
                 )
             yield block, found
+
+
+def _cosine(vectors: NDArray[np.float16], row: int, column: int) -> float:
+    """Of two rows alone: a product of blocks rounds otherwise for other blocks."""
+    first, second = sorted((row, column))
+    return float(vectors[first].astype(np.float32) @ vectors[second].astype(np.float32))
 
 
 def saved_bytes(group: Group) -> int:

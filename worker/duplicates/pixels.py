@@ -1,4 +1,4 @@
-"""Whole pictures of the library: the small picture of an index of before, and whether two files have the same pixels."""
+"""Whole pictures of the library: small pictures that the index lacks, and whether two have the same pixels."""
 
 from dataclasses import dataclass
 

@@ -17,7 +17,16 @@ STEPS = 8
 TUKEY = 6.95
 # Grey levels: what is left of JPEG and resampling in small pictures of one photo.
 NOISE = 3.0
-BLOCK_PX = 8
+# A picture with fewer pixels on a side has no gradients.
+LEAST_PX = 4
+# So much of the part must be seen in the whole.
+LEAST_SEEN = 0.25
+# After so many steps the median error of copies is a few grey levels, of other pictures many.
+HOPELESS_AFTER, HOPELESS = 4, 12.0
+LEAST_SCALE, LEAST_GAIN = 0.62, 0.05
+STILL_PX = 0.02
+# What is sampled may lie half a pixel outside.
+HALF_PX = 0.6
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ def sampled(plane: Grey, warp: Warp, shape: tuple[int, int]) -> tuple[Grey, NDAr
     xs = warp.scale_x * np.arange(shape[1], dtype=np.float32) + np.float32(warp.left)
     ys = warp.scale_y * np.arange(shape[0], dtype=np.float32) + np.float32(warp.top)
     height, width = plane.shape
-    valid = ((ys > -0.6) & (ys < height - 0.4))[:, None] & ((xs > -0.6) & (xs < width - 0.4))[None, :]
+    below, right = height - 1 + HALF_PX, width - 1 + HALF_PX
+    valid = ((ys > -HALF_PX) & (ys < below))[:, None] & ((xs > -HALF_PX) & (xs < right))[None, :]
     xs, ys = np.clip(xs, 0, width - 1), np.clip(ys, 0, height - 1)
     left, top = np.minimum(xs.astype(int), width - 2), np.minimum(ys.astype(int), height - 2)
     fx, fy = (xs - left).astype(np.float32)[None, :], (ys - top).astype(np.float32)[:, None]
@@ -74,47 +84,79 @@ def sampled(plane: Grey, warp: Warp, shape: tuple[int, int]) -> tuple[Grey, NDAr
 
 
 def _descend(template: Grey, whole: Grey, warp: Warp) -> Aligned | None:
-    shape = template.shape
-    if min(shape) < 4 or min(whole.shape) < 4:  # noqa: PLR2004 (no gradient below)
+    """The warp that explains most, from one that is nearly right; None if nothing does."""
+    height, width = template.shape
+    if min(*template.shape, *whole.shape) < LEAST_PX:
         return None
-    gy, gx = np.gradient(template)
-    x = np.arange(shape[1], dtype=np.float32)[None, :] - (shape[1] - 1) / 2
-    y = np.arange(shape[0], dtype=np.float32)[:, None] - (shape[0] - 1) / 2
-    columns = np.stack([gx * x, gx, gy * y, gy, template - template.mean(), np.ones(shape, np.float32)], -1).reshape(
-        -1, 6
-    )
+    columns, around = _columns(template), ((width - 1) / 2, (height - 1) / 2)
+    mean = float(template.mean())
     gain, offset = 1.0, 0.0
-    cx, cy = (shape[1] - 1) / 2, (shape[0] - 1) / 2
-    first = True
-    for _ in range(STEPS):
-        seen, valid = sampled(whole, warp, shape)
-        if valid.sum() < 0.25 * valid.size:
+    for step in range(STEPS):
+        seen, valid = sampled(whole, warp, template.shape)
+        if valid.sum() < LEAST_SEEN * valid.size:
             return None
-        if first:
-            a, b = template[valid], seen[valid]
-            gain = max(0.2, float(((a - a.mean()) * (b - b.mean())).sum() / max(1e-3, ((a - a.mean()) ** 2).sum())))
-            offset = float(np.median(b - gain * a))
-            first = False
+        if step == 0:
+            gain, offset = _light(template[valid], seen[valid])
         error = (seen - (gain * template + offset)).ravel()
         inside = valid.ravel()
-        spread = max(NOISE, float(np.median(np.abs(error[inside]))))
-        weight = np.clip(1 - (error / (TUKEY * spread)) ** 2, 0, None) ** 2 * inside
-        scaled = columns * np.array([gain] * 4 + [1.0, 1.0], np.float32)
-        weighted = scaled * weight[:, None]
-        hessian = weighted.T @ scaled + np.diag([1e-2] * 4 + [1e-6] * 2)
-        step = np.linalg.solve(hessian, weighted.T @ error)
-        # I(W(x)) - gT - o = g T_x (ds x + dl) + ..., so the template has to move by that: composed with its inverse.
-        dsx, dlx, dsy, dly, dgain, doffset = (float(v) for v in step)
-        # In coordinates of the corner: x + ds (x - c) + dl.
-        sx, lx = 1 - dsx, dsx * cx - dlx
-        sy, ly = 1 - dsy, dsy * cy - dly
-        warp = Warp(warp.scale_x * sx, warp.left + warp.scale_x * lx, warp.scale_y * sy, warp.top + warp.scale_y * ly)
-        gain, offset = gain + dgain, offset + doffset - dgain * float(template.mean())
-        if not (0.6 < warp.scale_x < 1.6 and 0.6 < warp.scale_y < 1.6 and 0.05 < gain < 20):  # noqa: PLR2004
+        median = float(np.median(np.abs(error[inside])))
+        if step >= HOPELESS_AFTER and median > HOPELESS:
             return None
-        if max(abs(dlx), abs(dly), abs(dsx) * cx, abs(dsy) * cy) < 0.02:  # noqa: PLR2004 (pixels)
+        change = _solved(columns, error, inside, gain, max(NOISE, median))
+        warp, moved = _moved(warp, change, around)
+        gain, offset = gain + change[4], offset + change[5] - change[4] * mean
+        if not _is_likely(warp, gain):
+            return None
+        if moved < STILL_PX:
             break
-    seen, valid = sampled(whole, warp, shape)
-    if valid.sum() < 0.25 * valid.size:
+    seen, valid = sampled(whole, warp, template.shape)
+    if valid.sum() < LEAST_SEEN * valid.size:
         return None
     return Aligned(warp, gain, offset, gain * template + offset, seen, valid)
+
+
+def _is_likely(warp: Warp, gain: float) -> bool:
+    scales = (warp.scale_x, warp.scale_y)
+    return min(scales) > LEAST_SCALE and max(scales) < 1 / LEAST_SCALE and LEAST_GAIN < gain < 1 / LEAST_GAIN
+
+
+def _columns(template: Grey) -> Grey:
+    """How each pixel changes with scale and shift on x, then on y, then with gain and offset: [h w, 6]."""
+    height, width = template.shape
+    down, right = np.gradient(template)
+    x = np.arange(width, dtype=np.float32)[None, :] - (width - 1) / 2
+    y = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
+    light = [template - template.mean(), np.ones_like(template)]
+    return np.stack([right * x, right, down * y, down, *light], -1).reshape(-1, 6).astype(np.float32)
+
+
+def _light(template: Grey, seen: Grey) -> tuple[float, float]:
+    """The gain by least squares and the offset by the median: where to begin."""
+    spread = template - template.mean()
+    gain = max(0.2, float((spread * (seen - seen.mean())).sum() / max(1e-3, float((spread * spread).sum()))))
+    return gain, float(np.median(seen - gain * template))
+
+
+def _solved(
+    columns: Grey, error: Grey, inside: NDArray[np.bool_], gain: float, spread: float
+) -> tuple[float, float, float, float, float, float]:
+    """One step of least squares with Tukey's weights: changes of scale and shift on x and y, of gain and offset."""
+    weight = np.clip(1 - (error / (TUKEY * spread)) ** 2, 0, None) ** 2 * inside
+    scaled = columns * np.array([gain] * 4 + [1.0, 1.0], np.float32)
+    weighted = scaled * weight[:, None]
+    # Never singular: a flat picture has no gradients.
+    hessian = weighted.T @ scaled + np.diag([1e-2] * 4 + [1e-6] * 2)
+    scale_x, left, scale_y, top, more, light = (float(one) for one in np.linalg.solve(hessian, weighted.T @ error))
+    return scale_x, left, scale_y, top, more, light
+
+
+def _moved(warp: Warp, change: tuple[float, ...], around: tuple[float, float]) -> tuple[Warp, float]:
+    """The warp composed with the inverse of the change, and by how many pixels at most."""
+    (scale_x, left, scale_y, top, *_), (middle_x, middle_y) = change, around
+    new = Warp(
+        warp.scale_x * (1 - scale_x),
+        warp.left + warp.scale_x * (scale_x * middle_x - left),
+        warp.scale_y * (1 - scale_y),
+        warp.top + warp.scale_y * (scale_y * middle_y - top),
+    )
+    return new, max(abs(left), abs(top), abs(scale_x) * middle_x, abs(scale_y) * middle_y)

@@ -33,6 +33,7 @@ from worker.duplicates.indexed import Indexed
 from worker.duplicates.job import FindDuplicates
 from worker.duplicates.kept import Kept
 from worker.duplicates.pixels import Pixels
+from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_provider
@@ -57,7 +58,7 @@ def run_duplicates(task: Task, settings: Settings, process: ChildProcess, messag
     model = Model(card_at(model_path(settings)), select_provider(settings, lambda: provider_of_index(settings)))
     collection = opener_of(settings, model).open()
     identity = collection.identity
-    by: By = "copy" if "copy" in identity.vectors else "embedding"
+    by = _compared_by(identity)
     index = QdrantIndex(
         qdrant_of(settings), collection.name, vectors=identity.vectors, request_bytes=settings.store_request_bytes
     )
@@ -113,6 +114,11 @@ class Teller:
             left = "" if eta_s is None else f", about {eta_s:.0f} s left"
             # Flower shows the name of the event as the state of the task, and what it says as its result.
             self._task.send_event("task-comparing", retry=False, result=f"{done} of {total} images compared{left}")
+
+
+def _compared_by(identity: Identity) -> By:
+    """The copy descriptor, or what a model without one has in its place."""
+    return "copy" if "copy" in identity.vectors else "embedding"
 
 
 @contextmanager
