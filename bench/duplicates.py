@@ -1,8 +1,8 @@
 """Duplicates among photos and their copies, found by the job's own code, and by others in the rival's environment.
 
-    python -m bench.duplicates PHOTOS [--most 500] [--kinds q75,half,mirror,crop80] [--rival .venv/rival-hashes/bin/python]
+    python -m bench.duplicates PHOTOS [--most 500] [--kinds q75,half,mirror,crop80] [--rival PYTHON]
 
-`pairs` are those of a photo and its copies; a pair of two copies of one photo is right as well. Prints one JSON document.
+A pair of two copies of one photo is right, too; recall is that of photos and their copies. Prints one JSON document.
 """
 
 import argparse
@@ -147,7 +147,11 @@ def main() -> int:
         images += [as_file(copy, kind) for copy in copied(kind, [image for _, image in named])]
     pairs, about = found_pairs(names, images)
     copies = [(a, b) for label, a, b in pairs if label != "similar"]
-    document = {"photos": len(named), "kinds": kinds, "lookalike": {**about, **judged(copies, names, kinds)}}
+    document: dict[str, Any] = {
+        "photos": len(named),
+        "kinds": kinds,
+        "lookalike": {**about, **judged(copies, names, kinds)},
+    }
     if arguments.rival is not None:
         with tempfile.TemporaryDirectory() as folder:
             for number, image in enumerate(images):

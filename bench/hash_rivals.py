@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# PDQ's own: a distance of 31 of 256 bits, and no hash of a quality below 50. imagehash's README and imagededup: 10 of 64.
+# PDQ's own: a distance of 31 of 256 bits, and no hash of a quality below 50. imagededup's default: 10 of 64 bits.
 PDQ_BITS, PDQ_QUALITY, PHASH_BITS = 31, 50, 10
 
 
@@ -30,8 +30,8 @@ def near(bits: Any, most: int, usable: Any) -> Iterator[tuple[int, int]]:
 
 def main() -> None:
     """Prints the pairs of each rival as JSON."""
-    import imagehash
-    import pdqhash
+    import imagehash  # noqa: PLC0415 (only here)
+    import pdqhash  # noqa: PLC0415 (only here)
 
     files = sorted(Path(sys.argv[1]).iterdir())
     images = [Image.open(file).convert("RGB") for file in files]
@@ -45,7 +45,7 @@ def main() -> None:
         ),
     }
     try:
-        from imagededup.methods import PHash
+        from imagededup.methods import PHash  # noqa: PLC0415 (may be missing)
     except ImportError:
         pass
     else:

@@ -54,7 +54,7 @@ def writes(groups: Sequence[int], members: Sequence[int], generation: str, seed:
         for member in members:
             drawn = np.random.default_rng([seed, group, member + 1])
             vector = unit(centre + SPREAD * unit(drawn.normal(size=256))).tolist()
-            light = picture.point(lambda level, more=1 + 0.02 * member: min(255, round(level * more)))  # type: ignore[misc]
+            light = picture.point(lambda level, more=1 + 0.02 * member: min(255, round(level * more)))
             number = group * 1000 + member + seed * 10**9
             facts = ImageMetadata(f"{number:064x}", "JPEG", 48, 36, None, small_jpeg(light))
             version = FileVersion(f"v{number}", 1000 + member, 1)
@@ -119,6 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.planted")
     parser.add_argument("--groups", type=int, default=20_000)
     parser.add_argument("--each", type=int, default=5)
+    parser.add_argument("--anew", action="store_true", help="forget what was kept, and let two workers find it again")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -126,8 +127,10 @@ def main() -> int:
         redis_url = stack.enter_context(valkey_process(folder))
         edge = stack.enter_context(edge_process(folder / "store"))
         environment = worker_environment(
-            REDIS_URL=redis_url, QDRANT_URL=edge.url, LOOKALIKE_LIBRARY=folder / "library", LOOKALIKE_LIBRARY_ID="planted",
-            LOOKALIKE_DATA=folder, LOOKALIKE_SEARCH_LOCK=folder / "searching", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
+            REDIS_URL=redis_url, QDRANT_URL=edge.url, LOOKALIKE_LIBRARY=folder / "library",
+            LOOKALIKE_LIBRARY_ID="planted",
+            LOOKALIKE_DATA=folder, LOOKALIKE_SEARCH_LOCK=folder / "searching",
+            OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
         )  # fmt: skip
         os.environ |= {name: environment[name] for name in ("LOOKALIKE_LIBRARY_ID",)}
         settings = read_settings(redis_url=redis_url, qdrant_url=edge.url, library=folder / "library")
@@ -143,10 +146,7 @@ def main() -> int:
             "fill_s": round(time.perf_counter() - begun, 1),
         }
         sys.stderr.write(f"{report}\n")
-        search = stack.enter_context(
-            worker_process(folder / "s.log", environment, queues="lookalike:search", name="search")
-        )
-        assert search
+        stack.enter_context(worker_process(folder / "s.log", environment, queues="lookalike:search", name="search"))
         with Client(settings) as client:
             asked = f"{0}/{0}-0-0.jpg"
             [timed(client, asked) for _ in range(10)]
@@ -159,14 +159,14 @@ def main() -> int:
                 report["first"] = run_job(client, worker, asked)
                 del report["first"]["centres"]
                 sys.stderr.write(f"{report}\n")
-                index.write(
-                    writes(range(100), [0], opened.identity.generation, seed=0)[:0]
-                    + writes(range(20), range(5), opened.identity.generation, seed=1)
-                )
+                index.write(writes(range(20), range(arguments.each), opened.identity.generation, seed=1))
                 sys.stderr.write("changed\n")
                 report["second"] = run_job(client, worker, asked)
                 sys.stderr.write(f"{report['second']}"[:300] + "\n")
                 kept = report["second"].pop("centres")
+            if not arguments.anew:
+                sys.stdout.write(json.dumps(report, indent=1) + "\n")
+                return 0
             (folder / "duplicates.sqlite").unlink()
             with (
                 worker_process(folder / "e.log", environment, queues="lookalike:duplicates", name="a") as one,
