@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,7 +107,13 @@ class Settings(BaseSettings):
     )
     poll_s: Seconds = Field(default=5.0, description="Seconds between two looks when polling.")
     settle_s: Seconds = Field(default=0.5, description="Seconds for which size and mtime must rest.")
-    rescan_s: Seconds = Field(default=300.0, description="Seconds between two rescans.")
+    rescan_s: Seconds | None = Field(
+        default=None,
+        description="Seconds between two scans; unset: 300 where changes go unseen (network shares), else a day.",
+    )
+    scan_at: time | None = Field(
+        default=None, description="Time of the day for a scan, such as 03:30; begun within the half hour after it."
+    )
     max_deleted_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.3, description="Share of the index that a scan removes without asking."
     )
