@@ -34,7 +34,7 @@ def test_all_parts_run_unless_servers_are_given() -> None:
     with_servers = [part.name for part in process_specs(read_settings(), Ports(broker=None, store=None, flower=3))]
 
     assert tuple(names) == PART_NAMES
-    assert with_servers == ["ingest", "search", "producer", "flower"]
+    assert with_servers == ["ingest", "search", "duplicates", "producer", "flower"]
 
 
 def test_the_store_is_told_when_to_build_an_index() -> None:

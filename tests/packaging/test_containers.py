@@ -23,7 +23,7 @@ from tests.support.valkey import free_port
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("ingest", "search", "producer", "flower")
+OURS = ("ingest", "search", "duplicates", "producer", "flower")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 # Their ports.
@@ -107,9 +107,9 @@ def test_each_of_ours_has_a_target_of_its_own_that_is_not_root(service: str) -> 
     assert users == {name: ["10001:10001"] if name == "base" else [] for name in lineage}
 
 
-@pytest.mark.parametrize("service", ["ingest", "search", "producer"])
+@pytest.mark.parametrize("service", ["ingest", "search", "duplicates", "producer"])
 def test_the_library_is_mounted_read_only(service: str) -> None:
-    (library,) = SERVICES[service]["volumes"]
+    library = SERVICES[service]["volumes"][0]
 
     assert library["read_only"] is True
     assert library["target"] == SERVICES[service]["environment"]["LOOKALIKE_LIBRARY"]
