@@ -59,7 +59,7 @@ def test_the_application_stops_before_its_backing_services(folder: DataFolder) -
     conf.read_string(supervisor_conf(folder, process_specs(read_settings(), ALL)))
 
     assert conf["group:backing"]["programs"] == "broker,store"
-    assert conf["group:app"]["programs"] == "ingest,search,producer,flower"
+    assert conf["group:app"]["programs"] == "ingest,search,duplicates,producer,flower"
     # supervisord stops the highest priority first.
     assert conf.getint("group:app", "priority") > conf.getint("group:backing", "priority")
 
