@@ -1,0 +1,69 @@
+"""`python -m worker.moving export OUT`, `import FILE` and others: moves an index. Commands of `lookalike` start it.
+
+Prints one JSON document a line: {"done": 512, "of": 100000} while it works, at last {"report": {...}}. Exit code 1 and
+one sentence on stderr if it cannot be done. Verdicts come in by standard input, a line each.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lookalike.errors import LookalikeError
+from lookalike.library.errors import Unavailable
+from lookalike.settings import Settings, read_settings
+from worker.context import qdrant_of
+from worker.errors import StoreRefused
+from worker.moving.collections import OwnCollection
+from worker.moving.export import export
+from worker.moving.files import reader_of
+from worker.moving.taking import take
+
+
+def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
+    """What was done. Raises LookalikeError, Unavailable, StoreRefused."""
+    client = qdrant_of(settings)
+    try:
+        match given.what:
+            case "export":
+                verdicts = [line for line in sys.stdin.read().splitlines() if line.strip()]
+                return asdict(export(OwnCollection.behind(client, settings.name), given.file, verdicts, tell))
+            case _:
+                return take(settings, client, reader_of(given.file), tell)
+    finally:
+        client.close()
+
+
+def tell(done: int, of: int) -> None:
+    """One line for whoever shows the progress."""
+    say({"done": done, "of": of})
+
+
+def say(document: dict[str, Any]) -> None:
+    """One JSON document on standard output, at once."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Runs the program. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m worker.moving", description="Moves an index.")
+    subcommands = parser.add_subparsers(dest="what", required=True)
+    for name in ("export", "import"):
+        subcommands.add_parser(name).add_argument("file", type=Path)
+    given = parser.parse_args()
+    try:
+        say({"report": run(read_settings(), given)})
+    except LookalikeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except (Unavailable, StoreRefused) as error:
+        sys.stderr.write(f"The store cannot be worked with: {error}. Check QDRANT_URL, or `lookalike logs store`.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
