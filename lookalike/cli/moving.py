@@ -1,23 +1,29 @@
-"""Commands that carry vectors: export, import."""
+"""Commands that carry vectors: export, import, migrate."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
 from rich.progress import TimeRemainingColumn
 
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, say, show_json
 from lookalike.cli.service_program import Tell, report_of
+from lookalike.errors import Misconfigured
 from lookalike.local.processes import process_environment
-from lookalike.local.store_alone import reachable_store
+from lookalike.local.store_alone import reachable_store, started_alone
 from lookalike.settings import Settings, read_settings
-from lookalike.system.data_folder import DataFolder
+from lookalike.system.data_folder import DataFolder, data_folder
+from lookalike.system.file_locks import lock_holder
 from lookalike.system.service_paths import python_module
+from lookalike.system.store_access import store_access
 from lookalike.system.verdicts import add_verdicts, read_verdicts
 
+EMBEDDED = "embedded"
 FILE = "its name says the form: .parquet (needs 'lookalike[export]'), .npz or .jsonl"
 
 
@@ -57,6 +63,54 @@ def import_(
     say(f"{report['written']} files were taken into the index, {report['there']} it had already; nothing was embedded.")
     if library is not None:
         say(f"Go on with `lookalike up {library}`: its first scan finds what changed since.")
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option(metavar="QDRANT_URL", help="Where to; `embedded` is the data folder's own store.")],
+    library: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The folder with the images, if the data folder is new.")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Copy the index to another store and compare the two; cut off, it goes on where it was."""
+    with reachable_store(read_settings(data=data), library) as settings, _target(settings, to) as (url, key):
+        with_key = settings.model_copy(update={"target_api_key": key})
+        report = moved(with_key, "migrating", "migrate", url)
+    if json:
+        show_json({"to": to, **report})
+        return
+    say(
+        f"{report['points']} files of the index are at {to}: {report['written']} points copied, all payloads and "
+        f"{report['vectors_compared']} vectors compared, {report['searches_compared']} searches find the same."
+    )
+    say(_next_step(to))
+
+
+@contextmanager
+def _target(settings: Settings, to: str) -> Iterator[tuple[str, SecretStr | None]]:
+    """URL and key of the store that is migrated to. Raises Misconfigured."""
+    if to != EMBEDDED:
+        yield store_access(to, os.environ, settings.qdrant_ca).url, settings.target_api_key
+        return
+    folder = data_folder(settings)
+    if lock_holder(folder.lock) != os.getpid():
+        raise Misconfigured(
+            f"The store in {folder.root} cannot be written while a system runs there, nor without a library: stop it "
+            "with `lookalike down` and name where the index is in QDRANT_URL, or name the library with --library."
+        )
+    with started_alone(settings, folder) as ours:
+        yield ours.qdrant_url or "", ours.qdrant_api_key
+
+
+def _next_step(to: str) -> str:
+    if to == EMBEDDED:
+        return "From now on leave QDRANT_URL and QDRANT_API_KEY unset; `lookalike up FOLDER` goes on with it."
+    return (
+        f"From now on set QDRANT_URL={to}, and QDRANT_API_KEY to its key if it has one; `lookalike down` and "
+        "`lookalike up FOLDER` go on with it. The former store keeps its copy."
+    )
 
 
 def moved(settings: Settings, doing: str, what: str, *arguments: str, standard_input: bytes = b"") -> dict[str, Any]:

@@ -48,9 +48,7 @@ def owned_by(folder: DataFolder) -> Owned:
     if not folder.identity.exists():
         return Owned()
     known = json.loads(folder.identity.read_text("utf-8"))
-    root, library_id = known["root"], known["id"]
-    # A file of an earlier version has no other ids.
-    return Owned(root, library_id, known.get("ids", {library_id: root}))
+    return Owned(known["root"], known["id"], known["ids"])
 
 
 def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str | None = None) -> str:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from lookalike.errors import LookalikeError, Misconfigured, NotRunning
 from lookalike.local.addresses import FIRST_STORE_PORT, reserved_ports
+from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password, store_url_at
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.preflight import need_extras, only_up_on, wait_for_leftovers
@@ -71,12 +72,20 @@ def reachable_store(settings: Settings, library: Path | None = None) -> Iterator
 
 
 @contextmanager
-def _owned(settings: Settings, folder: DataFolder, library: Path | None) -> Iterator[Settings]:
-    """The settings with the library of the data folder, under its lock. A new one is bound when the block is done."""
-    root = None if library is None else usable_library(library, folder)
+def held_folder(folder: DataFolder) -> Iterator[None]:
+    """A data folder, made if need be and brought to this version, held as `up` holds it. Raises Misconfigured."""
     make_data_folder(folder)
     with only_up_on(folder):
         wait_for_leftovers(folder, _sleep)
+        bring_forward(folder)
+        yield
+
+
+@contextmanager
+def _owned(settings: Settings, folder: DataFolder, library: Path | None) -> Iterator[Settings]:
+    """The settings with the library of the data folder, under its lock. A new one is bound when the block is done."""
+    root = None if library is None else usable_library(library, folder)
+    with held_folder(folder):
         owned = owned_by(folder)
         if root is None and owned.root is not None:
             yield _with_library(settings, folder, Path(owned.root), settings.library_id or owned.id)

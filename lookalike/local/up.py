@@ -14,6 +14,7 @@ from lookalike.client.status import Status, read_status
 from lookalike.library.opening import candidates_of
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
+from lookalike.local.data_version import bring_forward
 from lookalike.local.first_search import first_search
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
@@ -69,6 +70,7 @@ def up(
         if not wait_for_leftovers(folder, stop.wait):
             return
         retract(folder)
+        bring_forward(folder)
         need_given_servers(settings)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}

@@ -2,6 +2,7 @@
 
 lock             held by the running `up`, which writes its pid into it
 parts.lock       held by every part while it lives, see process_guard.py
+version          of the folder's form, see local/data_version.py
 library.json     which library the index belongs to, see local/library_identity.py
 running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
@@ -47,6 +48,11 @@ class DataFolder:
     def identity(self) -> Path:
         """Which library the index belongs to."""
         return self.root / "library.json"
+
+    @property
+    def version(self) -> Path:
+        """The version of the folder's form."""
+        return self.root / "version"
 
     @property
     def running(self) -> Path:

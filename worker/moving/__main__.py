@@ -7,19 +7,26 @@ one sentence on stderr if it cannot be done. Verdicts come in by standard input,
 import argparse
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lookalike.errors import LookalikeError
+from qdrant_client import QdrantClient
+
+from lookalike.errors import LookalikeError, Refused
 from lookalike.library.errors import Unavailable
 from lookalike.settings import Settings, read_settings
 from worker.context import qdrant_of
 from worker.errors import StoreRefused
+from worker.index.collection_options import CollectionOptions
 from worker.moving.collections import OwnCollection
 from worker.moving.export import export
 from worker.moving.files import reader_of
+from worker.moving.migrate import Migration
+from worker.moving.restore import restore
 from worker.moving.taking import take
+from worker.moving.target import Target
 
 
 def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
@@ -30,10 +37,42 @@ def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
             case "export":
                 verdicts = [line for line in sys.stdin.read().splitlines() if line.strip()]
                 return asdict(export(OwnCollection.behind(client, settings.name), given.file, verdicts, tell))
-            case _:
+            case "import":
                 return take(settings, client, reader_of(given.file), tell)
+            case "restore":
+                return restore(settings, client, reader_of(given.file), tell)
+            case _:
+                if given.to == settings.qdrant_url:
+                    raise Refused(f"The index is at {given.to} already: name another store.")
+                source = OwnCollection.behind(client, settings.name)
+                with closing(target_client(settings, given.to)) as there:
+                    return asdict(Migration(source, target_of(settings, there, source), tell).run())
     finally:
         client.close()
+
+
+def target_client(settings: Settings, url: str) -> QdrantClient:
+    """A client of the store that is migrated to, with its own key. Raises Misconfigured."""
+    return qdrant_of(settings.model_copy(update={"qdrant_url": url, "qdrant_api_key": settings.target_api_key}))
+
+
+def target_of(settings: Settings, there: QdrantClient, source: OwnCollection) -> Target:
+    """The copy at another store, under the same names. Raises Refused if the data folder is of another library."""
+    ours, known = source.identity.library_id, settings.library_id
+    if known not in (None, ours):
+        raise Refused(
+            f"The index is that of the library {ours}, and the data folder belongs to {known}: set "
+            f"LOOKALIKE_LIBRARY_ID={ours} if they are the same."
+        )
+    return Target(
+        there,
+        settings.name,
+        source.name,
+        source.identity,
+        source.dimensions,
+        CollectionOptions.of(settings),
+        settings.store_request_bytes,
+    )
 
 
 def tell(done: int, of: int) -> None:
@@ -51,8 +90,9 @@ def main() -> int:
     """Runs the program. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m worker.moving", description="Moves an index.")
     subcommands = parser.add_subparsers(dest="what", required=True)
-    for name in ("export", "import"):
+    for name in ("export", "import", "restore"):
         subcommands.add_parser(name).add_argument("file", type=Path)
+    subcommands.add_parser("migrate").add_argument("to")
     given = parser.parse_args()
     try:
         say({"report": run(read_settings(), given)})

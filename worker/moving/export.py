@@ -33,10 +33,11 @@ def export(source: OwnCollection, out: Path, verdicts: Verdicts, tell: Tell) -> 
     if not out.parent.is_dir():
         raise Refused(f"There is no folder {out.parent} to write into: make it, or name another one.")
     expected = source.count()
+    header = Header.now(source.identity, source.name, source.dimensions, expected)
     part = out.with_name(f".{out.name}.part")
     points = rejected = 0
     try:
-        writer = writer_of(part, out, Header.now(source.identity, source.dimensions, expected))
+        writer = writer_of(part, out, header)
         for rows in source.pages():
             writer.add(rows)
             points += len(rows)

@@ -11,24 +11,28 @@ from lookalike.errors import Refused
 from lookalike.search.query import By
 from worker.index.identity import Identity
 
-# Raised when a reader of the former form would take a file wrongly.
 FORM = 1
 
 
 @dataclass(frozen=True)
 class Header:
-    """`dimensions` are the lengths of the vectors of each row, `points` about how many rows there are."""
+    """`dimensions` are the lengths of the vectors of each row, `points` about how many rows there are.
+
+    `collection` is where they were.
+    """
 
     identity: Identity
+    collection: str
     dimensions: Mapping[By, int]
     points: int
     made_at: str = ""
     made_by: str = ""
 
     @classmethod
-    def now(cls, identity: Identity, dimensions: Mapping[By, int], points: int) -> Self:
+    def now(cls, identity: Identity, collection: str, dimensions: Mapping[By, int], points: int) -> Self:
         """Of a file that is begun at this moment, by this version."""
-        return cls(identity, dict(dimensions), points, datetime.now(UTC).isoformat(timespec="seconds"), __version__)
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(identity, collection, dict(dimensions), points, made_at, __version__)
 
     def to_json(self) -> str:
         """One line."""
@@ -36,6 +40,7 @@ class Header:
             {
                 "form": FORM,
                 "index": self.identity.metadata(),
+                "collection": self.collection,
                 "dimensions": dict(self.dimensions),
                 "points": self.points,
                 "made_at": self.made_at,
@@ -52,6 +57,7 @@ class Header:
             identity = Identity.from_metadata(known["index"])
             found = cls(
                 identity=identity or _raise(KeyError("index")),
+                collection=str(known["collection"]),
                 dimensions={by: int(known["dimensions"][by]) for by in identity.vectors} if identity else {},
                 points=int(known["points"]),
                 made_at=str(known["made_at"]),
