@@ -1,7 +1,6 @@
 """Writes an index into a file. Reads page by page, so that memory does not grow with the index."""
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,17 +37,20 @@ def export(source: OwnCollection, out: Path, verdicts: Verdicts, tell: Tell) -> 
     points = rejected = 0
     try:
         writer = writer_of(part, out, header)
-        for rows in source.pages():
-            writer.add(rows)
-            points += len(rows)
-            rejected += sum(row.vectors is None for row in rows)
-            tell(points, max(points, expected))
-        writer.close(verdicts)
+        try:
+            for rows in source.pages():
+                writer.add(rows)
+                points += len(rows)
+                rejected += sum(row.vectors is None for row in rows)
+                tell(points, max(points, expected))
+            writer.close(verdicts)
+        except BaseException:
+            writer.abandon()
+            raise
         _make_durable(part)
         part.rename(out)
     finally:
         part.unlink(missing_ok=True)
-        shutil.rmtree(part.with_name(f"{part.name}.columns"), ignore_errors=True)
     return Exported(points, rejected, len(verdicts), out.stat().st_size)
 
 

@@ -41,6 +41,10 @@ class JsonLinesWriter:
         self._stream.writelines(f'{{"{VERDICT}": {verdict}}}\n' for verdict in verdicts)
         self._stream.close()
 
+    def abandon(self) -> None:
+        """Closes the file."""
+        self._stream.close()
+
     def _line(self, row: PointWrite) -> dict[str, Any]:
         path = row.payload["path"]
         name = exact_name(path)

@@ -73,8 +73,13 @@ class NpzWriter:
                     stream.seek(0)
                     while chunk := stream.read(CHUNK_BYTES):
                         member.write(chunk)
-                stream.close()
             _write_small(archive, VERDICTS, np.array([line.encode() for line in verdicts], dtype=np.bytes_))
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Closes and removes the columns."""
+        for stream in (*(column.stream for column in self._columns.values()), *self._vectors.values()):
+            stream.close()
         shutil.rmtree(self._folder)
 
 
@@ -140,23 +145,22 @@ class _Text:
     """A column of texts, which are kept with NUL between them until the longest is known."""
 
     def __init__(self, path: Path) -> None:
-        self._stream = path.open("w+b")
+        self.stream = path.open("w+b")
         self._count = self._longest = 0
 
     def add(self, text: bytes) -> None:
-        self._stream.write(text + b"\0")
+        self.stream.write(text + b"\0")
         self._count += 1
         self._longest = max(self._longest, len(text))
 
     def write_to(self, archive: zipfile.ZipFile, name: str) -> None:
         width = max(1, self._longest)
-        self._stream.seek(0)
+        self.stream.seek(0)
         with _member(archive, name, np.dtype(f"S{width}"), (self._count,)) as member:
             rest = b""
-            while chunk := self._stream.read(CHUNK_BYTES):
+            while chunk := self.stream.read(CHUNK_BYTES):
                 *whole, rest = (rest + chunk).split(b"\0")
                 member.write(b"".join(text.ljust(width, b"\0") for text in whole))
-        self._stream.close()
 
 
 class _Array:

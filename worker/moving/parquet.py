@@ -53,6 +53,10 @@ class ParquetWriter:
             self._writer.add_key_value_metadata({VERDICTS: "\n".join(verdicts).encode()})
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Closes the file."""
+        self._writer.close()
+
     def _write(self) -> None:
         rows, self._rows = self._rows, []
         if not rows:

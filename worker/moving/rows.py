@@ -35,6 +35,9 @@ class Writer(Protocol):
     def close(self, verdicts: Verdicts) -> None:
         """Writes what comes last."""
 
+    def abandon(self) -> None:
+        """Closes what is open, of a file that is not finished."""
+
 
 class Reader(Protocol):
     """Reads one file. Raises Refused for one that cannot be read."""
