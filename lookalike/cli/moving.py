@@ -50,19 +50,29 @@ def import_(
     library: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The folder with the images, if the data folder is new.")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Paths and vectors of another program, as the model NAME."),
+    ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Take the vectors of a file into the index, without inference; what changed since is found by the next scan."""
     with reachable_store(read_settings(data=data), library) as settings:
-        report = moved(settings, "importing", "import", str(file.absolute()))
+        foreign = [] if name is None else [f"--as={name}"]
+        report = moved(settings, "importing", "import", str(file.absolute()), *foreign)
         report["verdicts"] = add_verdicts(_folder_of(settings), report["verdicts"])
     if json:
         show_json(report)
         return
-    say(f"{report['written']} files were taken into the index, {report['there']} it had already; nothing was embedded.")
-    if library is not None:
-        say(f"Go on with `lookalike up {library}`: its first scan finds what changed since.")
+    left = [f"{report[kind]} {kind}" for kind in ("missing", "unreadable") if report.get(kind)]
+    say(
+        f"{report['written']} files were taken into the index, {report['there']} it had already"
+        f"{', left out: ' + ', '.join(left) if left else ''}; nothing was embedded."
+    )
+    if library is not None or name is not None:
+        model = "" if name is None else f" --model {name}"
+        say(f"Go on with `lookalike up{model} {library or 'FOLDER'}`: its first scan finds what changed since.")
 
 
 @app.command()

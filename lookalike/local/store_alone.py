@@ -59,7 +59,8 @@ def reachable_store(settings: Settings, library: Path | None = None) -> Iterator
     if library is None and not folder.identity.exists():
         if settings.qdrant_url is None:
             raise NotRunning(
-                f"There is no store: nothing runs, QDRANT_URL is not set, and {folder.root} is no data folder of ours."
+                f"There is no store: nothing runs, QDRANT_URL is not set, and {folder.root} is no data folder of ours: "
+                "name one with --data; `lookalike import` makes a new one, for the folder of its option --library."
             )
         yield settings
         return

@@ -23,6 +23,7 @@ from worker.index.collection_options import CollectionOptions
 from worker.moving.collections import OwnCollection
 from worker.moving.export import export
 from worker.moving.files import reader_of
+from worker.moving.foreign import take_foreign
 from worker.moving.migrate import Migration
 from worker.moving.restore import restore
 from worker.moving.taking import take
@@ -37,6 +38,8 @@ def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
             case "export":
                 verdicts = [line for line in sys.stdin.read().splitlines() if line.strip()]
                 return asdict(export(OwnCollection.behind(client, settings.name), given.file, verdicts, tell))
+            case "import" if given.name:
+                return take_foreign(settings, client, reader_of(given.file), given.name, tell)
             case "import":
                 return take(settings, client, reader_of(given.file), tell)
             case "restore":
@@ -91,7 +94,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m worker.moving", description="Moves an index.")
     subcommands = parser.add_subparsers(dest="what", required=True)
     for name in ("export", "import", "restore"):
-        subcommands.add_parser(name).add_argument("file", type=Path)
+        subcommand = subcommands.add_parser(name)
+        subcommand.add_argument("file", type=Path)
+        if name == "import":
+            subcommand.add_argument("--as", dest="name", help="the name of another program's vectors")
     subcommands.add_parser("migrate").add_argument("to")
     given = parser.parse_args()
     try:

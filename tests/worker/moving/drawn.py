@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from qdrant_client import QdrantClient
 
 from lookalike.library.version import NO_VERSION, folder_version
@@ -48,7 +49,7 @@ def rows(count: int, identity: Identity, card: ModelCard, *, seed: int = 1) -> l
     return found
 
 
-def unit(vector: np.ndarray) -> list[float]:  # type: ignore[type-arg]
+def unit(vector: npt.NDArray[np.float64]) -> list[float]:
     return (vector / np.linalg.norm(vector)).astype(np.float32).tolist()  # type: ignore[no-any-return]
 
 
