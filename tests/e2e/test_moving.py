@@ -1,15 +1,18 @@
 """`export`, `import`, `backup`, `restore` and `migrate` as people type them, on a system and its data folders."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from lookalike import Client
+from lookalike import Client, Refused
 from tests.local.conftest import Machine
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
@@ -18,6 +21,10 @@ from tests.support.waiting import wait_until
 
 PICTURES = 12
 PATIENCE_S = 60.0
+# The lines of docs/moving.md, which need a server.
+EXAMPLE = "http://qdrant.example:6333"
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "moving.md").read_text("utf-8")
+MIGRATIONS = re.findall(r"^(?:QDRANT_URL=\S+ )?lookalike migrate .*$", DOCUMENT, re.MULTILINE)
 VERDICT = '{"pair": ["0.png", "1.png"], "same": false}\n'
 
 
@@ -142,24 +149,49 @@ def test_a_backup_that_was_changed_or_is_none_is_refused(first: System, second: 
 def test_an_index_moves_to_a_server_and_back_and_each_command_says_what_comes_next(
     first: System, second: System
 ) -> None:
+    there, back_again = (shlex.split(line) for line in MIGRATIONS)
     with edge_process(first.tmp_path / "server") as server:
+        assert there == ["lookalike", "migrate", "--to", EXAMPLE]
         done = first.run("migrate", "--to", server.url)
         again = first.told("migrate", "--to", server.url)
         running = first.run("migrate", "--to", "embedded")
         assert first.running is not None
         library_id = first.running.library_id
-        there = {"QDRANT_URL": server.url, "LOOKALIKE_LIBRARY_ID": library_id}
-        back = second.told("migrate", "--to", "embedded", "--library", str(second.library), **there)
+        assert back_again == [f"QDRANT_URL={EXAMPLE}", "lookalike", "migrate", "--to", "embedded"]
+        source, library = {"QDRANT_URL": server.url}, ("--library", str(second.library))
+        another = second.run("migrate", "--to", "embedded", *library, **source)
+        back = second.told("migrate", "--to", "embedded", *library, **source, LOOKALIKE_LIBRARY_ID=library_id)
 
     assert done.returncode == 0, done.stderr
     assert f"{PICTURES + 1} points copied" in done.stdout
     assert f"set QDRANT_URL={server.url}" in done.stdout
     assert (again["points"], again["written"]) == (PICTURES + 1, 0)
     assert "cannot be written while a system runs there" in running.stderr
+    assert f"set LOOKALIKE_LIBRARY_ID={library_id} if they are the same" in another.stderr
     assert (back["points"], back["written"], back["removed"]) == (PICTURES + 1, PICTURES + 1, 0)
     with second.up() as client:
         assert embedded_at_rest(client, PICTURES) == 0
         assert client.search("3.png", limit=1).result(timeout_s=30)[0].path == "3.png"
+
+
+def test_vectors_of_another_program_answer_by_path_and_refuse_an_upload(second: System, tmp_path: Path) -> None:
+    chance = np.random.default_rng(1)
+    paths = [f"{seed}.png" for seed in range(PICTURES - 1)]
+    np.savez(tmp_path / "clip.npz", paths=np.array(paths), vectors=chance.normal(size=(len(paths), 16)))
+
+    taken = second.told("import", str(tmp_path / "clip.npz"), "--as", "clip", "--library", str(second.library))
+    with second.up(LOOKALIKE_MODEL="clip") as client:
+        assert embedded_at_rest(client, PICTURES - 1) == 0
+        found = client.search("3.png", limit=2).result(timeout_s=30)
+        with pytest.raises(Refused, match=r"vectors of this index were imported \('clip'\)"):
+            client.search(draw(tmp_path / "sent.png", 77).read_bytes()).result(timeout_s=30)
+        rejected = {file.path: str(file.reason) for file in client.rejected()}
+
+    assert taken["written"] == PICTURES - 1
+    assert found[0].path == "3.png"
+    assert found[0].payload["width_px"] > 0
+    assert rejected.keys() == {"broken.jpg", f"{PICTURES - 1}.png"}
+    assert "vectors of this index were imported" in rejected[f"{PICTURES - 1}.png"]
 
 
 def test_where_there_is_no_store_a_command_says_so(second: System) -> None:
