@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write all vectors with their paths and payloads into a file."""
     with reachable_store(read_settings(data=data)) as settings:
-        verdicts = read_verdicts(_folder_of(settings))
+        verdicts = "\n".join(read_verdicts(_folder_of(settings))).encode()
         report = moved(settings, "exporting", "export", str(file.absolute()), standard_input=verdicts)
     if json:
         show_json({"file": str(file), **report})

@@ -8,16 +8,16 @@ from lookalike.errors import Refused
 from lookalike.system.data_folder import PRIVATE_FILE, DataFolder
 
 
-def read_verdicts(folder: DataFolder | None) -> bytes:
-    """The lines as they are; nothing where there are none."""
+def read_verdicts(folder: DataFolder | None) -> list[str]:
+    """The lines as they are; none where there is no file. One that was cut off is left out."""
     if folder is None or not folder.verdicts.exists():
-        return b""
-    return folder.verdicts.read_bytes()
+        return []
+    return [line for line in folder.verdicts.read_text("utf-8").splitlines() if _meaning(line) is not None]
 
 
 def add_verdicts(folder: DataFolder | None, lines: Iterable[str]) -> int:
     """Appends those that are not there yet, in their order. Returns how many. Raises Refused without a data folder."""
-    known = {_meaning(line) for line in read_verdicts(folder).decode("utf-8").splitlines() if line.strip()}
+    known = {_meaning(line) for line in read_verdicts(folder)}
     new = [line for line in lines if _meaning(line) not in known]
     if not new:
         return 0
@@ -29,6 +29,9 @@ def add_verdicts(folder: DataFolder | None, lines: Iterable[str]) -> int:
     return len(new)
 
 
-def _meaning(line: str) -> str:
-    """The same for lines that differ in blanks and in the order of their fields alone."""
-    return json.dumps(json.loads(line), sort_keys=True)
+def _meaning(line: str) -> str | None:
+    """The same for lines that differ in blanks and in the order of their fields alone; None for what is no JSON."""
+    try:
+        return json.dumps(json.loads(line), sort_keys=True)
+    except ValueError:
+        return None

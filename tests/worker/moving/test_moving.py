@@ -20,6 +20,7 @@ from tests.support.edge import edge_process
 from tests.worker.moving.drawn import assert_same, card, everything, filled, header_of, rows
 from worker.index.collection_options import CollectionOptions
 from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.moving.__main__ import target_of as moving_target
 from worker.moving.collections import OwnCollection, alias_target
 from worker.moving.export import export
 from worker.moving.files import reader_of
@@ -156,6 +157,14 @@ def test_what_is_not_ours_is_left_alone(source: OwnCollection, other: QdrantClie
         Migration(source, target).run()
     assert other.count(target.system).count == 0
     other.delete_collection(target.system)
+
+
+def test_a_data_folder_of_another_library_is_told_which_one_it_is(source: OwnCollection) -> None:
+    settings = Settings(name="moving", library_id="mine")
+
+    with pytest.raises(Refused, match="set LOOKALIKE_LIBRARY_ID=the-library if they are the same"):
+        moving_target(settings, source.client, source)
+    assert moving_target(settings.model_copy(update={"library_id": None}), source.client, source).name == source.name
 
 
 def test_a_process_that_was_killed_goes_on(source: OwnCollection, tmp_path: Path) -> None:
