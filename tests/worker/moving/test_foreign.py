@@ -1,7 +1,6 @@
 """Vectors of other programs: what makes a payload is looked up, and what cannot stand in an index is refused."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +11,6 @@ from qdrant_client import QdrantClient
 
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.settings import Settings
-from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.worker.moving.drawn import card, everything, header_of
 from worker.errors import NotEmbeddedHere
@@ -21,14 +19,6 @@ from worker.inference.embedder import Embedder, model_path
 from worker.moving.collections import OwnCollection
 from worker.moving.files import reader_of
 from worker.moving.foreign import take_foreign
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantClient]:
-    with edge_process(tmp_path_factory.mktemp("store") / "data") as server:
-        client = QdrantClient(url=server.url, check_compatibility=False)
-        yield client
-        client.close()
 
 
 @pytest.fixture
@@ -46,23 +36,23 @@ def written(tmp_path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def taken(settings: Settings, store: QdrantClient, file: Path, name: str = "clip") -> dict[str, Any]:
-    return take_foreign(settings, store, reader_of(file), name, lambda _done, _of: None)
+def taken(settings: Settings, edge: QdrantClient, file: Path, name: str = "clip") -> dict[str, Any]:
+    return take_foreign(settings, edge, reader_of(file), name, lambda _done, _of: None)
 
 
 def test_files_of_the_library_get_their_vectors_of_length_one(
-    settings: Settings, store: QdrantClient, tmp_path: Path
+    settings: Settings, edge: QdrantClient, tmp_path: Path
 ) -> None:
     paths = ("0.png", "1.png", "gone.png", "broken.png")
     file = written(tmp_path, *({"path": path, "vector": [3.0, 4.0]} for path in paths))
 
-    first, second = (taken(settings, store, file) for _ in range(2))
+    first, second = (taken(settings, edge, file) for _ in range(2))
 
     assert {name: first[name] for name in ("written", "there", "missing", "unreadable")} == {
         "written": 2, "there": 0, "missing": 1, "unreadable": 1,
     }  # fmt: skip
     assert (second["written"], second["there"]) == (0, 2)
-    collection = OwnCollection.behind(store, settings.name)
+    collection = OwnCollection.behind(edge, settings.name)
     found = everything(collection)
     assert found.keys() == {"0.png", "1.png"}
     np.testing.assert_allclose((found["0.png"].vectors or {})["embedding"], [0.6, 0.8], atol=1e-6)
@@ -71,9 +61,9 @@ def test_files_of_the_library_get_their_vectors_of_length_one(
 
 
 def test_its_card_stands_in_the_place_of_a_model_and_embeds_nothing(
-    settings: Settings, store: QdrantClient, tmp_path: Path
+    settings: Settings, edge: QdrantClient, tmp_path: Path
 ) -> None:
-    taken(settings, store, written(tmp_path, {"path": "0.png", "vector": [1.0, 0.0, 0.0]}))
+    taken(settings, edge, written(tmp_path, {"path": "0.png", "vector": [1.0, 0.0, 0.0]}))
 
     embedder = Embedder(model_path(settings.model_copy(update={"model": "clip"})), inference_batch=4)
     embedder.warm_up()
@@ -97,20 +87,20 @@ def test_its_card_stands_in_the_place_of_a_model_and_embeds_nothing(
     ],
 )
 def test_what_cannot_stand_in_an_index_is_refused(
-    rows: list[dict[str, Any]], name: str, words: str, settings: Settings, store: QdrantClient, tmp_path: Path
+    rows: list[dict[str, Any]], name: str, words: str, settings: Settings, edge: QdrantClient, tmp_path: Path
 ) -> None:
     with pytest.raises(LookalikeError, match=words):
-        taken(settings, store, written(tmp_path, *rows), name)
+        taken(settings, edge, written(tmp_path, *rows), name)
 
 
-def test_an_export_of_ours_takes_no_other_name(settings: Settings, store: QdrantClient, tmp_path: Path) -> None:
+def test_an_export_of_ours_takes_no_other_name(settings: Settings, edge: QdrantClient, tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").write_text(json.dumps({"lookalike": json.loads(header_of(card(tmp_path)).to_json())}))
 
     with pytest.raises(LookalikeError, match="import it without --as"):
-        taken(settings, store, tmp_path / "out.jsonl")
+        taken(settings, edge, tmp_path / "out.jsonl")
 
 
-def test_without_a_library_nothing_is_looked_up(settings: Settings, store: QdrantClient, tmp_path: Path) -> None:
+def test_without_a_library_nothing_is_looked_up(settings: Settings, edge: QdrantClient, tmp_path: Path) -> None:
     file = written(tmp_path, {"path": "0.png", "vector": [1.0]})
 
     with pytest.raises(Misconfigured, match="--library"):

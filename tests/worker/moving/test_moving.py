@@ -41,14 +41,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
     return card(tmp_path_factory.mktemp("model"))
 
 
-@pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantClient]:
-    with edge_process(tmp_path_factory.mktemp("edge") / "data") as server:
-        client = QdrantClient(url=server.url, check_compatibility=False)
-        yield client
-        client.close()
-
-
 @pytest.fixture(scope="module", params=["edge", "local"])
 def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantClient]:
     """The store that is migrated to: a second server, and qdrant-client's local mode in a folder."""
