@@ -104,4 +104,4 @@ def test_without_a_library_nothing_is_looked_up(settings: Settings, edge: Qdrant
     file = written(tmp_path, {"path": "0.png", "vector": [1.0]})
 
     with pytest.raises(Misconfigured, match="--library"):
-        taken(settings.model_copy(update={"library": None}), store, file)
+        taken(settings.model_copy(update={"library": None}), edge, file)
