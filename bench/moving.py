@@ -8,6 +8,8 @@ these files into an empty store, and a migration to another store.
 import argparse
 import json
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,17 +50,22 @@ def measure(points: int, folder: Path) -> list[dict[str, Any]]:
 def run(*words: str, url: str) -> dict[str, Any]:
     """Seconds of the program, and the most MiB that it had in memory. Raises RuntimeError."""
     environment = {**os.environ, "QDRANT_URL": url, "LOOKALIKE_NAME": "bench"}
-    began_s = time.monotonic()
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "worker.moving", *words],
-        environment,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
-    )
-    _, status, used = os.wait4(pid, 0)
-    if status:
-        raise RuntimeError(f"{words} ended with {os.waitstatus_to_exitcode(status)}")
-    return {"seconds": round(time.monotonic() - began_s, 1), "memory_mib": used.ru_maxrss // 1024}
+    began_s, memory_mib = time.monotonic(), 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "worker.moving", *words], env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None:
+            memory_mib = max(memory_mib, peak_mib(process.pid))
+            time.sleep(0.05)
+    if process.returncode:
+        raise RuntimeError(f"{words} ended with {process.returncode}")
+    return {"seconds": round(time.monotonic() - began_s, 1), "memory_mib": memory_mib}
+
+
+def peak_mib(pid: int) -> int:
+    """The most that a process had in memory so far (Linux); 0 if it has ended."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return 0 if found is None else int(found[1]) // 1024
 
 
 def main() -> int:

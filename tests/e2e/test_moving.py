@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from lookalike import Client, Refused
+from lookalike.broker.app import redis_of
+from lookalike.broker.index_state import IndexState
 from tests.local.conftest import Machine
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
@@ -108,6 +110,7 @@ def test_an_export_becomes_the_index_of_a_new_data_folder_without_inference(firs
         assert second.told("verify", "--deep", "12")["checked"] == PICTURES
         # Into a running system: what it has already stays.
         again = second.told("import", "vectors.npz")
+        assert IndexState(redis_of(client.settings), client.settings.keys).read().why == "vectors were imported"
     assert (again["written"], again["there"], again["verdicts"]) == (0, PICTURES + 1, 0)
 
 

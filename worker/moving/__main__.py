@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from qdrant_client import QdrantClient
+from redis.exceptions import RedisError
 
-from lookalike.errors import LookalikeError, Refused
+from lookalike.broker.app import redis_of
+from lookalike.broker.index_state import IndexState
+from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.settings import Settings, read_settings
 from worker.context import qdrant_of
@@ -29,6 +32,8 @@ from worker.moving.restore import restore
 from worker.moving.taking import take
 from worker.moving.target import Target
 
+IMPORTED = "vectors were imported"
+
 
 def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
     """What was done. Raises LookalikeError, Unavailable, StoreRefused."""
@@ -38,10 +43,14 @@ def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
             case "export":
                 verdicts = [line for line in sys.stdin.read().splitlines() if line.strip()]
                 return asdict(export(OwnCollection.behind(client, settings.name), given.file, verdicts, tell))
-            case "import" if given.name:
-                return take_foreign(settings, client, reader_of(given.file), given.name, tell)
             case "import":
-                return take(settings, client, reader_of(given.file), tell)
+                reader = reader_of(given.file)
+                if given.name:
+                    report = take_foreign(settings, client, reader, given.name, tell)
+                else:
+                    report = take(settings, client, reader, tell)
+                ask_for_scan(settings)
+                return report
             case "restore":
                 return restore(settings, client, reader_of(given.file), tell)
             case _:
@@ -52,6 +61,19 @@ def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
                     return asdict(Migration(source, target_of(settings, there, source), tell).run())
     finally:
         client.close()
+
+
+def ask_for_scan(settings: Settings) -> None:
+    """Lets a running system compare what was imported with the library. Raises Unreachable."""
+    if settings.redis_url is None:
+        return
+    try:
+        IndexState(redis_of(settings), settings.keys).report_change(IMPORTED, recreated=False)
+    except (RedisError, OSError) as error:
+        raise Unreachable(
+            f"The vectors are in the index, and the broker does not answer ({error}): start the system again, whose "
+            "first scan compares them with the library."
+        ) from error
 
 
 def target_client(settings: Settings, url: str) -> QdrantClient:
