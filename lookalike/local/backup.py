@@ -27,7 +27,7 @@ ABOUT, INDEX, IDENTITY, MODELS, VERDICTS = "backup.json", "index.npz", "library.
 
 
 def begin_backup(target: Path, folder: DataFolder) -> Path:
-    """A new folder beside the target, with all but the index. Raises Refused for a target that holds something."""
+    """A new folder next to the target, with all but the index. Raises Refused for a target that holds something."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"{target} holds something already: name a new folder, as {target / 'today'}.")
     if not target.parent.is_dir():

@@ -1,6 +1,6 @@
 """The card of vectors that another program made: it stands in the place of a model file, and has no network.
 
-What tells such vectors apart is the name that somebody gave them, with their length: the program that made them is not
+What tells such vectors apart is the name that they were given, with their length: the program that made them is not
 known here.
 """
 

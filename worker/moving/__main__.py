@@ -101,7 +101,7 @@ def target_of(settings: Settings, there: QdrantClient, source: OwnCollection) ->
 
 
 def tell(done: int, of: int) -> None:
-    """One line for whoever shows the progress."""
+    """One line for the command that shows the progress."""
     say({"done": done, "of": of})
 
 

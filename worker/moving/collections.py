@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def patiently(work: Callable[[], R]) -> R:
-    """The result of `work`, tried again while the store is away. Raises Unavailable at last, StoreRefused."""
+    """The result of `work`, tried again while the store does not answer. Raises Unavailable at last, StoreRefused."""
     return retry_while_unavailable(work, for_s=PATIENCE_S)
 
 

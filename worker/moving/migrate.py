@@ -128,7 +128,7 @@ class Migration:
 
 
 def _scores(collection: OwnCollection, by: By, vector: list[float]) -> list[float]:
-    """Of the nearest, by exact search: an HNSW graph is built anew at each store and may miss another neighbour."""
+    """Of the nearest, by exact search: each store builds its own HNSW graph, which may miss another neighbour."""
     found = patiently(
         lambda: (
             call_store(

@@ -44,7 +44,7 @@ class Reader(Protocol):
 
     @property
     def header(self) -> Header | None:
-        """None if the vectors are of somebody else."""
+        """None if the vectors are of another program."""
 
     @property
     def count(self) -> int:

@@ -56,7 +56,7 @@ def take(settings: Settings, client: QdrantClient, reader: Reader, tell: Tell) -
 
 
 def check_fit(header: Header, card: ModelCard) -> None:
-    """Raises Refused if vectors of the file cannot stand beside those that this model makes."""
+    """Raises Refused if vectors of the file cannot stand in one index with those that this model makes."""
     made = header.identity
     if made.fingerprint != card.fingerprint:
         raise Refused(

@@ -1,4 +1,4 @@
-"""The collection that an index is copied into: made as the copy needs it, and never one that is somebody else's.
+"""The collection that an index is copied into: made as the copy needs it, and never one of others.
 
 Its alias comes last, when the copy is complete and compared: until then no system finds it.
 """
