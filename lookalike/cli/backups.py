@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.moving import moved
+from lookalike.cli.moving import folder_of, moved
 from lookalike.cli.output import say, show_json
 from lookalike.local.backup import (
     INDEX,
@@ -18,9 +18,8 @@ from lookalike.local.backup import (
     restore_files,
     restore_identity,
 )
-from lookalike.local.store_alone import held_folder, reachable_store, started_alone
+from lookalike.local.store_alone import folder_for, held_folder, reachable_store, started_alone
 from lookalike.settings import read_settings
-from lookalike.system.data_folder import data_folder
 
 
 @app.command()
@@ -32,7 +31,7 @@ def backup(
     """Write index and identity of the library into a folder, while everything runs."""
     target = folder.absolute()
     with reachable_store(read_settings(data=data)) as settings:
-        part = begin_backup(target, data_folder(settings))
+        part = begin_backup(target, folder_of(settings))
         report = moved(settings, "backing up", "export", str(part / INDEX))
         about = end_backup(part, target)
     if json:
@@ -50,7 +49,7 @@ def restore(
     """Make a data folder of a backup; what is newer in the library is found by the next scan."""
     source = folder.absolute()
     settings = read_settings(data=data)
-    target = data_folder(settings)
+    target = folder_for(settings)
     need_empty(target)
     about = check_backup(source)
     with ExitStack() as stack:

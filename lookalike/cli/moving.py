@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write all vectors with their paths and payloads into a file."""
     with reachable_store(read_settings(data=data)) as settings:
-        verdicts = "\n".join(read_verdicts(_folder_of(settings))).encode()
+        verdicts = "\n".join(read_verdicts(folder_of(settings))).encode()
         report = moved(settings, "exporting", "export", str(file.absolute()), standard_input=verdicts)
     if json:
         show_json({"file": str(file), **report})
@@ -47,9 +47,6 @@ def export(
 @app.command(name="import")
 def import_(
     file: Annotated[Path, typer.Argument(help=f"File that `lookalike export` wrote; {FILE}.")],
-    library: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The folder with the images, if the data folder is new.")
-    ] = None,
     name: Annotated[
         str | None,
         typer.Option("--as", metavar="NAME", help="Paths and vectors of another program, as the model NAME."),
@@ -58,10 +55,10 @@ def import_(
     json: Json = False,
 ) -> None:
     """Take the vectors of a file into the index, without inference; what changed since is found by the next scan."""
-    with reachable_store(read_settings(data=data), library) as settings:
+    with reachable_store(read_settings(data=data)) as settings:
         foreign = [] if name is None else [f"--as={name}"]
         report = moved(settings, "importing", "import", str(file.absolute()), *foreign)
-        report["verdicts"] = add_verdicts(_folder_of(settings), report["verdicts"])
+        report["verdicts"] = add_verdicts(folder_of(settings), report["verdicts"])
     if json:
         show_json(report)
         return
@@ -70,22 +67,19 @@ def import_(
         f"{report['written']} files were taken into the index, {report['there']} it had already"
         f"{', left out: ' + ', '.join(left) if left else ''}; nothing was embedded."
     )
-    if library is not None or name is not None:
+    if settings.redis_url is None:
         model = "" if name is None else f" --model {name}"
-        say(f"Go on with `lookalike up{model} {library or 'FOLDER'}`: its first scan finds what changed since.")
+        say(f"Go on with `lookalike up{model} {settings.library}`: its first scan finds what changed since.")
 
 
 @app.command()
 def migrate(
     to: Annotated[str, typer.Option(metavar="QDRANT_URL", help="Where to; `embedded` is the data folder's own store.")],
-    library: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The folder with the images, if the data folder is new.")
-    ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Copy the index to another store and compare the two; cut off, it goes on where it was."""
-    with reachable_store(read_settings(data=data), library) as settings, _target(settings, to) as (url, key):
+    with reachable_store(read_settings(data=data)) as settings, _target(settings, to) as (url, key):
         with_key = settings.model_copy(update={"target_api_key": key})
         report = moved(with_key, "migrating", "migrate", url)
     if json:
@@ -140,5 +134,6 @@ def with_progress(doing: str, work: Callable[[Tell], dict[str, Any]]) -> dict[st
         return work(lambda done, of: progress.update(bar, completed=done, total=of))
 
 
-def _folder_of(settings: Settings) -> DataFolder | None:
+def folder_of(settings: Settings) -> DataFolder | None:
+    """The data folder that is known; none of a system elsewhere."""
     return None if settings.data is None else DataFolder(settings.data)

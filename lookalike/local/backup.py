@@ -26,8 +26,11 @@ from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_priva
 ABOUT, INDEX, IDENTITY, MODELS, VERDICTS = "backup.json", "index.npz", "library.json", "models", "verdicts.jsonl"
 
 
-def begin_backup(target: Path, folder: DataFolder) -> Path:
-    """A new folder next to the target, with all but the index. Raises Refused for a target that holds something."""
+def begin_backup(target: Path, folder: DataFolder | None) -> Path:
+    """A new folder next to the target, with all but the index. Raises Refused for a target that holds something.
+
+    Where the index is that of a system elsewhere, there is no data folder.
+    """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"{target} holds something already: name a new folder, as {target / 'today'}.")
     if not target.parent.is_dir():
@@ -35,6 +38,8 @@ def begin_backup(target: Path, folder: DataFolder) -> Path:
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=PRIVATE_FOLDER)
+    if folder is None:
+        return part
     if folder.identity.exists():
         shutil.copyfile(folder.identity, part / IDENTITY)
     if folder.verdicts.exists():

@@ -18,6 +18,7 @@ from lookalike.errors import LookalikeError, Misconfigured, NotRunning
 from lookalike.local.addresses import FIRST_STORE_PORT, reserved_ports
 from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password, store_url_at
+from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.preflight import need_extras, only_up_on, wait_for_leftovers
 from lookalike.local.processes import process_environment, store_command
@@ -37,26 +38,24 @@ POLL_S = 0.05
 
 
 @contextmanager
-def reachable_store(settings: Settings, library: Path | None = None) -> Iterator[Settings]:
+def reachable_store(given: Settings) -> Iterator[Settings]:
     """Settings by which the store can be reached while the block runs, with its library as far as that is known.
 
-    That of the running system, else the server at QDRANT_URL, else the embedded engine of the data folder. With
-    `library` a new data folder is made for it. Raises NotRunning if there is no store, Misconfigured.
+    That of the running system, else the server at QDRANT_URL, else the embedded engine of the data folder; with a
+    library a new data folder is made for it. Raises NotRunning if there is no store, Misconfigured.
     """
-    given = settings
     # Waits for an `up` that is starting.
     settings = with_running(given)
     running = find_by_broker(given, "" if settings.redis_url is None else settings.redis_url.get_secret_value())
     if running is not None and settings.qdrant_url == running.qdrant_url:
-        if library is not None and library.expanduser().resolve() != running.library:
-            raise Misconfigured(
-                f"A system runs here on {running.library}: leave --library out, or name another --data."
-            )
+        if given.library is not None and given.library.expanduser().resolve() != running.library:
+            raise Misconfigured(f"A system runs on {running.library}: leave --library out, or name another --data.")
         key = None if running.qdrant_api_key is None else SecretStr(running.qdrant_api_key)
         yield settings.model_copy(update={"data": running.data, "qdrant_api_key": key})
         return
-    folder = data_folder(settings)
-    if library is None and not folder.identity.exists():
+    folder = folder_for(given)
+    # With REDIS_URL a system elsewhere is meant, which knows its library.
+    if given.redis_url is not None or (given.library is None and not folder.identity.exists()):
         if settings.qdrant_url is None:
             raise NotRunning(
                 f"There is no store: nothing runs, QDRANT_URL is not set, and {folder.root} is no data folder of ours: "
@@ -64,12 +63,19 @@ def reachable_store(settings: Settings, library: Path | None = None) -> Iterator
             )
         yield settings
         return
-    with _owned(settings, folder, library) as known:
+    with _owned(settings, folder) as known:
         if settings.qdrant_url is not None:
             yield known
             return
         with started_alone(known, folder) as ours:
             yield ours
+
+
+def folder_for(settings: Settings) -> DataFolder:
+    """The data folder that is set, else that of the library that is set, else the user's own."""
+    if settings.library is None:
+        return data_folder(settings)
+    return folder_of(settings.library.expanduser().resolve(), settings)
 
 
 @contextmanager
@@ -83,9 +89,9 @@ def held_folder(folder: DataFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _owned(settings: Settings, folder: DataFolder, library: Path | None) -> Iterator[Settings]:
+def _owned(settings: Settings, folder: DataFolder) -> Iterator[Settings]:
     """The settings with the library of the data folder, under its lock. A new one is bound when the block is done."""
-    root = None if library is None else usable_library(library, folder)
+    root = None if settings.library is None else usable_library(settings.library, folder)
     with held_folder(folder):
         owned = owned_by(folder)
         if root is None and owned.root is not None:
@@ -93,6 +99,7 @@ def _owned(settings: Settings, folder: DataFolder, library: Path | None) -> Iter
             return
         if root is None:
             raise Misconfigured(f"The data folder {folder.root} belongs to no library yet: name it with --library.")
+        adopt_renamed(root, folder, settings.library_id)
         library_id = identity_of(root, folder, rebuild=False, given=settings.library_id)
         yield _with_library(settings, folder, root, library_id)
         keep_identity(root, library_id, folder)

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(
         default="lookalike", description="Name of the system: alias of its collection, prefix of its queues."
     )
-    data: Path | None = Field(default=None, description="Folder for everything that `up` keeps.")
+    data: Path | None = Field(
+        default=None, description="Folder for everything that `up` keeps; unset: one for each library."
+    )
     library: Path | None = Field(default=None, description="Folder with the images.")
     library_id: str | None = Field(
         default=None, description="Identity of the library; made once by `up`, or named to take over an index."
