@@ -10,6 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from lookalike.cli import (
     backups,
+    duplicates,
     evaluate,
     index,
     metrics,
@@ -32,6 +33,7 @@ from lookalike.errors import LookalikeError
 __all__ = [
     "app",
     "backups",
+    "duplicates",
     "evaluate",
     "index",
     "main",

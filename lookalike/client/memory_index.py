@@ -13,6 +13,7 @@ from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
     FilesReply,
     ImageById,
     ImageByKey,
@@ -101,7 +102,9 @@ class MemoryIndex:
         if isinstance(message, SyncMessage):
             known = sum(path in self._payloads for path in message.paths)
             return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
-        assert isinstance(message, ReadMessage)  # noqa: S101 (there are four kinds)
+        if isinstance(message, DuplicatesMessage):
+            raise Refused("The transport in memory has no pictures to compare, and so finds no duplicates.")
+        assert isinstance(message, ReadMessage)  # noqa: S101 (there are five kinds)
         return self._read(message).model_dump(mode="json")
 
     def _many(self, message: SearchManyMessage, blobs: Mapping[str, bytes]) -> SearchManyReply:

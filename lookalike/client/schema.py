@@ -7,6 +7,8 @@ from pydantic import TypeAdapter
 from lookalike.broker.events import Event
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
+    DuplicatesReply,
     FilesReply,
     ReadMessage,
     SampleReply,
@@ -17,7 +19,7 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, Keys
 
 
 def schema_of(keys: Keys) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def schema_of(keys: Keys) -> dict[str, Any]:
         SEARCH_MANY: (keys.search, SearchManyMessage, SearchManyReply),
         READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
+        DUPLICATES: (keys.duplicates, DuplicatesMessage, DuplicatesReply),
     }
     return {
         "tasks": {
