@@ -6,7 +6,8 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ)
+VERDICT = "lookalike.verdict"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT)
 
 
 @dataclass(frozen=True)

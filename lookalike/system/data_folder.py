@@ -5,6 +5,7 @@ parts.lock       held by every part while it lives, see process_guard.py
 library.json     which library the index belongs to, see local/library_identity.py
 running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
+verdicts.jsonl   what a person said of duplicates; nothing but this and the store has it
 broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 run/             configuration of this run
@@ -55,6 +56,11 @@ class DataFolder:
     def password(self) -> Path:
         """The embedded broker's password."""
         return self.root / "broker.password"
+
+    @property
+    def verdicts(self) -> Path:
+        """What a person said of duplicates."""
+        return self.root / "verdicts.jsonl"
 
     @property
     def broker(self) -> Path:
