@@ -7,6 +7,7 @@ verdicts are merged in any order, and a verdict is withdrawn by a newer one that
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Literal, Self, get_args
 
@@ -89,6 +90,7 @@ class Verdicts:
 
     def __init__(self, verdicts: Iterable[PairVerdict] = ()) -> None:
         self._by_contents: dict[Contents, PairVerdict] = {}
+        self._told_with: dict[str, set[str]] = {}
         for verdict in verdicts:
             self.add(verdict)
 
@@ -102,10 +104,16 @@ class Verdicts:
         """Adds one; an older one about the same pair is dropped."""
         if verdict.is_newer(self._by_contents.get(verdict.contents)):
             self._by_contents[verdict.contents] = verdict
+            for one, other in (verdict.contents, verdict.contents[::-1]):
+                self._told_with.setdefault(one, set()).add(other)
 
     def get(self, one: str, other: str) -> PairVerdict | None:
         """What counts for a pair of contents in any order."""
         return self._by_contents.get(contents_of(one, other))
+
+    def told_with(self, content: str) -> AbstractSet[str]:
+        """The contents of the other side of all verdicts about this one."""
+        return self._told_with.get(content, set())
 
     def says(self, verdict: Verdict, one: str, other: str) -> bool:
         """Whether that is the verdict about this pair."""

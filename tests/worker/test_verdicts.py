@@ -44,7 +44,8 @@ def unknown(_paths: Sequence[str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def points(store: QdrantClient) -> Iterator[VerdictPoints]:
+def points(store: QdrantClient, collection: str) -> Iterator[VerdictPoints]:
+    assert store.collection_exists(collection)
     points = VerdictPoints(store, "tests", LIBRARY)
     yield points
     store.delete_collection(points.name)
