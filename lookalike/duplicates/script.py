@@ -42,7 +42,9 @@ library=${library%%?x}
 folder=$(cd -P "$folder" && pwd -P && echo x) || exit 2
 folder=${folder%%?x}
 case $folder/ in "$library"/*) say 'That folder lies in the library: name one outside.'; exit 2 ;; esac
-case $library/ in "${folder%%/}"/*) say 'The library lies in that folder: name another one.'; exit 2 ;; esac
+# A variable of its own: bash 5.2 does not match "${folder%%/}"/* where folder is /.
+above=${folder%%/}
+case $library/ in "$above"/*) say 'The library lies in that folder: name another one.'; exit 2 ;; esac
 
 moved=0; left=0; checked=
 

@@ -196,7 +196,8 @@ def keepings(draw: st.DrawFn) -> tuple[Group, Keeping]:
     labels = ["exact" if file.sha256 == files[0].sha256 else draw(st.sampled_from(LABELS[1:])) for file in files[1:]]
     verdicts = []
     for one, other in draw(st.lists(st.tuples(st.sampled_from(contents), st.sampled_from(contents)), max_size=4)):
-        said = draw(st.sampled_from(["keep-both"] if one == other else ["keep-both", "not-duplicates", "same", "none"]))
+        possible: list[Verdict] = ["keep-both"] if one == other else ["keep-both", "not-duplicates", "same", "none"]
+        said = draw(st.sampled_from(possible))
         verdicts.append(told(one, other, said, one if said == "same" else None))
     rule = KeepRule.parsed(draw(st.sampled_from(["best", "oldest", "largest", "in:p"])))
     return group(*files, labels=labels), Keeping(rule, draw(st.sampled_from([(), ("q",)])), Verdicts(verdicts))
