@@ -112,13 +112,13 @@ def make_data_folder(folder: DataFolder) -> None:
         raise Misconfigured(f"The data folder {folder.root} cannot be written ({error.strerror}). {REMEDY}") from error
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Replaces a file atomically; only its owner can read it at any moment."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
         stream.flush()
         os.fsync(descriptor)
     fresh.replace(path)
