@@ -243,13 +243,8 @@ class WorkerContext:
 
     @cached_property
     def verdicts(self) -> KeptVerdicts:
-        """What a person said of pairs of this library."""
-        return verdicts_of(
-            self._client,
-            self._settings,
-            self.collection.identity.library_id,
-            sha256_of=functools.partial(sha256_by_path, self.index.handle),
-        )
+        """What a person said of pairs of files."""
+        return verdicts_of(self._client, self._settings, sha256_of=functools.partial(sha256_by_path, self.index.handle))
 
     def _publish(self, events: Sequence[Event]) -> None:
         """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""

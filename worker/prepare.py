@@ -84,9 +84,9 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
 
 def mend_verdicts(settings: Settings) -> None:
     """Lets file and collection of the verdicts know the same, before one of both can be lost."""
-    if settings.library_id is None or settings.data is None:
+    if settings.data is None:
         return
-    verdicts = verdicts_of(qdrant_of(settings), settings, settings.library_id, sha256_of=lambda _paths: {})
+    verdicts = verdicts_of(qdrant_of(settings), settings, sha256_of=lambda _paths: {})
     try:
         verdicts.mend()
     except (LookalikeError, Unavailable, StoreRefused) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, VectorParams
 
 from lookalike.duplicates.verdict_messages import Content, ReadVerdicts, Said, VerdictReply
 from lookalike.duplicates.verdicts import Verdict, Verdicts
@@ -46,7 +47,7 @@ def unknown(_paths: Sequence[str]) -> dict[str, str]:
 @pytest.fixture
 def points(store: QdrantClient, collection: str) -> Iterator[VerdictPoints]:
     assert store.collection_exists(collection)
-    points = VerdictPoints(store, "tests", LIBRARY)
+    points = VerdictPoints(store, "tests")
     yield points
     store.delete_collection(points.name)
 
@@ -176,7 +177,7 @@ def test_a_rebuild_and_another_model_keep_them_and_a_foreign_collection_stays_un
 ) -> None:
     monkeypatch.setattr("worker.index.collection.INDEXED_FIELDS", {})
     spec = CollectionSpec("verdictly", read_card(model), "cosine", library_id=LIBRARY)
-    own = KeptVerdicts(VerdictPoints(store, "verdictly", LIBRARY), None, unknown)
+    own = KeptVerdicts(VerdictPoints(store, "verdictly"), None, unknown)
     own.record([said(1, 2)])
     ensure(store, spec)
     made = ensure(store, spec, rebuild=True)
@@ -184,10 +185,10 @@ def test_a_rebuild_and_another_model_keep_them_and_a_foreign_collection_stays_un
     assert made.is_new
     assert told(own.read()) == {(1, 2): "keep-both"}
 
-    others = VerdictPoints(store, "verdictly", "another-library")
-    others.name = own.points.name
-    with pytest.raises(CollectionMismatch, match="another LOOKALIKE_NAME"):
-        others.ensure()
+    store.delete_collection(own.points.name)
+    store.create_collection(own.points.name, vectors_config={"theirs": VectorParams(size=2, distance=Distance.DOT)})
+    with pytest.raises(CollectionMismatch, match="not made by lookalike for verdicts: set another LOOKALIKE_NAME"):
+        own.record([said(1, 2)])
     for name in (made.name, own.points.name):
         store.delete_collection(name)
 

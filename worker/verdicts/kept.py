@@ -1,4 +1,4 @@
-"""The verdicts of a library. What file and collection know is merged, so that one of both may be lost."""
+"""The verdicts of a system. What file and collection know is merged, so that one of both may be lost."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,12 +85,11 @@ class KeptVerdicts:
 def verdicts_of(
     client: QdrantClient,
     settings: Settings,
-    library_id: str,
     *,
     sha256_of: Callable[[Sequence[str]], Mapping[str, str]],
 ) -> KeptVerdicts:
-    """Those of this library; in a file, too, where the settings name a data folder that is there."""
+    """Those of this system; in a file, too, where the settings name a data folder that is there."""
     folder = None if settings.data is None else data_folder(settings)
     lines = None if folder is None or not folder.root.is_dir() else VerdictLines(folder.verdicts)
-    points = VerdictPoints(client, settings.name, library_id, CollectionOptions.of(settings))
+    points = VerdictPoints(client, settings.name, CollectionOptions.of(settings))
     return KeptVerdicts(points, lines, sha256_of)

@@ -1,6 +1,5 @@
-"""Verdicts as points of a collection at the store: of a library, whatever model its index is of."""
+"""Verdicts as points of a collection at the store: of a system, whatever library and model its index is of."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,22 +13,16 @@ from lookalike.duplicates.verdict_messages import VerdictsReply
 from lookalike.duplicates.verdicts import Contents, PairVerdict, Verdicts
 from lookalike.errors import CollectionMismatch
 from worker.index.collection_options import STORE_DEFAULTS, CollectionOptions
-from worker.index.identity import LIBRARY_CHARS
 from worker.index.qdrant import call_store
 
 # Must never change: every id of every verdict is derived from it.
 NAMESPACE = UUID("0d0e3a5e-0c2f-5b52-8b0a-2f7c1c5b6d22")
-FORM = "1"
+# By which we know our own. The system's name is the owner: an index of two libraries under one name is refused.
+METADATA = {"holds": "lookalike verdicts", "form": "1"}
 # Most at once; each takes some 300 bytes.
 PART = 1000
 # The embedded engine wants a vector with a name; no verdict has one.
 NO_VECTOR = {"none": VectorParams(size=1, distance=Distance.DOT)}
-
-
-def verdicts_name(system: str, library_id: str) -> str:
-    """Name of the collection: as that of the index begins, without what changes with the model."""
-    library = hashlib.sha256(library_id.encode()).hexdigest()[:LIBRARY_CHARS]
-    return f"{system}-{library}-verdicts"
 
 
 def verdict_id(contents: Contents) -> str:
@@ -40,12 +33,9 @@ def verdict_id(contents: Contents) -> str:
 class VerdictPoints:
     """The collection. Every method raises StoreUnavailable, StoreRefused."""
 
-    def __init__(
-        self, client: QdrantClient, system: str, library_id: str, options: CollectionOptions = STORE_DEFAULTS
-    ) -> None:
+    def __init__(self, client: QdrantClient, system: str, options: CollectionOptions = STORE_DEFAULTS) -> None:
         self._client = client
-        self.name = verdicts_name(system, library_id)
-        self._metadata = {"holds": "verdicts", "library_id": library_id, "form": FORM}
+        self.name = f"{system}-verdicts"
         self._options = options
 
     def exist(self) -> bool:
@@ -57,10 +47,10 @@ class VerdictPoints:
         if not self.exist():
             return call_store(self._create)
         found = call_store(self._client.get_collection, self.name).config.metadata
-        if found != self._metadata:
+        if found != METADATA:
             raise CollectionMismatch(
-                f"The collection {self.name!r} at the store was not made by lookalike for verdicts of this library: "
-                "rename it there, or set another LOOKALIKE_NAME."
+                f"The collection {self.name!r} at the store was not made by lookalike for verdicts: "
+                "set another LOOKALIKE_NAME."
             )
         return False
 
@@ -105,7 +95,7 @@ class VerdictPoints:
             for name in ("replication_factor", "write_consistency_factor")
             if (value := getattr(self._options, name)) is not None
         }
-        arguments: dict[str, Any] = {"vectors_config": NO_VECTOR, "metadata": self._metadata, **copies}
+        arguments: dict[str, Any] = {"vectors_config": NO_VECTOR, "metadata": METADATA, **copies}
         try:
             self._client.create_collection(self.name, **arguments)
         except (UnexpectedResponse, grpc.RpcError):
