@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from lookalike.duplicates.groups import LABELS, Label
 from lookalike.duplicates.verdict_messages import ReadVerdicts, Said, VerdictMessage, VerdictReply, VerdictsReply
 from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
@@ -40,6 +41,8 @@ __all__ = [
     "MAX_PATH_CHARS",
     "MAX_QUERIES",
     "CountsReply",
+    "DuplicatesMessage",
+    "DuplicatesReply",
     "FilesReply",
     "ImageById",
     "ImageByKey",
@@ -205,6 +208,36 @@ class ReadMessage(Strict):
 
     v: Literal[1] = 1
     ask: Annotated[ReadCounts | ReadPage | ReadKnown | ReadSample | ReadVerdicts, Field(discriminator="what")]
+
+
+class DuplicatesMessage(Strict):
+    """Asks for groups of files that hold one picture, of these labels: with a file in `folder` or below it, or all.
+
+    `since_last`: only groups with a content that came since the last job.
+    """
+
+    v: Literal[1] = 1
+    folder: RelativePath | None = None
+    since_last: bool = False
+    labels: Annotated[list[Label], Field(min_length=1, max_length=len(LABELS))] = Field(
+        default_factory=lambda: list(LABELS[:3])
+    )
+
+
+class DuplicatesReply(Strict):
+    """How many files there are, contents that were new and compared, groups, and pairs of each label in them.
+
+    `approximate` if the nearest of each were looked for by the store's index, which may miss some. `saved_bytes` are
+    those of all copies but the largest of each group; `took_s` seconds the job took.
+    """
+
+    files: int
+    compared: int
+    approximate: bool
+    groups: int
+    pairs: dict[Label, int]
+    saved_bytes: int
+    took_s: float
 
 
 class CountsReply(Strict):

@@ -7,7 +7,8 @@ SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
 VERDICT = "lookalike.verdict"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT)
+DUPLICATES = "lookalike.duplicates"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT, DUPLICATES)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,20 @@ class Keys:
     def search(self) -> str:
         """Queue of searches and reads."""
         return f"{self.system}:search"
+
+    @property
+    def duplicates(self) -> str:
+        """Queue of jobs for duplicates, which take long."""
+        return f"{self.system}:duplicates"
+
+    def groups(self, job: str) -> str:
+        """Redis hash: the pages of groups that a job for duplicates found (lookalike/broker/found_groups.py)."""
+        return f"{self.system}:groups:{job}"
+
+    @property
+    def last_groups(self) -> str:
+        """Redis string: the summary of the last job for duplicates over the whole library."""
+        return f"{self.system}:groups"
 
     def query(self, key: str) -> str:
         """Redis string: the bytes of a query image, living as long as its message."""

@@ -144,6 +144,10 @@ class InMemoryTransport:
                 self._set(self._jobs[job], "cancelled")
             return state in {"queued", "cancelled"}
 
+    def groups(self, job: str, page: int) -> str | None:  # noqa: ARG002 (the protocol's)
+        """None: it finds no duplicates."""
+        return None
+
     def report(self) -> SystemReport:
         """A system at rest."""
         counts = self._index.counts()

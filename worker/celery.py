@@ -38,6 +38,8 @@ from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_st
 from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
+from worker.duplicates.celery_task import define_duplicates
+from worker.inference.decoder import enable_formats
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
@@ -98,6 +100,7 @@ pausing = Pausing(
     partial(local_pause, settings.quiet_span, on_battery=settings.pause_on_battery),
 )
 define_tasks(app, settings, process)
+define_duplicates(app, settings, process)
 alive_file: AliveFile | None = None
 
 
@@ -122,19 +125,27 @@ def unbind_task(**_: Any) -> None:
 @worker_init.connect
 def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
+    queues = app.amqp.queues.consume_from
     try:
-        if settings.keys.ingest in app.amqp.queues.consume_from:
+        if settings.keys.ingest in queues:
             library_root(settings)
+        if settings.keys.search not in queues:
             step_back()
+        if settings.keys.ingest in queues:
             app.steps["consumer"].add(pause_step(pausing, settings.keys))
         card_at(model_path(settings))
-        if fixed_provider(settings) is None:
+        if fixed_provider(settings) is None and needs_model():
             # Before any child computes a vector: the first worker measures, and makes the collection.
             prepare_index(settings, rebuild=False, retry_for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+
+
+def needs_model() -> bool:
+    """Whether this worker embeds anything: not one that only looks for duplicates."""
+    return set(app.amqp.queues.consume_from) != {settings.keys.duplicates}
 
 
 def step_back() -> None:
@@ -147,6 +158,9 @@ def step_back() -> None:
 def start_child(**_: Any) -> None:
     """After fork: loads the model and connects to the store, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
+    if not needs_model():
+        enable_formats()
+        return
     embedder = process.embedder
     embedder.warm_up()
     log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)

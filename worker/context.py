@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 from qdrant_client import QdrantClient
@@ -25,6 +25,7 @@ from lookalike.library.rules import Candidates
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
+from models.contract import ModelCard
 from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
@@ -103,7 +104,19 @@ def provider_of_index(settings: Settings) -> str | None:
     return found
 
 
-def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
+class KnowsModel(Protocol):
+    """What an index has to fit: the card of a model, and what computes it. An Embedder is one."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the model."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider, which the index records."""
+
+
+def opener_of(settings: Settings, embedder: KnowsModel) -> IndexOpener:
     """The opener of the index of these settings, with connections of its own."""
     spec = CollectionSpec(
         settings.name,

@@ -149,7 +149,7 @@ class Batch:
         with self._tools.measurements.timed("embed"):
             described = self._tools.embedder.describe(pixels, self._tools.yield_to_search)
         for row, (sha256, image) in enumerate(images.items()):
-            metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at)
+            metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at, image.small)
             vectors = {by: described[by][row].tolist() for by in self._tools.index.vectors}
             self._reusable[sha256] = ReusableVectors(metadata, vectors)
         return set(images), reasons

@@ -1,4 +1,4 @@
-"""The tasks as Celery runs them: when they are acknowledged, and what is retried."""
+"""The tasks of ingest and search as Celery runs them: when they are acknowledged, and what is retried."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -143,17 +143,17 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         raise
     except ReadFailed as error:
         # Not in place: a few bad sectors would make every process wait.
-        raise _retry_task(task, error, READ_RETRY_S, process.sleep) from error
+        raise retry_task(task, error, READ_RETRY_S, process.sleep) from error
     except RetryLater as error:
-        raise _retry_task(task, error, settings.try_again_s * 2.0**task.request.retries, process.sleep) from error
+        raise retry_task(task, error, settings.try_again_s * 2.0**task.request.retries, process.sleep) from error
     except Unavailable as error:
         pause = pause_s(task.request.retries + 1, error.retry_after_s)
-        raise _retry_task(task, error, pause, process.sleep) from error
+        raise retry_task(task, error, pause, process.sleep) from error
     process.report_success()
     return reply.model_dump()
 
 
-def _retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float], None]) -> Exception:
+def retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float], None]) -> Exception:
     """The exception that makes Celery retry: it has sent a copy of the message with a countdown of so many seconds."""
 
     def send_copy() -> Exception:

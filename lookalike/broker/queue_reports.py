@@ -23,7 +23,7 @@ class QueueReport:
 
 def queue_reports(redis: Redis, keys: Keys) -> Mapping[str, QueueReport]:
     """Each queue by the end of its name: ingest, rescan, search. Raises RedisError."""
-    queues = (keys.ingest, keys.rescan, keys.search)
+    queues = (keys.ingest, keys.rescan, keys.search, keys.duplicates)
     with redis.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.smembers(keys.holders)

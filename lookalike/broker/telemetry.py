@@ -24,7 +24,7 @@ from lookalike.broker.pause import Pause, PauseState
 from lookalike.redis_keys import Keys
 
 # Those that send heartbeats.
-BEATING_PARTS = ("producer", "ingest", "search")
+BEATING_PARTS = ("producer", "ingest", "search", "duplicates")
 BUCKET_S = 10
 WINDOW_S = 60
 # A part is silent after three missed beats.

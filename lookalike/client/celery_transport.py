@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.envelope import SENT_AT
 from lookalike.broker.events import Events, EventStream
+from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.answer_listener import AnswerListener
@@ -25,8 +26,8 @@ from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
 from lookalike.client.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
-from lookalike.messages import CountsReply, FilesReply, ReadPage, SyncMessage
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
+from lookalike.messages import CountsReply, DuplicatesMessage, FilesReply, ReadPage, SyncMessage
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ TASKS: Mapping[JobKind, str] = {
     "sync": SYNC,
     "read": READ,
     "verdict": VERDICT,
+    "duplicates": DUPLICATES,
 }
 
 
@@ -83,6 +85,8 @@ class CeleryTransport:
         if isinstance(message, SyncMessage):
             queue = self._keys.rescan if background else self._keys.ingest
             return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
+        if isinstance(message, DuplicatesMessage):
+            return self._send("duplicates", message, queue=self._keys.duplicates)
         return self._send(kind_of(message), message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
 
     def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
@@ -121,11 +125,13 @@ class CeleryTransport:
             return self._records.read(job, None if stored is None else json.loads(stored)["status"])
 
     def cancel(self, job: str) -> bool:
-        """Cancels a job that no worker has begun. Raises NoSuchJob, Unreachable, Closed."""
-        if self.job_status(job).state not in {"queued", "cancelled"}:
+        """Cancels a job that no worker has begun, or one for duplicates. Raises NoSuchJob, Unreachable, Closed."""
+        found = self.job_status(job)
+        begun = found.kind == "duplicates" and found.state == "started"
+        if found.state not in {"queued", "cancelled"} and not begun:
             return False
         with self._broker():
-            if not self._records.cancel(job):
+            if not self._records.cancel(job, begun=begun):
                 return False
             # A client that waits for the answer hears of it now, and not when a worker comes to the message.
             self._app.backend.mark_as_revoked(job, "cancelled")
@@ -135,6 +141,11 @@ class CeleryTransport:
                 mailbox: Any = Mailbox(conf.control_exchange, "fanout", serializer=conf.task_serializer)  # type: ignore[no-untyped-call]
                 mailbox(producer.connection).cast(None, "revoke", {"task_id": job, "terminate": False, "signal": None})
         return True
+
+    def groups(self, job: str, page: int) -> str | None:
+        """A page of what a job for duplicates found, as JSON. Raises Unreachable, Closed."""
+        with self._broker():
+            return FoundGroups(self._redis, self._keys).page(job, page)
 
     def report(self) -> SystemReport:
         """What the parts of the system say of themselves. Raises Unreachable, Closed."""

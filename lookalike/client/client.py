@@ -13,6 +13,7 @@ from lookalike.client.argument_checks import limit_given, pause_given, seconds_g
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.connections import PerProcess
+from lookalike.client.duplicates import DuplicatesJob
 from lookalike.client.examples import Examples, ImageReader
 from lookalike.client.job import Job
 from lookalike.client.job_records import no_such_job
@@ -21,11 +22,13 @@ from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
 from lookalike.client.transport import IndexReader, Transport
 from lookalike.client.verdicts import pages_of, said_of, tell_all
+from lookalike.duplicates.groups import LABELS, Label
 from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_PAGE,
+    DuplicatesMessage,
     KnownFile,
     ReadPage,
     ReadSample,
@@ -162,6 +165,26 @@ class Client:
         sent = transport.send(SyncMessage(paths=relative, retry_rejected=retry_rejected))
         return Job(sent, self._transport, SyncReply.model_validate, SYNC_S)
 
+    def duplicates(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        since_last: bool = False,
+        labels: Iterable[Label] = LABELS[:3],
+    ) -> DuplicatesJob:
+        """Asks for groups of files that hold one picture: in that folder of the library or below it, or in all of it.
+
+        The job compares what is new with the whole library, which takes long the first time, and keeps what it finds.
+        `since_last` leaves out groups without a file that came since the last job. A group is left out unless one of
+        its pairs has one of the `labels`: exact, same, near, similar, companion. Raises Refused, Unreachable.
+        """
+        asked = [label for label in LABELS if label in set(labels)]
+        if not asked:
+            raise Refused(f"Name at least one label of {', '.join(LABELS)}.")
+        under = None if folder is None else self._paths.relative(folder)
+        message = DuplicatesMessage(folder=under, since_last=since_last, labels=asked)
+        return DuplicatesJob(self._transport().send(message), self._transport)
+
     def job(self, job: str) -> Job[Any]:
         """The search or sync with this id, sent by any process. Raises NoSuchJob if it is unknown or too old."""
         if not isinstance(job, str) or not job:
@@ -169,6 +192,8 @@ class Client:
         found = self._transport().job_status(job)
         if found.kind == "search":
             return Job(found, self._transport, self._neighbours, self.settings.search_timeout_s)
+        if found.kind == "duplicates":
+            return DuplicatesJob(found, self._transport)
         if found.kind == "search_many":
             return Job(found, self._transport, self._answers, self.settings.search_timeout_s)
         return Job(found, self._transport, SyncReply.model_validate, SYNC_S)

@@ -39,6 +39,21 @@ local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1]) end
 return state
 """
+# Notes how far a job is; returns its state, nil without a record. ARGV: done, total, seconds left or "", to keep it.
+_ADVANCE = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if state then
+  redis.call('HSET', KEYS[1], 'done', ARGV[1], 'total', ARGV[2], 'eta_s', ARGV[3])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
+return state
+"""
+# Cancels what is queued or under way; returns the state before, nil if there is no record.
+_CANCEL_BEGUN = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'queued' or state == 'started' then redis.call('HSET', KEYS[1], 'state', 'cancelled') end
+return state
+"""
 # The states of Celery, where a stored one tells more than the record.
 _STATES: dict[str, JobState] = {"SUCCESS": "done", "FAILURE": "failed", "RETRY": "started", "STARTED": "started"}
 
@@ -71,12 +86,21 @@ class JobRecords:
                 raise value
         return state != b"cancelled", values
 
-    def cancel(self, job: str) -> bool:
-        """Whether the job is cancelled by now, and has not begun. Raises NoSuchJob."""
-        state = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "cancelled")
+    def cancel(self, job: str, *, begun: bool = False) -> bool:
+        """Whether the job is cancelled by now, and has not begun unless it may be `begun`. Raises NoSuchJob."""
+        if begun:
+            state = self._redis.eval(_CANCEL_BEGUN, 1, self._keys.job(job))
+        else:
+            state = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "cancelled")
         if state is None:
             raise no_such_job(job)
-        return state in {b"queued", b"cancelled"}
+        return state in {b"queued", b"cancelled", *((b"started",) if begun else ())}
+
+    def advance(self, job: str, done: int, total: int, eta_s: float | None) -> bool:
+        """Notes how far a job is, for one that tells; whether it is to go on, which it is without a record, too."""
+        left = "" if eta_s is None else f"{eta_s:.1f}"
+        state = self._redis.eval(_ADVANCE, 1, self._keys.job(job), done, total, left, WAITING_KEPT_S)
+        return bool(state != b"cancelled")
 
     def read(self, job: str, celery_state: str | None) -> JobStatus:
         """The status of a job, from its record and the state that Celery has stored, if any. Raises NoSuchJob."""
@@ -98,7 +122,15 @@ class JobRecords:
             else:
                 state = _STATES.get(celery_state or "", state)
         sent_at = datetime.fromtimestamp(float(record["sent_at"]), UTC)
-        return JobStatus(job, record["kind"], sent_at, state)
+        total, left = int(record.get("total", 0)), record.get("eta_s", "")
+        return JobStatus(
+            job,
+            record["kind"],
+            sent_at,
+            state,
+            progress=int(record["done"]) / total if total else None,
+            eta_s=float(left) if left else None,
+        )
 
 
 def no_such_job(job: object) -> NoSuchJob:

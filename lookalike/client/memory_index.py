@@ -14,6 +14,7 @@ from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
     FilesReply,
     ImageById,
     ImageByKey,
@@ -108,6 +109,8 @@ class MemoryIndex:
             return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
         if isinstance(message, VerdictMessage):
             return self._verdicts.record(message, self._payloads).model_dump(mode="json")
+        if isinstance(message, DuplicatesMessage):
+            raise Refused("The transport in memory has no pictures to compare, and so finds no duplicates.")
         assert isinstance(message, ReadMessage)  # noqa: S101 (there is no other kind)
         return self._read(message).model_dump(mode="json")
 

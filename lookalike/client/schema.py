@@ -7,6 +7,8 @@ from pydantic import TypeAdapter
 from lookalike.broker.events import Event
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
+    DuplicatesReply,
     FilesReply,
     ReadMessage,
     SampleReply,
@@ -20,7 +22,7 @@ from lookalike.messages import (
     VerdictReply,
     VerdictsReply,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
 
 
 def schema_of(keys: Keys) -> dict[str, Any]:
@@ -31,6 +33,7 @@ def schema_of(keys: Keys) -> dict[str, Any]:
         READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply | VerdictsReply),
         VERDICT: (keys.search, VerdictMessage, VerdictReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
+        DUPLICATES: (keys.duplicates, DuplicatesMessage, DuplicatesReply),
     }
     return {
         "tasks": {

@@ -14,6 +14,7 @@ from lookalike.broker.events import Events
 from lookalike.broker.telemetry import SystemReport
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
     FilesReply,
     ReadCounts,
     ReadKnown,
@@ -30,17 +31,18 @@ from lookalike.messages import (
     VerdictsReply,
 )
 
-JobKind = Literal["search", "search_many", "sync", "read", "verdict"]
+JobKind = Literal["search", "search_many", "sync", "read", "verdict", "duplicates"]
 # Those whose sender waits for the answer: nothing else ever asks for them.
 UNFOLLOWED: Collection[JobKind] = ("read", "verdict")
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
-Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | VerdictMessage
+Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | VerdictMessage | DuplicatesMessage
 _KINDS: Mapping[type[Message], JobKind] = {
     SearchMessage: "search",
     SearchManyMessage: "search_many",
     SyncMessage: "sync",
     ReadMessage: "read",
     VerdictMessage: "verdict",
+    DuplicatesMessage: "duplicates",
 }
 
 
@@ -50,7 +52,8 @@ class JobStatus:
 
     `sent_at` is in UTC, by the clock of the broker. `state` is queued until a worker begins, then started, then done or
     failed; one that no worker begins in time is expired, one that was cancelled before is cancelled. `progress` is a
-    share from 0 to 1, None for kinds of jobs that tell none; searches and syncs tell none.
+    share from 0 to 1, None for kinds of jobs that tell none, and `eta_s` about how many seconds are left; only jobs for
+    duplicates tell them.
     """
 
     id: str
@@ -58,6 +61,7 @@ class JobStatus:
     sent_at: datetime
     state: JobState = "queued"
     progress: float | None = None
+    eta_s: float | None = None
 
 
 def kind_of(message: Message) -> JobKind:
@@ -98,7 +102,13 @@ class Transport(Protocol):
         """How far a search or a sync is, sent by any process. Raises NoSuchJob."""
 
     def cancel(self, job: str) -> bool:
-        """Cancels a job that no worker has begun; False if that is too late. Raises NoSuchJob."""
+        """Cancels a job that no worker has begun; False if that is too late. Raises NoSuchJob.
+
+        One for duplicates ends also when it is under way, within a second or two.
+        """
+
+    def groups(self, job: str, page: int) -> str | None:
+        """A page of what a job for duplicates found, as JSON of Groups; None if there is none."""
 
     def report(self) -> SystemReport:
         """What the parts of the system say of themselves."""

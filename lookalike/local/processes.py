@@ -89,6 +89,7 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         *specs,
         _worker("ingest", settings, f"{keys.ingest},{keys.rescan}", processes=settings.processes),
         _worker("search", settings, keys.search, processes=1),
+        _worker("duplicates", settings, keys.duplicates, processes=1),
         ProcessSpec("producer", "app", python_module("producer")),
         ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
     ]

@@ -158,6 +158,14 @@ class Settings(BaseSettings):
         default=10_000, description="Most files that the path pattern of a filter may match."
     )
     max_sample_files: Count = Field(default=2000, description="Most files that a sample of the index is chosen from.")
+    # Of a second look each, 5 to 10 ms; a photo among 100,000 has hundreds that are a little like it.
+    duplicate_candidates: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=16, description="Nearest images of each that a job for duplicates looks at."
+    )
+    duplicate_exact_images: Count = Field(
+        default=200_000,
+        description="Images up to which the nearest of each are found exactly; above by the store's index.",
+    )
     task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(
         default=5.0,

@@ -13,6 +13,7 @@ from models.decoding import Limits, TooLarge, decode_file, register_formats
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import Box, PixelBox, Recipe, prepare
+from worker.duplicates.small import small_jpeg
 from worker.errors import TooLargeToDecode
 
 # Less than a pixel, more than rounding in any picture.
@@ -28,6 +29,7 @@ class DecodedImage:
     width_px: int
     height_px: int
     taken_at: str | None
+    small: bytes = b""
 
 
 def enable_formats() -> None:
@@ -88,7 +90,8 @@ def decode_image(
     if isinstance(box, PixelBox) and (box.right > width or box.bottom > height):
         raise Rejected(f"the box {[*box]} reaches outside the picture, which is {width} x {height} pixels")
     picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
-    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif))
+    small = small_jpeg(picture) if box is None else b""
+    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif), small)
 
 
 def _recipe(card: ModelCard, box: Box | None) -> Recipe | None:
