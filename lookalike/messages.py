@@ -228,7 +228,7 @@ class DuplicatesReply(Strict):
     """How many files there are, contents that were new and compared, groups, and pairs of each label in them.
 
     `approximate` if the nearest of each were looked for by the store's index, which may miss some. `saved_bytes` are
-    those of all copies but the largest of each group; `took_s` seconds the job took.
+    those of the files that a plan to keep the best would move; `took_s` seconds the job took.
     """
 
     files: int

@@ -1,7 +1,7 @@
 """Options of `lookalike duplicates` about what to keep, and the files that a plan is written to."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +12,9 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from lookalike.cli.output import say, say_aside
+from lookalike.cli.output import say_aside
 from lookalike.client import Client
-from lookalike.duplicates.groups import Group
-from lookalike.duplicates.plan import Keeping, PlannedFile, PlannedGroup, Savings, planned
+from lookalike.duplicates.plan import Keeping, PlannedFile, PlannedGroup, Savings
 from lookalike.duplicates.preference import KeepRule, folder_given
 from lookalike.duplicates.script import csv_of, script_of
 from lookalike.duplicates.verdicts import Verdicts
@@ -85,21 +84,6 @@ def plan_json(groups: Sequence[PlannedGroup], keeping: Keeping) -> dict[str, Any
     }
 
 
-def groups_json(groups: Iterable[Group], keeping: Keeping) -> list[dict[str, Any]]:
-    """Groups as `duplicates --json` has them: with the file that the rule keeps, and why."""
-    groups = list(groups)
-    return [
-        {
-            **group.model_dump(include={"label", "centre", "paths"}),
-            "pairs": [pair.model_dump() for pair in group.pairs],
-            "keep": plan.keep,
-            "why": plan.why,
-            "move": [file.path for file in plan.moved],
-        }
-        for group, plan in zip(groups, planned(groups, keeping), strict=True)
-    ]
-
-
 def show_groups(groups: Sequence[PlannedGroup]) -> None:
     """A table for people: each group with what to keep first, and a reason for each file."""
     table = Table(box=None, header_style="dim")
@@ -113,14 +97,6 @@ def show_groups(groups: Sequence[PlannedGroup]) -> None:
             table.add_row(*_row(file, group.label if number == 0 else ""), end_section=number == len(group.files) - 1)
         table.add_row()
     Console(highlight=False).print(table)
-
-
-def say_savings(found: Savings) -> None:
-    """What the whole plan comes to."""
-    if found.groups == 0:
-        say("No duplicates were found.")
-    else:
-        say(f"{found.groups} groups; {found.files} files to move would save {decimal(found.size_bytes)}.")
 
 
 def say_written(files: PlanFiles) -> None:

@@ -6,14 +6,15 @@ verdicts are merged in any order, and a verdict is withdrawn by a newer one that
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, StringConstraints, ValidationError, model_validator
 
-from lookalike.duplicates.groups import LABELS, Group, Label, Pair
+from lookalike.duplicates.groups import Label
 from lookalike.search.query import Sha256
 from lookalike.strict import Strict
 
@@ -151,32 +152,38 @@ def check_said(verdict: Verdict, *, has_better: bool, one_content: bool) -> None
         raise ValueError("two files with the same bytes can only be kept both: `keep-both`")
 
 
-def apply_verdicts(pairs: Iterable[Pair], sha256_of: Mapping[str, str], verdicts: Verdicts) -> list[Pair]:
-    """The pairs that are left, with the labels that count; `sha256_of` has the content of each path.
+class Labelled(Protocol):
+    """A pair of contents, by their SHA-256, with what it was found to be: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def a(self) -> str:
+        """One content."""
+
+    @property
+    def b(self) -> str:
+        """The other."""
+
+    @property
+    def label(self) -> Label:
+        """What the pair was found to be."""
+
+
+P = TypeVar("P", bound=Labelled)
+
+
+def apply_verdicts(pairs: Iterable[P], verdicts: Verdicts) -> Iterator[P]:
+    """The pairs that are left, with the labels that count.
 
     To be called before groups are made: a pair that is not to be shown joins nothing.
     """
-    labels = ((pair, verdicts.label(sha256_of[pair.a], sha256_of[pair.b], pair.label)) for pair in pairs)
-    return [pair.model_copy(update={"label": label}) for pair, label in labels if label is not None]
-
-
-def shown_group(group: Group, verdicts: Verdicts) -> Group | None:
-    """The group by verdicts that are newer than itself: without files that are no copies of its centre.
-
-    None if the centre is left alone. Files that leave make no group of their own here; the next job sees to that.
-    """
-    sha256_of = {file.path: file.sha256 for file in group.files}
-    pairs = apply_verdicts(group.pairs, sha256_of, verdicts)
-    kept = {group.centre, *(path for pair in pairs for path in (pair.a, pair.b))}
-    if len(kept) == 1:
-        return None
-    return Group(
-        label=max((pair.label for pair in pairs), key=LABELS.index),
-        centre=group.centre,
-        paths=[path for path in group.paths if path in kept],
-        pairs=pairs,
-        files=[file for file in group.files if file.path in kept],
-    )
+    for pair in pairs:
+        label = verdicts.label(pair.a, pair.b, pair.label)
+        if label == pair.label:
+            yield pair
+        elif label is not None:
+            yield replace(pair, label=label)
 
 
 def parse_line(line: str) -> PairVerdict:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookalike.duplicates.groups import LABELS, Group
-from lookalike.duplicates.plan import COPIES, Keeping, PlannedGroup, Savings, plan_group, planned
+from lookalike.duplicates.plan import COPIES, Keeping, PlannedGroup, Savings, plan_group, planned, saved_bytes
 from lookalike.duplicates.preference import KeepRule
 from lookalike.duplicates.verdicts import PairVerdict, Verdict, Verdicts, contents_of
 from lookalike.errors import Refused
@@ -168,9 +168,12 @@ def test_the_savings_are_of_what_is_moved() -> None:
     assert Savings.of(plans) == Savings(groups=2, files=2, size_bytes=407)
 
 
-def test_a_file_in_two_groups_is_refused() -> None:
+def test_a_file_in_two_groups_of_copies_is_refused_and_may_be_in_one_of_others() -> None:
     with pytest.raises(ValueError, match=r"'b/large\.jpg' is in two groups"):
         list(planned([group(LARGE, SMALL_OLD), group(HEAVY, LARGE)], Keeping()))
+
+    plans = planned([group(LARGE, SMALL_OLD), group(HEAVY, LARGE, labels="similar")], Keeping())
+    assert [len(each.moved) for each in plans] == [1, 0]
 
 
 @pytest.mark.parametrize("text", ["", "in", "in:", "in:/", "in:../x", "in:/etc", "newest", "best:", "Best"])
@@ -225,3 +228,4 @@ def test_whatever_is_moved_is_a_copy_of_a_kept_file_by_the_verdict_on_the_two(ca
         )
     reordered = of.model_copy(update={"files": of.files[::-1], "paths": of.paths[::-1], "pairs": of.pairs[::-1]})
     assert plan_group(reordered, keeping) == made
+    assert saved_bytes(reordered, keeping) == Savings.of([made]).size_bytes

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from lookalike.duplicates.groups import FileFacts, Group, Label, Pair
+from lookalike.duplicates.groups import Label
 from lookalike.duplicates.verdict_messages import Content, Said, instant, new_verdicts
-from lookalike.duplicates.verdicts import Verdict, Verdicts, apply_verdicts, parse_line, shown_group
+from lookalike.duplicates.verdicts import Verdict, Verdicts, apply_verdicts, parse_line
 from lookalike.errors import Refused
+from worker.duplicates.kept import ContentPair
 
 NOW = datetime(2026, 11, 30, 1, 2, 3, 4, tzinfo=UTC)
 ONE, TWO, THREE = (digit * 64 for digit in "123")
@@ -25,8 +26,8 @@ def recorded(*told: Said, known: Verdicts | None = None, now: datetime = NOW) ->
     return Verdicts([*known, *new_verdicts(told, SHA, known, now)])
 
 
-def pair(a: str, b: str, label: Label = "near") -> Pair:
-    return Pair(a=a, b=b, label=label, similarity=0.9)
+def pair(a: str, b: str, label: Label = "near") -> ContentPair:
+    return ContentPair(a, b, label, 0.9)
 
 
 def test_the_order_of_the_two_does_not_matter() -> None:
@@ -108,39 +109,14 @@ def test_pairs_that_are_no_duplicates_are_gone_and_the_same_picture_is_a_near_co
         said("one.jpg", "three.jpg", "same", better="a"),
         said("two.jpg", "three.jpg", "keep-both"),
     )
-    found = [pair("one.jpg", "two.jpg"), pair("one.jpg", "three.jpg", "similar"), pair("two.jpg", "three.jpg")]
+    found = [pair(ONE, TWO), pair(ONE, THREE, "similar"), pair(TWO, THREE)]
 
-    left = apply_verdicts(found, SHA, verdicts)
-
-    assert [(each.a, each.b, each.label) for each in left] == [
-        ("one.jpg", "three.jpg", "near"),
-        ("two.jpg", "three.jpg", "near"),
-    ]
+    assert list(apply_verdicts(found, verdicts)) == [pair(ONE, THREE, "near"), pair(TWO, THREE)]
 
 
 def test_a_withdrawn_verdict_hides_nothing() -> None:
     hidden = recorded(said("one.jpg", "two.jpg", "not-duplicates"))
     shown = recorded(said("one.jpg", "two.jpg", "none"), known=hidden, now=NOW + timedelta(seconds=1))
 
-    assert apply_verdicts([pair("one.jpg", "two.jpg")], SHA, hidden) == []
-    assert apply_verdicts([pair("one.jpg", "two.jpg")], SHA, shown) == [pair("one.jpg", "two.jpg")]
-
-
-def test_a_group_loses_what_is_no_copy_of_its_centre_and_is_gone_with_the_last() -> None:
-    paths = ["one.jpg", "three.jpg", "two.jpg"]
-    files = [
-        FileFacts(path=path, sha256=SHA[path], size_bytes=1, mtime_ns=1, width_px=1, height_px=1, format="JPEG")
-        for path in paths
-    ]
-    pairs = [pair("one.jpg", "three.jpg"), pair("one.jpg", "two.jpg", "same")]
-    group = Group(label="near", centre="one.jpg", paths=paths, pairs=pairs, files=files)
-    some = recorded(said("three.jpg", "one.jpg", "not-duplicates"))
-    both = recorded(said("two.jpg", "one.jpg", "not-duplicates"), known=some)
-
-    left = shown_group(group, some)
-
-    assert left is not None
-    assert (left.label, left.paths) == ("same", ["one.jpg", "two.jpg"])
-    assert [file.path for file in left.files] == left.paths
-    assert shown_group(group, both) is None
-    assert shown_group(group, Verdicts()) == group
+    assert list(apply_verdicts([pair(ONE, TWO)], hidden)) == []
+    assert list(apply_verdicts([pair(ONE, TWO)], shown)) == [pair(ONE, TWO)]
