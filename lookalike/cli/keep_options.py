@@ -21,7 +21,7 @@ from lookalike.duplicates.verdicts import Verdicts
 from lookalike.errors import Refused
 from lookalike.settings import Settings
 from lookalike.system.data_folder import write_private
-from lookalike.terminal import escaped_name
+from lookalike.terminal import escaped, escaped_name
 
 Keep = Annotated[
     str, typer.Option("--keep", metavar="RULE", help="Which to keep: best, oldest, largest, or in:FOLDER.")
@@ -111,7 +111,7 @@ def _row(file: PlannedFile, label: str) -> list[str | Text]:
     facts = file.facts
     action = Text(file.action, style="green" if file.action == "keep" else "")
     pixels = f"{facts.width_px}x{facts.height_px}"
-    return [label, action, pixels, decimal(facts.size_bytes), Text(escaped_name(file.path)), Text(file.reason)]
+    return [label, action, pixels, decimal(facts.size_bytes), Text(escaped_name(file.path)), Text(escaped(file.reason))]
 
 
 def _write(file: Path, content: bytes) -> None:
