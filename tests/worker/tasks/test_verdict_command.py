@@ -63,12 +63,13 @@ def test_a_file_with_a_broken_line_is_refused_whole(typed: Typed) -> None:
     said(typed("verdicts", "--export", "kept.jsonl"))
     known = Path("kept.jsonl").read_text()
     Path("kept.jsonl").write_text(f"{known}\n{{}}\n")
+    broken = known.count("\n") + 2
     Path("no text").write_bytes(b"\xff\n")
 
     for words, told in (
         (
             ["--import", "kept.jsonl"],
-            f"Line {known.count(chr(10)) + 2} of 'kept.jsonl' is no verdict (a: Field required)",
+            f"Line {broken} of 'kept.jsonl' is no verdict (a: Field required)",
         ),
         (["--import", "no text"], "'no text' cannot be read (it is no UTF-8)"),
         (["--import", "nowhere"], "'nowhere' cannot be read (No such file or directory)"),
