@@ -1,20 +1,20 @@
 """The job: reads what is new in the index, compares it with everything, and makes groups of all pairs that are kept."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.duplicates.groups import LABELS, Group, Label
+from lookalike.duplicates.groups import LABELS, FileFacts, Group, Label
 from lookalike.duplicates.plan import Keeping, saved_bytes
 from lookalike.duplicates.verdicts import Verdicts, apply_verdicts
 from lookalike.messages import DuplicatesMessage, DuplicatesReply
 from worker.duplicates.candidates import nearest
 from worker.duplicates.comparing import Comparing
 from worker.duplicates.grouping import groups_of, is_under
-from worker.duplicates.indexed import Indexed
 from worker.duplicates.kept import Kept
 
 READ_TOGETHER = 1000
@@ -24,6 +24,19 @@ ASKED_TOGETHER = 64
 Columns = list[tuple[NDArray[np.intp], NDArray[np.float32]]]
 
 
+class Index(Protocol):
+    """What a job reads of the index (worker/duplicates/indexed.py)."""
+
+    def files(self) -> Iterator[list[FileFacts]]:
+        """All indexed files, a page at a time."""
+
+    def contents(self, paths: Sequence[str]) -> list[tuple[str, NDArray[np.float32], bytes]]:
+        """SHA-256, vector of norm 1 and small picture of the files that are there."""
+
+    def nearest(self, vectors: NDArray[np.float32], limit: int) -> list[list[tuple[str, float]]]:
+        """SHA-256 and cosine of the nearest of each vector, best first, perhaps not all of them."""
+
+
 @dataclass(frozen=True)
 class FindDuplicates:
     """One run over one index. `advance` is told how many contents of how many are compared, and may end the run.
@@ -31,7 +44,7 @@ class FindDuplicates:
     `verdicts` reads what persons said of pairs.
     """
 
-    indexed: Indexed
+    indexed: Index
     kept: Kept
     comparing: Comparing
     max_candidates: int

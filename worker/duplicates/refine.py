@@ -23,7 +23,7 @@ LEAST_PX = 4
 LEAST_SEEN = 0.25
 # After so many steps the median error of copies is a few grey levels, of other pictures many.
 HOPELESS_AFTER, HOPELESS = 4, 12.0
-LEAST_SCALE, LEAST_GAIN = 0.62, 0.05
+LEAST_SCALE, LEAST_GAIN = 0.62, 0.4
 STILL_PX = 0.02
 # What is sampled may lie half a pixel outside.
 HALF_PX = 0.6
@@ -65,6 +65,16 @@ def align(place: Place, a: Small, b: Small) -> tuple[Small, Small, Aligned] | No
     warp = found.warp
     found = _descend(template, whole.luma, Warp(warp.scale_x, 2 * warp.left, warp.scale_y, 2 * warp.top))
     return None if found is None else (part, whole, found)
+
+
+def laid_over(a: Small, b: Small) -> Aligned | None:
+    """Both as they are, only the light made equal; None if their shapes differ."""
+    if a.luma.shape != b.luma.shape or min(a.luma.shape) < LEAST_PX:
+        return None
+    gain, offset = _light(a.luma, b.luma)
+    if not _is_likely(Warp(1, 0, 1, 0), gain):
+        return None
+    return Aligned(Warp(1, 0, 1, 0), gain, offset, gain * a.luma + offset, b.luma, np.ones(a.luma.shape, bool))
 
 
 def sampled(plane: Grey, warp: Warp, shape: tuple[int, int]) -> tuple[Grey, NDArray[np.bool_]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from worker.duplicates.agreement import Agreement, agreement, smoothed
 from worker.duplicates.alignment import Place, places
-from worker.duplicates.refine import Aligned, align, sampled
+from worker.duplicates.refine import Aligned, align, laid_over, sampled
 from worker.duplicates.small import Grey, Small, oriented, resized
 
 # Errors of blocks in units of noise (worker/duplicates/agreement.py): what whole pictures and parts of them may have.
@@ -42,10 +42,16 @@ class Look:
 
 
 NOTHING = Look(is_near=False, agreeing=0.0)
+UPRIGHT = Place(0.0, swapped=False, orientation=0, scale=1.0, left=0, top=0)
 
 
 def look(a: Small, b: Small) -> Look:
     """Compares two small pictures in the best place that is found."""
+    as_they_are = laid_over(a, b)
+    if as_they_are is not None:
+        looked, _ = _seen(a, b, UPRIGHT, as_they_are)
+        if looked.is_near:
+            return looked
     best, best_score = NOTHING, -1.0
     # Most copies are whole and upright; only for others a place is looked for.
     for find in (_upright, places):
@@ -63,10 +69,13 @@ def look(a: Small, b: Small) -> Look:
 def _look_at(place: Place, a: Small, b: Small) -> tuple[Look, float]:
     """What is seen in that place, and how good it is: -1 if nothing is."""
     found = align(place, a, b)
-    agreed = None if found is None else agreement(found[2], found[1].luma)
-    if found is None or agreed is None:
+    return (NOTHING, -1.0) if found is None else _seen(found[0], found[1], place, found[2])
+
+
+def _seen(part: Small, whole: Small, place: Place, aligned: Aligned) -> tuple[Look, float]:
+    agreed = agreement(aligned, whole.luma)
+    if agreed is None:
         return NOTHING, -1.0
-    part, whole, aligned = found
     uncovered = 1 - agreed.covered_weight
     near = is_near(agreed) and not _recoloured(part, whole, place, aligned)
     return Look(near, agreed.agreeing(PART_LIMIT) * uncovered), agreed.agreeing(WHOLE_LIMIT) * uncovered
@@ -87,7 +96,7 @@ def _upright(a: Small, b: Small) -> list[Place]:
     """Both whole and upright, if their shapes are alike."""
     shapes = [small.luma.shape[1] / small.luma.shape[0] for small in (a, b)]
     alike = abs(np.log(shapes[0] / shapes[1])) < SHAPES_ALIKE
-    return [Place(0.0, swapped=False, orientation=0, scale=1.0, left=0, top=0)] if alike else []
+    return [UPRIGHT] if alike else []
 
 
 def _recoloured(part: Small, whole: Small, place: Place, aligned: Aligned) -> bool:
