@@ -6,8 +6,9 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
+VERDICT = "lookalike.verdict"
 DUPLICATES = "lookalike.duplicates"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, DUPLICATES)
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT, DUPLICATES)
 
 
 @dataclass(frozen=True)

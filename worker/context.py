@@ -1,6 +1,7 @@
 """Builds what a worker process needs from the settings. Made after fork, connects on first use."""
 
 import dataclasses
+import functools
 import os
 import time
 import warnings
@@ -41,6 +42,8 @@ from worker.retry_budget import retry_while_unavailable
 from worker.search import Bounds, Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
+from worker.verdicts.contents import sha256_by_path
+from worker.verdicts.kept import KeptVerdicts, verdicts_of
 
 STORE_TIMEOUT_S = 30
 # Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are closed
@@ -244,7 +247,19 @@ class WorkerContext:
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
         identity, card = self.collection.identity, self._embedder.card
-        return ReadQueries(self.index, identity, self._settings.max_sample_files, near=card.near, similar=card.similar)
+        return ReadQueries(
+            self.index,
+            identity,
+            self._settings.max_sample_files,
+            self.verdicts.page,
+            near=card.near,
+            similar=card.similar,
+        )
+
+    @cached_property
+    def verdicts(self) -> KeptVerdicts:
+        """What a person said of pairs of files."""
+        return verdicts_of(self._client, self._settings, sha256_of=functools.partial(sha256_by_path, self.index.handle))
 
     def _publish(self, events: Sequence[Event]) -> None:
         """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""

@@ -30,6 +30,7 @@ from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_for_new_index
 from worker.inference.providers import CPU, PROVIDERS, open_session
 from worker.retry_budget import retry_while_unavailable
+from worker.verdicts.kept import verdicts_of
 
 log = get_logger(__name__)
 
@@ -41,9 +42,11 @@ def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
     try:
-        return prepare_index(settings, rebuild=rebuild, former_ids=former_ids, retry_for_s=retry_for_s)
+        name = prepare_index(settings, rebuild=rebuild, former_ids=former_ids, retry_for_s=retry_for_s)
     except (Unavailable, StoreRefused) as error:
         raise Unreachable(f"The index cannot be prepared: {error}. Check QDRANT_URL and REDIS_URL.") from error
+    mend_verdicts(settings)
+    return name
 
 
 def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, former_ids: Sequence[str] = ()) -> str:
@@ -77,6 +80,18 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
     for difference in spec.options.differences(kept.config):
         log.warning("an index is kept as it was made", why=f"{difference}: --rebuild makes it anew")
     return name
+
+
+def mend_verdicts(settings: Settings) -> None:
+    """Lets file and collection of the verdicts know the same, before one of both can be lost."""
+    if settings.data is None:
+        return
+    verdicts = verdicts_of(qdrant_of(settings), settings, sha256_of=lambda _paths: {})
+    try:
+        verdicts.mend()
+    except (LookalikeError, Unavailable, StoreRefused) as error:
+        # They are compared again whenever they are read.
+        log.warning("verdicts are not compared", why=str(error))
 
 
 def require_readable(library: Path) -> None:

@@ -19,8 +19,10 @@ from dataclasses import asdict, dataclass, fields
 from redis import Redis
 
 from lookalike.broker.envelope import files_in, files_in_unacked
+from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.measurements import add_measured, write_measured
 from lookalike.broker.pause import Pause, PauseState
+from lookalike.messages import DuplicatesReply
 from lookalike.redis_keys import Keys
 
 # Those that send heartbeats.
@@ -80,6 +82,8 @@ class SystemReport:
     embedded_total: int
     wait_reason: str
     pause: Pause | None = None
+    # Of the last job for duplicates over the whole library.
+    duplicates: DuplicatesReply | None = None
 
 
 class Telemetry:
@@ -101,6 +105,7 @@ class Telemetry:
             embedded_total=self.embedded_total(),
             wait_reason=self.wait_reason(),
             pause=PauseState(self._redis, self._keys).read(),
+            duplicates=FoundGroups(self._redis, self._keys).last_summary(),
         )
 
     def write_report(self, note: ProducerReport) -> None:

@@ -21,6 +21,7 @@ from lookalike.cli import (
     standing,
     system,
     systems,
+    verdicts,
     verify,
 )
 from lookalike.cli.app import app
@@ -45,6 +46,7 @@ __all__ = [
     "standing",
     "system",
     "systems",
+    "verdicts",
     "verify",
 ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -141,12 +142,17 @@ def show_status(status: Status) -> None:
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),
         *([("ingest", status.paused)] if status.paused else []),
+        *([("duplicates", _duplicates(status))] if status.duplicate_groups is not None else []),
     ):
         table.add_row(name, Text(unknown if value is None else escaped(str(value))))
     console = Console(highlight=False)
     console.print(table)
     if status.warning:
         console.print(Text(escaped(status.warning), style="yellow"), soft_wrap=True)
+
+
+def _duplicates(status: Status) -> str:
+    return f"{status.duplicate_groups} groups, {decimal(status.duplicate_bytes or 0)} to be saved, when last looked for"
 
 
 def show_check_result(result: CheckResult) -> None:

@@ -13,8 +13,10 @@ import typer
 from PIL import Image
 
 from lookalike.client.examples import Example
+from lookalike.duplicates.plan import PlannedGroup
 from lookalike.errors import Refused
 from lookalike.messages import SampleReply
+from lookalike.pictures.groups import parts_of
 from lookalike.pictures.sheet import Part, Picture, draw_sheet
 from lookalike.pictures.thumbnails import Thumbnails
 from lookalike.search.neighbour import Neighbour
@@ -57,6 +59,12 @@ class SheetFile:
         make = _maker(settings)
         pictures = [Picture(make(path, inside=True), escaped_name(path)) for path in found.paths]
         self._write([Part(f"{len(pictures)} of {found.among} images", pictures)])
+
+    def write_groups(self, groups: Sequence[PlannedGroup], settings: Settings) -> str:
+        """Groups of duplicates with their differences. Returns how many of them are on the sheet, in words."""
+        parts = parts_of(groups, Thumbnails(settings.library, settings.max_image_bytes, settings.max_image_pixels))
+        self._write(parts)
+        return f"the first {len(parts)} of {len(groups)} groups" if len(parts) < len(groups) else "all groups"
 
     def _write(self, parts: Sequence[Part]) -> None:
         sheet = draw_sheet(parts)

@@ -164,12 +164,15 @@ class AsyncClient:
     known = called(Client.known)
     retry = called(Client.retry)
     sample = called(Client.sample)
+    verdict = called(Client.verdict)
+    import_verdicts = called(Client.import_verdicts)
     events = called(Client.events)
     allow_removals = called(Client.allow_removals)
     pause = called(Client.pause)
     resume = called(Client.resume)
     list = iterated(Client.list)
     rejected = iterated(Client.rejected)
+    verdicts = iterated(Client.verdicts)
 
 
 def _listened(job: Job[R]) -> tuple[Job[R], Future[Any]]:

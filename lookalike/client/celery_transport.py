@@ -25,10 +25,10 @@ from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
 from lookalike.client.shown import shown
-from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message, kind_of
+from lookalike.client.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import CountsReply, DuplicatesMessage, FilesReply, ReadPage, SyncMessage
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ TASKS: Mapping[JobKind, str] = {
     "search_many": SEARCH_MANY,
     "sync": SYNC,
     "read": READ,
+    "verdict": VERDICT,
     "duplicates": DUPLICATES,
 }
 
@@ -210,7 +211,7 @@ class CeleryTransport:
             # for the time, because by a slow clock of this machine every message would have expired on arrival.
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
-                if want_result and kind != "read":
+                if want_result and kind not in UNFOLLOWED:
                     self._records.store(pipe, job, kind, expires_s)
                 for key, blob in (blobs or {}).items():
                     lives_ms = None if expires_s is None else max(1, int(expires_s * 1000))

@@ -22,7 +22,9 @@ from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed,
 from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
 from lookalike.client.transport import IndexReader, Transport
+from lookalike.client.verdicts import pages_of, said_of, tell_all
 from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
@@ -31,12 +33,14 @@ from lookalike.messages import (
     KnownFile,
     ReadPage,
     ReadSample,
+    Said,
     SampleReply,
     SearchManyMessage,
     SearchMessage,
     SearchReply,
     SyncMessage,
     SyncReply,
+    VerdictReply,
 )
 from lookalike.pictures.html import pictures_html
 from lookalike.pictures.thumbnails import Thumbnails
@@ -247,6 +251,34 @@ class Client:
         under = None if folder is None else self._paths.relative(folder)
         ask = ReadSample(count=limit_given(count, min(self.settings.max_limit, MAX_PAGE)), under=under)
         return IndexReader(self._transport()).sample(ask, timeout_s=READ_S)
+
+    def verdict(
+        self,
+        a: str | os.PathLike[str],
+        b: str | os.PathLike[str],
+        verdict: Verdict,
+        *,
+        better: str | os.PathLike[str] | None = None,
+    ) -> VerdictReply:
+        """Remembers what you say of two files of the library; it holds for their contents, wherever they move.
+
+        `not-duplicates` hides the pair, `keep-both` shows it and proposes to keep both, `same` says that they are one
+        picture of which `better`, one of both, is to be kept, and `none` withdraws what was said. The newest counts.
+        Raises Refused, Unreachable, TimedOut.
+        """
+        said = said_of(self._paths.relative, a, b, verdict, better)
+        return tell_all(self._transport(), [said], timeout_s=READ_S)
+
+    def verdicts(self) -> Iterator[PairVerdict]:
+        """All verdicts, withdrawn ones included; `line` of each is one line of JSON. Raises Unreachable, TimedOut."""
+        return pages_of(self._transport, timeout_s=READ_S)
+
+    def import_verdicts(self, verdicts: Iterable[PairVerdict]) -> VerdictReply:
+        """Remembers verdicts of another system; of each pair the newer one counts.
+
+        `parse_line` of lookalike/duplicates/verdicts.py reads them. Raises Refused, Unreachable, TimedOut.
+        """
+        return tell_all(self._transport(), map(Said.again, verdicts), timeout_s=READ_S)
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""
