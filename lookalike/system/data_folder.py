@@ -11,7 +11,6 @@ broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 run/             configuration of this run
 models/          models that were fetched
-verdicts.jsonl   what people decided about pairs of photos, a line of JSON each
 libraries/       data folders of the user's other libraries, see local/library_folders.py
 """
 
@@ -96,11 +95,6 @@ class DataFolder:
     def models(self) -> Path:
         """Models that were fetched."""
         return self.root / "models"
-
-    @property
-    def verdicts(self) -> Path:
-        """What people decided about pairs of photos."""
-        return self.root / "verdicts.jsonl"
 
     @property
     def libraries(self) -> Path:
