@@ -107,6 +107,14 @@ class Batch:
         kept = [write for write in self.writes if write.payload["path"] not in refused_paths]
         self._tools.publish([_event(write.payload) for write in (*kept, *reasons)])
 
+    def copy(self, path: str, version: FileVersion, found: ReusableVectors) -> None:
+        """Adds a file whose vectors another generation has."""
+        payload = indexed_payload(path, version, found.metadata, self._now, self._tools.generation)
+        self.writes.append(PointWrite(payload, found.vectors))
+        self.versions[path] = version
+        self._tallied_as[path] = "copied"
+        self.tally["copied"] += 1
+
     def embed_pending(self) -> None:
         """Gives every pending path a write: with vectors that exist already, new ones, or a reason."""
         pending, self._pending = self._pending, []

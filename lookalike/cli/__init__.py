@@ -8,7 +8,7 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import evaluate, index, metrics, pausing, programs, searching, standing, system, verify
+from lookalike.cli import evaluate, index, metrics, pausing, programs, reindexing, searching, standing, system, verify
 from lookalike.cli.app import app
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
@@ -23,6 +23,7 @@ __all__ = [
     "metrics",
     "pausing",
     "programs",
+    "reindexing",
     "searching",
     "standing",
     "system",

@@ -36,7 +36,7 @@ return string.format('%.6f', sent_at)
 # Changes the state of what is queued; returns the state before, nil if there is no record. ARGV: the new state.
 _LEAVE_QUEUE = """
 local state = redis.call('HGET', KEYS[1], 'state')
-if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1]) end
+if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1], 'by', ARGV[2] or '') end
 return state
 """
 # The states of Celery, where a stored one tells more than the record.
@@ -56,13 +56,15 @@ class JobRecords:
         expires = "" if expires_s is None else f"{expires_s:.6f}"
         pipe.eval(_STORE, 1, self._keys.job(job), kind, expires, int(kept_s))
 
-    def begin(self, job: str, keys: Sequence[str] = ()) -> tuple[bool, list[bytes | None]]:
+    def begin(self, job: str, keys: Sequence[str] = (), *, by: str = "") -> tuple[bool, list[bytes | None]]:
         """Called by a worker before it begins: whether it may, and the values of these keys, in one request.
+
+        `by` is the worker's name as a holder of messages, by which a client finds out whether it still lives.
 
         It may also if there is no record, if it began before, and if a full broker cannot note that it begins.
         """
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "started")
+            pipe.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "started", by)
             for key in keys:
                 pipe.get(key)
             state, *values = pipe.execute(raise_on_error=False)
