@@ -69,7 +69,7 @@ class Generations:
             self.state.announce(new)
             self._await_ready()
             if before is not None and before.collection != new.collection:
-                self.state.keep(before)
+                self._keep(before, new)
             # A search that has begun goes on in its collection by name; the next one asks the broker.
             call_store(promote_collection, self.client, new.collection, self.settings.name)
             self.state.serve(new)
@@ -96,6 +96,13 @@ class Generations:
         self._drop(kept.collection)
         self.state.keep(None)
         return kept.collection
+
+    def _keep(self, before: Generation, new: Generation) -> None:
+        """Keeps the generation that was searched, and drops the one that was kept till now: one is kept at most."""
+        kept = self.state.kept()
+        if kept is not None and kept.collection not in (before.collection, new.collection):
+            self._drop(kept.collection)
+        self.state.keep(before)
 
     def _first(self) -> Generation | None:
         """What is searched before the first switch: the generation of the settings."""

@@ -8,7 +8,19 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import evaluate, index, metrics, pausing, programs, reindexing, searching, standing, system, verify
+from lookalike.cli import (
+    comparing,
+    evaluate,
+    index,
+    metrics,
+    pausing,
+    programs,
+    reindexing,
+    searching,
+    standing,
+    system,
+    verify,
+)
 from lookalike.cli.app import app
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
@@ -17,6 +29,7 @@ from lookalike.errors import LookalikeError
 
 __all__ = [
     "app",
+    "comparing",
     "evaluate",
     "index",
     "main",

@@ -26,6 +26,15 @@ OPENS_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
+class Row:
+    """A query of the library, and what two generations of the index found by it."""
+
+    query: str
+    one: Sequence[Neighbour]
+    other: Sequence[Neighbour]
+
+
+@dataclass(frozen=True)
 class SheetFile:
     """Where a sheet is written to."""
 
@@ -57,6 +66,16 @@ class SheetFile:
         make = _maker(settings)
         pictures = [Picture(make(path, inside=True), escaped_name(path)) for path in found.paths]
         self._write([Part(f"{len(pictures)} of {found.among} images", pictures)])
+
+    def write_comparison(self, rows: "Sequence[Row]", names: Sequence[str], settings: Settings) -> None:
+        """Each query above what the one found and what the other found."""
+        make, parts = _maker(settings), []
+        for row in rows:
+            parts.append(Part("query", [Picture(make(row.query, inside=True), escaped_name(row.query))]))
+            for name, found in zip(names, (row.one, row.other), strict=True):
+                hits = [Picture(make(each.path, inside=True), escaped_name(each.path), _scores(each)) for each in found]
+                parts.append(Part(name, hits))
+        self._write(parts)
 
     def _write(self, parts: Sequence[Part]) -> None:
         sheet = draw_sheet(parts)
