@@ -137,7 +137,8 @@ class GenerationState:
         if generation is None:
             self._redis.delete(self._keys.kept)
         else:
-            self._redis.set(self._keys.kept, replace(generation, kept_since=self._unix_s()).to_json())
+            kept = replace(generation, kept_since=generation.kept_since or self._unix_s())
+            self._redis.set(self._keys.kept, kept.to_json())
 
     def announce(self, generation: Generation) -> None:
         """Tells search processes to load what they will need in a moment."""

@@ -34,7 +34,7 @@ def compare(
     ] = None,
     queries: Annotated[
         int,
-        typer.Option("--queries", min=1, max=MOST_QUERIES, metavar="N", help="How many photos ask, drawn from all."),
+        typer.Option("--queries", min=1, max=MOST_QUERIES, metavar="N", help="How many photos ask, of all."),
     ] = 100,
     sheet: Sheet = None,
     open_: Open = False,

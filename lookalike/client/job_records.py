@@ -1,14 +1,15 @@
 """Records of jobs in Redis, so that any process can ask how far a job is, and a cancelled one is not begun.
 
     <name>:job:<id>   hash   kind: search, search_many or sync; sent_at, expires_at: Unix times by Redis' clock, the
-                             latter empty for a job that does not expire; state: queued, started or cancelled. Expires.
+                             latter empty for a job that does not expire; state: queued, started or cancelled; by: the
+                             worker that began it, as a holder of messages. Expires.
 
 The record goes with its answer; that of a job which failed, expired or was cancelled stays until it expires. A message
 of another Celery app has no record, nor has one that no client waits for. Beginning and cancelling change the
 state in one step on the server, so a job is never both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,6 +73,22 @@ class JobRecords:
             if isinstance(value, Exception):
                 raise value
         return state != b"cancelled", values
+
+    def orphans(self, jobs: Sequence[str], result_key: Callable[[str], Any]) -> list[str]:
+        """Those that a worker began which does not live any more, and that have no result."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hget(self._keys.job(job), "by")
+            begun = [(job, by.decode()) for job, by in zip(jobs, pipe.execute(), strict=True) if by]
+            if not begun:
+                return []
+            # In this order: a worker that answers and then ends is no loss.
+            for job, by in begun:
+                pipe.exists(self._keys.lease(by))
+                pipe.exists(result_key(job))
+            found = pipe.execute()
+        kept = zip(begun, found[::2], found[1::2], strict=True)
+        return [job for (job, _), lives, has_result in kept if not lives and not has_result]
 
     def cancel(self, job: str) -> bool:
         """Whether the job is cancelled by now, and has not begun. Raises NoSuchJob."""

@@ -14,16 +14,24 @@ from lookalike.broker.celery_overrides import Answer
 from lookalike.errors import Cancelled, LookalikeError, Refused, TimedOut, Unreachable
 
 CANCELLED = "The job was cancelled before a worker began it: send it again if it is wanted after all."
+DIED = "The worker's process died over it; what was sent cannot be processed."
 EXPIRED = "Nobody took the job before it expired. `lookalike status` tells which part is silent."
 
 
-def fetch_result(result: Answer, *, timeout_s: float, check_open: Callable[[], None]) -> Any:
-    """The result as JSON. Raises TimedOut, Cancelled, Unreachable, Closed, or the error of the worker."""
+class WorkerDied(Refused):
+    """The worker died after it had begun: a search is asked once more, for it may not have been the reason."""
+
+
+def fetch_result(result: Answer, *, timeout_s: float, check: Callable[[], None]) -> Any:
+    """The result as JSON. Raises TimedOut, Cancelled, Unreachable, Closed, or the error of the worker.
+
+    Calls `check` while it waits, which raises if nothing will come.
+    """
     try:
-        with broker_errors(check_open):
+        with broker_errors(check):
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check_open)
+            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check)
     except CeleryTimeoutError:
         raise no_answer(timeout_s) from None
     return read_answer(answer)
@@ -36,8 +44,10 @@ def read_answer(answer: Any) -> Any:
         raise TimedOut(EXPIRED) if str(answer) == "expired" else Cancelled(CANCELLED)
     if isinstance(answer, LookalikeError):
         raise answer
-    if isinstance(answer, WorkerLostError | TimeLimitExceeded):
-        raise Refused("The worker's process died over it; what was sent cannot be processed.")
+    if isinstance(answer, WorkerLostError):
+        raise WorkerDied(DIED)
+    if isinstance(answer, TimeLimitExceeded):
+        raise Refused(DIED)
     if isinstance(answer, BaseException):
         # Rebuilt by Celery from the name and message that the worker's exception had.
         raise Refused(f"The worker failed with {type(answer).__name__}: {answer}. `lookalike logs` has the rest.")

@@ -15,7 +15,7 @@ class Figures:
 
 
 def overlap(one: Sequence[str], other: Sequence[str], count: int) -> float:
-    """The share of the first `count` paths that both have; of shorter lists, of the longer one. Two empty ones agree."""
+    """The share of the first `count` paths, or of the longer list, that both have. Two empty ones agree."""
     first, second = set(one[:count]), set(other[:count])
     most = max(len(first), len(second))
     return len(first & second) / most if most else 1.0
