@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -221,15 +220,11 @@ class CeleryTransport:
 
     def _checks_of(self, job: str) -> Callable[[], None]:
         """To be called while an answer is awaited: raises Closed, and WorkerDied if none will come."""
-        next_s = time.monotonic() + WAIT_STEP_S
 
         def check() -> None:
-            nonlocal next_s
             self._check_open()
-            if time.monotonic() >= next_s:
-                next_s = time.monotonic() + WAIT_STEP_S
-                if self._orphans([job]):
-                    raise WorkerDied(DIED)
+            if self._orphans([job]):
+                raise WorkerDied(DIED)
 
         return check
 

@@ -1,5 +1,6 @@
 """Fetches the result of a task through Celery, and turns what its libraries raise into our errors."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from redis.exceptions import RedisError
 from lookalike.broker.celery_overrides import Answer
 from lookalike.errors import Cancelled, LookalikeError, Refused, TimedOut, Unreachable
 
+# Most answers come much sooner.
+CHECK_EVERY_S = 2.0
 CANCELLED = "The job was cancelled before a worker began it: send it again if it is wanted after all."
 DIED = "The worker's process died over it; what was sent cannot be processed."
 EXPIRED = "Nobody took the job before it expired. `lookalike status` tells which part is silent."
@@ -25,16 +28,19 @@ class WorkerDied(Refused):
 def fetch_result(result: Answer, *, timeout_s: float, check: Callable[[], None]) -> Any:
     """The result as JSON. Raises TimedOut, Cancelled, Unreachable, Closed, or the error of the worker.
 
-    Calls `check` while it waits, which raises if nothing will come.
+    Calls `check` every CHECK_EVERY_S while it waits, which raises if nothing will come.
     """
-    try:
-        with broker_errors(check):
+    until_s = time.monotonic() + timeout_s
+    while True:
+        # Celery's own `on_interval` is called once: it is a promise.
+        step_s = min(max(0.0, until_s - time.monotonic()), CHECK_EVERY_S)
+        with broker_errors(check), suppress(CeleryTimeoutError):
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check)
-    except CeleryTimeoutError:
-        raise no_answer(timeout_s) from None
-    return read_answer(answer)
+            return read_answer(result.get(timeout=step_s, propagate=False, disable_sync_subtasks=False))
+        if time.monotonic() >= until_s:
+            raise no_answer(timeout_s)
+        check()
 
 
 def read_answer(answer: Any) -> Any:

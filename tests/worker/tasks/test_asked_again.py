@@ -43,8 +43,7 @@ def test_so_is_one_that_is_awaited(system: System) -> None:
     async def search() -> list[str]:
         async with AsyncClient(system.settings) as client:
             searching = asyncio.create_task(client.search(late, 1, scaled=False, timeout_s=PATIENCE_S))
-            while not begun(system):
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(wait_until, lambda: begun(system))
             kill_children(system)
             return [found.path for found in await searching]
 
