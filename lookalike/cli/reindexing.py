@@ -5,15 +5,17 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.progress import TextColumn
 
 from lookalike.broker.app import redis_of
 from lookalike.broker.generations import GenerationState, Order, Reindex
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.output import say, show_json
+from lookalike.cli.output import progress_bar, say, show_json
 from lookalike.client import Client
 from lookalike.client.results import broker_errors
 from lookalike.errors import Refused
 from lookalike.local.addresses import absolute_model
+from lookalike.local.console import format_duration
 from lookalike.settings import Settings, read_settings
 
 # `up` looks once a second; checking a model and its room takes some seconds on a busy machine.
@@ -40,6 +42,7 @@ def reindex(
     ] = False,
     drop_old: Annotated[bool, typer.Option("--drop-old", help="Drop the index from before the switch.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End a reindex and leave nothing of it behind.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it is held, switched or done.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -61,6 +64,8 @@ def reindex(
         elif not given:
             asking.begin(model, distance, hold=hold)
         found = asking.await_begun()
+        if wait and found is not None and found.order:
+            found = asking.await_end()
     if json:
         show_json(None if found is None else asdict(found))
     else:
@@ -133,12 +138,39 @@ class Asking:
             "`lookalike logs reindex`."
         )
 
+    def await_end(self) -> Reindex | None:
+        """Waits, with a progress bar, until it is held or switched; None if it was cancelled. Raises Refused."""
+        progress = progress_bar(TextColumn("{task.fields[eta]}"))
+        with progress:
+            bar = progress.add_task("reindex", total=None, eta="")
+            while True:
+                with broker_errors(_open):
+                    found = self._state.read()
+                if found is None:
+                    return None
+                if _is_at_its_end(found):
+                    if found.state == "refused":
+                        raise Refused(found.why)
+                    return found
+                eta = f"ETA {format_duration(found.eta_s)}"
+                progress.update(bar, description=found.state, completed=found.done, total=found.total, eta=eta)
+                time.sleep(POLL_S)
+
+
+def _is_at_its_end(found: Reindex) -> bool:
+    return not found.order or (found.state == "held" and found.order == "fill")
+
 
 def _told(found: Reindex | None, given: list[str]) -> str:
     if found is None:
         return "Nothing of it is left."
     if given == ["--drop-old"]:
         return "The index from before the switch is dropped."
+    if found.state == "switched":
+        now = f"{found.model}, {found.distance}"
+        return f"Searches are answered by {now}: --switch-back goes back, until --drop-old drops the one before."
+    if found.state == "held":
+        return "The second index is complete: `lookalike compare` asks both, --switch searches it, --cancel drops it."
     return f"The second index is {found.state}: `lookalike status` tells how far it is, --cancel ends it."
 
 

@@ -12,7 +12,7 @@ from lookalike.broker.app import client_app
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import Status, read_status
 from lookalike.library.opening import candidates_of
-from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
+from lookalike.local.addresses import absolute_model, choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.first_search import first_search
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
@@ -79,7 +79,7 @@ def up(
             return
         retract(folder)
         need_given_servers(settings)
-        settings = settings if rebuild else with_served(settings, folder.root)
+        settings = settings if rebuild else with_served(settings, folder.root, absolute_model)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
         with reserved_ports(ports_folder()) as choose_port:

@@ -5,6 +5,7 @@ if there is none.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,6 +55,11 @@ class GenerationFile:
         found = self._read().get("served")
         return None if not found else Generation(**found)
 
+    def kept(self) -> Generation | None:
+        """The generation from before it."""
+        found = self._read().get("kept")
+        return None if not found else Generation(**found)
+
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
             found: dict[str, Any] = json.loads(self._path.read_bytes())
@@ -61,14 +67,17 @@ class GenerationFile:
         return {}
 
 
-def with_served(settings: Settings, data: Path) -> Settings:
-    """The settings with the model and metric that the last switch left. Raises Misconfigured if others are set."""
+def with_served(settings: Settings, data: Path, absolute: Callable[[str], str] = str) -> Settings:
+    """The settings with the model and metric that the last switch left. Raises Misconfigured if others are set.
+
+    `absolute` makes the absolute path of a model that is given as a path.
+    """
     served = GenerationFile(data).served()
     if served is None:
         return settings
     for name, option in (("model", "--model"), ("distance", "--distance")):
         given, now = getattr(settings, name), getattr(served, name)
-        if name in settings.model_fields_set and given != now:
+        if name in settings.model_fields_set and absolute(given) != now:
             raise Misconfigured(
                 f"The index was switched to the {name} {now!r}, and {given!r} is set: leave out {option} and "
                 f"LOOKALIKE_{name.upper()}, or change it by `lookalike reindex {option} {given}` once it runs."

@@ -18,18 +18,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
+from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
@@ -37,6 +39,8 @@ THREADS = 8
 PATIENCE_S = 900.0
 NEIGHBOURS = 5
 FOLDERS = 10
+# Of the rate without searches that ingest keeps.
+LEAST_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -173,14 +177,49 @@ def _is_main(machine: Machine, pid: int, word: str) -> bool:
     return False
 
 
-def up(machine: Machine, model: Path, **settings: str) -> Client:
+def up(machine: Machine, model: Path | None, **settings: str) -> Client:
     """Starts the system, and waits until it has indexed the library."""
     code = "from lookalike.cli import main; main()"
-    where = ["--data", str(machine.folder.root), "--model", str(model)]
+    where = ["--data", str(machine.folder.root), *([] if model is None else ["--model", str(model)])]
     machine.start([sys.executable, "-c", code, "up", str(machine.library), *where], **settings)
     client = Client(data=machine.folder.root)
     await_status(client, lambda status: status.is_done and status.indexed == status.discovered > 0)
     return client
+
+
+def _floor(machine: Machine, given: argparse.Namespace) -> int:
+    """How fast the model that ships fills in a second index, with and without searches."""
+    names = photos(machine.library, given.photos)
+    client = up(machine, tiny_model(machine.tmp_path / "old.onnx", copies=True))
+    rates = {}
+    for rate in (0.0, given.rate):
+        searching = Searching(client, names, rate or 1.0)
+        with searching.going_on() if rate else nullcontext():
+            lookalike(machine, "reindex", "--model", "resnet", "--hold")
+            rates[rate] = _rate(machine, given.photos)
+        lookalike(machine, "reindex", "--cancel")
+        _say(
+            f"{rate:g} searches/s: {rates[rate]:.1f} photos/s, {len(searching.failed)} of {len(searching.seen)} failed"
+        )
+    share = rates[given.rate] / rates[0.0]
+    _say(f"share: {share:.2f}")
+    client.close()
+    return 0 if share >= LEAST_SHARE else 1
+
+
+def _rate(machine: Machine, photos: int) -> float:
+    """Photos per second of the second index, from the first ones that it has to the last."""
+    assert machine.running is not None
+    first: tuple[float, int] | None = None
+    with closing(store_of(machine.running)) as store:
+        while True:
+            with suppress(UnexpectedResponse):
+                done, now_s = store.count("lookalike-next").count, time.monotonic()
+                if first is None and done:
+                    first = now_s, done
+                if first is not None and done >= photos:
+                    return (done - first[1]) / (now_s - first[0])
+            time.sleep(0.05)
 
 
 def main() -> int:
@@ -192,11 +231,12 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--deep", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--floor", action="store_true", help="measure how much ingest gives way to searches")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         machine = Machine(Path(folder))
         try:
-            return _measure(machine, given)
+            return (_floor if given.floor else _measure)(machine, given)
         finally:
             machine.clear()
 
