@@ -4,7 +4,8 @@ With `--wait`, for a container, it waits for broker and store for as long as it 
 cannot read.
 
 `python -m worker.prepare --check-model` only embeds one image with the model that is set, and prints how as one line of
-JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit.
+JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit,
+75 if they cannot be reached.
 """
 
 import argparse
@@ -39,6 +40,8 @@ from worker.serving import served_now
 
 log = get_logger(__name__)
 
+# Broker or store cannot be reached now (sysexits.h, EX_TEMPFAIL).
+EXIT_TRY_AGAIN = 75
 # `up` has seen the store answer by now; a store on another machine is retried for a moment.
 RETRY_FOR_S = 5.0
 
@@ -169,7 +172,7 @@ def main() -> int:
             line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id, retry_for_s=patience_s)
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return EXIT_TRY_AGAIN if isinstance(error, Unreachable) else 1
     sys.stdout.write(f"{line}\n")
     return 0
 

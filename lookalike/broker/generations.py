@@ -23,7 +23,9 @@ from lookalike.redis_keys import Keys
 
 Order = Literal["", "fill", "switch", "cancel", "drop"]
 # "filling" and "verifying" until it agrees with the library; "held" if it is not to be searched yet.
-ReindexState = Literal["asked", "filling", "verifying", "held", "switching", "switched", "cancelling", "refused"]
+ReindexState = Literal[
+    "asked", "checking", "filling", "verifying", "held", "switching", "switched", "cancelling", "refused"
+]
 COMING_S = 300
 
 

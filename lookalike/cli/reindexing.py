@@ -123,20 +123,22 @@ class Asking:
     def await_begun(self) -> Reindex | None:
         """The reindex as soon as it has begun, or was refused; None once there is none. Raises Refused."""
         until_s = time.monotonic() + BEGUN_WITHIN_S
-        while time.monotonic() < until_s:
+        while True:
             with broker_errors(_open):
                 found = self._state.read()
+                if time.monotonic() > until_s and found is not None and found.state == "asked":
+                    self._state.end()
+                    raise Refused(
+                        "Nothing carries it out, so it is withdrawn: `lookalike up` does that, on its machine; see "
+                        "`lookalike logs reindex`."
+                    )
             if found is None:
                 return None
             if found.state == "refused" or (not found.order and found.why):
                 raise Refused(found.why)
-            if found.state != "asked" and found.order in ("", "fill", "switch"):
+            if found.state not in ("asked", "checking") and found.order in ("", "fill", "switch"):
                 return found
             time.sleep(POLL_S)
-        raise Refused(
-            "Nothing carries it out: `lookalike up` does, or the service `reindex` of the containers; see "
-            "`lookalike logs reindex`."
-        )
 
     def await_end(self) -> Reindex | None:
         """Waits, with a progress bar, until it is held or switched; None if it was cancelled. Raises Refused."""

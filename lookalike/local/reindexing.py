@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,7 @@ from lookalike.broker.index_state import IndexState
 from lookalike.broker.task_events import TaskEvents
 from lookalike.client import Client
 from lookalike.client.status import Status
-from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.library.opening import library_of
 from lookalike.local.processes import prepare_command
 from lookalike.local.room import available_mib, refusal
@@ -42,6 +43,8 @@ TURN_S = 1.0
 TRY_AGAIN_S = 5.0
 # How long the second generation must have nothing to do before it is compared with the library.
 CALM_S = 1.5
+# Of worker/prepare.py, where it will not be otherwise the next time.
+EXIT_UNFIT = 1
 DIFFERS = "the second generation does not agree with the library"
 
 
@@ -81,11 +84,13 @@ class Reindexing:
             if asked.order == "drop":
                 return self._drop()
             self._fill(asked)
-        except Misconfigured as error:
+        except _Unfit as error:
             return self._refuse(str(error))
         except (LookalikeError, RedisError, OSError) as error:
-            # Broker, store or a process is starting or away: the next turn sees.
+            # Broker, store, library or a process is starting or away: the next turn sees.
             log.info("waiting", why=str(error))
+            with suppress(RedisError, OSError):
+                self._state.update(why=str(error))
             self.sleep(TRY_AGAIN_S)
         return True
 
@@ -111,22 +116,23 @@ class Reindexing:
                 self._switch()
 
     def _begin(self, asked: Reindex) -> None:
-        """Makes the second generation and starts what fills it in. Raises Misconfigured if it cannot be."""
+        """Makes the second generation and starts what fills it in. Raises _Unfit if it cannot be, before it began."""
         if asked.state == "switching":
             # Cut off after the comparison.
             self._switch()
             return
+        begins = asked.state in ("asked", "checking")
+        if begins:
+            self._note("checking")
         settings = second_settings(self.settings, asked.model, asked.distance)
         second = SecondSystem(settings, os.environ)
         checked = second.run(python_module("worker.prepare", "--check-model"))
-        if checked.returncode:
-            raise Misconfigured(_last_line(checked.stderr))
-        if asked.state == "asked":
+        _check(checked.returncode, checked.stderr, begins=begins)
+        if begins:
             # Only before it begins: later the second one is part of what is used.
             self._need_room(Path(json.loads(checked.stdout)["file"]))
         made = second.run(prepare_command(rebuild=False))
-        if made.returncode:
-            raise Misconfigured(_last_line(made.stderr))
+        _check(made.returncode, made.stderr, begins=begins)
         collection = made.stdout.strip().splitlines()[-1]
         served = self._state.served()
         log.info("filling", collection=collection, before="" if served is None else served.collection)
@@ -144,7 +150,7 @@ class Reindexing:
             memory_mib=available_mib(),
         )
         if why:
-            raise Misconfigured(why)
+            raise _Unfit(why)
 
     def _agrees(self) -> bool:
         """Whether both generations agree with the library, the second one in all and at rest."""
@@ -162,9 +168,9 @@ class Reindexing:
     def _switch(self) -> None:
         self._note("switching")
         self._save()
-        done = self._run("switch")
-        if done:
-            raise Misconfigured(done)
+        failed = self._run("switch")
+        if failed:
+            raise Unreachable(failed)
         self._stop()
         self._state.clear_next()
         self._state.update(state="switched", order="", why="")
@@ -176,7 +182,7 @@ class Reindexing:
         self._stop()
         failed = self._run("cancel")
         if failed:
-            raise Misconfigured(failed)
+            raise Unreachable(failed)
         self._state.end()
         self._save()
         self._events.done("cancelled")
@@ -233,6 +239,17 @@ class Reindexing:
             self._second.stop()
         self._second = self._client = None
         self._calm_since_s, self._agreed = None, False
+
+
+class _Unfit(Exception):
+    """What was asked for cannot be: a sentence."""
+
+
+def _check(exit_code: int, said: str, *, begins: bool) -> None:
+    """Raises _Unfit if a program says that it cannot be, Unreachable if that may change: what is filled in stays."""
+    if exit_code:
+        why = _last_line(said)
+        raise _Unfit(why) if begins and exit_code == EXIT_UNFIT else Unreachable(why)
 
 
 def _last_line(text: str) -> str:

@@ -18,20 +18,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
-from qdrant_client.http.exceptions import UnexpectedResponse
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
-from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
@@ -39,8 +37,6 @@ THREADS = 8
 PATIENCE_S = 900.0
 NEIGHBOURS = 5
 FOLDERS = 10
-# Of the rate without searches that ingest keeps.
-LEAST_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -187,41 +183,6 @@ def up(machine: Machine, model: Path | None, **settings: str) -> Client:
     return client
 
 
-def _floor(machine: Machine, given: argparse.Namespace) -> int:
-    """How fast the model that ships fills in a second index, with and without searches."""
-    names = photos(machine.library, given.photos)
-    client = up(machine, tiny_model(machine.tmp_path / "old.onnx", copies=True))
-    rates = {}
-    for rate in (0.0, given.rate):
-        searching = Searching(client, names, rate or 1.0)
-        with searching.going_on() if rate else nullcontext():
-            lookalike(machine, "reindex", "--model", "resnet", "--hold")
-            rates[rate] = _rate(machine, given.photos)
-        lookalike(machine, "reindex", "--cancel")
-        _say(
-            f"{rate:g} searches/s: {rates[rate]:.1f} photos/s, {len(searching.failed)} of {len(searching.seen)} failed"
-        )
-    share = rates[given.rate] / rates[0.0]
-    _say(f"share: {share:.2f}")
-    client.close()
-    return 0 if share >= LEAST_SHARE else 1
-
-
-def _rate(machine: Machine, photos: int) -> float:
-    """Photos per second of the second index, from the first ones that it has to the last."""
-    assert machine.running is not None
-    first: tuple[float, int] | None = None
-    with closing(store_of(machine.running)) as store:
-        while True:
-            with suppress(UnexpectedResponse):
-                done, now_s = store.count("lookalike-next").count, time.monotonic()
-                if first is None and done:
-                    first = now_s, done
-                if first is not None and done >= photos:
-                    return (done - first[1]) / (now_s - first[0])
-            time.sleep(0.05)
-
-
 def main() -> int:
     """Runs it and prints the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.programs.reindexing", description=__doc__)
@@ -231,12 +192,11 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--deep", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--floor", action="store_true", help="measure how much ingest gives way to searches")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         machine = Machine(Path(folder))
         try:
-            return (_floor if given.floor else _measure)(machine, given)
+            return _measure(machine, given)
         finally:
             machine.clear()
 
@@ -254,7 +214,7 @@ def _measure(machine: Machine, given: argparse.Namespace) -> int:
     with searching.going_on():
         begun_s = time.monotonic()
         asked = lookalike(machine, "reindex", "--model", str(new))
-        _say(f"asked: {(asked.stdout + asked.stderr).strip()}")
+        say(f"asked: {(asked.stdout + asked.stderr).strip()}")
         at_change = [round((at + 1) * given.changes / (given.kills + 1)) for at in range(given.kills)]
         for at in range(given.changes):
             change(machine.library, changing, chance, given.photos + at)
@@ -263,9 +223,7 @@ def _measure(machine: Machine, given: argparse.Namespace) -> int:
                 killed.append((word, kill(machine, word)))
             time.sleep(chance.expovariate(1 / 0.1))
         still = status_now(client)
-        _say(
-            f"after the changes: {'no status' if still is None or still.reindex is None else still.reindex.in_words()}"
-        )
+        say(f"after the changes: {'no status' if still is None or still.reindex is None else still.reindex.in_words()}")
         await_status(client, switched)
         took_s = time.monotonic() - begun_s
     in_new = verified(machine, given.deep)
@@ -284,9 +242,9 @@ def _measure(machine: Machine, given: argparse.Namespace) -> int:
         "new": in_new,
         "old": in_old,
     }
-    _say(json.dumps(figures, indent=1))
+    say(json.dumps(figures, indent=1))
     for one in searching.failed[:5]:
-        _say(f"failed: {one}")
+        say(f"failed: {one}")
     client.close()
     is_well = not searching.failed and searching.switches() == 1 and not any(map(_differs, (in_new, in_old)))
     return 0 if is_well else 1
@@ -296,7 +254,8 @@ def _differs(found: dict[str, int]) -> bool:
     return any(found[kind] for kind in ("lost", "ghosts", "stale", "wrong", "pending"))
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Prints a line at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
