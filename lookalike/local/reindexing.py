@@ -1,7 +1,7 @@
 """`python -m lookalike.local.reindexing`: carries out what `lookalike reindex` asks for, and ends when that is done.
 
 It fills in the second generation by a system of its own (second_system.py), has it searched once it agrees with the
-library, and drops what nobody wants any more. It holds nothing that the broker does not: killed, it goes on when it is
+library, and drops what is not wanted any more. It holds nothing that the broker does not: killed, it goes on when it is
 started again.
 """
 
@@ -87,7 +87,7 @@ class Reindexing:
         except _Unfit as error:
             return self._refuse(str(error))
         except (LookalikeError, RedisError, OSError) as error:
-            # Broker, store, library or a process is starting or away: the next turn sees.
+            # Broker, store, library or a process is starting or does not answer: the next turn sees.
             log.info("waiting", why=str(error))
             with suppress(RedisError, OSError):
                 self._state.update(why=str(error))

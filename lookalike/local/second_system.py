@@ -19,7 +19,7 @@ from lookalike.system.process_guard import GUARDIAN, guarded_command
 from lookalike.system.service_paths import python_module
 
 STOPS_WITHIN_S = 5.0
-# A process that lived so long has started; the pauses before the next starts begin anew.
+# A process that lived so long has started; the pauses before the next starts begin at the first one.
 LIVED_S = 30.0
 
 

@@ -244,7 +244,7 @@ def require_version(client: QdrantClient) -> None:
 
 
 def _free_name(client: QdrantClient, system: str, name: str, wanted: Identity) -> str:
-    """The name for a generation beside the one that is searched. Raises Misconfigured if they would be the same."""
+    """The name for a generation next to the one that is searched. Raises Misconfigured if they would be the same."""
     current = open_current(client, system)
     if current is not None and current.identity == wanted:
         raise Misconfigured(
