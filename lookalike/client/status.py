@@ -2,7 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from lookalike.broker.app import broker_url, without_secret
+from lookalike.broker.address import without_secret
+from lookalike.broker.app import broker_url
 from lookalike.broker.generations import Reindex
 from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.transport import IndexReader, Transport
@@ -87,6 +88,8 @@ class Status(BaseModel):
     paused: str | None = None
     paused_until: float | None = None
     paused_by: str | None = None
+    # For how long the watcher's oldest event waits or, while none does, how long its last proof of life took.
+    watcher_lag_s: float = 0.0
     # The last reindex, and the generation that is kept since the last switch; null if there is none.
     reindex: ReindexStatus | None = None
     kept: KeptGeneration | None = None
@@ -152,6 +155,7 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         },
         restless=note.restless or None,
         restless_s=round(note.restless_s, 1),
+        watcher_lag_s=round(note.lag_s, 4),
         generation=None if counts is None else counts.generation,
         has_copies=None if counts is None else counts.has_copies,
         near=None if counts is None else counts.near,

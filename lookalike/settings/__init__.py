@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,7 +51,9 @@ class Settings(BaseSettings):
         default=None, description="Identity of the library; made once by `up`, or named to take over an index."
     )
     redis_url: SecretStr | None = Field(
-        default=None, validation_alias="REDIS_URL", description="Redis or Valkey; `up` starts one if unset."
+        default=None,
+        validation_alias="REDIS_URL",
+        description="Redis or Valkey, or its sentinels; `up` starts one if unset.",
     )
     redis_password: SecretStr | None = Field(
         default=None,
@@ -111,7 +114,13 @@ class Settings(BaseSettings):
     )
     poll_s: Seconds = Field(default=5.0, description="Seconds between two looks when polling.")
     settle_s: Seconds = Field(default=0.5, description="Seconds for which size and mtime must rest.")
-    rescan_s: Seconds = Field(default=300.0, description="Seconds between two rescans.")
+    rescan_s: Seconds | None = Field(
+        default=None,
+        description="Seconds between two scans; unset: 300 where changes go unseen (network shares), else a day.",
+    )
+    scan_at: time | None = Field(
+        default=None, description="Time of the day for a scan, such as 03:30; begun within the half hour after it."
+    )
     max_deleted_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.3, description="Share of the index that a scan removes without asking."
     )
