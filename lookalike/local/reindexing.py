@@ -153,7 +153,7 @@ class Reindexing:
             raise _Unfit(why)
 
     def _agrees(self) -> bool:
-        """Whether both generations agree with the library, the second one in all and at rest."""
+        """Whether the second generation agrees with the library, while nothing is left to do."""
         assert self._client is not None  # noqa: S101 (it is there once the second system is)
         self._note("verifying")
         found = Verification(library_of(self._client.settings), ClientIndex(self._client, ())).run()
