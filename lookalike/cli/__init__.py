@@ -9,37 +9,44 @@ import sys
 from typer.exceptions import Abort, TyperException
 
 from lookalike.cli import (
+    backups,
     comparing,
     evaluate,
     index,
     metrics,
+    moving,
     pausing,
     programs,
     reindexing,
     searching,
     standing,
     system,
+    systems,
     verify,
 )
 from lookalike.cli.app import app
+from lookalike.cli.common_options import options_first
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
-from lookalike.cli.verbosity import is_verbose, options_first
+from lookalike.cli.verbosity import is_verbose
 from lookalike.errors import LookalikeError
 
 __all__ = [
     "app",
+    "backups",
     "comparing",
     "evaluate",
     "index",
     "main",
     "metrics",
+    "moving",
     "pausing",
     "programs",
     "reindexing",
     "searching",
     "standing",
     "system",
+    "systems",
     "verify",
 ]
 

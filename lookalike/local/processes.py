@@ -83,11 +83,7 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         # defaults (no password, every address, no persistence) if the pattern matches nothing.
         specs.append(ProcessSpec("broker", "backing", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
-        address = ("--host", "127.0.0.1", "--port", str(ports.store))
-        threshold = settings.hnsw_threshold
-        indexing = () if threshold is None else ("--hnsw-threshold", str(threshold))
-        store = python_module("edge", "--data", "store", *address, *indexing)
-        specs.append(ProcessSpec("store", "backing", store))
+        specs.append(ProcessSpec("store", "backing", store_command(settings, ports.store)))
     keys = settings.keys
     return [
         *specs,
@@ -103,6 +99,14 @@ def reindex_spec(settings: Settings) -> ProcessSpec:
     lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     program = python_module("lookalike.local.reindexing")
     return ProcessSpec(REINDEX, "aside", program, lock, signals_children=False, is_lasting=False)
+
+
+def store_command(settings: Settings, port: int) -> list[str]:
+    """The embedded engine, to be started in the data folder."""
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    threshold = settings.hnsw_threshold
+    indexing = () if threshold is None else ("--hnsw-threshold", str(threshold))
+    return python_module("edge", "--data", "store", *address, *indexing)
 
 
 def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = ()) -> list[str]:

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(
         default="lookalike", description="Name of the system: alias of its collection, prefix of its queues."
     )
-    data: Path | None = Field(default=None, description="Folder for everything that `up` keeps.")
+    data: Path | None = Field(
+        default=None, description="Folder for everything that `up` keeps; unset: one for each library."
+    )
     library: Path | None = Field(default=None, description="Folder with the images.")
     library_id: str | None = Field(
         default=None, description="Identity of the library; made once by `up`, or named to take over an index."
@@ -76,6 +78,9 @@ class Settings(BaseSettings):
         default=False, description="Speak gRPC to that Qdrant; the embedded engine has REST alone."
     )
     qdrant_grpc_port: Port = Field(default=6334, description="Port of gRPC at that Qdrant.")
+    target_api_key: SecretStr | None = Field(
+        default=None, description="Key of the Qdrant that `lookalike migrate` copies to."
+    )
     # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
@@ -227,10 +232,15 @@ class Settings(BaseSettings):
             QuietHours.parsed(value)
         return value
 
-    @field_validator("flower_auth", "qdrant_api_key", "redis_url")
+    @field_validator("flower_auth", "qdrant_api_key", "redis_url", "target_api_key")
     @classmethod
     def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        checks = {"flower_auth": check_flower_auth, "qdrant_api_key": check_api_key, "redis_url": check_broker_url}
+        checks = {
+            "flower_auth": check_flower_auth,
+            "qdrant_api_key": check_api_key,
+            "redis_url": check_broker_url,
+            "target_api_key": check_api_key,
+        }
         if value is not None:
             checks[str(info.field_name)](value.get_secret_value())
         return value

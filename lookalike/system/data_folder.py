@@ -2,15 +2,21 @@
 
 lock             held by the running `up`, which writes its pid into it
 parts.lock       held by every part while it lives, see process_guard.py
+version          of the folder's form, see local/data_version.py
 library.json     which library the index belongs to, see local/library_identity.py
+generations.json which model is searched since a switch, see generation_file.py
 running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
 broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 run/             configuration of this run
+models/          models that were fetched
+verdicts.jsonl   what people decided about pairs of photos, a line of JSON each
+libraries/       data folders of the user's other libraries, see local/library_folders.py
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -45,6 +51,11 @@ class DataFolder:
     def identity(self) -> Path:
         """Which library the index belongs to."""
         return self.root / "library.json"
+
+    @property
+    def version(self) -> Path:
+        """The version of the folder's form."""
+        return self.root / "version"
 
     @property
     def running(self) -> Path:
@@ -82,6 +93,16 @@ class DataFolder:
         return self.root / "models"
 
     @property
+    def verdicts(self) -> Path:
+        """What people decided about pairs of photos."""
+        return self.root / "verdicts.jsonl"
+
+    @property
+    def libraries(self) -> Path:
+        """In the user's own data folder: those of all libraries but the first."""
+        return self.root / "libraries"
+
+    @property
     def run(self) -> Path:
         """Configuration of this run."""
         return self.root / "run"
@@ -91,6 +112,14 @@ def data_folder(settings: Settings) -> DataFolder:
     """The folder that is set, else the user's own (`~/.local/share/lookalike` on Linux)."""
     root = platformdirs.user_data_path("lookalike") if settings.data is None else settings.data.expanduser()
     return DataFolder(Path(os.path.abspath(root)))  # noqa: PTH100 (resolve() would follow links that the user made)
+
+
+def known_folders(home: DataFolder) -> Iterator[DataFolder]:
+    """The data folders of a user that are there, `home` first."""
+    below = sorted(home.libraries.iterdir()) if home.libraries.is_dir() else []
+    for folder in (home, *map(DataFolder, below)):
+        if folder.identity.exists() or folder.lock.exists():
+            yield folder
 
 
 def make_data_folder(folder: DataFolder) -> None:
