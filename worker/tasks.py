@@ -113,6 +113,7 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with the reply to what it asks."""
         work = functools.partial(_run_read, message=parse_message(ReadMessage, message))
+        process.follower.look()
         return _answer(lambda: process.context.with_index(work), search_budget())
 
     @app.task(name=VERDICT, throws=(LookalikeError,), time_limit=search_limit_s)
@@ -132,6 +133,7 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         report=process.report_waiting,
         sleep=process.sleep,
     )
+    process.follower.look()
     held = HeldMessage(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
         reply = budget.retry_while_unavailable(

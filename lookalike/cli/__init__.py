@@ -10,6 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from lookalike.cli import (
     backups,
+    comparing,
     duplicates,
     evaluate,
     index,
@@ -17,6 +18,7 @@ from lookalike.cli import (
     moving,
     pausing,
     programs,
+    reindexing,
     searching,
     standing,
     system,
@@ -34,6 +36,7 @@ from lookalike.errors import LookalikeError
 __all__ = [
     "app",
     "backups",
+    "comparing",
     "duplicates",
     "evaluate",
     "index",
@@ -42,6 +45,7 @@ __all__ = [
     "moving",
     "pausing",
     "programs",
+    "reindexing",
     "searching",
     "standing",
     "system",

@@ -28,6 +28,15 @@ OPENS_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True)
+class Row:
+    """A query of the library, and what two generations of the index found by it."""
+
+    query: str
+    one: Sequence[Neighbour]
+    other: Sequence[Neighbour]
+
+
+@dataclass(frozen=True)
 class SheetFile:
     """Where a sheet is written to."""
 
@@ -65,6 +74,16 @@ class SheetFile:
         parts = parts_of(groups, Thumbnails(settings.library, settings.max_image_bytes, settings.max_image_pixels))
         self._write(parts)
         return f"the first {len(parts)} of {len(groups)} groups" if len(parts) < len(groups) else "all groups"
+
+    def write_comparison(self, rows: "Sequence[Row]", names: Sequence[str], settings: Settings) -> None:
+        """Each query above what the one found and what the other found."""
+        make, parts = _maker(settings), []
+        for row in rows:
+            parts.append(Part("query", [Picture(make(row.query, inside=True), escaped_name(row.query))]))
+            for name, found in zip(names, (row.one, row.other), strict=True):
+                hits = [Picture(make(each.path, inside=True), escaped_name(each.path), _scores(each)) for each in found]
+                parts.append(Part(name, hits))
+        self._write(parts)
 
     def _write(self, parts: Sequence[Part]) -> None:
         sheet = draw_sheet(parts)

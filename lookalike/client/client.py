@@ -21,7 +21,7 @@ from lookalike.client.job_records import no_such_job
 from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed, queries_given, wired
 from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
-from lookalike.client.transport import IndexReader, Transport
+from lookalike.client.transport import IndexReader, JobStatus, Transport
 from lookalike.client.verdicts import pages_of, said_of, tell_all
 from lookalike.duplicates.groups import LABELS, Label
 from lookalike.duplicates.verdicts import PairVerdict, Verdict
@@ -126,8 +126,11 @@ class Client:
         query = Query(image, limit, offset, filter, score_threshold, min_similarity, exclude_self, group_exact, by)
         transport, patience_s = self._transport(), self._patience_s(timeout_s)
         message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
-        sent = transport.send(message, blobs=blobs, expires_s=patience_s)
-        return Job(sent, self._transport, self._neighbours, patience_s)
+
+        def send(within_s: float) -> JobStatus:
+            return transport.send(message, blobs=blobs, expires_s=within_s)
+
+        return Job(send(patience_s), self._transport, self._neighbours, patience_s, send)
 
     def search_many(
         self,
@@ -149,8 +152,9 @@ class Client:
 
         def send(pack: Pack) -> Job[list[Answer]]:
             message = SearchManyMessage.model_construct(queries=pack.queries)
-            sent = transport.send(message, blobs=pack.blobs, expires_s=patience_s)
-            return Job(sent, self._transport, self._answers, patience_s)
+            asking = partial(transport.send, message, blobs=pack.blobs)
+            sent = asking(expires_s=patience_s)
+            return Job(sent, self._transport, self._answers, patience_s, lambda left_s: asking(expires_s=left_s))
 
         packs = packed(asked, self.settings, lambda: self._reader(scaled=scaled))
         return Searches(len(asked), packs, send)

@@ -105,7 +105,14 @@ class Settings(BaseSettings):
         default=None, description="Copies that must have a write before it counts."
     )
     model: str = Field(default="resnet", description="Path of an ONNX model, or the name of one in models/.")
-    distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
+    distance: Distance = Field(default="cosine", description="Metric of the index; `reindex` changes it.")
+    succeeds: str | None = Field(
+        default=None, description="Name of the system whose index this one is to replace; `reindex` sets it."
+    )
+    keep_old_days: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Days after which the index from before a switch is dropped by itself; never if unset.",
+    )
 
     polling: bool = Field(
         default=False, description="Look for changes instead of being told (network shares, Docker Desktop)."

@@ -4,6 +4,7 @@ lock             held by the running `up`, which writes its pid into it
 parts.lock       held by every part while it lives, see process_guard.py
 version          of the folder's form, see local/data_version.py
 library.json     which library the index belongs to, see local/library_identity.py
+generations.json which model is searched since a switch, see generation_file.py
 running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
 verdicts.jsonl   what a person said of duplicates; nothing but this and the store has it
