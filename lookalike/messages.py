@@ -1,4 +1,4 @@
-"""The contract of the five tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
+"""The contract of the tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
 
 Every message has a version `v`; a worker refuses unknown ones. Paths are relative to the
 library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.verdict_messages import ReadVerdicts, Said, VerdictMessage, VerdictReply, VerdictsReply
 from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
 from lookalike.search.neighbour import Neighbour
@@ -29,7 +30,7 @@ from lookalike.search.query import (
 )
 from lookalike.strict import Strict
 
-# What a search is made of is in lookalike/search/query.py.
+# What a search is made of is in lookalike/search/query.py, what is said of pairs in lookalike/duplicates/.
 __all__ = [
     "MAX_EXAMPLES",
     "MAX_INLINE_QUERY_BYTES",
@@ -55,6 +56,8 @@ __all__ = [
     "ReadMessage",
     "ReadPage",
     "ReadSample",
+    "ReadVerdicts",
+    "Said",
     "SampleReply",
     "SearchExample",
     "SearchManyMessage",
@@ -65,6 +68,9 @@ __all__ = [
     "Strict",
     "SyncMessage",
     "SyncReply",
+    "VerdictMessage",
+    "VerdictReply",
+    "VerdictsReply",
     "first_fault",
 ]
 
@@ -201,7 +207,7 @@ class ReadMessage(Strict):
     """One question to the index; questions never change anything."""
 
     v: Literal[1] = 1
-    ask: Annotated[ReadCounts | ReadPage | ReadKnown | ReadSample, Field(discriminator="what")]
+    ask: Annotated[ReadCounts | ReadPage | ReadKnown | ReadSample | ReadVerdicts, Field(discriminator="what")]
 
 
 class DuplicatesMessage(Strict):
@@ -222,7 +228,7 @@ class DuplicatesReply(Strict):
     """How many files there are, contents that were new and compared, groups, and pairs of each label in them.
 
     `approximate` if the nearest of each were looked for by the store's index, which may miss some. `saved_bytes` are
-    those of all copies but the largest of each group; `took_s` seconds the job took.
+    those of the files that a plan to keep the best would move; `took_s` seconds the job took.
     """
 
     files: int

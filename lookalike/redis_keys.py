@@ -6,8 +6,13 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
+VERDICT = "lookalike.verdict"
 DUPLICATES = "lookalike.duplicates"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, DUPLICATES)
+# No task of a worker: the name by which Flower shows a reindex.
+REINDEX = "lookalike.reindex"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT, DUPLICATES)
+# Ends the name of the system that fills in a second generation, and of the alias that leads to it.
+NEXT = "-next"
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,36 @@ class Keys:
     def metrics(self) -> str:
         """Redis hash: counters and histograms of the work (lookalike/broker/measurements.py)."""
         return f"{self.system}:metrics"
+
+    @property
+    def next(self) -> "Keys":
+        """Those of the second generation of the index, while `reindex` fills it in."""
+        return Keys(f"{self.system}{NEXT}")
+
+    @property
+    def reindex(self) -> str:
+        """Redis hash: what `reindex` was asked for and how far it is (lookalike/broker/generations.py)."""
+        return f"{self.system}:reindex"
+
+    @property
+    def served(self) -> str:
+        """Redis string: the generation that is searched since the last switch."""
+        return f"{self.system}:served"
+
+    @property
+    def coming(self) -> str:
+        """Redis string: the generation that will be searched in a moment; expires."""
+        return f"{self.system}:coming"
+
+    @property
+    def ready(self) -> str:
+        """Redis set: the search processes that have loaded the coming generation."""
+        return f"{self.system}:ready"
+
+    @property
+    def kept(self) -> str:
+        """Redis string: the generation that was searched before the last switch."""
+        return f"{self.system}:kept"
 
     @property
     def holders(self) -> str:

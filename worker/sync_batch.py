@@ -115,6 +115,14 @@ class Batch:
         if self._undone:
             self._tools.report_undone(self._undone[0])
 
+    def copy(self, path: str, version: FileVersion, found: ReusableVectors) -> None:
+        """Adds a file whose vectors another generation has."""
+        payload = indexed_payload(path, version, found.metadata, self._now, self._tools.generation)
+        self.writes.append(PointWrite(payload, found.vectors))
+        self.versions[path] = version
+        self._tallied_as[path] = "copied"
+        self.tally["copied"] += 1
+
     def embed_pending(self) -> None:
         """Gives every pending path a write: with vectors that exist already, new ones, or a reason."""
         pending, self._pending = self._pending, []

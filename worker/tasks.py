@@ -19,9 +19,10 @@ from lookalike.messages import (
     SearchMessage,
     SearchQuery,
     SyncMessage,
+    VerdictMessage,
     first_fault,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, VERDICT
 from lookalike.settings import Settings
 from worker.child_process import ChildProcess
 from worker.context import WorkerContext
@@ -52,7 +53,7 @@ def parse_message(kind: type[Message], message: Any) -> Message:
 
 
 def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None:
-    """Adds the four tasks to the app."""
+    """Adds the tasks to the app."""
     # Waiting for the store takes search_timeout_s at most, and opening the query decode_timeout_s.
     search_limit_s = settings.search_timeout_s + settings.decode_timeout_s + GRACE_S
 
@@ -110,9 +111,19 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
-        """Answers a ReadMessage with a CountsReply or FilesReply."""
+        """Answers a ReadMessage with the reply to what it asks."""
         work = functools.partial(_run_read, message=parse_message(ReadMessage, message))
+        process.follower.look()
         return _answer(lambda: process.context.with_index(work), search_budget())
+
+    @app.task(name=VERDICT, throws=(LookalikeError,), time_limit=search_limit_s)
+    def verdict(message: Any) -> dict[str, Any]:
+        """Keeps the verdicts of a VerdictMessage. Returns a VerdictReply."""
+        said = parse_message(VerdictMessage, message).said
+        return _answer(
+            lambda: process.context.with_index(lambda context: context.verdicts.record(said).model_dump()),
+            search_budget(),
+        )
 
 
 def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: SyncMessage) -> dict[str, Any]:
@@ -122,6 +133,7 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         report=process.report_waiting,
         sleep=process.sleep,
     )
+    process.follower.look()
     held = HeldMessage(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
         reply = budget.retry_while_unavailable(

@@ -5,10 +5,13 @@ A page is compressed JSON: 20,000 groups of five files are 2 MB. They stay for a
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 
+from pydantic import ValidationError
 from redis import Redis
 
 from lookalike.duplicates.groups import Group, Groups
+from lookalike.messages import DuplicatesReply
 from lookalike.redis_keys import Keys
 
 PAGE_GROUPS = 100
@@ -43,7 +46,9 @@ class FoundGroups:
         found = self._redis.hget(self._keys.groups(job), str(number))
         return None if found is None else zlib.decompress(found).decode()  # type: ignore[arg-type]
 
-    def last_summary(self) -> str | None:
-        """The last DuplicatesReply over the whole library as JSON; None if there was none."""
+    def last_summary(self) -> DuplicatesReply | None:
+        """That of the last job over the whole library; None if there was none that this version understands."""
         found = self._redis.get(self._keys.last_groups)
-        return None if found is None else bytes(found).decode()  # type: ignore[arg-type]
+        with suppress(ValidationError):
+            return None if found is None else DuplicatesReply.model_validate_json(found)
+        return None

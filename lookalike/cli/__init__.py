@@ -9,16 +9,21 @@ import sys
 from typer.exceptions import Abort, TyperException
 
 from lookalike.cli import (
+    backups,
+    comparing,
     duplicates,
     evaluate,
     index,
     metrics,
+    moving,
     pausing,
     programs,
+    reindexing,
     searching,
     standing,
     system,
     systems,
+    verdicts,
     verify,
 )
 from lookalike.cli.app import app
@@ -30,17 +35,22 @@ from lookalike.errors import LookalikeError
 
 __all__ = [
     "app",
+    "backups",
+    "comparing",
     "duplicates",
     "evaluate",
     "index",
     "main",
     "metrics",
+    "moving",
     "pausing",
     "programs",
+    "reindexing",
     "searching",
     "standing",
     "system",
     "systems",
+    "verdicts",
     "verify",
 ]
 

@@ -2,25 +2,28 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
-from rich.text import Text
 
 from lookalike.cli.app import Data, Json, app
+from lookalike.cli.keep_options import Keep, PlanFile, PlanFiles, Protect, Script, keeping_of, say_written, show_groups
 from lookalike.cli.output import say, say_aside, show_json
+from lookalike.cli.searching import Open, Sheet
+from lookalike.cli.sheets import SheetFile, open_file
 from lookalike.cli.verbosity import shows_progress
 from lookalike.client import Client
 from lookalike.client.duplicates import DuplicatesJob
 from lookalike.duplicates.groups import LABELS, Group, Label
+from lookalike.duplicates.plan import PlannedGroup, Savings, planned
 from lookalike.errors import Refused
 from lookalike.local.console import format_duration
 from lookalike.messages import DuplicatesReply
-from lookalike.terminal import escaped_name
 
 LOOK_S = 0.5
 SHOWN = 20
@@ -37,11 +40,21 @@ def duplicates(
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=0, help="Most groups that the table shows; 0 for all.")
     ] = SHOWN,
+    keep: Keep = "best",
+    protect: Protect = None,
+    plan: PlanFile = None,
+    script: Script = None,
+    sheet: Sheet = None,
+    open_: Open = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """List groups of files that hold one picture. Nothing is deleted or moved."""
+    page, files = SheetFile.wanted(sheet, open_), PlanFiles(plan, script)
     with Client(data=data) as client:
+        settings = client.settings
+        files.check(settings)
+        keeping = keeping_of(client, keep, protect)
         job = client.duplicates(folder, since_last=since_last, labels=_labels(label))
         try:
             reply = _follow(job)
@@ -49,15 +62,26 @@ def duplicates(
             job.cancel()
             say_aside("Cancelled; what was compared is kept, and the next run goes on from there.")
             raise
-        if json:
-            show_json([group_json(group) for group in job.groups()])
-        else:
-            _show(job, reply, limit)
+        groups = list(job.groups())
+    plans = list(planned(groups, keeping))
+    if json:
+        show_json([group_json(*each) for each in zip(groups, plans, strict=True)])
+    else:
+        _show(plans, reply, limit)
+    files.write(plans, keeping, settings)
+    if not json:
+        say_written(files)
+    if page is not None:
+        which = page.write_groups(plans, settings)
+        say_aside(None if json else f"The sheet of {which} is {page.file}.")
+        if open_:
+            open_file(page.file)
 
 
-def group_json(group: Group) -> dict[str, object]:
-    """A group as the JSON of the command."""
-    return group.model_dump(mode="json", exclude={"files"})
+def group_json(group: Group, plan: PlannedGroup) -> dict[str, object]:
+    """A group as the JSON of the command: with what to keep by the rule, why, and what the plan would move."""
+    move = [file.path for file in plan.moved]
+    return {**group.model_dump(mode="json", exclude={"files"}), "keep": plan.keep, "why": plan.why, "move": move}
 
 
 def _labels(words: list[str] | None) -> list[Label]:
@@ -87,23 +111,18 @@ def _follow(job: DuplicatesJob) -> DuplicatesReply:
     return job.result()
 
 
-def _show(job: DuplicatesJob, reply: DuplicatesReply, limit: int) -> None:
-    table = Table(box=None, header_style="dim")
-    for name in ("label", "similarity", "path"):
-        table.add_column(name, overflow="fold")
-    for number, group in enumerate(job.groups()):
-        if limit and number >= limit:
-            break
-        table.add_row("centre", "", Text(escaped_name(group.centre), style="bold"))
-        for pair in group.pairs:
-            table.add_row(pair.label, f"{pair.similarity:.3f}", Text(escaped_name(pair.b)))
-    if table.row_count:
-        Console(highlight=False).print(table)
+def _show(plans: Sequence[PlannedGroup], reply: DuplicatesReply, limit: int) -> None:
+    shown = plans[:limit] if limit else plans
+    if shown:
+        show_groups(shown)
         sys.stdout.flush()
     counts = ", ".join(f"{count} {label}" for label, count in reply.pairs.items() if count)
-    size = f"{reply.saved_bytes / 1e6:,.1f} MB in copies"
-    say(f"{reply.groups} groups ({counts or 'no pairs'}) among {reply.files} files; {size}.")
-    if limit and reply.groups > limit:
+    saved = Savings.of(plans)
+    say(
+        f"{reply.groups} groups ({counts or 'no pairs'}) among {reply.files} files; "
+        f"to move {saved.files} of them would save {decimal(saved.size_bytes)}."
+    )
+    if len(shown) < len(plans):
         say_aside(f"The first {limit} are shown; --limit 0 shows all, --json for programs.")
     if reply.approximate:
         say_aside("The library is so large that the nearest were looked for approximately: some may be missed.")

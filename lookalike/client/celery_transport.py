@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -23,12 +23,12 @@ from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
-from lookalike.client.results import CANCELLED, broker_errors, fetch_result
+from lookalike.client.results import CANCELLED, DIED, WorkerDied, broker_errors, fetch_result
 from lookalike.client.shown import shown
-from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message, kind_of
+from lookalike.client.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import CountsReply, DuplicatesMessage, FilesReply, ReadPage, SyncMessage
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ TASKS: Mapping[JobKind, str] = {
     "search_many": SEARCH_MANY,
     "sync": SYNC,
     "read": READ,
+    "verdict": VERDICT,
     "duplicates": DUPLICATES,
 }
 
@@ -61,7 +62,7 @@ class CeleryTransport:
         self._events = EventStream(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
         self._pauses = PauseState(self._redis, keys)
-        self._listener = AnswerListener(app, forget=self._forget, check_open=self._check_open)
+        self._listener = AnswerListener(app, forget=self._forget, orphans=self._orphans, check_open=self._check_open)
         self._is_closed = False
 
     def close(self) -> None:
@@ -101,7 +102,7 @@ class CeleryTransport:
         """The answer of a job as JSON, once. Raises TimedOut, Cancelled, Unreachable, Closed, or the worker's error."""
         result = Answer(job, app=self._app)
         try:
-            answer = fetch_result(result, timeout_s=timeout_s, check_open=self._check_open)
+            answer = fetch_result(result, timeout_s=timeout_s, check=self._checks_of(job))
         except TimedOut:
             # A worker that comes to a cancelled job when its time is over says that it expired.
             if self._is_cancelled(job):
@@ -210,7 +211,7 @@ class CeleryTransport:
             # for the time, because by a slow clock of this machine every message would have expired on arrival.
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
-                if want_result and kind != "read":
+                if want_result and kind not in UNFOLLOWED:
                     self._records.store(pipe, job, kind, expires_s)
                 for key, blob in (blobs or {}).items():
                     lives_ms = None if expires_s is None else max(1, int(expires_s * 1000))
@@ -236,6 +237,22 @@ class CeleryTransport:
                 )
         log.debug("sent task=%s queue=%s id=%s", task, queue, job)
         return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
+
+    def _checks_of(self, job: str) -> Callable[[], None]:
+        """To be called while an answer is awaited: raises Closed, and WorkerDied if none will come."""
+
+        def check() -> None:
+            self._check_open()
+            if self._orphans([job]):
+                raise WorkerDied(DIED)
+
+        return check
+
+    def _orphans(self, jobs: Sequence[str]) -> list[str]:
+        """Those whose worker died; none while the broker does not answer, which others notice."""
+        with suppress(RedisError, OSError):
+            return self._records.orphans(jobs, self._result_key)
+        return []
 
     def _forget(self, jobs: Sequence[str]) -> None:
         """Removes jobs whose answers were fetched."""

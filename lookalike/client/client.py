@@ -21,8 +21,10 @@ from lookalike.client.job_records import no_such_job
 from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed, queries_given, wired
 from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
-from lookalike.client.transport import IndexReader, Transport
+from lookalike.client.transport import IndexReader, JobStatus, Transport
+from lookalike.client.verdicts import pages_of, said_of, tell_all
 from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
@@ -31,12 +33,14 @@ from lookalike.messages import (
     KnownFile,
     ReadPage,
     ReadSample,
+    Said,
     SampleReply,
     SearchManyMessage,
     SearchMessage,
     SearchReply,
     SyncMessage,
     SyncReply,
+    VerdictReply,
 )
 from lookalike.pictures.html import pictures_html
 from lookalike.pictures.thumbnails import Thumbnails
@@ -122,8 +126,11 @@ class Client:
         query = Query(image, limit, offset, filter, score_threshold, min_similarity, exclude_self, group_exact, by)
         transport, patience_s = self._transport(), self._patience_s(timeout_s)
         message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
-        sent = transport.send(message, blobs=blobs, expires_s=patience_s)
-        return Job(sent, self._transport, self._neighbours, patience_s)
+
+        def send(within_s: float) -> JobStatus:
+            return transport.send(message, blobs=blobs, expires_s=within_s)
+
+        return Job(send(patience_s), self._transport, self._neighbours, patience_s, send)
 
     def search_many(
         self,
@@ -145,8 +152,9 @@ class Client:
 
         def send(pack: Pack) -> Job[list[Answer]]:
             message = SearchManyMessage.model_construct(queries=pack.queries)
-            sent = transport.send(message, blobs=pack.blobs, expires_s=patience_s)
-            return Job(sent, self._transport, self._answers, patience_s)
+            asking = partial(transport.send, message, blobs=pack.blobs)
+            sent = asking(expires_s=patience_s)
+            return Job(sent, self._transport, self._answers, patience_s, lambda left_s: asking(expires_s=left_s))
 
         packs = packed(asked, self.settings, lambda: self._reader(scaled=scaled))
         return Searches(len(asked), packs, send)
@@ -247,6 +255,34 @@ class Client:
         under = None if folder is None else self._paths.relative(folder)
         ask = ReadSample(count=limit_given(count, min(self.settings.max_limit, MAX_PAGE)), under=under)
         return IndexReader(self._transport()).sample(ask, timeout_s=READ_S)
+
+    def verdict(
+        self,
+        a: str | os.PathLike[str],
+        b: str | os.PathLike[str],
+        verdict: Verdict,
+        *,
+        better: str | os.PathLike[str] | None = None,
+    ) -> VerdictReply:
+        """Remembers what you say of two files of the library; it holds for their contents, wherever they move.
+
+        `not-duplicates` hides the pair, `keep-both` shows it and proposes to keep both, `same` says that they are one
+        picture of which `better`, one of both, is to be kept, and `none` withdraws what was said. The newest counts.
+        Raises Refused, Unreachable, TimedOut.
+        """
+        said = said_of(self._paths.relative, a, b, verdict, better)
+        return tell_all(self._transport(), [said], timeout_s=READ_S)
+
+    def verdicts(self) -> Iterator[PairVerdict]:
+        """All verdicts, withdrawn ones included; `line` of each is one line of JSON. Raises Unreachable, TimedOut."""
+        return pages_of(self._transport, timeout_s=READ_S)
+
+    def import_verdicts(self, verdicts: Iterable[PairVerdict]) -> VerdictReply:
+        """Remembers verdicts of another system; of each pair the newer one counts.
+
+        `parse_line` of lookalike/duplicates/verdicts.py reads them. Raises Refused, Unreachable, TimedOut.
+        """
+        return tell_all(self._transport(), map(Said.again, verdicts), timeout_s=READ_S)
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""

@@ -18,8 +18,11 @@ from lookalike.messages import (
     SearchReply,
     SyncMessage,
     SyncReply,
+    VerdictMessage,
+    VerdictReply,
+    VerdictsReply,
 )
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
 
 
 def schema_of(keys: Keys) -> dict[str, Any]:
@@ -27,7 +30,8 @@ def schema_of(keys: Keys) -> dict[str, Any]:
     contract: dict[str, tuple[str, type, Any]] = {
         SEARCH: (keys.search, SearchMessage, SearchReply),
         SEARCH_MANY: (keys.search, SearchManyMessage, SearchManyReply),
-        READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply),
+        READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply | VerdictsReply),
+        VERDICT: (keys.search, VerdictMessage, VerdictReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
         DUPLICATES: (keys.duplicates, DuplicatesMessage, DuplicatesReply),
     }

@@ -4,7 +4,7 @@
 methods: lookalike/testing.py needs no process. tests/worker/tasks/test_transports.py holds both to the same promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,20 +21,27 @@ from lookalike.messages import (
     ReadMessage,
     ReadPage,
     ReadSample,
+    ReadVerdicts,
     SampleReply,
     SearchManyMessage,
     SearchMessage,
     SyncMessage,
+    VerdictMessage,
+    VerdictReply,
+    VerdictsReply,
 )
 
-JobKind = Literal["search", "search_many", "sync", "read", "duplicates"]
+JobKind = Literal["search", "search_many", "sync", "read", "verdict", "duplicates"]
+# Those whose sender waits for the answer: nothing else ever asks for them.
+UNFOLLOWED: Collection[JobKind] = ("read", "verdict")
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
-Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | DuplicatesMessage
+Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | VerdictMessage | DuplicatesMessage
 _KINDS: Mapping[type[Message], JobKind] = {
     SearchMessage: "search",
     SearchManyMessage: "search_many",
     SyncMessage: "sync",
     ReadMessage: "read",
+    VerdictMessage: "verdict",
     DuplicatesMessage: "duplicates",
 }
 
@@ -123,7 +130,7 @@ class Transport(Protocol):
 
 
 class IndexReader:
-    """The four questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
+    """The questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -144,6 +151,20 @@ class IndexReader:
         """A varied few of the index."""
         return SampleReply.model_validate(self._read(ask, timeout_s))
 
-    def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample, timeout_s: float) -> Any:
-        sent = self._transport.send(ReadMessage(ask=ask), expires_s=timeout_s)
-        return self._transport.answer(sent.id, timeout_s=timeout_s)
+    def verdicts(self, ask: ReadVerdicts, *, timeout_s: float) -> VerdictsReply:
+        """One page of what a person said of pairs."""
+        return VerdictsReply.model_validate(self._read(ask, timeout_s))
+
+    def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample | ReadVerdicts, timeout_s: float) -> Any:
+        return answered(self._transport, ReadMessage(ask=ask), timeout_s)
+
+
+def answered(transport: Transport, message: Message, timeout_s: float) -> Any:
+    """The answer to a message as JSON, waited for."""
+    sent = transport.send(message, expires_s=timeout_s)
+    return transport.answer(sent.id, timeout_s=timeout_s)
+
+
+def tell_verdicts(transport: Transport, message: VerdictMessage, *, timeout_s: float) -> VerdictReply:
+    """Tells verdicts and waits until they are kept. Raises Unreachable, TimedOut, Refused."""
+    return VerdictReply.model_validate(answered(transport, message, timeout_s))

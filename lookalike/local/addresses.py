@@ -78,7 +78,7 @@ def resolve_settings(
             "redis_url": SecretStr(addresses.redis_url),
             "qdrant_url": addresses.qdrant_url,
             "flower_url": addresses.flower_url,
-            "model": _absolute_model(settings.model),
+            "model": absolute_model(settings.model),
             **ours,
         }
     )
@@ -113,7 +113,7 @@ def _host_to_visit(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _absolute_model(model: str) -> str:
+def absolute_model(model: str) -> str:
     """A model file by its absolute path; the name of a model that ships stays as it is."""
     path = Path(model).expanduser()
     return str(path.absolute()) if path.suffix == ".onnx" or path.parent != Path() else model

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         default=False, description="Speak gRPC to that Qdrant; the embedded engine has REST alone."
     )
     qdrant_grpc_port: Port = Field(default=6334, description="Port of gRPC at that Qdrant.")
+    target_api_key: SecretStr | None = Field(
+        default=None, description="Key of the Qdrant that `lookalike migrate` copies to."
+    )
     # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
@@ -102,7 +105,14 @@ class Settings(BaseSettings):
         default=None, description="Copies that must have a write before it counts."
     )
     model: str = Field(default="resnet", description="Path of an ONNX model, or the name of one in models/.")
-    distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
+    distance: Distance = Field(default="cosine", description="Metric of the index; `reindex` changes it.")
+    succeeds: str | None = Field(
+        default=None, description="Name of the system whose index this one is to replace; `reindex` sets it."
+    )
+    keep_old_days: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Days after which the index from before a switch is dropped by itself; never if unset.",
+    )
 
     polling: bool = Field(
         default=False, description="Look for changes instead of being told (network shares, Docker Desktop)."
@@ -230,10 +240,15 @@ class Settings(BaseSettings):
             QuietHours.parsed(value)
         return value
 
-    @field_validator("flower_auth", "qdrant_api_key", "redis_url")
+    @field_validator("flower_auth", "qdrant_api_key", "redis_url", "target_api_key")
     @classmethod
     def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        checks = {"flower_auth": check_flower_auth, "qdrant_api_key": check_api_key, "redis_url": check_broker_url}
+        checks = {
+            "flower_auth": check_flower_auth,
+            "qdrant_api_key": check_api_key,
+            "redis_url": check_broker_url,
+            "target_api_key": check_api_key,
+        }
         if value is not None:
             checks[str(info.field_name)](value.get_secret_value())
         return value

@@ -10,6 +10,7 @@ import pytest
 
 from lookalike.errors import Misconfigured
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
+from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password
 from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
 from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
@@ -249,6 +250,8 @@ def test_an_id_that_somebody_names_is_taken(folder: DataFolder) -> None:
 
 def test_a_data_folder_of_an_earlier_version_is_understood(folder: DataFolder) -> None:
     folder.identity.write_text('{"root": "/photos", "id": "an-id"}')
+
+    bring_forward(folder)
 
     assert owned_by(folder) == Owned("/photos", "an-id", {"an-id": "/photos"})
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookalike.duplicates.groups import LABELS, FileFacts, Group, Label
+from lookalike.duplicates.plan import Keeping, saved_bytes
+from lookalike.duplicates.verdicts import Verdicts, apply_verdicts
 from lookalike.messages import DuplicatesMessage, DuplicatesReply
 from worker.duplicates.candidates import nearest
 from worker.duplicates.comparing import Comparing
@@ -37,7 +39,10 @@ class Index(Protocol):
 
 @dataclass(frozen=True)
 class FindDuplicates:
-    """One run over one index. `advance` is told how many contents of how many are compared, and may end the run."""
+    """One run over one index. `advance` is told how many contents of how many are compared, and may end the run.
+
+    `verdicts` reads what persons said of pairs.
+    """
 
     indexed: Index
     kept: Kept
@@ -46,6 +51,7 @@ class FindDuplicates:
     max_exact: int
     advance: Callable[[int, int], None] = lambda _done, _total: None
     before_block: Callable[[], None] = lambda: None
+    verdicts: Callable[[], Verdicts] = Verdicts
 
     def run(self, message: DuplicatesMessage) -> tuple[DuplicatesReply, list[Group]]:
         """The groups, those with most bytes to save first, and what is told of them."""
@@ -55,17 +61,18 @@ class FindDuplicates:
         compared, approximate = self._compare()
         files = self.kept.files()
         since = self.kept.came_in(run) if message.since_last else None
-        groups = sorted(
-            _asked(groups_of(files, self.kept.pairs()), message, since),
-            key=lambda group: (-saved_bytes(group), group.centre),
-        )
+        keeping = Keeping(verdicts=self.verdicts())
+        pairs = apply_verdicts(self.kept.pairs(), keeping.verdicts)
+        asked = [(saved_bytes(group, keeping), group) for group in _asked(groups_of(files, pairs), message, since)]
+        asked.sort(key=lambda each: (-each[0], each[1].centre))
+        groups = [group for _, group in asked]
         reply = DuplicatesReply(
             files=sum(map(len, files.values())),
             compared=compared,
             approximate=approximate,
             groups=len(groups),
             pairs=_counts(groups),
-            saved_bytes=sum(map(saved_bytes, groups)),
+            saved_bytes=sum(saved for saved, _ in asked),
             took_s=round(time.monotonic() - begun_s, 3),
         )
         return reply, groups
@@ -133,14 +140,6 @@ def _cosine(vectors: NDArray[np.float16], row: int, column: int) -> float:
     """Of two rows alone: a product of blocks rounds otherwise for other blocks."""
     first, second = sorted((row, column))
     return float(vectors[first].astype(np.float32) @ vectors[second].astype(np.float32))
-
-
-def saved_bytes(group: Group) -> int:
-    """The bytes of all files of a group of copies but the largest; 0 for others, of which none is a waste."""
-    if group.label in ("similar", "companion"):
-        return 0
-    sizes = [file.size_bytes for file in group.files]
-    return sum(sizes) - max(sizes)
 
 
 def _asked(groups: Iterable[Group], message: DuplicatesMessage, since: set[str] | None) -> Iterator[Group]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_provider
+from worker.verdicts.contents import sha256_by_path
+from worker.verdicts.kept import verdicts_of
 
 log = get_logger(__name__)
 
@@ -59,9 +62,8 @@ def run_duplicates(task: Task, settings: Settings, process: ChildProcess, messag
     collection = opener_of(settings, model).open()
     identity = collection.identity
     by = _compared_by(identity)
-    index = QdrantIndex(
-        qdrant_of(settings), collection.name, vectors=identity.vectors, request_bytes=settings.store_request_bytes
-    )
+    client = qdrant_of(settings)
+    index = QdrantIndex(client, collection.name, vectors=identity.vectors, request_bytes=settings.store_request_bytes)
     with _only_job(settings) as path:
         kept = Kept(path)
         try:
@@ -74,9 +76,10 @@ def run_duplicates(task: Task, settings: Settings, process: ChildProcess, messag
                 settings.duplicate_exact_images,
                 Teller(task, process, job).advance,
                 process.search_priority.yield_to_search,
+                verdicts_of(client, settings, sha256_of=partial(sha256_by_path, index.handle)).read,
             ).run(message)
             summary = reply.model_dump_json()
-            whole = message.folder is None and not message.since_last
+            whole = message.folder is None and not message.since_last and message.labels == DuplicatesMessage().labels
             try:
                 FoundGroups(redis_of(settings), settings.keys).write(job, groups, summary, whole=whole)
             except (RedisError, OSError) as error:

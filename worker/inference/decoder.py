@@ -14,7 +14,7 @@ from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import Box, PixelBox, Recipe, prepare
 from worker.duplicates.small import small_jpeg
-from worker.errors import TooLargeToDecode
+from worker.errors import NotEmbeddedHere, TooLargeToDecode
 
 # Less than a pixel, more than rounding in any picture.
 ROUNDING_PX = 1e-6
@@ -77,6 +77,11 @@ def decode_image(
     """
     if not blob:
         raise Rejected("the file is empty")
+    if not card.has_network:
+        raise NotEmbeddedHere(
+            f"the vectors of this index were imported ({card.name!r}), and no model is here that could embed an image; "
+            "search by a path of the index"
+        )
     try:
         file = decode_file(blob, _recipe(card, box), Limits(max_pixels, max_memory_bytes))
     except TooLarge as error:

@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from lookalike.duplicates.groups import FileFacts, Group, Label
+from lookalike.duplicates.plan import Keeping, saved_bytes
 from worker.duplicates.companions import companions
 from worker.duplicates.grouping import groups_of
-from worker.duplicates.job import saved_bytes
 from worker.duplicates.kept import ContentPair
 
 
@@ -81,14 +81,14 @@ def test_files_of_one_content_are_exact_and_the_least_sure_pair_names_the_group(
     (group,) = grouped(files, [pair("1", "2", "near")])
     assert (group.centre, group.label) == ("a.jpg", "near")
     assert [(one.b, one.label) for one in group.pairs] == [("b.jpg", "exact"), ("c.jpg", "near")]
-    assert saved_bytes(group) == 10
+    assert saved_bytes(group, Keeping()) == 10
 
 
 def test_a_similar_picture_is_no_copy() -> None:
     files = [file(name) for name in "abc"]
     groups = grouped(files, [pair("a", "b", "near"), pair("a", "c", "similar")])
     assert [(group.label, group.paths) for group in groups] == [("near", ["a", "b"]), ("similar", ["a", "c"])]
-    assert saved_bytes(groups[1]) == 0
+    assert saved_bytes(groups[1], Keeping()) == 0
 
 
 AT, LATER = "2026-05-01T10:00:00", "2026-05-01T10:00:09"
@@ -112,7 +112,7 @@ def test_files_that_belong_together_are_companions_and_never_near(
     files = [file(name, taken_at=at) for name, at in zip(names, times, strict=True)]
     (group,) = grouped(files, [pair(*names, "near", 0.97)])
     assert (group.label, group.paths, group.pairs[0].similarity) == ("companion", [*names], 0.97)
-    assert saved_bytes(group) == 0
+    assert saved_bytes(group, Keeping()) == 0
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_the_command_prints_groups_as_json(system: System, monkeypatch: pytest.M
     shown = CliRunner().invoke(app, ["duplicates", FOLDER, "--limit", "1"])
 
     groups = json.loads(done.stdout)
-    assert {tuple(sorted(group)) for group in groups} == {("centre", "label", "pairs", "paths")}
+    assert {tuple(sorted(group)) for group in groups} == {("centre", "keep", "label", "move", "pairs", "paths", "why")}
     assert all(0 < pair["similarity"] <= 1 for group in groups for pair in group["pairs"])
     assert "4 groups (1 exact, 1 same, 2 near)" in shown.output
 
