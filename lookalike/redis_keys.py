@@ -6,7 +6,8 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ)
+THUMBNAIL = "lookalike.thumbnail"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, THUMBNAIL)
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Keys:
     """Everything that carries the system's name.
 
     Celery's Redis transport keeps a queue in a list of the same name. Workers take from the ingest
-    queues in sorted order, so `ingest` (what just changed) goes before `rescan` (what a scan found).
+    queues in sorted order, so `ingest` (what just changed) goes before `rescan` (what a scan found), and `search`
+    before `thumbnails`.
     """
 
     system: str
@@ -33,6 +35,16 @@ class Keys:
     def search(self) -> str:
         """Queue of searches and reads."""
         return f"{self.system}:search"
+
+    @property
+    def thumbnails(self) -> str:
+        """Queue of thumbnails; waits behind `search`."""
+        return f"{self.system}:thumbnails"
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.ingest, self.rescan, self.search, self.thumbnails
 
     def query(self, key: str) -> str:
         """Redis string: the bytes of a query image, living as long as its message."""

@@ -28,7 +28,7 @@ from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemRepo
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
 from lookalike.client.results import CANCELLED, EXPIRED, no_answer, settle
-from lookalike.client.transport import JobState, JobStatus, Message, kind_of
+from lookalike.client.transport import UNRECORDED, JobState, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 
 
@@ -132,7 +132,7 @@ class InMemoryTransport:
         with self._changed:
             self._check_open()
             state = self._state(job)
-            if state is None or self._jobs[job].status.kind == "read":
+            if state is None or self._jobs[job].status.kind in UNRECORDED:
                 raise no_such_job(job)
             return replace(self._jobs[job].status, state=state)
 

@@ -24,6 +24,7 @@ from lookalike.library.rules import Candidates
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
+from models.decoding import Limits
 from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
@@ -39,6 +40,7 @@ from worker.retry_budget import retry_while_unavailable
 from worker.search import Bounds, Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
+from worker.thumbnails import ThumbnailMaker
 
 STORE_TIMEOUT_S = 30
 # Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are closed
@@ -230,6 +232,20 @@ class WorkerContext:
         """The read task's logic, which needs no library."""
         identity, card = self.collection.identity, self._embedder.card
         return ReadQueries(self.index, identity, self._settings.max_sample_files, near=card.near, similar=card.similar)
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailMaker:
+        """The thumbnail task's logic."""
+        settings = self._settings
+        root = settings.library
+        return ThumbnailMaker(
+            index=self.index,
+            limits=Limits(settings.max_image_pixels, settings.max_worker_mib * 2**20),
+            max_bytes=settings.max_query_bytes,
+            poison=self.poison,
+            armed=self.decode_timeout.armed,
+            read_library=None if root is None else LibraryReader(root, max_bytes=settings.max_image_bytes).read,
+        )
 
     def _publish(self, events: Sequence[Event]) -> None:
         """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""

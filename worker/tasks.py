@@ -1,4 +1,4 @@
-"""The four tasks as Celery runs them: when they are acknowledged, and what is retried."""
+"""The five tasks as Celery runs them: when they are acknowledged, and what is retried."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,10 @@ from lookalike.messages import (
     SearchMessage,
     SearchQuery,
     SyncMessage,
+    ThumbnailMessage,
     first_fault,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL
 from lookalike.settings import Settings
 from worker.child_process import ChildProcess
 from worker.context import WorkerContext
@@ -51,7 +52,7 @@ def parse_message(kind: type[Message], message: Any) -> Message:
 
 
 def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None:
-    """Adds the four tasks to the app."""
+    """Adds the five tasks to the app."""
     # Waiting for the store takes search_timeout_s at most, and opening the query decode_timeout_s.
     search_limit_s = settings.search_timeout_s + settings.decode_timeout_s + GRACE_S
 
@@ -109,6 +110,16 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     def read(message: Any) -> dict[str, Any]:
         """Answers a ReadMessage with a CountsReply or FilesReply."""
         work = functools.partial(_run_read, message=parse_message(ReadMessage, message))
+        return _answer(lambda: process.context.with_index(work), search_budget())
+
+    # Of the result the log and Flower get a part: the rest is a picture.
+    @app.task(name=THUMBNAIL, bind=True, throws=(LookalikeError,), time_limit=search_limit_s, resultrepr_maxsize=80)
+    def thumbnail(self: Task, message: Any) -> dict[str, Any]:
+        """Answers a ThumbnailMessage with a ThumbnailReply."""
+        asked = parse_message(ThumbnailMessage, message)
+        keys = [asked.image.key] if isinstance(asked.image, ImageByKey) else []
+        images = process.begin(self.request.id, keys) if keys else {}
+        work = functools.partial(_run_thumbnail, message=asked, images=images)
         return _answer(lambda: process.context.with_index(work), search_budget())
 
 
@@ -182,6 +193,10 @@ def _run_search_many(context: WorkerContext, message: SearchManyMessage, images:
 
 def _run_read(context: WorkerContext, message: ReadMessage) -> dict[str, Any]:
     return context.read_queries.answer(message).model_dump()
+
+
+def _run_thumbnail(context: WorkerContext, message: ThumbnailMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
+    return context.thumbnails.make(message, images).model_dump()
 
 
 def _answer(work: Callable[[], dict[str, Any]], budget: RetryBudget) -> dict[str, Any]:

@@ -23,17 +23,23 @@ from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, broker_errors, fetch_result
-from lookalike.client.transport import IndexReader, JobKind, JobStatus, Message, kind_of
+from lookalike.client.transport import UNRECORDED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
-from lookalike.messages import CountsReply, FilesReply, ReadPage, SyncMessage
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, Keys
+from lookalike.messages import CountsReply, FilesReply, ReadPage, SyncMessage, ThumbnailMessage
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, Keys
 
 log = logging.getLogger(__name__)
 
 # Far below the time after which a connection counts as dead.
 WAIT_STEP_S = 2.0
 
-TASKS: Mapping[JobKind, str] = {"search": SEARCH, "search_many": SEARCH_MANY, "sync": SYNC, "read": READ}
+TASKS: Mapping[JobKind, str] = {
+    "search": SEARCH,
+    "search_many": SEARCH_MANY,
+    "sync": SYNC,
+    "read": READ,
+    "thumbnail": THUMBNAIL,
+}
 
 
 class CeleryTransport:
@@ -77,7 +83,8 @@ class CeleryTransport:
         if isinstance(message, SyncMessage):
             queue = self._keys.rescan if background else self._keys.ingest
             return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
-        return self._send(kind_of(message), message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
+        queue = self._keys.thumbnails if isinstance(message, ThumbnailMessage) else self._keys.search
+        return self._send(kind_of(message), message, queue=queue, expires_s=expires_s, blobs=blobs)
 
     def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
         """Asks the ingest workers to look at paths; those of a scan queue behind those that just changed.
@@ -193,7 +200,7 @@ class CeleryTransport:
             # for the time, because by a slow clock of this machine every message would have expired on arrival.
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
-                if want_result and kind != "read":
+                if want_result and kind not in UNRECORDED:
                     self._records.store(pipe, job, kind, expires_s)
                 for key, blob in (blobs or {}).items():
                     lives_ms = None if expires_s is None else max(1, int(expires_s * 1000))

@@ -34,6 +34,7 @@ from lookalike.messages import (
     Strict,
     SyncMessage,
     SyncReply,
+    ThumbnailMessage,
 )
 from lookalike.search.centres import farthest_first
 from lookalike.search.combination import combine
@@ -101,7 +102,9 @@ class MemoryIndex:
         if isinstance(message, SyncMessage):
             known = sum(path in self._payloads for path in message.paths)
             return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
-        assert isinstance(message, ReadMessage)  # noqa: S101 (there are four kinds)
+        if isinstance(message, ThumbnailMessage):
+            raise Refused("An index in memory has no files, so it makes no thumbnail.")
+        assert isinstance(message, ReadMessage)  # noqa: S101 (there are five kinds)
         return self._read(message).model_dump(mode="json")
 
     def _many(self, message: SearchManyMessage, blobs: Mapping[str, bytes]) -> SearchManyReply:

@@ -16,8 +16,10 @@ from lookalike.messages import (
     SearchReply,
     SyncMessage,
     SyncReply,
+    ThumbnailMessage,
+    ThumbnailReply,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, Keys
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, Keys
 
 
 def schema_of(keys: Keys) -> dict[str, Any]:
@@ -26,6 +28,7 @@ def schema_of(keys: Keys) -> dict[str, Any]:
         SEARCH: (keys.search, SearchMessage, SearchReply),
         SEARCH_MANY: (keys.search, SearchManyMessage, SearchManyReply),
         READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply),
+        THUMBNAIL: (keys.thumbnails, ThumbnailMessage, ThumbnailReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
     }
     return {

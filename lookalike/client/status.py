@@ -52,6 +52,7 @@ class Status(BaseModel):
     paused: str | None = None
     paused_until: float | None = None
     paused_by: str | None = None
+    web_url: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -121,6 +122,7 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         paused=None if report.pause is None else report.pause.in_words(),
         paused_until=None if report.pause is None else report.pause.until_unix_s,
         paused_by=None if report.pause is None else report.pause.by,
+        web_url=settings.web_url,
     )
 
 

@@ -24,16 +24,20 @@ from lookalike.messages import (
     SearchManyMessage,
     SearchMessage,
     SyncMessage,
+    ThumbnailMessage,
 )
 
-JobKind = Literal["search", "search_many", "sync", "read"]
+JobKind = Literal["search", "search_many", "sync", "read", "thumbnail"]
+# Asked often and answered at once, so these are not followed.
+UNRECORDED: frozenset[JobKind] = frozenset({"read", "thumbnail"})
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
-Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage
+Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | ThumbnailMessage
 _KINDS: Mapping[type[Message], JobKind] = {
     SearchMessage: "search",
     SearchManyMessage: "search_many",
     SyncMessage: "sync",
     ReadMessage: "read",
+    ThumbnailMessage: "thumbnail",
 }
 
 

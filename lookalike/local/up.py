@@ -87,6 +87,7 @@ def up(
                 qdrant_url=addresses.qdrant_url,
                 qdrant_api_key=None if whole.qdrant_api_key is None else whole.qdrant_api_key.get_secret_value(),
                 flower_url=addresses.flower_url,
+                web_url=addresses.web_url,
                 extensions=whole.extensions,
                 ignore=whole.ignore,
                 ignore_defaults=whole.ignore_defaults,
@@ -136,6 +137,7 @@ def _show(
     suggested: str,
 ) -> None:
     """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
+    screen.say(f"Gallery  {running.web_url}")
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")

@@ -20,7 +20,7 @@ from lookalike.system.parts import PART_NAMES
 from lookalike.system.runtime_dir import MAX_SOCKET_BYTES, ports_folder, socket_of
 from tests.support.valkey import free_port
 
-ALL = Ports(broker=1, store=2, flower=3)
+ALL = Ports(broker=1, store=2, flower=3, web=4)
 
 
 def first_choice(first: int, host: str = "") -> int:
@@ -31,7 +31,9 @@ def first_choice(first: int, host: str = "") -> int:
 
 def test_all_parts_run_unless_servers_are_given() -> None:
     names = [part.name for part in process_specs(read_settings(), ALL)]
-    with_servers = [part.name for part in process_specs(read_settings(), Ports(broker=None, store=None, flower=3))]
+    with_servers = [
+        part.name for part in process_specs(read_settings(), Ports(broker=None, store=None, flower=3, web=4))
+    ]
 
     assert tuple(names) == PART_NAMES
     assert with_servers == ["ingest", "search", "producer", "flower"]

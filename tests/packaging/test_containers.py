@@ -221,7 +221,7 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     """Places and numbers differ; what is asked of the programs does not."""
     (there,) = [text for word, text in STAGES[service].instructions if word == "CMD"]
     settings = Settings(redis_url=SecretStr("redis://redis"), qdrant_url="http://qdrant")
-    (here,) = [part for part in process_specs(settings, Ports(None, None, 5555)) if part.name == service]
+    (here,) = [part for part in process_specs(settings, Ports(None, None, 5555, 8808)) if part.name == service]
 
     command = " ".join(command_of(there)).rpartition("exec ")[2]
 

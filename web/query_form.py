@@ -1,0 +1,110 @@
+"""A search as it is sent over HTTP: JSON alone, or a form with the images in it."""
+
+import json
+import uuid
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from lookalike.messages import MAX_EXAMPLES, ImageByKey, SearchMessage, first_fault
+from web.problems import Problem
+
+# Of a form: each image and each path is one more example, the query has all the rest.
+IMAGE, PATH, QUERY = "image", "path", "query"
+MAX_FIELDS = 2 * MAX_EXAMPLES + 1
+# What the OpenAPI says of the body, which FastAPI cannot find out.
+BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/SearchMessage"},
+            "example": {"examples": [{"image": {"path": "houses/houses-3.jpg"}}], "limit": 5},
+        },
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    IMAGE: {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    PATH: {"type": "array", "items": {"type": "string"}},
+                    QUERY: {"type": "string", "contentMediaType": "application/json"},
+                },
+            },
+            "encoding": {IMAGE: {"contentType": "image/*"}},
+        },
+    },
+}
+
+
+async def search_of(request: Request, max_bytes: int) -> tuple[SearchMessage, dict[str, bytes]]:
+    """The search in a request, and the bytes of its images by their keys. Raises Problem."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _message(_json(await request.body()), {}, {}), {}
+    if kind != "multipart/form-data":
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A search is application/json, or multipart/form-data with images."
+        )
+    async with request.form(max_files=MAX_EXAMPLES, max_fields=MAX_FIELDS, max_part_size=max_bytes) as form:
+        return await _of_form(form)
+
+
+async def _of_form(form: FormData) -> tuple[SearchMessage, dict[str, bytes]]:
+    query, examples, images = "{}", [], {}
+    names: dict[str, str] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            # Fresh ones: a key that somebody else chose could be that of another search.
+            key = str(uuid.uuid4())
+            images[key] = await value.read()
+            if name == IMAGE:
+                examples.append({"image": {"key": key}})
+            else:
+                names[name] = key
+        elif name == PATH:
+            examples.append({"image": {"path": value}})
+        elif name == QUERY:
+            query = value
+        else:
+            raise _fault(f"{name[:40]!r} is no field of a search: it has {IMAGE}, {PATH} and {QUERY}")
+    fields = _json(query.encode())
+    if not isinstance(fields, dict):
+        raise _fault(f"{QUERY} is no JSON object")
+    given = fields.get("examples", [])
+    if not isinstance(given, list):
+        raise _fault("examples is no list")
+    message = _message({**fields, "examples": [*given, *examples]}, names, images)
+    used = {example.image.key for example in message.examples if isinstance(example.image, ImageByKey)}
+    return message, {key: blob for key, blob in images.items() if key in used}
+
+
+def _message(fields: Any, names: Mapping[str, str], fresh: Collection[str]) -> SearchMessage:
+    """The message with fresh keys in place of the names of parts. Raises Problem."""
+    try:
+        message = SearchMessage.model_validate(fields)
+    except ValidationError as error:
+        raise _fault(first_fault(error)) from None
+    examples = []
+    for example in message.examples:
+        image = example.image
+        if isinstance(image, ImageByKey) and image.key in names:
+            examples.append(example.model_copy(update={"image": ImageByKey(key=names[image.key])}))
+        elif isinstance(image, ImageByKey) and image.key not in fresh:
+            raise _fault(f"there is no file with the name {image.key!r} in the form")
+        else:
+            examples.append(example)
+    return message.model_copy(update={"examples": examples})
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise _fault("it is not valid JSON") from None
+
+
+def _fault(why: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"This is no search: {why}.")
