@@ -11,7 +11,7 @@ import lookalike
 from lookalike.client import Client
 from lookalike.client.async_client import AsyncClient
 from lookalike.client.transport import Transport
-from lookalike.messages import SearchMessage
+from lookalike.messages import MAX_EXAMPLES, SearchMessage
 from lookalike.settings import Settings
 from lookalike.system.data_folder import data_folder
 from web import library, searching, standing, uploading
@@ -51,6 +51,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         version=lookalike.__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url=f"{API}/openapi.json",
         lifespan=lifespan,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -61,7 +62,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
     app.include_router(standing.probes)
     app.include_router(page_routes())
     answer_problems(app)
-    _complete_openapi(app)
+    _complete_openapi(app, settings)
     return app
 
 
@@ -77,7 +78,7 @@ def guarded(app: FastAPI) -> Guard:
     )
 
 
-def _complete_openapi(app: FastAPI) -> None:
+def _complete_openapi(app: FastAPI, settings: Settings) -> None:
     """Adds the schemas that routes name and FastAPI cannot find, and how to be let in."""
     made = app.openapi
 
@@ -89,6 +90,9 @@ def _complete_openapi(app: FastAPI) -> None:
                 described = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(described.pop("$defs", {}))
                 schemas[model.__name__] = described
+            for path, most in ((f"{API}/images", settings.max_upload_files), (f"{API}/search", MAX_EXAMPLES)):
+                content = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
+                content["schema"]["properties"]["image"]["maxItems"] = most
             document["components"]["securitySchemes"] = {
                 "basic": {"type": "http", "scheme": "basic"},
                 "token": {"type": "http", "scheme": "bearer"},

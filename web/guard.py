@@ -13,7 +13,7 @@ from web.problems import Problem, problem
 # What a container engine asks by an address of its own; they tell nothing of the library.
 PROBES = frozenset({"/healthz", "/readyz"})
 # Bodies that are no images: paths, options, vectors.
-BODY_BYTES = 4 * 2**20
+BODY_BYTES = 8 * 2**20
 # No script, style or connection but ours; nothing may embed the page or take its address along.
 SECURITY_HEADERS: Mapping[str, str] = {
     "content-security-policy": (

@@ -15,6 +15,7 @@ from lookalike.library.errors import Rejected, Unavailable
 from lookalike.library.opening import library_of
 from lookalike.library.paths import escape_path, quoted, validate_path
 from lookalike.messages import MAX_PAGE, FilesReply, KnownFile
+from lookalike.search.query import Uuid
 from web.media import SNIFFED_BYTES, UNKNOWN, media_type
 from web.problems import RESPONSES, Problem
 from web.schemas import Ignored, IgnoredPage
@@ -29,6 +30,10 @@ CHUNK_BYTES = 256 * 1024
 REVALIDATED = "private, no-cache"
 
 
+# A point of the index, as the page before told it.
+After = Annotated[Uuid | None, Query()]
+
+
 def _is_kept(side_px: int) -> int:
     if side_px not in SIDES:
         raise ValueError(f"a thumbnail has {', '.join(map(str, SIDES))} pixels")
@@ -41,7 +46,7 @@ Side = Annotated[int, AfterValidator(_is_kept), Query(json_schema_extra={"enum":
 @router.get("/images", summary="What is in the index, by pages")
 def images(
     given: Given,
-    after: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    after: After = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     status: Annotated[Literal["indexed", "rejected"] | None, Query()] = None,
     folder: Annotated[str | None, Query(min_length=1)] = None,
@@ -59,7 +64,7 @@ def image(given: Given, path: str) -> KnownFile:
 @router.get("/rejected", summary="What could not be read, with reasons")
 def rejected(
     given: Given,
-    after: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    after: After = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> FilesReply:
     """Rejected files, by pages as of GET /images."""

@@ -1,5 +1,7 @@
 """What goes wrong as problem details (RFC 9457): a status, its phrase, and one sentence that people can act on."""
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +35,7 @@ STATUS_OF: tuple[tuple[type[LookalikeError], HTTPStatus], ...] = (
     (Misconfigured, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 MAX_DETAIL_CHARS = 1000
+PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 class ProblemDetails(BaseModel):
@@ -92,10 +95,29 @@ def _of_ours(_request: Request, error: Exception) -> Response:
 
 def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for these alone)
-    detail = str(error.detail)
+    detail, headers = str(error.detail), dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette names those of the first route with this path.
+        headers = {"allow": ", ".join(_methods_of(request.app.openapi()["paths"], request.url.path)) or "GET"}
     if detail == HTTPStatus(error.status_code).phrase:
         detail = f"{request.method} {request.url.path} is not offered: /api/v1/openapi.json tells what is."
-    return problem(error.status_code, detail, dict(error.headers or {}))
+    return problem(error.status_code, detail, headers)
+
+
+def _methods_of(paths: Mapping[str, Mapping[str, Any]], asked: str) -> list[str]:
+    """The methods that the OpenAPI has for a path."""
+    patterns = {template: PARAMETER.sub(_any_value, template) for template in paths}
+    return sorted(
+        method.upper()
+        for template, pattern in patterns.items()
+        if re.fullmatch(pattern, asked, re.DOTALL)
+        for method in paths[template]
+    )
+
+
+def _any_value(parameter: re.Match[str]) -> str:
+    """A path of the library has slashes, any other parameter has none."""
+    return ".+" if parameter[1] == "path" else "[^/]+"
 
 
 def _of_request(_request: Request, error: Exception) -> Response:

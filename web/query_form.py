@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from lookalike.messages import MAX_EXAMPLES, ImageByKey, SearchMessage, first_fault
+from lookalike.strict import Strict
 from web.problems import Problem
 
 # Of a form: each image and each path is one more example, the query has all the rest.
 IMAGE, PATH, QUERY = "image", "path", "query"
 MAX_FIELDS = 2 * MAX_EXAMPLES + 1
+SCALARS = (bool, int, float, str)
 # What the OpenAPI says of the body, which FastAPI cannot find out.
 BODY: dict[str, Any] = {
     "required": True,
@@ -27,6 +29,7 @@ BODY: dict[str, Any] = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
+                "additionalProperties": False,
                 "properties": {
                     IMAGE: {"type": "array", "items": {"type": "string", "format": "binary"}},
                     PATH: {"type": "array", "items": {"type": "string"}},
@@ -87,6 +90,8 @@ def _message(fields: Any, names: Mapping[str, str], fresh: Collection[str]) -> S
         message = SearchMessage.model_validate(fields)
     except ValidationError as error:
         raise _fault(first_fault(error)) from None
+    for given, read in ((fields, message), *zip(fields["examples"], message.examples, strict=True)):
+        _check_kinds(given, read)
     examples = []
     for example in message.examples:
         image = example.image
@@ -97,6 +102,20 @@ def _message(fields: Any, names: Mapping[str, str], fresh: Collection[str]) -> S
         else:
             examples.append(example)
     return message.model_copy(update={"examples": examples})
+
+
+def _check_kinds(given: Mapping[str, Any], read: Strict) -> None:
+    """Raises Problem for a number, text or truth value in place of another, which pydantic takes and the schema not."""
+    for name, value in given.items():
+        values = value if isinstance(value, list) else [value]
+        ours = getattr(read, name)
+        for one, our in zip(values, ours if isinstance(ours, tuple | list) else [ours], strict=False):
+            if isinstance(one, SCALARS) and isinstance(our, SCALARS) and _kind(one) is not _kind(our):
+                raise _fault(f"{name}: {str(one)[:40]!r} is no {_kind(our).__name__}")
+
+
+def _kind(value: object) -> type:
+    return next(kind for kind in (bool, str, float) if isinstance(value, kind) or (kind is float))
 
 
 def _json(body: bytes) -> Any:

@@ -12,7 +12,7 @@ from lookalike.search.neighbour import Neighbour, Neighbours
 from lookalike.search.query import RelativePath
 
 # Of one request; without a list all are tried.
-MAX_RETRIED = 10_000
+MAX_RETRIED = 1000
 
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
 
@@ -54,14 +54,14 @@ class Answered(BaseModel):
 class PauseRequest(BaseModel):
     """For how many seconds; without a number until `resume`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     for_s: Annotated[float, Field(ge=1, le=MAX_WAIT_S)] | None = None
 
 
 class RetryRequest(BaseModel):
     """Which rejected files; all of them without a list."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     paths: Annotated[list[RelativePath], Field(max_length=MAX_RETRIED)] | None = None
 
 

@@ -25,6 +25,7 @@ BODY: dict[str, Any] = {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
+                "additionalProperties": False,
                 "required": [FILES],
                 "properties": {
                     FILES: {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},

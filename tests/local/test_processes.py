@@ -36,7 +36,7 @@ def test_all_parts_run_unless_servers_are_given() -> None:
     ]
 
     assert tuple(names) == PART_NAMES
-    assert with_servers == ["ingest", "search", "producer", "flower"]
+    assert with_servers == ["ingest", "search", "producer", "flower", "web"]
 
 
 def test_the_store_is_told_when_to_build_an_index() -> None:
@@ -53,7 +53,7 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_are_named_for_their_
     )
 
     assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
-    assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
+    assert " --concurrency 1 --queues mine:search,mine:thumbnails --hostname search@mine " in " ".join(search.command)
 
 
 def test_the_application_stops_before_its_backing_services(folder: DataFolder) -> None:
@@ -61,7 +61,7 @@ def test_the_application_stops_before_its_backing_services(folder: DataFolder) -
     conf.read_string(supervisor_conf(folder, process_specs(read_settings(), ALL)))
 
     assert conf["group:backing"]["programs"] == "broker,store"
-    assert conf["group:app"]["programs"] == "ingest,search,producer,flower"
+    assert conf["group:app"]["programs"] == "ingest,search,producer,flower,web"
     # supervisord stops the highest priority first.
     assert conf.getint("group:app", "priority") > conf.getint("group:backing", "priority")
 

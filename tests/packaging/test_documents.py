@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from lookalike.cli import app
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC
+from lookalike.redis_keys import TASKS
 from lookalike.settings import Settings, variable_of
 from lookalike.settings.environment_check import OTHER_VARIABLES
 from tests.packaging.conftest import ROOT
@@ -121,9 +121,9 @@ def _is_module(path: Path) -> bool:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_paths_and_modules_that_are_named_are_there(document: Path) -> None:
     text = document.read_text("utf-8")
-    tops = "lookalike|worker|producer|edge|models|bench|tests|deploy|examples|docs"
+    tops = "lookalike|worker|producer|edge|web|models|bench|tests|deploy|examples|docs"
     paths = re.findall(rf"`((?:{tops})/[\w./-]*\w)(?:::\w+)?`", text)
-    modules = set(re.findall(rf"(?<![\w./-])((?:{tops})(?:\.[a-z_]+)+)\b", text)) - {SYNC, SEARCH, SEARCH_MANY, READ}
+    modules = set(re.findall(rf"(?<![\w./-])((?:{tops})(?:\.[a-z_]+)+)\b", text)) - {*TASKS}
 
     assert [path for path in paths if not (ROOT / path).exists()] == []
     assert sorted(filter(_leads_nowhere, modules)) == []
