@@ -11,8 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lookalike.errors import Misconfigured
+from lookalike.local.config_check import confirm_gallery
 from tests.web.conftest import FIRST, ROOT, Gallery, web_process
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (that this is found out is what is tested)
 STATUS = "/api/v1/status"
 EVERY_WAY = [
     "/",
@@ -115,6 +118,16 @@ def test_it_listens_on_loopback_alone(gallery: Gallery) -> None:
         with socket.socket(socket.AF_INET6 if ":" in other else socket.AF_INET) as probe:
             probe.settimeout(2)
             assert probe.connect_ex((other, port)) != 0
+
+
+def test_up_stops_a_gallery_that_other_machines_reach_without_a_secret(gallery: Gallery, tmp_path: Path) -> None:
+    confirm_gallery(gallery.url)
+    environment = gallery.environment | {"LOOKALIKE_WEB_AUTH": "token"}
+    with (
+        web_process(environment, tmp_path / "web.log", f"--host={EVERYWHERE}") as url,
+        pytest.raises(Misconfigured, match=r"it listens on 127\.0\.0\.2 too"),
+    ):
+        confirm_gallery(url)
 
 
 def test_a_taken_port_is_told_in_one_sentence(gallery: Gallery) -> None:
