@@ -15,6 +15,8 @@ from redis import BlockingConnectionPool, ConnectionPool
 # As Celery's options name classes.
 CLIENT_BACKEND = "lookalike.broker.celery_overrides:Answers"
 CLIENT_TRANSPORT = "lookalike.broker.celery_overrides:Transport"
+SENTINEL_BACKEND = "lookalike.broker.sentinel_overrides:Answers"
+SENTINEL_TRANSPORT = "lookalike.broker.sentinel_overrides:Transport"
 # A connection is used for a millisecond at a time: where none is free by then, none will be.
 POOL_WAIT_S = 10.0
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self, Unpack
 
 from pydantic import ValidationError
 
-from lookalike.broker.app import broker_url, client_app, without_secret
+from lookalike.broker.address import without_secret
+from lookalike.broker.app import broker_url, client_app
 from lookalike.broker.events import Events
 from lookalike.client.argument_checks import limit_given, pause_given, seconds_given
 from lookalike.client.caller_paths import CallerPaths

@@ -2,7 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from lookalike.broker.app import broker_url, without_secret
+from lookalike.broker.address import without_secret
+from lookalike.broker.app import broker_url
 from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured

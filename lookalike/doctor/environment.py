@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lookalike.broker.app import without_secret
+from lookalike.broker.address import without_secret
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
 from lookalike.local.machine_limits import PROCESSES, files_limit, need_files, processes_limit

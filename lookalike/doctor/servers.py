@@ -5,7 +5,8 @@ from importlib.util import find_spec
 
 from redis.exceptions import RedisError
 
-from lookalike.broker.app import redis_of, without_secret
+from lookalike.broker.address import without_secret
+from lookalike.broker.app import redis_of
 from lookalike.client import Client
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError

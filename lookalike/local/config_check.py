@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
-from lookalike.broker.app import without_secret
+from lookalike.broker.address import without_secret
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.local.reachable import ANSWER_S
 from lookalike.system.data_folder import DataFolder

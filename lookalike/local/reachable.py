@@ -6,10 +6,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from tenacity import Retrying, retry_if_exception_type, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
-from lookalike.broker.app import without_secret
+from lookalike.broker.address import BrokerAddress, without_secret
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.system.store_access import store_access
 
@@ -30,12 +30,17 @@ def require_store(url: str, key: str | None, *, patience_s: float, ca: Path | No
 def ask_broker(url: str) -> None:
     """Pings the broker once. Raises Unreachable, Misconfigured."""
     try:
-        redis = Redis.from_url(url, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
+        redis = BrokerAddress.parse(url).redis(socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
     except ValueError:
         raise Misconfigured("REDIS_URL is no address of a broker: write redis://HOST:PORT/0.") from None
     shown = without_secret(url)
     try:
         redis.ping()
+        if _is_cluster(redis):
+            raise Misconfigured(
+                f"The broker at {shown} is one of a cluster, which Celery's queues cannot be in: name a single server, "
+                "or sentinels (REDIS_URL=sentinel://HOST:PORT,HOST:PORT/0?master=NAME)."
+            )
     except AuthenticationError as error:
         raise Misconfigured(f"The broker at {shown} refuses the password ({error}): correct REDIS_URL.") from error
     except (RedisError, OSError) as error:
@@ -44,6 +49,14 @@ def ask_broker(url: str) -> None:
         ) from error
     finally:
         redis.close()
+
+
+def _is_cluster(redis: Redis) -> bool:
+    try:
+        return bool(redis.info("cluster").get("cluster_enabled"))
+    except ResponseError:
+        # A user that may not ask.
+        return False
 
 
 def ask_store(url: str, key: str | None, ca: Path | None = None) -> None:

@@ -57,7 +57,9 @@ class Settings(BaseSettings):
         default=None, description="Identity of the library; made once by `up`, or named to take over an index."
     )
     redis_url: SecretStr | None = Field(
-        default=None, validation_alias="REDIS_URL", description="Redis or Valkey; `up` starts one if unset."
+        default=None,
+        validation_alias="REDIS_URL",
+        description="Redis or Valkey, or its sentinels; `up` starts one if unset.",
     )
     redis_password: SecretStr | None = Field(
         default=None,

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
-BROKER_SCHEMES = ("redis", "rediss", "unix")
+BROKER_SCHEMES = ("redis", "rediss", "sentinel", "unix")
 ASCII = "ASCII letters, digits and signs"
 # A dollar sign is how a secret mostly loses its end on its way through a file of variables.
 QUOTING = "in .env put it in single quotes if it has a $"
@@ -53,14 +53,18 @@ def check_broker_url(url: str) -> None:
     """Raises ValueError unless it is an address of a broker whose password ends where it should."""
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in BROKER_SCHEMES and bool(parts.hostname or parts.scheme == "unix")
-        parts.port  # noqa: B018 (it is looked at when it is asked for)
+        hosts = [urlsplit(f"//{host}") for host in parts.netloc.rpartition("@")[2].split(",")]
+        is_address = parts.scheme in BROKER_SCHEMES and (
+            parts.scheme == "unix"
+            or (all(host.hostname for host in hosts) and (parts.scheme == "sentinel" or not hosts[1:]))
+        )
+        [host.port for host in hosts]
     except ValueError:
         is_address = False
     if not is_address:
         raise ValueError(
-            "is no address of a broker: write redis://HOST:PORT/0 and its password in REDIS_PASSWORD, or "
-            "percent-encoded before the host"
+            "is no address of a broker: write redis://HOST:PORT/0 or sentinel://HOST:PORT,HOST:PORT/0?master=NAME, and "
+            "its password in REDIS_PASSWORD, or percent-encoded before the host"
         )
 
 
@@ -68,6 +72,6 @@ def with_password(url: str, password: str) -> str:
     """The address of a broker with this password, percent-encoded, unless it has one already."""
     parts = urlsplit(url)
     before, _, host = parts.netloc.rpartition("@")
-    if ":" in before or parts.scheme not in ("redis", "rediss"):
+    if ":" in before or parts.scheme not in ("redis", "rediss", "sentinel"):
         return url
     return urlunsplit(parts._replace(netloc=f"{before}:{quote(password, safe='')}@{host}"))

@@ -14,6 +14,7 @@ from lookalike.local.machine_limits import CrashLimit, need_space, why_it_ended
 from lookalike.settings import Settings, read_settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import hold_lock
+from tests.support.valkey import free_port, valkey_process
 
 
 @pytest.fixture(autouse=True)
@@ -164,3 +165,13 @@ def test_a_refused_start_binds_the_data_folder_to_no_library(
 
     assert settings.data is not None
     assert owned_by(DataFolder(settings.data)).root is None
+
+
+def test_a_broker_that_is_one_of_a_cluster(tmp_path: Path, library: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    options = {"cluster_enabled": "yes", "cluster_port": str(free_port())}
+    with valkey_process(tmp_path / "broker", **options) as url, pytest.raises(Misconfigured) as refusal:
+        up(read_settings(data=tmp_path / "data", redis_url=url), library)
+
+    assert "one of a cluster" in str(refusal.value)
+    assert "sentinel://" in str(refusal.value)

@@ -19,7 +19,8 @@ from urllib.request import urlopen
 import pytest
 from redis.exceptions import RedisError
 
-from lookalike.broker.app import redis_of, without_secret
+from lookalike.broker.address import without_secret
+from lookalike.broker.app import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.local import down, up
 from lookalike.local.library_identity import owned_by

@@ -31,9 +31,10 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_valkey(folder: Path, port: int, *, appendonly: str = "no") -> subprocess.Popen[bytes]:
-    """Starts a server and waits until it answers."""
+def start_valkey(folder: Path, port: int, *, appendonly: str = "no", **more: str) -> subprocess.Popen[bytes]:
+    """Starts a server and waits until it answers; `cluster_enabled="yes"` is its option `cluster-enabled`."""
     options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "appendonly": appendonly}
+    options |= {name.replace("_", "-"): value for name, value in more.items()}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     server = subprocess.Popen([valkey_binary(), *arguments], stdout=subprocess.DEVNULL)
     try:
@@ -61,10 +62,10 @@ def stop_valkey(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def valkey_process(folder: Path) -> Iterator[str]:
+def valkey_process(folder: Path, **options: str) -> Iterator[str]:
     """Runs a server while the block runs; gives its URL."""
     port = free_port()
-    server = start_valkey(folder, port)
+    server = start_valkey(folder, port, **options)
     try:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
