@@ -25,6 +25,8 @@ from web.thumbnail_cache import ThumbnailCache
 API = "/api/v1"
 # Thumbnails that are asked for at once: a search waits behind one at most, and the queue is never long.
 DRAWN_AT_ONCE = 4
+# Searches with images: as many keep a worker busy.
+SENT_AT_ONCE = 4
 
 
 def create_app(settings: Settings, transport: Transport | None = None) -> FastAPI:
@@ -36,6 +38,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         cache=ThumbnailCache(data_folder(client.settings).thumbnails, settings.max_thumbnail_bytes),
         feed=EventFeed(lambda: Client(client.settings, transport=transport)),
         drawing=asyncio.Semaphore(DRAWN_AT_ONCE),
+        sending=asyncio.Semaphore(SENT_AT_ONCE),
         uploading=asyncio.Semaphore(1),
     )
 

@@ -2,7 +2,9 @@
 
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from asyncio import Semaphore
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -42,17 +44,24 @@ BODY: dict[str, Any] = {
 }
 
 
-async def search_of(request: Request, max_bytes: int) -> tuple[SearchMessage, dict[str, bytes]]:
-    """The search in a request, and the bytes of its images by their keys. Raises Problem."""
+@asynccontextmanager
+async def search_of(
+    request: Request, sending: Semaphore, max_bytes: int
+) -> AsyncIterator[tuple[SearchMessage, dict[str, bytes]]]:
+    """The search in a request, and the bytes of its images by their keys. Raises Problem.
+
+    A form waits on disk until `sending` lets it into memory, for as long as the block runs.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        return _message(_json(await request.body()), {}, {}), {}
+        yield _message(_json(await request.body()), {}, {}), {}
+        return
     if kind != "multipart/form-data":
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A search is application/json, or multipart/form-data with images."
         )
-    async with request.form(max_files=MAX_EXAMPLES, max_fields=MAX_FIELDS, max_part_size=max_bytes) as form:
-        return await _of_form(form)
+    async with request.form(max_files=MAX_EXAMPLES, max_fields=MAX_FIELDS, max_part_size=max_bytes) as form, sending:
+        yield await _of_form(form)
 
 
 async def _of_form(form: FormData) -> tuple[SearchMessage, dict[str, bytes]]:

@@ -35,14 +35,14 @@ async def search(given: Given, request: Request, *, wait: Annotated[bool, Query(
     job, whose result is fetched later.
     """
     most = given.settings.max_query_bytes
-    message, images = await search_of(request, most)
-    total = sum(map(len, images.values()))
-    if total > most:
-        sentence = f"The images have {total} bytes, at most {most} are allowed (LOOKALIKE_MAX_QUERY_BYTES)."
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
-    if wait:
-        return JSONResponse(answer_json(await given.asynchronous.ask(message, images)))
-    sent = await asyncio.to_thread(lambda: given.client.ask(message, images).status())
+    async with search_of(request, given.sending, most) as (message, images):
+        total = sum(map(len, images.values()))
+        if total > most:
+            sentence = f"The images have {total} bytes, at most {most} are allowed (LOOKALIKE_MAX_QUERY_BYTES)."
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence)
+        if wait:
+            return JSONResponse(answer_json(await given.asynchronous.ask(message, images)))
+        sent = await asyncio.to_thread(lambda: given.client.ask(message, images).status())
     return JSONResponse(
         _info(sent).model_dump(mode="json"), HTTPStatus.ACCEPTED, {"location": f"/api/v1/jobs/{sent.id}"}
     )

@@ -27,6 +27,8 @@ class Services:
     feed: EventFeed
     # How many thumbnails are asked for at once: enough for the workers, and a page that is left waits for no more.
     drawing: asyncio.Semaphore
+    # How many searches and uploads hold their images in memory at once; the others wait on disk.
+    sending: asyncio.Semaphore
     uploading: asyncio.Semaphore
 
     @property

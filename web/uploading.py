@@ -60,8 +60,8 @@ async def upload(given: Given, request: Request) -> UploadReply:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "An upload is multipart/form-data with the files in `image`.")
-    # One at a time: each is held in memory while a worker looks at it.
-    async with given.uploading, request.form(max_files=most, max_fields=1) as form:
+    # One at a time, once it has come: its files are held in memory while a worker looks at them.
+    async with request.form(max_files=most, max_fields=1) as form, given.uploading:
         files = [value for name, value in form.multi_items() if isinstance(value, UploadFile) and name == FILES]
         unknown = {name for name, _ in form.multi_items()} - {FILES, FOLDER}
         folder = form.get(FOLDER) or ""

@@ -5,10 +5,27 @@ import { byId, make, percent } from "./make.js";
 import { addressOf, withExamples } from "./state.js";
 
 const list = byId("results");
+const MOST_FOLDERS = 200;
 
 /** Shows pictures after those that are there. `neighbours` have a path, and of a search a similarity. */
 export function append(neighbours, state) {
   list.append(...neighbours.map((neighbour) => card(neighbour, state)));
+  offerFolders(neighbours.map(({ path }) => path));
+}
+
+/** The folders of what was found, for the filter. */
+function offerFolders(paths) {
+  const offered = byId("folders");
+  const known = new Set([...offered.children].map((option) => option.value));
+  for (const path of paths) {
+    const parts = path.split("/").slice(0, -1);
+    for (let depth = 1; depth <= parts.length; depth += 1) {
+      const folder = parts.slice(0, depth).join("/");
+      if (known.has(folder) || known.size >= MOST_FOLDERS) continue;
+      known.add(folder);
+      offered.append(make("option", { value: folder }));
+    }
+  }
 }
 
 export function clear() {
