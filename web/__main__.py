@@ -1,6 +1,7 @@
 """`python -m web`: reads the settings from the environment and serves until it gets SIGTERM or SIGINT."""
 
 import argparse
+import signal
 import socket
 import sys
 
@@ -44,6 +45,9 @@ def main() -> int:
         timeout_graceful_shutdown=LAST_REQUESTS_S,
         limit_concurrency=MAX_CONNECTIONS,
     )
+    # Uvicorn raises the signal again once all is answered.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -1,9 +1,9 @@
 """Who may ask: the host that a request names, the page that it comes from, and the secret that it knows. Pure.
 
-A page of another site reaches a server on this machine too, with the browser of whoever visits it. By a name of its own
-that it has lead to 127.0.0.1 (DNS rebinding) it could even read the answers. So a request must name an address, which
-no other site can have lead elsewhere, or a name that is ours; and where the browser tells which page it comes from,
-that must be a page of ours.
+A page of another site reaches a server on this machine too, through the browser of a person who visits it. By a name of
+its own that it has lead to 127.0.0.1 (DNS rebinding) it could even read the answers. So a request must name an address,
+which no other site can have lead elsewhere, or a name that is ours; and where the browser tells which page it comes
+from, that must be a page of ours.
 """
 
 import base64

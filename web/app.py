@@ -1,4 +1,4 @@
-"""The application: joins routes, guard and services. What a request may do is said in the modules of the routes."""
+"""The application: joins routes, guard and services. What a request may do stands in the modules of the routes."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -55,6 +55,7 @@ class EventFeed:
         self._lock = threading.Lock()
         self._followers: set[_Follower] = set()
         self._thread: threading.Thread | None = None
+        self._latest: Happening | None = None
 
     async def follow(self, missed_since: Callable[[], Happening | None]) -> AsyncIterator[Happening | None]:
         """What happens from now on, beginning with what `missed_since` reads; None is a sign of life."""
@@ -78,6 +79,9 @@ class EventFeed:
             if len(self._followers) >= MAX_FOLLOWERS:
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_FOLLOWERS} pages are open already: close one.")
             self._followers.add(follower)
+            if self._latest is not None:
+                # The next one may come only when something happens.
+                follower.tell(self._latest)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="events", daemon=True)
                 self._thread.start()
@@ -110,12 +114,14 @@ class EventFeed:
     def _has_followers(self) -> bool:
         with self._lock:
             if not self._followers:
-                self._thread = None
+                self._thread = self._latest = None
             return bool(self._followers)
 
     def _tell(self, happening: Happening) -> None:
         with self._lock:
             followers = [*self._followers]
+            if happening[0] == "status":
+                self._latest = happening
         for follower in followers:
             follower.tell(happening)
 

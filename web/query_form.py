@@ -69,7 +69,7 @@ async def _of_form(form: FormData) -> tuple[SearchMessage, dict[str, bytes]]:
     names: dict[str, str] = {}
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            # Fresh ones: a key that somebody else chose could be that of another search.
+            # Fresh ones: a key that the sender chose could be that of another search.
             key = str(uuid.uuid4())
             images[key] = await value.read()
             if name == IMAGE:

@@ -209,9 +209,9 @@ def test_the_gallery_is_opened_once_it_answers(machine: Machine, tmp_path: Path)
     running = machine.start(machine.small("--also", "web", "--open", str(opened)))
 
     assert running.web_url is not None
-    assert f"Gallery  {running.web_url}" in machine.output.read_text()
     wait_until(opened.exists, STARTS_WITHIN_S)
     assert opened.read_text() == running.web_url
+    assert f"Gallery  {running.web_url}" in machine.output.read_text()
     assert answer_code(f"{running.web_url}/healthz") == HTTPStatus.OK
 
 

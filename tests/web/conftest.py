@@ -69,7 +69,7 @@ def web_process(environment: dict[str, str], log: Path, *arguments: str, within:
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        assert process.wait(10) == 0
 
 
 def answers(url: str) -> bool:

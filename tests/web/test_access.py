@@ -69,7 +69,7 @@ def basic(text: str) -> str:
         ("ann:hunter2", "", False),
         ("token", "Bearer token", True),
         ("token", "bearer  token ", True),
-        ("token", basic("whoever:token"), True),
+        ("token", basic("any:token"), True),
         ("token", "Bearer other", False),
         ("token", "Bearer ", False),
         ("token", "Basic !!!", False),

@@ -28,8 +28,6 @@ export function say(sentence) {
 function listen() {
   if (source) return;
   source = api.events();
-  // The first one that is told may be told only when something happens.
-  api.status().then(show, (error) => say(error.message));
   source.addEventListener("status", (event) => show(JSON.parse(event.data)));
   source.addEventListener("trouble", (event) => say(JSON.parse(event.data).detail));
   source.addEventListener("error", () => {
