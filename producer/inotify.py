@@ -8,14 +8,28 @@ out of the root under its former name; and when several folders have the same na
 
 import errno
 import os
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyFullEmitter, InotifyWatchGroup
-from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
+from watchdog.observers.inotify_c import (
+    CallbackId,
+    InotifyConstants,
+    InotifyEvent,
+    InotifyFD,
+    Mask,
+    WatchCallback,
+    WatchDescriptor,
+)
 from watchdog.observers.inotify_move_event_grouper import GroupedInotifyEvent, PathedInotifyEvent
 
 EXHAUSTED = (errno.ENOSPC, errno.EMFILE)
+# A file that no one else opens and that lies on no disk: to open it is an event.
+OWN_FILE = Path("/proc/self/comm")
+PULSE = CallbackId(0)
 
 
 class OverflowAwareInotify(InotifyFD):
@@ -41,11 +55,44 @@ class OverflowAwareInotify(InotifyFD):
         if event.is_queue_overflow:
             self._on_overflow()
 
+    def pulse_s(self, within_s: float) -> float | None:
+        """Seconds until an event of our own has come behind all others; None if it does not come in time.
+
+        It shows that the kernel reports, and that our thread reads; a disk has no part in it.
+        """
+        pulse = _Pulse()
+        try:
+            watch = self.add_callback(os.fsencode(OWN_FILE), Mask(InotifyConstants.IN_OPEN), pulse, PULSE)
+            begun_s = time.monotonic()
+            OWN_FILE.open().close()
+            came = pulse.came.wait(within_s)
+            took_s = time.monotonic() - begun_s
+            self.remove_callbacks([(watch, PULSE)])
+        except OSError:
+            return None
+        return took_s if came else None
+
     def _add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
         # watchdog warns when a moved folder comes back, because the kernel gives it the same descriptor.
         watch = self._get_or_create_watch(path, mask)
         watch.callbacks[id_] = callback
         return watch.wd
+
+
+class _Pulse:
+    """Called by watchdog's thread for the event of our own."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+
+    def on_event(self, _event: InotifyEvent) -> None:
+        self.came.set()
+
+    def on_watch_deleted(self, _wd: WatchDescriptor) -> None:
+        """Nothing: it is removed after each pulse."""
+
+    def on_queue_overflow(self) -> None:
+        """Nothing: the library's own watches tell of that."""
 
 
 class OverflowAwareWatchGroup(InotifyWatchGroup):
@@ -177,6 +224,10 @@ class OverflowAwareObserver(BaseObserver):
         """Adds missing watches, and corrects the path of each."""
         for emitter in self._observed():
             emitter.restore_watches()
+
+    def pulse_s(self, within_s: float) -> float | None:
+        """See OverflowAwareInotify."""
+        return self._inotify.pulse_s(within_s)
 
     def on_thread_stop(self) -> None:
         """Stops reading."""

@@ -28,6 +28,7 @@ class Reporter:
         on_allowed: Callable[[], None],
         index_state: IndexState,
         on_index_changed: Callable[[IndexReport], None],
+        on_left_undone: Callable[[str], None] = lambda _: None,
         identity: str,
         now_s: Callable[[], float],
     ) -> None:
@@ -39,6 +40,8 @@ class Reporter:
         self._on_allowed = on_allowed
         self._index_state = index_state
         self._on_index_changed = on_index_changed
+        self._on_left_undone = on_left_undone
+        self._left_undone: str | None = None
         # None until it was read once: the first scan compares with the index as it is then.
         self._epoch: str | None = None
         # Why workers write nothing; empty if they do.
@@ -96,6 +99,9 @@ class Reporter:
         if report.epoch and self._epoch is not None and report.epoch != self._epoch:
             self._on_index_changed(report)
         self._epoch = report.epoch or self._epoch or ""
+        if self._left_undone is not None and report.left_undone != self._left_undone:
+            self._on_left_undone(report.why_undone)
+        self._left_undone = report.left_undone
 
     def _detect_broker_restart(self) -> None:
         """Detects a broker that restarted between two attempts: it may have lost messages.

@@ -14,19 +14,13 @@ from producer.library_state import COMPARING, COUNTING, LibraryState
 from producer.publisher import ScanPublisher
 from producer.scan import LibraryOffline, Scan, ScanSuperseded
 from producer.scan_requests import ScanRequests
+from producer.schedule import Schedule
 from producer.shutdown import check
 from producer.watcher import Watcher
 
 log = get_logger(__name__)
 
 OFFLINE_RETRY_S = 3.0
-# A scan takes a tenth of the time at most.
-PAUSE_SHARE = 10.0
-
-
-def pause_s(rescan_s: float, scan_s: float) -> float:
-    """Seconds until the next scan: the setting, but at least ten times what the last one worked."""
-    return max(rescan_s, PAUSE_SHARE * scan_s)
 
 
 class ScanScheduler:
@@ -45,7 +39,7 @@ class ScanScheduler:
         scan_requests: ScanRequests,
         library_state: LibraryState,
         stop: threading.Event,
-        rescan_s: float,
+        schedule: Schedule,
         settle_s: float,
         now_s: Callable[[], float] = time.monotonic,
         unix_s: Callable[[], float] = time.time,
@@ -58,7 +52,9 @@ class ScanScheduler:
         self._new_scan = new_scan
         self._new_rules = new_rules
         self._stop = stop
-        self._rescan_s = rescan_s
+        self._schedule = schedule
+        # Scans in a row that found something to do.
+        self._in_vain = 0
         self._settle_s = settle_s
         self._now_s = now_s
         self._unix_s = unix_s
@@ -84,7 +80,7 @@ class ScanScheduler:
                 wait_s = 0.0
             else:
                 worked_s = self._now_s() - begun_s - (self._scan_publisher.waited_s - waited_s)
-                wait_s = pause_s(self._rescan_s, worked_s)
+                wait_s = self._pause_s(worked_s)
             self._wait(wait_s)
 
     def _scan(self) -> None:
@@ -102,6 +98,7 @@ class ScanScheduler:
         counts = self._index.counts()
         self._state.answered(counts.library)
         scan.compare(counts)
+        self._in_vain = self._in_vain + 1 if any(scan.differences) else 0
         warning = " ".join(filter(None, (self._rules_warning, scan.warning)))
         if self._state.scan_ended(warning, scan.differences):
             log.info("library is back")
@@ -130,8 +127,17 @@ class ScanScheduler:
         if self._state.go_offline(reason):
             log.warning("library offline, nothing is removed", library=str(self._library.root), reason=reason)
 
+    def _pause_s(self, worked_s: float) -> float:
+        return self._schedule.pause_s(worked_s, events_are_complete=self._watcher.is_complete, in_vain=self._in_vain)
+
     def _wait(self, wait_s: float) -> None:
+        """Waits so long, or shorter: until a scan is requested, and some minutes after one is wanted soon."""
         until_s = self._now_s() + wait_s
-        while not self._stop.is_set() and (left_s := until_s - self._now_s()) > 0:
-            if self._scan_requests.wait(min(left_s, 0.5)):
+        while not self._stop.is_set() and not self._scan_requests.is_pending:
+            left_s = until_s - self._now_s()
+            if left_s <= 0:
                 return
+            self._scan_requests.wait(left_s)
+            if self._scan_requests.take_soon():
+                self._in_vain = max(1, self._in_vain)
+                until_s = min(until_s, self._now_s() + self._pause_s(0.0))

@@ -1,11 +1,13 @@
 """Wires the producer together and runs its threads. No logic."""
 
 import functools
+import random
 import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from lookalike.broker.index_state import IndexState
@@ -33,9 +35,11 @@ from producer.reporter import Reporter
 from producer.scan import Scan
 from producer.scan_requests import ScanRequests
 from producer.scan_scheduler import ScanScheduler
+from producer.schedule import Schedule
 from producer.shutdown import Stopped
 from producer.status_report import StatusReport
-from producer.watcher import Inbox, Watcher, supervise
+from producer.supervision import Supervision
+from producer.watcher import Inbox, Watcher
 
 log = get_logger(__name__)
 
@@ -70,6 +74,14 @@ class Service:
             poll_s=settings.poll_s,
             on_count_changed=self._counter.mark_changed,
         )
+        requests = self._scan_requests
+        self._supervision = Supervision(
+            self._library,
+            self._watcher,
+            request_scan=requests.request,
+            request_soon=requests.request_soon,
+            stop=self.stop,
+        )
         self._folder_expander = FolderExpander(
             self._library, self._new_index_client(), self._inbox, self._debouncer, self.stop
         )
@@ -83,9 +95,7 @@ class Service:
             "scan-scheduler": scan_scheduler.run_scans,
             "file-counter": self._counter.count_when_due,
             "folder-expander": self._folder_expander.expand_events,
-            "supervisor": functools.partial(
-                supervise, self._library, self._watcher, self._scan_requests.request, self.stop
-            ),
+            "supervisor": self._supervision.run,
         }
 
     def _new_index_client(self) -> IndexClient:
@@ -139,7 +149,7 @@ class Service:
             scan_requests=self._scan_requests,
             library_state=self._library_state,
             stop=self.stop,
-            rescan_s=self.settings.rescan_s,
+            schedule=Schedule(self.settings.rescan_s, self.settings.scan_at, datetime.now, random.random),
             settle_s=self.settings.settle_s,
         )
 
@@ -154,6 +164,7 @@ class Service:
             on_allowed=functools.partial(self._scan_requests.request, "deletions were allowed"),
             index_state=IndexState(redis, self.settings.keys),
             on_index_changed=self._losses.index_changed,
+            on_left_undone=self._scan_requests.request_soon,
             identity=socket.gethostname(),
             now_s=time.monotonic,
         )
@@ -206,6 +217,7 @@ class Service:
         until_s = time.monotonic() + GRACE_S
         self._scan_requests.wake()
         self._counter.wake()
+        self._supervision.wake()
         threads.append(threading.Thread(target=self._watcher.stop, name="watcher", daemon=True))
         threads[-1].start()
         for thread in threads:

@@ -83,7 +83,7 @@ class StatusReport:
             warning=" ".join(filter(None, warnings)),
             library=self.library,
             flower_url=self.flower_url,
-            lag_s=progress.lag_s,
+            lag_s=max(progress.lag_s, self.watcher.lag_s),
             scans=known.scans,
             scan_changed=known.differences.changed,
             scan_moved=known.differences.moved,

@@ -7,16 +7,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
-from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.library.folder import FolderLibrary
 from lookalike.log import get_logger
 from producer.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
-from producer.shutdown import sleep
+from producer.mounts import is_local
 
 log = get_logger(__name__)
 
@@ -28,10 +27,8 @@ EXHAUSTED_WARNING = (
 )
 # About 56 MB of events; after an overflow a scan finds what changed.
 MAX_EVENTS = 200_000
-LIBRARY_POLL_S = 1.0
-# proc(5): the mounts of this process; the fifth field is the mount point, with octal escapes.
-MOUNTS = Path("/proc/self/mountinfo")
-MOUNT_POINT = 4
+# An event of our own that takes longer is never coming.
+PULSE_WITHIN_S = 10.0
 
 
 class Inbox:
@@ -95,6 +92,10 @@ class Watcher:
         self._lock = threading.Lock()
         self._observer: BaseObserver | None = None
         self._is_reading: Callable[[], bool] = lambda: True
+        self._pulse_s: Callable[[float], float | None] = lambda _: None
+        self._is_local = False
+        # How long an event of our own took to come, the last time.
+        self.lag_s = 0.0
         self._restore_watches: Callable[[], None] = lambda: None
         self._identity: tuple[int, int] | None = None
 
@@ -124,15 +125,31 @@ class Watcher:
 
     def is_healthy(self) -> bool:
         """Whether every thread of the observer is alive and the library is the folder that it watches."""
+        return self._is_alive() and self._identity == self._library.identity()
+
+    def _is_alive(self) -> bool:
         observer = self._observer
         return (
             observer is not None
             and observer.is_alive()
             and all(emitter.is_alive() for emitter in observer.emitters)
             and self._is_reading()
-            and self._identity == self._library.identity()
             and (self.watching == POLLING or not self._exhausted.is_set())
         )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether events tell of every change: they come from the kernel, and from disks of this machine alone.
+
+        Only so long as `pulse` shows that they come.
+        """
+        return self.watching == INOTIFY and self._is_local and self._is_alive()
+
+    def pulse(self) -> bool:
+        """Whether an event of our own comes back, by the way of all others; measures the lag. Reads no disk."""
+        lag_s = self._pulse_s(PULSE_WITHIN_S) if self._is_alive() else None
+        self.lag_s = lag_s or 0.0
+        return lag_s is not None
 
     def stop(self) -> None:
         """Stops watching."""
@@ -172,7 +189,7 @@ class Watcher:
         return observer
 
     def _new_observer(self) -> BaseObserver:
-        self._is_reading, self._restore_watches = lambda: True, lambda: None
+        self._is_reading, self._restore_watches, self._is_local = lambda: True, lambda: None, False
         if self.watching == POLLING:
             # lstat: links to folders are not followed, so that no cycle is walked.
             return PollingObserverVFS(os.lstat, os.scandir, polling_interval=self._poll_s)
@@ -183,6 +200,7 @@ class Watcher:
                 lambda: self._inbox.put_event(Lost("the kernel's queue of events overflowed")), self._exhausted.set
             )
             self._is_reading, self._restore_watches = observer.is_reading, observer.restore_watches
+            self._pulse_s, self._is_local = observer.pulse_s, is_local(self._library.root)
             return observer
         from watchdog.observers import Observer  # noqa: PLC0415 - another one on each system
 
@@ -220,45 +238,3 @@ def _stop(observer: BaseObserver) -> None:
     observer.stop()
     if observer.is_alive() and observer is not threading.current_thread():
         observer.join()
-
-
-def mounted_below(root: Path, table: Path = MOUNTS) -> frozenset[tuple[str, str]]:
-    """Mount point and id of each mount below the root. Linux; elsewhere none.
-
-    No event reports the files that appear with a mount.
-    """
-    try:
-        lines = table.read_bytes().splitlines()
-    except OSError:
-        return frozenset()
-    inside = os.fspath(root).rstrip(os.sep) + os.sep
-    mounts = (line.split() for line in lines)
-    complete = (mount for mount in mounts if len(mount) > MOUNT_POINT)
-    found = ((os.fsdecode(_unescaped(mount[MOUNT_POINT])), mount[0].decode()) for mount in complete)
-    return frozenset((folder, mount_id) for folder, mount_id in found if folder.startswith(inside))
-
-
-def _unescaped(field: bytes) -> bytes:
-    """Replaces the octal escapes of spaces, tabs, newlines and backslashes."""
-    first, *rest = field.split(b"\\")
-    return first + b"".join(bytes([int(part[:3], 8)]) + part[3:] for part in rest)
-
-
-def supervise(
-    library: FolderLibrary, watcher: Watcher, request_scan: Callable[[str], None], stop: threading.Event
-) -> None:
-    """Checks library, mounts and watcher once a second until the producer ends. Raises Stopped."""
-    before, mounted_before = library.absence(), mounted_below(library.root)
-    while True:
-        sleep(stop, LIBRARY_POLL_S)
-        mounted = mounted_below(library.root)
-        if mounted - mounted_before:
-            request_scan("a disk was mounted in the library")
-        # The files of an unmounted disk can wait: it may be back before the next scan.
-        mounted_before = mounted
-        absence = library.absence()
-        if absence != before:
-            before = absence
-            request_scan(f"the library {absence}" if absence is not None else "the library is available")
-        if absence in (None, EMPTY) and watcher.ensure_watching():
-            request_scan(f"watching restarted with {watcher.watching}")

@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
+from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import STAGE_SECONDS, Measurements, write_measured
 from lookalike.broker.telemetry import Telemetry
 from lookalike.client.job_records import JobRecords
@@ -28,6 +29,8 @@ from worker.search_priority import SearchPriority
 # Searches are counted in memory for so long, then in one request: one after each of them cost half a millisecond of
 # processor, which the next search missed (two cores, 2026-11-30).
 COUNTED_EVERY_S = 1.0
+# A scan that is wanted soon begins by then (producer/schedule.py).
+FAILURE_SHOWN_S = 300.0
 
 
 class ChildProcess:
@@ -92,10 +95,11 @@ class ChildProcess:
                 self.telemetry.report_wait("" if why is None else str(why), for_s)
 
     def report_failure(self, why: Refused) -> None:
-        """Reports a batch that is left to the next scan, until that scan."""
+        """Reports a batch that is left to the next scan, and asks for that to be soon."""
         self._failed = True
         with suppress(RedisError, OSError):
-            self.telemetry.report_wait(str(why), self._settings.rescan_s)
+            self.telemetry.report_wait(str(why), FAILURE_SHOWN_S)
+            IndexState(self._redis, self._settings.keys).report_undone(str(why))
 
     def report_success(self) -> None:
         """Clears the failure that this process reported before."""

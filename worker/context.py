@@ -5,6 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -202,6 +203,7 @@ class WorkerContext:
             yield_to_search=self._search_priority.yield_to_search,
             read_rules=self._read_rules,
             publish=self._publish,
+            report_undone=self._report_undone,
             count_done=self._count_done,
             measurements=self._measurements,
         )
@@ -253,6 +255,11 @@ class WorkerContext:
             self._events.add(events)
         except (RedisError, OSError) as error:
             log.warning("events are not told", events=len(events), why=str(error))
+
+    def _report_undone(self, why: str) -> None:
+        """Asks for a scan. Without the broker's answer the one of the next day finds it."""
+        with suppress(RedisError, OSError):
+            IndexState(self._redis, self._settings.keys).report_undone(why)
 
     def _count_done(self, embedded: int, finished: int) -> None:
         """Counts what a batch did, in one request. The batch is done without it, too."""

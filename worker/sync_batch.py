@@ -53,6 +53,8 @@ class BatchTools:
     yield_to_search: Callable[[], None] = lambda: None
     # Told of each file once the index is written.
     publish: Callable[[Sequence[Event]], None] = lambda _: None
+    # Told of files that the next scan has to try again, with the reason of one of them.
+    report_undone: Callable[[str], None] = lambda _: None
     # Around each write: a store that is briefly unavailable must not cost the embeddings.
     retry_while_unavailable: Retrying = without_retry
     measurements: Measurements = field(default_factory=Measurements)
@@ -70,6 +72,8 @@ class Batch:
         self.versions: dict[str, FileVersion] = {}
         self.tally: Counter[str] = Counter()
         self._tallied_as: dict[str, str] = {}
+        # Reasons of rejections that may pass.
+        self._undone: list[str] = []
 
     def add_content(self, path: str, content: Content) -> None:
         """Adds a file that was read; embeds what is pending when it is much."""
@@ -82,6 +86,7 @@ class Batch:
         """Adds a rejection of this version of the file."""
         # A version that no file has makes every rescan retry what may succeed without a change of the file.
         recorded = NO_VERSION if why.may_pass else version
+        self._undone += [str(why)] if why.may_pass else []
         payload = rejected_payload(path, recorded, _storable(str(why)), self._now, is_poison=why.is_poison)
         self.writes.append(PointWrite(payload))
         self.versions[path] = version
@@ -98,6 +103,7 @@ class Batch:
                 # A rejection that cannot be written has no further fallback.
                 raise error
             log.warning("refused", path=path, why=str(error))
+            self._undone.append(str(error))
             reasons.append(PointWrite(rejected_payload(path, NO_VERSION, _storable(str(error)), self._now)))
             self.tally["rejected"] += 1
             self.tally[self._tallied_as[path]] -= 1
@@ -106,6 +112,8 @@ class Batch:
         refused_paths = {write.payload["path"] for write, _ in refused}
         kept = [write for write in self.writes if write.payload["path"] not in refused_paths]
         self._tools.publish([_event(write.payload) for write in (*kept, *reasons)])
+        if self._undone:
+            self._tools.report_undone(self._undone[0])
 
     def embed_pending(self) -> None:
         """Gives every pending path a write: with vectors that exist already, new ones, or a reason."""

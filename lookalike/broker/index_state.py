@@ -3,7 +3,8 @@
     <name>:index           hash    library: its id; seen: "1" if its index was there; rules: which files of the library
                                    count, as JSON, written by the producer (lookalike/library/rules.py);
                                    epoch: changes whenever the index may have lost entries; why: what happened then;
-                                   anew: "1" if it was recreated in a running system; changed_at: Unix time of that
+                                   anew: "1" if it was recreated in a running system; changed_at: Unix time of that;
+                                   undone: changes whenever a worker left something to the next scan; undone_why: what
     <name>:index:trouble   string  why nothing is written, expires: what a person has to repair
     <name>:index:away      string  Unix time since which the store does not answer, expires
     <name>:index:look      string  "1", expires: a worker checks the store in these seconds
@@ -38,6 +39,8 @@ class IndexReport:
     why: str = ""
     is_recreated: bool = False
     trouble: str = ""
+    left_undone: str = ""
+    why_undone: str = ""
 
 
 class IndexState:
@@ -51,10 +54,12 @@ class IndexState:
     def read(self) -> IndexReport:
         """What the producer needs to know before it compares the library with the index."""
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(self._key, "epoch", "why", "anew")
+            pipe.hmget(self._key, "epoch", "why", "anew", "undone", "undone_why")
             pipe.get(f"{self._key}:trouble")
-            (epoch, why, anew), trouble = pipe.execute()
-        return IndexReport(_text(epoch), _text(why), _text(anew) == "1", _text(trouble))
+            (epoch, why, anew, undone, undone_why), trouble = pipe.execute()
+        return IndexReport(
+            _text(epoch), _text(why), _text(anew) == "1", _text(trouble), _text(undone), _text(undone_why)
+        )
 
     def library(self) -> tuple[str | None, bool]:
         """Id of the library, and whether its index was there. The id is None until one is given or made."""
@@ -77,6 +82,10 @@ class IndexState:
         """Tells the producer that the index may have lost entries, or all of them if it was recreated."""
         flag, now = "1" if recreated else "", str(self._unix_s())
         self._redis.hset(self._key, mapping={"epoch": uuid4().hex, "why": why, "anew": flag, "changed_at": now})
+
+    def report_undone(self, why: str) -> None:
+        """Tells the producer that something was left to the next scan, which had better not wait for a day."""
+        self._redis.hset(self._key, mapping={"undone": uuid4().hex, "undone_why": why})
 
     def report_trouble(self, sentence: str) -> None:
         """Reports for some seconds why nothing is written; an empty sentence ends the report."""

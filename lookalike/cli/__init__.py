@@ -8,11 +8,12 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import evaluate, index, metrics, pausing, programs, searching, standing, system, verify
+from lookalike.cli import evaluate, index, metrics, pausing, programs, searching, standing, system, systems, verify
 from lookalike.cli.app import app
+from lookalike.cli.common_options import options_first
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
-from lookalike.cli.verbosity import is_verbose, options_first
+from lookalike.cli.verbosity import is_verbose
 from lookalike.errors import LookalikeError
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "searching",
     "standing",
     "system",
+    "systems",
     "verify",
 ]
 

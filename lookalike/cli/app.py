@@ -1,5 +1,6 @@
 """The typer app that the commands join, and the options that several of them share."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,13 @@ def options(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell on stderr what is done, and where an error comes from.")
     ] = False,
+    library: Annotated[
+        Path | None,
+        typer.Option(help="The library that is meant, where several run. [LOOKALIKE_LIBRARY]", metavar="DIR"),
+    ] = None,
 ) -> None:
     """Drop images into a folder and search them by example."""
     set_verbosity(quiet=quiet, verbose=verbose)
+    if library is not None:
+        # Every command reads its settings from there.
+        os.environ["LOOKALIKE_LIBRARY"] = os.fspath(library)

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lookalike.client import Client
 from lookalike.client.examples import Example
 from lookalike.errors import Refused
 from lookalike.search.filter_text import words_of
+from lookalike.settings import read_settings
+from lookalike.system.discovery import library_around
 
 Add = Annotated[
     list[str] | None,
@@ -85,3 +89,8 @@ def _boxed(image: str, text: str) -> Example:
     if all(number.isdigit() for number in numbers) and any(int(number) > 1 for number in numbers):
         return Example(image, box_px=[int(number) for number in numbers])
     return Example(image, box=[float(number) for number in numbers])
+
+
+def client_near(image: str, data: Path | None) -> Client:
+    """A client of the system that is meant: where several run and none is named, of that whose library has IMAGE."""
+    return Client(data=data, library=library_around(Path(image), read_settings(data=data)))

@@ -61,7 +61,7 @@ def search(
     }
     examples = asked.examples_of(image, box, add, subtract)
     page = SheetFile.wanted(sheet, open_)
-    with Client(data=data) as client:
+    with asked.client_near(image, data) as client:
         if image == FROM_STDIN:
             _refuse_for_many(page is not None or paths or paths0)
             search_lines(client, sys.stdin.buffer, examples, limit, timeout_s=timeout_s, **fields)

@@ -59,7 +59,7 @@ def watch(
     command = None if exec_ is None else Command.parsed(exec_)
     examples = asked.examples_of(image, box, add, subtract)
     conditions = asked.filter_of(folder, None, None, where) or []
-    with Client(data=data) as client:
+    with asked.client_near(image, data) as client:
         standing = StandingSearch(client, examples, conditions, min_similarity, "copy" if piece else "embedding")
         standing.check()
         position = _Position(state)

@@ -1,4 +1,4 @@
-"""How much a command says. `--quiet` and `--verbose` may stand anywhere in what was typed.
+"""How much a command says: `--quiet` and `--verbose`, which may stand anywhere in what was typed (common_options.py).
 
 Both are levels of the log: at WARNING a command prints no sentences for people, at DEBUG the client logs each of its
 actions on stderr. Results and errors (neighbours, JSON, errors) are always printed.
@@ -6,22 +6,12 @@ actions on stderr. Results and errors (neighbours, JSON, errors) are always prin
 
 import logging
 import sys
-from collections.abc import Sequence
 
 from rich.console import Console
 
 from lookalike.log import log_to_stderr
 
 log = logging.getLogger("lookalike")
-
-OPTIONS = ("--quiet", "-q", "--verbose", "-v")
-
-
-def options_first(words: Sequence[str]) -> list[str]:
-    """Moves this module's options to the front, where typer expects them; `--` ends the search."""
-    end = words.index("--") if "--" in words else len(words)
-    mine = [word for word in words[:end] if word in OPTIONS]
-    return [*mine, *(word for word in words[:end] if word not in OPTIONS), *words[end:]]
 
 
 def set_verbosity(*, quiet: bool, verbose: bool) -> None:

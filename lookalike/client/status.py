@@ -53,6 +53,8 @@ class Status(BaseModel):
     paused: str | None = None
     paused_until: float | None = None
     paused_by: str | None = None
+    # For how long the watcher's oldest event waits or, while none does, how long its last proof of life took.
+    watcher_lag_s: float = 0.0
     web_url: str | None = None
 
     @property
@@ -116,6 +118,7 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         },
         restless=note.restless or None,
         restless_s=round(note.restless_s, 1),
+        watcher_lag_s=round(note.lag_s, 4),
         generation=None if counts is None else counts.generation,
         has_copies=None if counts is None else counts.has_copies,
         near=None if counts is None else counts.near,

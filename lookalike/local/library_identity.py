@@ -4,7 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
@@ -33,6 +33,7 @@ def usable_library(library: Path, folder: DataFolder) -> Path:
 class Owned:
     """What a data folder knows of libraries: `root` and `id` of the one it belongs to, none before its first start.
 
+    `place` is that library's device and inode, by which it is known when it has another name.
     `ids` are all ids that it ever gave to a library, with that library: an index that names one of them is this data
     folder's own, so that a rebuild may drop it. An id is saved before the store gets it. So a start that was cut off
     leaves no index without an owner.
@@ -41,6 +42,7 @@ class Owned:
     root: str | None = None
     id: str | None = None
     ids: Mapping[str, str] = field(default_factory=dict)
+    place: tuple[int, int] | None = None
 
 
 def owned_by(folder: DataFolder) -> Owned:
@@ -49,8 +51,9 @@ def owned_by(folder: DataFolder) -> Owned:
         return Owned()
     known = json.loads(folder.identity.read_text("utf-8"))
     root, library_id = known["root"], known["id"]
-    # A file of an earlier version has no other ids.
-    return Owned(root, library_id, known.get("ids", {library_id: root}))
+    # A file of an earlier version has no other ids, and no place.
+    place = known.get("place")
+    return Owned(root, library_id, known.get("ids", {library_id: root}), None if place is None else tuple(place))
 
 
 def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str | None = None) -> str:
@@ -69,17 +72,33 @@ def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str 
     bound = known.id if known.root == str(library) else None
     library_id = given or bound or before or str(uuid.uuid4())
     if library_id not in known.ids:
-        _write(folder, Owned(known.root, known.id, {**known.ids, library_id: str(library)}))
+        _write(folder, Owned(known.root, known.id, {**known.ids, library_id: str(library)}, known.place))
     return library_id
 
 
 def keep_identity(library: Path, library_id: str, folder: DataFolder) -> None:
     """Ties the data folder to this library. Once there is an index: a start that failed must bind nothing."""
-    _write(folder, Owned(str(library), library_id, {**owned_by(folder).ids, library_id: str(library)}))
+    ids = {**owned_by(folder).ids, library_id: str(library)}
+    _write(folder, Owned(str(library), library_id, ids, place_of(library)))
+
+
+def adopt(library: Path, folder: DataFolder) -> None:
+    """Ties the data folder to its own library under another path. The data folder belongs to one already."""
+    known = owned_by(folder)
+    keep_identity(library, str(known.id), folder)
+
+
+def place_of(library: Path) -> tuple[int, int] | None:
+    """Device and inode of the folder; None if it is not there."""
+    try:
+        found = library.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _write(folder: DataFolder, owned: Owned) -> None:
-    write_private(folder.identity, json.dumps({"root": owned.root, "id": owned.id, "ids": dict(owned.ids)}))
+    write_private(folder.identity, json.dumps(asdict(owned)))
 
 
 def _refuse_data_inside(library: Path, data: Path) -> None:

@@ -15,6 +15,7 @@ from lookalike.library.opening import candidates_of
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.first_search import first_search
+from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
 from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
@@ -23,7 +24,7 @@ from lookalike.local.startup import Plan, RestartCheck, start_all
 from lookalike.local.stop_signals import StopRequest, stop_on_signals
 from lookalike.local.supervisor import Supervisor
 from lookalike.settings import Settings
-from lookalike.system.data_folder import data_folder, make_data_folder
+from lookalike.system.data_folder import make_data_folder
 from lookalike.system.discovery import RunningSystem, publish, retract
 from lookalike.system.runtime_dir import ports_folder
 
@@ -61,7 +62,7 @@ def up(
     need_locks()
     need_extras()
     need_files(files_limit())
-    folder = data_folder(settings)
+    folder = folder_of(library.expanduser().resolve(), settings)
     root = usable_library(library, folder)
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
     suggested = first_search(root, candidates_of(settings, root))
@@ -72,6 +73,7 @@ def up(
             return
         retract(folder)
         need_given_servers(settings)
+        former_root = adopt_renamed(root, folder, settings.library_id)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
         with reserved_ports(ports_folder()) as choose_port:
@@ -108,6 +110,8 @@ def up(
             crashes = CrashLimit()
             try:
                 with LiveConsole(console or Console()) as screen:
+                    if former_root is not None:
+                        screen.say(f"Known    as {former_root}: its index is kept")
                     while start_all(supervisor, plan, stop.wait, screen.show):
                         keep_identity(root, identity, folder)
                         publish(folder, running)

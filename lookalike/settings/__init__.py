@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,7 +52,9 @@ class Settings(BaseSettings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] = Field(
         default="lookalike", description="Name of the system: alias of its collection, prefix of its queues."
     )
-    data: Path | None = Field(default=None, description="Folder for everything that `up` keeps.")
+    data: Path | None = Field(
+        default=None, description="Folder for everything that `up` keeps; unset: one for each library."
+    )
     library: Path | None = Field(default=None, description="Folder with the images.")
     library_id: str | None = Field(
         default=None, description="Identity of the library; made once by `up`, or named to take over an index."
@@ -113,7 +116,13 @@ class Settings(BaseSettings):
     )
     poll_s: Seconds = Field(default=5.0, description="Seconds between two looks when polling.")
     settle_s: Seconds = Field(default=0.5, description="Seconds for which size and mtime must rest.")
-    rescan_s: Seconds = Field(default=300.0, description="Seconds between two rescans.")
+    rescan_s: Seconds | None = Field(
+        default=None,
+        description="Seconds between two scans; unset: 300 where changes go unseen (network shares), else a day.",
+    )
+    scan_at: time | None = Field(
+        default=None, description="Time of the day for a scan, such as 03:30; begun within the half hour after it."
+    )
     max_deleted_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.3, description="Share of the index that a scan removes without asking."
     )

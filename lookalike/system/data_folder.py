@@ -9,9 +9,11 @@ broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 thumbnails/      what the gallery has drawn, within LOOKALIKE_MAX_THUMBNAIL_BYTES
 run/             configuration of this run
+libraries/       data folders of the user's other libraries, see local/library_folders.py
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -88,6 +90,11 @@ class DataFolder:
         return self.root / "models"
 
     @property
+    def libraries(self) -> Path:
+        """In the user's own data folder: those of all libraries but the first."""
+        return self.root / "libraries"
+
+    @property
     def run(self) -> Path:
         """Configuration of this run."""
         return self.root / "run"
@@ -97,6 +104,14 @@ def data_folder(settings: Settings) -> DataFolder:
     """The folder that is set, else the user's own (`~/.local/share/lookalike` on Linux)."""
     root = platformdirs.user_data_path("lookalike") if settings.data is None else settings.data.expanduser()
     return DataFolder(Path(os.path.abspath(root)))  # noqa: PTH100 (resolve() would follow links that the user made)
+
+
+def known_folders(home: DataFolder) -> Iterator[DataFolder]:
+    """The data folders of a user that are there, `home` first."""
+    below = sorted(home.libraries.iterdir()) if home.libraries.is_dir() else []
+    for folder in (home, *map(DataFolder, below)):
+        if folder.identity.exists() or folder.lock.exists():
+            yield folder
 
 
 def make_data_folder(folder: DataFolder) -> None:

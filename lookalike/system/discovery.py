@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from lookalike.errors import Misconfigured
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.settings import Distance, Settings
-from lookalike.system.data_folder import DataFolder, data_folder, write_private
+from lookalike.system.data_folder import DataFolder, data_folder, known_folders, write_private
 from lookalike.system.file_locks import lock_holder
 from lookalike.system.runtime_dir import pointer_of, pointers
 
@@ -68,23 +68,41 @@ def retract(folder: DataFolder) -> None:
 def find_running(settings: Settings) -> RunningSystem | None:
     """The system that runs on the data folder of these settings.
 
-    If none is set and nothing runs on the user's own, the only one that runs elsewhere. A state file counts only
-    while its `up` lives and holds the lock. Raises Misconfigured if several run elsewhere.
+    If none is set: that of the library that is set, else that of the library in which the working folder lies, else the
+    only one. A state file counts only while its `up` lives and holds the lock. Raises Misconfigured if several run.
     """
-    here = running_on(data_folder(settings))
-    if here is not None or settings.data is not None:
-        return here
-    elsewhere = _running_elsewhere()
-    if len(elsewhere) > 1:
-        folders = ", ".join(str(found.data) for found in elsewhere)
-        raise Misconfigured(f"Several systems run: choose one with --data or LOOKALIKE_DATA ({folders}).")
-    return elsewhere[0] if elsewhere else None
+    if settings.data is not None:
+        return running_on(data_folder(settings))
+    found = running_systems(settings)
+    if settings.library is not None:
+        wanted = settings.library.expanduser().resolve()
+        return next((system for system in found if system.library == wanted), None)
+    around = _around(_working_folder(), found)
+    if around is not None:
+        return around
+    if len(found) > 1:
+        libraries = ", ".join(str(system.library) for system in found)
+        raise Misconfigured(f"Several systems run: choose one with --library, or go into its folder ({libraries}).")
+    return found[0] if found else None
+
+
+def library_around(file: Path, settings: Settings) -> Path | None:
+    """The library of a running system in which this file lies; None if none is meant so, or another was chosen."""
+    if settings.data is not None or settings.library is not None or settings.redis_url is not None:
+        return None
+    around = _around(file.absolute(), running_systems(settings)) if file.exists() else None
+    return None if around is None else around.library
+
+
+def running_systems(settings: Settings) -> list[RunningSystem]:
+    """All systems of this user that run on this machine, that on the user's own data folder first."""
+    found = (running_on(data_folder(settings)), *_running_elsewhere())
+    return [*{system.data: system for system in found if system is not None}.values()]
 
 
 def find_by_broker(settings: Settings, redis_url: str) -> RunningSystem | None:
     """The system of this machine that uses this broker, if there is one."""
-    here = running_on(data_folder(settings))
-    return next((found for found in (here, *_running_elsewhere()) if found and found.redis_url == redis_url), None)
+    return next((found for found in running_systems(settings) if found.redis_url == redis_url), None)
 
 
 def running_on(folder: DataFolder) -> RunningSystem | None:
@@ -103,23 +121,44 @@ def with_running(settings: Settings) -> Settings:
     """
     asked_for = settings.redis_url
     if asked_for is None:
-        _wait_for_start(data_folder(settings))
-        running = find_running(settings)
+        running = find_running(settings) or _starting(settings)
     else:
         running = find_by_broker(settings, asked_for.get_secret_value())
     if running is None:
         return settings
     known = running.model_dump(mode="python")
-    values = {name: getattr(settings, name) for name in settings.model_fields_set}
-    values |= {name: known[name] for name in INHERITED if name not in settings.model_fields_set}
+    # It chose the system, which has the same folder by its absolute path.
+    chosen = {"library"} if asked_for is None and settings.data is None else set()
+    values = {name: getattr(settings, name) for name in settings.model_fields_set - chosen}
+    values |= {name: known[name] for name in INHERITED if name not in values}
     return Settings(**values)
 
 
-def _wait_for_start(folder: DataFolder) -> None:
-    """Returns when the `up` that holds the lock has published its system or ended, at most STARTING_S."""
+def _around(path: Path, systems: list[RunningSystem]) -> RunningSystem | None:
+    # One library may lie in another.
+    around = [system for system in systems if path.is_relative_to(system.library)]
+    return max(around, key=lambda system: len(system.library.parts)) if around else None
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        # It was removed.
+        return Path()
+
+
+def _starting(settings: Settings) -> RunningSystem | None:
+    """The system whose `up` holds its lock, once it has published its addresses; waits for that, at most STARTING_S."""
+    home = data_folder(settings)
+    folders = [home] if settings.data is not None else [*known_folders(home)]
     until = time.monotonic() + STARTING_S
-    while lock_holder(folder.lock) is not None and running_on(folder) is None and time.monotonic() < until:
+    while any(lock_holder(folder.lock) is not None for folder in folders) and time.monotonic() < until:
+        running = find_running(settings)
+        if running is not None or all(running_on(folder) for folder in folders if lock_holder(folder.lock)):
+            return running
         time.sleep(POLL_S)
+    return None
 
 
 def _running_elsewhere() -> list[RunningSystem]:

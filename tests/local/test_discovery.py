@@ -103,7 +103,7 @@ def test_of_several_systems_one_must_be_chosen_and_a_withdrawn_one_does_not_coun
         held.enter_context(hold_lock(folder.lock))
         publish(folder, running(folder))
 
-    with pytest.raises(Misconfigured, match="choose one with --data"):
+    with pytest.raises(Misconfigured, match="choose one with --library"):
         find_running(read_settings())
     retract(folders[0])
     assert find_running(read_settings()) == running(folders[1])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.cli.verbosity import options_first
+from lookalike.cli.common_options import options_first
 from tests.support.valkey import free_port
 from tests.support.workers import worker_environment
 
@@ -45,6 +45,10 @@ def on_a_terminal(*words: str, **settings: str) -> str:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
+        ("search a.jpg --library x -k 3", "--library x search a.jpg -k 3"),
+        ("status --library=x --json", "--library=x status --json"),
+        ("status --library", "--library status"),
+        ("search -- --library", "search -- --library"),
         ("up DIR --quiet", "--quiet up DIR"),
         ("-v search a.jpg -k 3 -q", "-v -q search a.jpg -k 3"),
         ("search -- --quiet", "search -- --quiet"),

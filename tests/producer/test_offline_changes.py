@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.broker.app import redis_of
+from lookalike.broker.index_state import IndexState
 from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings
+from producer import schedule
 from tests.producer.conftest import Rest, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import OtherSide
@@ -184,6 +187,27 @@ def test_it_scans_again_after_the_pause(settings: Settings, library: Path, side:
         side.put_ghosts("ghost.jpg")
 
         wait_until(lambda: list(side.files) == ["first.jpg"])
+
+
+def test_what_a_worker_leaves_to_a_scan_brings_one_soon(
+    settings: Settings, library: Path, side: OtherSide, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "FREQUENT_S", 0.1)
+    draw_old(library / "first.jpg")
+    side.put("first.jpg")
+
+    with producing(settings), redis_of(settings) as redis:
+        rest()
+        # No event reports this one: it is in the index and was never on the disk.
+        side.put_ghosts("ghost.jpg")
+        state = IndexState(redis, settings.keys)
+
+        def is_gone() -> bool:
+            # Again and again: the producer takes no notice of what was there when it began to look.
+            state.report_undone("a store that takes nothing")
+            return list(side.files) == ["first.jpg"]
+
+        wait_until(is_gone, every_s=1.0)
 
 
 def test_a_mass_removal_is_held_back_until_it_is_allowed(

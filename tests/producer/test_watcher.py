@@ -9,7 +9,8 @@ from lookalike.library.folder import FolderLibrary
 from lookalike.library.rules import Candidates
 from producer.events import Touched
 from producer.inotify import OverflowAwareObserver
-from producer.watcher import Inbox, Watcher, mounted_below
+from producer.mounts import is_local
+from producer.watcher import PULSE_WITHIN_S, Inbox, Watcher
 from tests.producer.files import draw
 from tests.support.waiting import wait_until
 
@@ -75,21 +76,28 @@ def test_an_inbox_that_is_full_says_that_events_were_lost() -> None:
     assert [type(inbox.next_event(0.0)).__name__ for _ in range(3)] == ["Lost", "Touched", "NoneType"]
 
 
-TABLE = r"""21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
-30 21 0:30 / /photos rw - tmpfs x rw
-31 30 0:31 / /photos/stick\040one rw - vfat /dev/sdb1 rw
-32 21 0:32 / /photos2/other rw - tmpfs x rw
-"""
+def test_an_event_of_its_own_shows_that_the_watcher_lives(library: Path) -> None:
+    watcher = Watcher(
+        FolderLibrary(library, Candidates(("jpg",))), Inbox(), polling=False, poll_s=1.0, on_count_changed=lambda: None
+    )
+    assert not watcher.pulse()
+    watcher.ensure_watching()
+    try:
+        assert watcher.pulse()
+        assert 0 < watcher.lag_s < PULSE_WITHIN_S
+        assert watcher.is_complete == is_local(library)
+    finally:
+        watcher.stop()
+    assert not watcher.pulse()
+    assert not watcher.is_complete
 
 
-def test_disks_inside_are_found_by_their_names_and_others_are_not(tmp_path: Path) -> None:
-    table = tmp_path / "mountinfo"
-    table.write_text(TABLE)
-
-    assert mounted_below(Path("/photos"), table) == {("/photos/stick one", "31")}
-    assert mounted_below(Path("/"), table) >= {("/photos", "30"), ("/photos2/other", "32")}
-
-
-def test_where_nothing_is_known_there_is_no_mount(tmp_path: Path) -> None:
-    assert mounted_below(tmp_path, tmp_path / "nothing") == frozenset()
-    assert mounted_below(tmp_path) == frozenset()
+def test_a_polled_library_is_never_complete(library: Path) -> None:
+    watcher = Watcher(
+        FolderLibrary(library, Candidates(("jpg",))), Inbox(), polling=True, poll_s=1.0, on_count_changed=lambda: None
+    )
+    watcher.ensure_watching()
+    try:
+        assert not watcher.is_complete
+    finally:
+        watcher.stop()

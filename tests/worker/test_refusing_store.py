@@ -11,6 +11,7 @@ from redis import Redis
 
 from lookalike import Client, Refused, Unreachable
 from lookalike.broker.app import celery_app, redis_of
+from lookalike.broker.index_state import IndexState
 from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
@@ -147,6 +148,9 @@ def test_a_path_over_which_we_fail_is_singled_out_and_each_scan_tries_it_again(
     assert {path: known[path] for path in paths} == dict.fromkeys(paths)
     assert str(known[poison]).startswith(f"lookalike failed over it ({told}")
     assert system.client.known([poison])[poison].mtime_ns == -1
+    # The producer is asked for a scan soon: without it the next one may be a day away.
+    with redis_of(system.settings) as redis:
+        assert IndexState(redis, system.settings.keys).read().why_undone.startswith("lookalike failed over it")
     assert system.worker.process.poll() is None
 
 
@@ -162,6 +166,8 @@ def test_a_store_that_refuses_even_the_rejection_is_told_in_its_words_and_a_scan
     wait_until(system.is_at_rest)
     assert system.known(paths) == {}
     assert words in (system.client.status().warning or "")
+    with redis_of(system.settings) as redis:
+        assert words in IndexState(redis, system.settings.keys).read().why_undone
 
     system.faults.rule = lambda _: None
     assert system.client.sync(paths).result(timeout_s=30) == SyncReply(embedded=4)
