@@ -45,12 +45,12 @@ def measure(points: int, kept: Sequence[By]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-two-") as folder:
         data = Path(folder) / "data"
         with store_process(data, hnsw_threshold=2 * points) as server:
-            client = _client(server.url)
-            collection = ensure(client, _spec(kept)).name
-            written_s = _fill(QdrantIndex(client, collection, vectors=kept), drawn)
+            client = client_of(server.url)
+            collection = ensure(client, spec(kept)).name
+            written_s = fill(QdrantIndex(client, collection, vectors=kept), drawn)
             client.close()
         with store_process(data, hnsw_threshold=points - 1) as server:
-            client = _client(server.url)
+            client = client_of(server.url)
             began_s = time.monotonic()
             while (ended := _ENDS.search(server.log.read_text())) is None:
                 if time.monotonic() - began_s > INDEXED_WITHIN_S:
@@ -58,7 +58,7 @@ def measure(points: int, kept: Sequence[By]) -> dict[str, Any]:
                 time.sleep(0.1)
             client.close()
         with store_process(data, hnsw_threshold=2 * points) as server:
-            client = _client(server.url)
+            client = client_of(server.url)
             index = QdrantIndex(client, collection, vectors=kept)
             opened = footprint(server.pid, data)
             p50_ms = {by: _search_ms(index, by) for by in kept}
@@ -75,11 +75,13 @@ def measure(points: int, kept: Sequence[By]) -> dict[str, Any]:
     }
 
 
-def _client(url: str) -> QdrantClient:
+def client_of(url: str) -> QdrantClient:
+    """A client with the connections of a worker."""
     return QdrantClient(url=url, check_compatibility=False, limits=CONNECTION_LIMITS, headers=UNCOMPRESSED, timeout=60)
 
 
-def _spec(kept: Sequence[By]) -> CollectionSpec:
+def spec(kept: Sequence[By]) -> CollectionSpec:
+    """The collection for these vectors."""
     card = ModelCard(
         "bench", 160, 160, "stretch", DIMENSION, "drawn", "none", "int8", "0" * 64,
         copy_dimension=DIMENSION if "copy" in kept else None,
@@ -87,7 +89,7 @@ def _spec(kept: Sequence[By]) -> CollectionSpec:
     return CollectionSpec("bench", card, "cosine", library_id="bench")
 
 
-def _fill(index: QdrantIndex, drawn: Mapping[By, Vectors]) -> float:
+def fill(index: QdrantIndex, drawn: Mapping[By, Vectors]) -> float:
     """Seconds of all writes."""
     points, took_s = len(drawn["embedding"]), 0.0
     for first in range(0, points, WRITTEN_AT_ONCE):

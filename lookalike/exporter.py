@@ -151,6 +151,9 @@ def _work(report: SystemReport, queues: Mapping[str, QueueReport]) -> Iterator[M
     yield _gauges("unacknowledged_messages", "Messages that workers took and hold.", "queue", held)
     yield _gauges("oldest_message_age_seconds", "Seconds since the oldest message was sent.", "queue", oldest)
     yield _gauges("part_processes", "Programs of a part that give a sign of life.", "part", report.alive)
+    asked = report.reindex if report.reindex is not None and report.reindex.order else None
+    second = {"done": 0 if asked is None else asked.done, "total": 0 if asked is None else asked.total}
+    yield _gauges("reindex_files", "Files of a second index that a reindex fills in; 0 without one.", "kind", second)
     yield _gauge("store_waited_for", "Whether a worker waits, mostly for the store.", bool(report.wait_reason))
 
 

@@ -1,4 +1,4 @@
-"""The contract of the five tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
+"""The contract of the tasks: what may be sent, what comes back. Any Celery app may send these as JSON.
 
 Every message has a version `v`; a worker refuses unknown ones. Paths are relative to the
 library, POSIX, UTF-8, without `..`; times are nanoseconds since 1970, sizes are bytes.
@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.verdict_messages import ReadVerdicts, Said, VerdictMessage, VerdictReply, VerdictsReply
 from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
 from lookalike.search.neighbour import Neighbour
@@ -28,7 +30,7 @@ from lookalike.search.query import (
 )
 from lookalike.strict import Strict
 
-# What a search is made of is in lookalike/search/query.py.
+# What a search is made of is in lookalike/search/query.py, what is said of pairs in lookalike/duplicates/.
 __all__ = [
     "MAX_EXAMPLES",
     "MAX_INLINE_QUERY_BYTES",
@@ -39,6 +41,8 @@ __all__ = [
     "MAX_PATH_CHARS",
     "MAX_QUERIES",
     "CountsReply",
+    "DuplicatesMessage",
+    "DuplicatesReply",
     "FilesReply",
     "ImageById",
     "ImageByKey",
@@ -52,6 +56,8 @@ __all__ = [
     "ReadMessage",
     "ReadPage",
     "ReadSample",
+    "ReadVerdicts",
+    "Said",
     "SampleReply",
     "SearchExample",
     "SearchManyMessage",
@@ -64,6 +70,9 @@ __all__ = [
     "SyncReply",
     "ThumbnailMessage",
     "ThumbnailReply",
+    "VerdictMessage",
+    "VerdictReply",
+    "VerdictsReply",
     "first_fault",
 ]
 
@@ -202,7 +211,37 @@ class ReadMessage(Strict):
     """One question to the index; questions never change anything."""
 
     v: Literal[1] = 1
-    ask: Annotated[ReadCounts | ReadPage | ReadKnown | ReadSample, Field(discriminator="what")]
+    ask: Annotated[ReadCounts | ReadPage | ReadKnown | ReadSample | ReadVerdicts, Field(discriminator="what")]
+
+
+class DuplicatesMessage(Strict):
+    """Asks for groups of files that hold one picture, of these labels: with a file in `folder` or below it, or all.
+
+    `since_last`: only groups with a content that came since the last job.
+    """
+
+    v: Literal[1] = 1
+    folder: RelativePath | None = None
+    since_last: bool = False
+    labels: Annotated[list[Label], Field(min_length=1, max_length=len(LABELS))] = Field(
+        default_factory=lambda: list(LABELS[:3])
+    )
+
+
+class DuplicatesReply(Strict):
+    """How many files there are, contents that were new and compared, groups, and pairs of each label in them.
+
+    `approximate` if the nearest of each were looked for by the store's index, which may miss some. `saved_bytes` are
+    those of the files that a plan to keep the best would move; `took_s` seconds the job took.
+    """
+
+    files: int
+    compared: int
+    approximate: bool
+    groups: int
+    pairs: dict[Label, int]
+    saved_bytes: int
+    took_s: float
 
 
 class CountsReply(Strict):

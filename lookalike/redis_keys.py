@@ -7,7 +7,13 @@ SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
 THUMBNAIL = "lookalike.thumbnail"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, THUMBNAIL)
+VERDICT = "lookalike.verdict"
+DUPLICATES = "lookalike.duplicates"
+# No task of a worker: the name by which Flower shows a reindex.
+REINDEX = "lookalike.reindex"
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT, DUPLICATES, THUMBNAIL)
+# Ends the name of the system that fills in a second generation, and of the alias that leads to it.
+NEXT = "-next"
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,23 @@ class Keys:
         return f"{self.system}:thumbnails"
 
     @property
+    def duplicates(self) -> str:
+        """Queue of jobs for duplicates, which take long."""
+        return f"{self.system}:duplicates"
+
+    @property
     def queues(self) -> tuple[str, ...]:
         """All of them."""
-        return self.ingest, self.rescan, self.search, self.thumbnails
+        return self.ingest, self.rescan, self.search, self.thumbnails, self.duplicates
+
+    def groups(self, job: str) -> str:
+        """Redis hash: the pages of groups that a job for duplicates found (lookalike/broker/found_groups.py)."""
+        return f"{self.system}:groups:{job}"
+
+    @property
+    def last_groups(self) -> str:
+        """Redis string: the summary of the last job for duplicates over the whole library."""
+        return f"{self.system}:groups"
 
     def query(self, key: str) -> str:
         """Redis string: the bytes of a query image, living as long as its message."""
@@ -68,6 +88,36 @@ class Keys:
     def metrics(self) -> str:
         """Redis hash: counters and histograms of the work (lookalike/broker/measurements.py)."""
         return f"{self.system}:metrics"
+
+    @property
+    def next(self) -> "Keys":
+        """Those of the second generation of the index, while `reindex` fills it in."""
+        return Keys(f"{self.system}{NEXT}")
+
+    @property
+    def reindex(self) -> str:
+        """Redis hash: what `reindex` was asked for and how far it is (lookalike/broker/generations.py)."""
+        return f"{self.system}:reindex"
+
+    @property
+    def served(self) -> str:
+        """Redis string: the generation that is searched since the last switch."""
+        return f"{self.system}:served"
+
+    @property
+    def coming(self) -> str:
+        """Redis string: the generation that will be searched in a moment; expires."""
+        return f"{self.system}:coming"
+
+    @property
+    def ready(self) -> str:
+        """Redis set: the search processes that have loaded the coming generation."""
+        return f"{self.system}:ready"
+
+    @property
+    def kept(self) -> str:
+        """Redis string: the generation that was searched before the last switch."""
+        return f"{self.system}:kept"
 
     @property
     def holders(self) -> str:

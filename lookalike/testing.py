@@ -28,7 +28,7 @@ from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemRepo
 from lookalike.client.job_records import no_such_job
 from lookalike.client.memory_index import Embed, MemoryIndex
 from lookalike.client.results import CANCELLED, EXPIRED, no_answer, settle
-from lookalike.client.transport import UNRECORDED, JobState, JobStatus, Message, kind_of
+from lookalike.client.transport import UNFOLLOWED, JobState, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 
 
@@ -132,7 +132,7 @@ class InMemoryTransport:
         with self._changed:
             self._check_open()
             state = self._state(job)
-            if state is None or self._jobs[job].status.kind in UNRECORDED:
+            if state is None or self._jobs[job].status.kind in UNFOLLOWED:
                 raise no_such_job(job)
             return replace(self._jobs[job].status, state=state)
 
@@ -143,6 +143,10 @@ class InMemoryTransport:
             if state == "queued":
                 self._set(self._jobs[job], "cancelled")
             return state in {"queued", "cancelled"}
+
+    def groups(self, job: str, page: int) -> str | None:  # noqa: ARG002 (the protocol's)
+        """None: it finds no duplicates."""
+        return None
 
     def report(self) -> SystemReport:
         """A system at rest."""

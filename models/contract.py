@@ -82,6 +82,11 @@ class ModelCard:
     near: float | None = None
     similar: float | None = None
 
+    @property
+    def has_network(self) -> bool:
+        """Whether there is a network; the card of imported vectors (worker/inference/imported.py) has none."""
+        return self.height_px > 0
+
     def metadata(self) -> dict[str, str]:
         """What an exporter writes into the file."""
         fields = {PREFIX + name: str(value) for name, value in vars(self).items() if value is not None}

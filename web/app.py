@@ -14,7 +14,7 @@ from lookalike.client.transport import Transport
 from lookalike.messages import MAX_EXAMPLES, SearchMessage
 from lookalike.settings import Settings
 from lookalike.system.data_folder import data_folder
-from web import library, searching, standing, uploading
+from web import duplicates, library, searching, standing, uploading
 from web.feed import EventFeed
 from web.guard import Guard
 from web.pages import page_routes
@@ -60,7 +60,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.services = services
-    for routes in (searching.router, uploading.router, library.router, standing.router):
+    for routes in (searching.router, duplicates.router, uploading.router, library.router, standing.router):
         app.include_router(routes, prefix=API)
     app.include_router(standing.probes)
     app.include_router(page_routes())

@@ -7,14 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lookalike.client.argument_checks import MAX_WAIT_S
 from lookalike.client.searches import Answer
-from lookalike.messages import SyncReply
+from lookalike.client.transport import JobKind, JobState
+from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.verdicts import Verdict
+from lookalike.messages import DuplicatesReply, SyncReply
 from lookalike.search.neighbour import Neighbour, Neighbours
 from lookalike.search.query import RelativePath
 
 # Of one request; without a list all are tried.
 MAX_RETRIED = 1000
-
-JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
 
 
 class Found(BaseModel):
@@ -32,10 +33,11 @@ class JobInfo(BaseModel):
     """A job and how far it is; `progress` is a share from 0 to 1, null where none is told."""
 
     id: str
-    kind: Literal["search", "search_many", "sync", "read", "thumbnail"]
+    kind: JobKind
     sent_at: datetime
     state: JobState
     progress: float | None = None
+    eta_s: float | None = None
 
 
 class CancelReply(BaseModel):
@@ -46,9 +48,9 @@ class CancelReply(BaseModel):
 
 
 class Answered(BaseModel):
-    """The answer of a job: of a search its neighbours, of many searches a list of them, of a sync its counts."""
+    """The answer of a job: neighbours of a search, a list of those of many, counts of a sync or of duplicates."""
 
-    result: Found | list[Found] | SyncReply
+    result: Found | list[Found] | SyncReply | DuplicatesReply
 
 
 class PauseRequest(BaseModel):
@@ -63,6 +65,27 @@ class RetryRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     paths: Annotated[list[RelativePath], Field(max_length=MAX_RETRIED)] | None = None
+
+
+class DuplicatesRequest(BaseModel):
+    """Where to look for duplicates, and of which labels; all of the library and the surest ones if it says nothing."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    folder: RelativePath | None = None
+    since_last: bool = False
+    labels: Annotated[list[Label], Field(min_length=1, max_length=len(LABELS))] = Field(
+        default_factory=lambda: [*LABELS[:3]]
+    )
+
+
+class VerdictRequest(BaseModel):
+    """What two files of the library are to each other; `better` is the one of both to keep, of `same` alone."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    a: RelativePath
+    b: RelativePath
+    verdict: Verdict
+    better: RelativePath | None = None
 
 
 class Sent(BaseModel):
@@ -107,9 +130,9 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-def answer_json(answer: Neighbours | list[Answer] | SyncReply) -> Any:
+def answer_json(answer: Neighbours | list[Answer] | SyncReply | DuplicatesReply) -> Any:
     """What a job was answered with, as JSON. A search's own way: a thousand neighbours are not validated again."""
-    if isinstance(answer, SyncReply):
+    if isinstance(answer, SyncReply | DuplicatesReply):
         return answer.model_dump()
     if isinstance(answer, Neighbours):
         return {"neighbours": [vars(one) for one in answer], "note": answer.note, "error": None}

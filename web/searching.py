@@ -15,6 +15,8 @@ from web.query_form import BODY, search_of
 from web.schemas import Answered, CancelReply, Found, JobInfo, answer_json
 from web.services import Services, services_of
 
+# These are waited for; others may take hours.
+SEARCHES = ("search", "search_many")
 router = APIRouter(responses=RESPONSES, tags=["search"])
 Given = Annotated[Services, Depends(services_of)]
 
@@ -66,7 +68,10 @@ def job_status(given: Given, job: str) -> JobInfo:
 
 @router.get("/jobs/{job}/result", response_model=Answered, summary="The answer of a job, once")
 async def job_result(given: Given, job: str) -> Response:
-    """Waits for the answer, as long as a search may take. It is handed over once: then the job is forgotten."""
+    """Waits for the answer of a search. It is handed over once: then the job is forgotten."""
+    status = await asyncio.to_thread(lambda: given.client.job(job).status())
+    if status.kind not in SEARCHES and status.state in ("queued", "started"):
+        raise Problem(HTTPStatus.CONFLICT, f"The job is {status.state}: ask again when it is done.")
     return JSONResponse({"result": answer_json(await given.asynchronous.job(job))})
 
 

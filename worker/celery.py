@@ -29,6 +29,7 @@ from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import LookalikeError
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
+from lookalike.redis_keys import Keys
 from lookalike.settings import service_settings
 from lookalike.system.alive_file import AliveFile
 from lookalike.system.process_guard import die_with_parent
@@ -38,11 +39,15 @@ from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_st
 from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.leases import Leases, holder
 from worker.delivery.takeover import RENEWALS
+from worker.duplicates.celery_task import define_duplicates
+from worker.inference.decoder import enable_formats
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
 from worker.pausing import Pausing, local_pause
 from worker.prepare import prepare_index
+from worker.retry_budget import retry_while_unavailable
+from worker.serving import served_now
 from worker.tasks import define_tasks
 
 log = get_logger(__name__)
@@ -94,10 +99,11 @@ app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
 app.steps["consumer"].add(prefetch_step(leases))
 pausing = Pausing(
     # As short of patience as the lease: Celery's loop waits meanwhile.
-    PauseState(lease_redis, settings.keys),
+    PauseState(lease_redis, Keys(settings.succeeds or settings.name)),
     partial(local_pause, settings.quiet_span, on_battery=settings.pause_on_battery),
 )
 define_tasks(app, settings, process)
+define_duplicates(app, settings, process)
 alive_file: AliveFile | None = None
 
 
@@ -122,19 +128,28 @@ def unbind_task(**_: Any) -> None:
 @worker_init.connect
 def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
+    queues = app.amqp.queues.consume_from
     try:
-        if settings.keys.ingest in app.amqp.queues.consume_from:
+        if settings.keys.ingest in queues:
             library_root(settings)
+        if settings.keys.search not in queues:
             step_back()
+        if settings.keys.ingest in queues:
             app.steps["consumer"].add(pause_step(pausing, settings.keys))
-        card_at(model_path(settings))
-        if fixed_provider(settings) is None:
+        served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
+        card_at(model_path(served))
+        if fixed_provider(served) is None and needs_model():
             # Before any child computes a vector: the first worker measures, and makes the collection.
-            prepare_index(settings, rebuild=False, retry_for_s=float("inf"))
+            prepare_index(served, rebuild=False, retry_for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+
+
+def needs_model() -> bool:
+    """Whether this worker embeds anything: not one that only looks for duplicates."""
+    return set(app.amqp.queues.consume_from) != {settings.keys.duplicates}
 
 
 def step_back() -> None:
@@ -147,9 +162,14 @@ def step_back() -> None:
 def start_child(**_: Any) -> None:
     """After fork: loads the model and connects to the store, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
+    if not needs_model():
+        enable_formats()
+        return
     embedder = process.embedder
     embedder.warm_up()
     log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)
+    if settings.keys.search in app.amqp.queues.consume_from:
+        process.follower.start_preparing()
     # If the store is unavailable or the index does not fit, the first task reports it.
     with suppress(Unavailable, LookalikeError):
         process.monitor_index()

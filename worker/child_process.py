@@ -1,10 +1,11 @@
 """One child of a worker's pool: its model, its connections, and what it reports of itself."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -18,13 +19,14 @@ from lookalike.client.results import CANCELLED
 from lookalike.errors import Cancelled, Refused, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.settings import Settings
-from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index
+from worker.context import WorkerContext
 from worker.delivery.leases import Leases
 from worker.errors import StoreUnavailable, Unfit
 from worker.index.monitor import IndexMonitor
+from worker.index.opener import IndexOpener
 from worker.inference.embedder import Embedder
-from worker.inference.provider_selection import select_provider
 from worker.search_priority import SearchPriority
+from worker.serving import Follower, Serving, load_serving
 
 # Searches are counted in memory for so long, then in one request: one after each of them cost half a millisecond of
 # processor, which the next search missed (two cores, 2026-11-30).
@@ -46,16 +48,23 @@ class ChildProcess:
         self._holder = holder
         self._search_begun_s = 0.0
         self._measured, self._measuring = Measurements(), threading.Lock()
+        self._opened: tuple[Serving, IndexOpener] | None = None
 
     @cached_property
+    def follower(self) -> Follower:
+        """The generation of the index that this process works with."""
+        load = partial(load_serving, self._settings, priority=self.search_priority)
+        return Follower(self._redis, self._settings.keys, load, f"{self._holder}/{os.getpid()}")
+
+    @property
     def embedder(self) -> Embedder:
         """The loaded model."""
-        return load_embedder(self._settings, select_provider(self._settings, lambda: provider_of_index(self._settings)))
+        return self.follower.current.embedder
 
-    @cached_property
+    @property
     def context(self) -> WorkerContext:
         """The logic of the tasks."""
-        return WorkerContext(self._settings, self.embedder, self.search_priority)
+        return self.follower.current.context
 
     def begin(self, job: str, images: Sequence[str] = ()) -> Mapping[str, bytes]:
         """Marks the job as begun, and fetches its images, by key; those that are gone are left out.
@@ -65,11 +74,14 @@ class ChildProcess:
         """
         keys = self._settings.keys
         try:
-            may_begin, blobs = self.job_records.begin(job, [keys.query(image) for image in images])
+            may_begin, (told, *blobs) = self.job_records.begin(
+                job, [keys.served, *(keys.query(image) for image in images)], by=self._holder
+            )
         except (RedisError, OSError) as error:
             if images:
                 raise Unreachable(f"The images of the query cannot be fetched: {error}. Search again.") from error
             return {}
+        self.follower.follow(told)
         if not may_begin:
             raise Cancelled(CANCELLED)
         return {image: blob for image, blob in zip(images, blobs, strict=True) if blob is not None}
@@ -81,7 +93,16 @@ class ChildProcess:
 
     def monitor_index(self) -> None:
         """Starts the checks of the index, in a thread."""
-        IndexMonitor(opener_of(self._settings, self.embedder)).start()
+        IndexMonitor(self._current_opener).start()
+
+    def _current_opener(self) -> IndexOpener | None:
+        """That of the index of this process; None while another one is searched, which others check."""
+        if not self.follower.is_current():
+            return None
+        serving = self.follower.current
+        if self._opened is None or self._opened[0] is not serving:
+            self._opened = serving, serving.opener()
+        return self._opened[1]
 
     @cached_property
     def telemetry(self) -> Telemetry:

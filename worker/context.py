@@ -1,6 +1,7 @@
 """Builds what a worker process needs from the settings. Made after fork, connects on first use."""
 
 import dataclasses
+import functools
 import os
 import time
 import warnings
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 from qdrant_client import QdrantClient
@@ -22,17 +23,21 @@ from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
 from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
+from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
-from models.decoding import Limits
+from models.contract import ModelCard
+from models.decoding import DECODER_REVISION, Limits
 from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index.collection import CollectionSpec, OpenCollection, recorded_provider
+from worker.index.collection import CollectionSpec, OpenCollection, open_current, recorded_provider
 from worker.index.collection_options import CollectionOptions
+from worker.index.donor import Donor, donor_of
+from worker.index.identity import Identity
 from worker.index.opener import IndexOpener
-from worker.index.qdrant import QdrantIndex, call_store
+from worker.index.qdrant import QdrantIndex, ReusableVectors, call_store
 from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path
@@ -42,6 +47,8 @@ from worker.search import Bounds, Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
 from worker.thumbnails import ThumbnailMaker
+from worker.verdicts.contents import sha256_by_path
+from worker.verdicts.kept import KeptVerdicts, verdicts_of
 
 STORE_TIMEOUT_S = 30
 # Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are closed
@@ -103,7 +110,19 @@ def provider_of_index(settings: Settings) -> str | None:
     return found
 
 
-def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
+class KnowsModel(Protocol):
+    """What an index has to fit: the card of a model, and what computes it. An Embedder is one."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the model."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider, which the index records."""
+
+
+def opener_of(settings: Settings, embedder: KnowsModel) -> IndexOpener:
     """The opener of the index of these settings, with connections of its own."""
     spec = CollectionSpec(
         settings.name,
@@ -112,6 +131,7 @@ def opener_of(settings: Settings, embedder: Embedder) -> IndexOpener:
         library_id=settings.library_id,
         provider=embedder.provider,
         options=CollectionOptions.of(settings),
+        succeeds=settings.succeeds,
     )
     return IndexOpener(qdrant_of(settings), redis_of(settings), settings.keys, spec)
 
@@ -125,14 +145,16 @@ class WorkerContext:
         embedder: Embedder,
         search_priority: SearchPriority,
         *,
+        collection: OpenCollection | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        """With a `collection` that one is used until it is opened to be written to, whatever the alias leads to."""
         self._settings = settings
         self._embedder = embedder
         self._client = qdrant_of(settings)
         self._opener = opener_of(settings, embedder)
-        self._collection: OpenCollection | None = None
-        self._confirmed_s = 0.0
+        self._collection = collection
+        self._confirmed_s = -CONFIRM_S
         self._redis = redis_of(settings)
         self._events = EventStream(self._redis, settings.keys, most=settings.max_events)
         self.poison = PoisonDetector(self._redis, settings.keys, longest_s=settings.decode_timeout_s + DECODE_GRACE_S)
@@ -196,7 +218,7 @@ class WorkerContext:
         return Sync(
             library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
             library_id=self.collection.identity.library_id,
-            generation=self.collection.identity.generation,
+            generation=self._own_identity.generation,
             index=self.index,
             embedder=self._embedder,
             decode=self._decode,
@@ -206,6 +228,7 @@ class WorkerContext:
             report_undone=self._report_undone,
             count_done=self._count_done,
             measurements=self._measurements,
+            donate=self._donate,
         )
 
     def search(self, images: Mapping[str, bytes]) -> Search:
@@ -233,7 +256,36 @@ class WorkerContext:
     def read_queries(self) -> ReadQueries:
         """The read task's logic, which needs no library."""
         identity, card = self.collection.identity, self._embedder.card
-        return ReadQueries(self.index, identity, self._settings.max_sample_files, near=card.near, similar=card.similar)
+        return ReadQueries(
+            self.index,
+            identity,
+            self._settings.max_sample_files,
+            self.verdicts.page,
+            near=card.near,
+            similar=card.similar,
+        )
+
+    @cached_property
+    def verdicts(self) -> KeptVerdicts:
+        """What a person said of pairs of files."""
+        return verdicts_of(self._client, self._settings, sha256_of=functools.partial(sha256_by_path, self.index.handle))
+
+    @property
+    def _own_identity(self) -> Identity:
+        """That of what is written now: of an older index with the decoder of this version."""
+        return dataclasses.replace(self.collection.identity, decoder=DECODER_REVISION)
+
+    @cached_property
+    def _donor(self) -> Donor | None:
+        """Where vectors of the generation before are; None for a first generation. Raises StoreUnavailable."""
+        if self._settings.succeeds is None:
+            return None
+        current = call_store(open_current, self._client, self._settings.succeeds)
+        before = None if current is None or current.name == self.collection.name else (current.name, current.identity)
+        return donor_of(self._client, before, self._own_identity)
+
+    def _donate(self, versions: Mapping[str, FileVersion]) -> Mapping[str, ReusableVectors]:
+        return {} if self._donor is None else self._donor.vectors(versions)
 
     @cached_property
     def thumbnails(self) -> ThumbnailMaker:

@@ -8,7 +8,11 @@ Unavailable   the library, the store or the broker: the task waits and is retrie
 from lookalike.library.errors import Rejected, Unavailable
 
 
-class TooLargeToDecode(Rejected):
+class NotEmbeddedHere(Rejected):
+    """This worker cannot embed it; what the index has of it counts."""
+
+
+class TooLargeToDecode(NotEmbeddedHere):
     """It has more pixels, or takes more memory, than is allowed here."""
 
 

@@ -25,7 +25,7 @@ from lookalike.messages import (
 from lookalike.search.combination import combine
 from lookalike.search.query import By
 from models.preprocess import Box, PixelBox
-from worker.errors import TooLargeToDecode
+from worker.errors import NotEmbeddedHere, TooLargeToDecode
 from worker.index.filters import Without
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex, Vector
@@ -183,7 +183,7 @@ class ExampleVectors:
         try:
             self._check_size(sent_bytes)
             return self.decode(blob, example.box if example.box_px is None else PixelBox(*example.box_px))
-        except TooLargeToDecode as error:
+        except NotEmbeddedHere as error:
             draft.vectors[at] = self._stored_instead(example, error, draft.by)
             return None
         except Rejected as error:

@@ -4,7 +4,8 @@ With `--wait`, for a container, it waits for broker and store for as long as it 
 cannot read.
 
 `python -m worker.prepare --check-model` only embeds one image with the model that is set, and prints how as one line of
-JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit.
+JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit,
+75 if they cannot be reached.
 """
 
 import argparse
@@ -12,7 +13,10 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
@@ -20,8 +24,10 @@ from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
 from lookalike.system.alive_file import library_trouble
+from lookalike.system.generation_file import GenerationFile
 from worker.context import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused
+from worker.generations import generations_of
 from worker.index.collection import CollectionSpec, recorded_provider
 from worker.index.collection_options import CollectionOptions
 from worker.index.opener import IndexOpener
@@ -30,9 +36,13 @@ from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import select_for_new_index
 from worker.inference.providers import CPU, PROVIDERS, open_session
 from worker.retry_budget import retry_while_unavailable
+from worker.serving import served_now
+from worker.verdicts.kept import verdicts_of
 
 log = get_logger(__name__)
 
+# Broker or store cannot be reached now (sysexits.h, EX_TEMPFAIL).
+EXIT_TRY_AGAIN = 75
 # `up` has seen the store answer by now; a store on another machine is retried for a moment.
 RETRY_FOR_S = 5.0
 
@@ -41,9 +51,16 @@ def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
     try:
-        return prepare_index(settings, rebuild=rebuild, former_ids=former_ids, retry_for_s=retry_for_s)
+        if not rebuild:
+            retry_while_unavailable(lambda: restore_generations(settings), for_s=retry_for_s)
+        served = settings if rebuild else retry_while_unavailable(lambda: served_now(settings), for_s=retry_for_s)
+        name = prepare_index(served, rebuild=rebuild, former_ids=former_ids, retry_for_s=retry_for_s)
+        if rebuild:
+            retry_while_unavailable(lambda: forget_generations(settings), for_s=retry_for_s)
     except (Unavailable, StoreRefused) as error:
         raise Unreachable(f"The index cannot be prepared: {error}. Check QDRANT_URL and REDIS_URL.") from error
+    mend_verdicts(settings)
+    return name
 
 
 def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, former_ids: Sequence[str] = ()) -> str:
@@ -70,6 +87,7 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
         provider=provider,
         former_ids=frozenset(former_ids),
         options=CollectionOptions.of(settings),
+        succeeds=settings.succeeds,
     )
     opener = IndexOpener(client, redis_of(settings), settings.keys, spec)
     name = retry_while_unavailable(lambda: opener.open(rebuild=rebuild), for_s=retry_for_s).name
@@ -77,6 +95,49 @@ def prepare_index(settings: Settings, *, rebuild: bool, retry_for_s: float, form
     for difference in spec.options.differences(kept.config):
         log.warning("an index is kept as it was made", why=f"{difference}: --rebuild makes it anew")
     return name
+
+
+def mend_verdicts(settings: Settings) -> None:
+    """Lets file and collection of the verdicts know the same, before one of both can be lost."""
+    if settings.data is None:
+        return
+    verdicts = verdicts_of(qdrant_of(settings), settings, sha256_of=lambda _paths: {})
+    try:
+        verdicts.mend()
+    except (LookalikeError, Unavailable, StoreRefused) as error:
+        # They are compared again whenever they are read.
+        log.warning("verdicts are not compared", why=str(error))
+
+
+def restore_generations(settings: Settings) -> None:
+    """Tells a broker that was emptied what the data folder knows, and finishes a switch that was cut off.
+
+    Then alias and broker may tell of different generations. Raises Unavailable.
+    """
+    # No search process runs yet.
+    generations = replace(generations_of(settings), count_searching=lambda: 0)
+    try:
+        if settings.data is not None and settings.succeeds is None:
+            GenerationFile(settings.data).restore(generations.state)
+        asked = generations.state.read()
+        if asked is not None and asked.state == "switching":
+            generations.switch()
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"the broker does not answer ({error})") from error
+
+
+def forget_generations(settings: Settings) -> None:
+    """After a rebuild: drops what other generations there are, and what the broker knows of them."""
+    generations = generations_of(settings)
+    try:
+        generations.cancel()
+        if generations.state.kept() is not None:
+            generations.drop()
+        generations.state.forget()
+        if settings.data is not None:
+            GenerationFile(settings.data).save(generations.state)
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"the broker does not answer ({error})") from error
 
 
 def require_readable(library: Path) -> None:
@@ -125,7 +186,7 @@ def main() -> int:
             line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id, retry_for_s=patience_s)
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return EXIT_TRY_AGAIN if isinstance(error, Unreachable) else 1
     sys.stdout.write(f"{line}\n")
     return 0
 

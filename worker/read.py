@@ -1,8 +1,19 @@
 """The read task: answers queries about the index; changes nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadSample, SampleReply
+from lookalike.messages import (
+    CountsReply,
+    FilesReply,
+    ReadCounts,
+    ReadKnown,
+    ReadMessage,
+    ReadSample,
+    ReadVerdicts,
+    SampleReply,
+    VerdictsReply,
+)
 from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex
 from worker.inference.providers import THREADS
@@ -16,11 +27,12 @@ class ReadQueries:
     index: QdrantIndex
     identity: Identity
     max_sample_files: int
+    verdicts: Callable[[ReadVerdicts], VerdictsReply]
     # Thresholds of the copy descriptor, as the model file has them.
     near: float | None = None
     similar: float | None = None
 
-    def answer(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
+    def answer(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply | VerdictsReply:
         """The reply to a ReadMessage. Raises StoreUnavailable."""
         query = message.ask
         if isinstance(query, ReadCounts):
@@ -42,4 +54,6 @@ class ReadQueries:
             return FilesReply(files=list(self.index.get_files(query.paths).values()))
         if isinstance(query, ReadSample):
             return sample(self.index, query, self.max_sample_files)
+        if isinstance(query, ReadVerdicts):
+            return self.verdicts(query)
         return self.index.page(after=query.after, limit=query.limit, status=query.status, under=query.under)

@@ -18,6 +18,7 @@ from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
+from worker.index.donor import Donate, no_donor
 from worker.sync_batch import Batch, BatchTools
 
 # A file that is being written is looked at again a few times without a pause; then the task waits.
@@ -48,6 +49,8 @@ class Sync(BatchTools):
     count_done: Callable[[int, int], None]
     # The rules of the library that the producer stored, None if there are none.
     read_rules: Callable[[], Candidates | None] = lambda: None
+    # Vectors that the generation before has already.
+    donate: Donate = no_donor
 
     def sync_paths(self, message: SyncMessage) -> SyncReply:
         """Makes index and library agree on the paths of the message.
@@ -117,7 +120,10 @@ class Sync(BatchTools):
         """Reads, embeds and upserts; returns the paths that changed meanwhile."""
         batch = Batch(self)
         unsettled = []
+        donated = self._copy_donated(paths, batch)
         for path in paths:
+            if path in donated:
+                continue
             self.yield_to_search()
             try:
                 with self.measurements.timed("read"):
@@ -145,6 +151,14 @@ class Sync(BatchTools):
             if self.library.version(path) != version:
                 unsettled.append(path)
         return unsettled
+
+    def _copy_donated(self, paths: Sequence[str], batch: Batch) -> frozenset[str]:
+        """Writes what the generation before has vectors of; returns these paths."""
+        versions = {path: version for path in paths if (version := self.library.version(path)) is not None}
+        found = self.donate(versions) if versions else {}
+        for path, vectors in found.items():
+            batch.copy(path, versions[path], vectors)
+        return frozenset(found)
 
     def _delete(
         self, paths: Sequence[str], known: Mapping[str, KnownFile], reported_gone: frozenset[str], outcome: Outcome

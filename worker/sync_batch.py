@@ -115,6 +115,14 @@ class Batch:
         if self._undone:
             self._tools.report_undone(self._undone[0])
 
+    def copy(self, path: str, version: FileVersion, found: ReusableVectors) -> None:
+        """Adds a file whose vectors another generation has."""
+        payload = indexed_payload(path, version, found.metadata, self._now, self._tools.generation)
+        self.writes.append(PointWrite(payload, found.vectors))
+        self.versions[path] = version
+        self._tallied_as[path] = "copied"
+        self.tally["copied"] += 1
+
     def embed_pending(self) -> None:
         """Gives every pending path a write: with vectors that exist already, new ones, or a reason."""
         pending, self._pending = self._pending, []
@@ -157,7 +165,7 @@ class Batch:
         with self._tools.measurements.timed("embed"):
             described = self._tools.embedder.describe(pixels, self._tools.yield_to_search)
         for row, (sha256, image) in enumerate(images.items()):
-            metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at)
+            metadata = ImageMetadata(sha256, image.format, image.width_px, image.height_px, image.taken_at, image.small)
             vectors = {by: described[by][row].tolist() for by in self._tools.index.vectors}
             self._reusable[sha256] = ReusableVectors(metadata, vectors)
         return set(images), reasons

@@ -1,4 +1,4 @@
-"""The five tasks as Celery runs them: when they are acknowledged, and what is retried."""
+"""The tasks of ingest and search as Celery runs them: when they are acknowledged, and what is retried."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +20,10 @@ from lookalike.messages import (
     SearchQuery,
     SyncMessage,
     ThumbnailMessage,
+    VerdictMessage,
     first_fault,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT
 from lookalike.settings import Settings
 from worker.child_process import ChildProcess
 from worker.context import WorkerContext
@@ -53,7 +54,7 @@ def parse_message(kind: type[Message], message: Any) -> Message:
 
 
 def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None:
-    """Adds the five tasks to the app."""
+    """Adds the tasks to the app."""
     # Waiting for the store takes search_timeout_s at most, and opening the query decode_timeout_s.
     search_limit_s = settings.search_timeout_s + settings.decode_timeout_s + GRACE_S
 
@@ -111,19 +112,32 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
 
     @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
     def read(message: Any) -> dict[str, Any]:
-        """Answers a ReadMessage with a CountsReply or FilesReply."""
+        """Answers a ReadMessage with the reply to what it asks."""
         work = functools.partial(_run_read, message=parse_message(ReadMessage, message))
+        process.follower.look()
         return _answer(lambda: process.context.with_index(work), search_budget())
 
+    _define_thumbnail(app, process, search_limit_s, search_budget)
+
+    @app.task(name=VERDICT, throws=(LookalikeError,), time_limit=search_limit_s)
+    def verdict(message: Any) -> dict[str, Any]:
+        """Keeps the verdicts of a VerdictMessage. Returns a VerdictReply."""
+        said = parse_message(VerdictMessage, message).said
+        return _answer(
+            lambda: process.context.with_index(lambda context: context.verdicts.record(said).model_dump()),
+            search_budget(),
+        )
+
+
+def _define_thumbnail(app: Celery, process: ChildProcess, limit_s: float, budget: Callable[[], RetryBudget]) -> None:
     # Of the result the log and Flower get a part: the rest is a picture.
-    @app.task(name=THUMBNAIL, bind=True, throws=(LookalikeError,), time_limit=search_limit_s, resultrepr_maxsize=80)
+    @app.task(name=THUMBNAIL, bind=True, throws=(LookalikeError,), time_limit=limit_s, resultrepr_maxsize=80)
     def thumbnail(self: Task, message: Any) -> dict[str, Any]:
         """Answers a ThumbnailMessage with a ThumbnailReply."""
         asked = parse_message(ThumbnailMessage, message)
-        keys = [asked.image.key] if isinstance(asked.image, ImageByKey) else []
-        images = process.begin(self.request.id, keys) if keys else {}
+        images = process.begin(self.request.id, _key_of(asked))
         work = functools.partial(_run_thumbnail, message=asked, images=images)
-        return _answer(lambda: process.context.with_index(work), search_budget())
+        return _answer(lambda: process.context.with_index(work), budget())
 
 
 def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: SyncMessage) -> dict[str, Any]:
@@ -133,6 +147,7 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         report=process.report_waiting,
         sleep=process.sleep,
     )
+    process.follower.look()
     held = HeldMessage(process.leases, str((task.request.properties or {}).get("delivery_tag")))
     try:
         reply = budget.retry_while_unavailable(
@@ -147,17 +162,17 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         raise
     except ReadFailed as error:
         # Not in place: a few bad sectors would make every process wait.
-        raise _retry_task(task, error, READ_RETRY_S, process.sleep) from error
+        raise retry_task(task, error, READ_RETRY_S, process.sleep) from error
     except RetryLater as error:
-        raise _retry_task(task, error, settings.try_again_s * 2.0**task.request.retries, process.sleep) from error
+        raise retry_task(task, error, settings.try_again_s * 2.0**task.request.retries, process.sleep) from error
     except Unavailable as error:
         pause = pause_s(task.request.retries + 1, error.retry_after_s)
-        raise _retry_task(task, error, pause, process.sleep) from error
+        raise retry_task(task, error, pause, process.sleep) from error
     process.report_success()
     return reply.model_dump()
 
 
-def _retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float], None]) -> Exception:
+def retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float], None]) -> Exception:
     """The exception that makes Celery retry: it has sent a copy of the message with a countdown of so many seconds."""
 
     def send_copy() -> Exception:
@@ -182,6 +197,11 @@ def _keys(queries: Sequence[SearchQuery]) -> list[str]:
     """The keys of all images that were sent for these queries."""
     images = [example.image for query in queries for example in query.examples]
     return [image.key for image in images if isinstance(image, ImageByKey)]
+
+
+def _key_of(message: ThumbnailMessage) -> list[str]:
+    """The key of the image that was sent for it, if one was."""
+    return [message.image.key] if isinstance(message.image, ImageByKey) else []
 
 
 def _run_search(context: WorkerContext, message: SearchMessage, images: Mapping[str, bytes]) -> dict[str, Any]:

@@ -19,12 +19,15 @@ from dataclasses import asdict, dataclass, fields
 from redis import Redis
 
 from lookalike.broker.envelope import files_in, files_in_unacked
+from lookalike.broker.found_groups import FoundGroups
+from lookalike.broker.generations import Generation, GenerationState, Reindex
 from lookalike.broker.measurements import add_measured, write_measured
 from lookalike.broker.pause import Pause, PauseState
+from lookalike.messages import DuplicatesReply
 from lookalike.redis_keys import Keys
 
 # Those that send heartbeats.
-BEATING_PARTS = ("producer", "ingest", "search")
+BEATING_PARTS = ("producer", "ingest", "search", "duplicates")
 BUCKET_S = 10
 WINDOW_S = 60
 # A part is silent after three missed beats.
@@ -80,6 +83,10 @@ class SystemReport:
     embedded_total: int
     wait_reason: str
     pause: Pause | None = None
+    # Of the last job for duplicates over the whole library.
+    duplicates: DuplicatesReply | None = None
+    reindex: Reindex | None = None
+    kept: Generation | None = None
 
 
 class Telemetry:
@@ -92,6 +99,7 @@ class Telemetry:
 
     def system_report(self) -> SystemReport:
         """Everything that parts report."""
+        generations = GenerationState(self._redis, self._keys)
         producer, alive = self.read_report(), self.count_alive(BEATING_PARTS)
         return SystemReport(
             producer=producer,
@@ -101,6 +109,9 @@ class Telemetry:
             embedded_total=self.embedded_total(),
             wait_reason=self.wait_reason(),
             pause=PauseState(self._redis, self._keys).read(),
+            duplicates=FoundGroups(self._redis, self._keys).last_summary(),
+            reindex=generations.read(),
+            kept=generations.kept(),
         )
 
     def write_report(self, note: ProducerReport) -> None:
@@ -118,8 +129,9 @@ class Telemetry:
         return ProducerReport(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
 
     def allow_removals(self) -> None:
-        """Lets one scan delete the entries of missing files, however many they are."""
-        self._redis.set(self._key("allow-removals"), "1", ex=ALLOWED_S)
+        """Lets one scan of each generation delete the entries of missing files, however many they are."""
+        for system in (self._keys.system, self._keys.next.system):
+            self._redis.set(f"{system}:allow-removals", "1", ex=ALLOWED_S)
 
     def are_removals_allowed(self) -> bool:
         """Whether deletions are allowed and no scan has used the permission yet."""

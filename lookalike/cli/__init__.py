@@ -8,7 +8,24 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import evaluate, index, metrics, pausing, programs, searching, standing, system, systems, verify
+from lookalike.cli import (
+    backups,
+    comparing,
+    duplicates,
+    evaluate,
+    index,
+    metrics,
+    moving,
+    pausing,
+    programs,
+    reindexing,
+    searching,
+    standing,
+    system,
+    systems,
+    verdicts,
+    verify,
+)
 from lookalike.cli.app import app
 from lookalike.cli.common_options import options_first
 from lookalike.cli.output import say_error, say_usage
@@ -18,16 +35,22 @@ from lookalike.errors import LookalikeError
 
 __all__ = [
     "app",
+    "backups",
+    "comparing",
+    "duplicates",
     "evaluate",
     "index",
     "main",
     "metrics",
+    "moving",
     "pausing",
     "programs",
+    "reindexing",
     "searching",
     "standing",
     "system",
     "systems",
+    "verdicts",
     "verify",
 ]
 

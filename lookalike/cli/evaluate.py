@@ -9,7 +9,6 @@ import heapq
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +20,9 @@ from rich.table import Table
 
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, say, show_json
+from lookalike.cli.service_program import report_of, why
 from lookalike.client import Client
-from lookalike.errors import Misconfigured, Refused
+from lookalike.errors import Refused
 from lookalike.library.opening import library_of
 from lookalike.library.paths import unescape_path
 from lookalike.local.processes import process_environment
@@ -31,8 +31,7 @@ from lookalike.system.service_paths import python_module
 
 # Every photo is compared with fifteen copies of every other: of 1,000 that is 15 million pairs.
 MOST_PHOTOS = 1000
-MISSING = "ModuleNotFoundError"
-INSTALL = "Measuring needs the model's packages: pip install 'lookalike[worker]'."
+FAULT = "The model cannot be measured: "
 
 
 @app.command()
@@ -72,23 +71,8 @@ def measured(
     """The report of the program, which is ended with this call. Raises Misconfigured with its last sentence."""
     environment = process_environment(settings, os.environ)
     command = python_module("models.tools.own_photos", _model_file(environment), str(root), "--generation", generation)
-    with tempfile.TemporaryFile() as wanted, tempfile.TemporaryFile() as errors:
-        wanted.write(b"".join(os.fsencode(unescape_path(name)) + b"\0" for name in names))
-        wanted.seek(0)
-        # In a session of its own: Ctrl-C is told to this process, which ends the program.
-        with subprocess.Popen(
-            command, env=environment, stdin=wanted, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
-        ) as process:
-            try:
-                for line in process.stdout or ():
-                    answer = json.loads(line)
-                    if "report" in answer:
-                        return dict(answer["report"])
-                    tell(answer["done"])
-            finally:
-                process.kill()
-        errors.seek(0)
-        raise _why(errors.read().decode(errors="replace"))
+    wanted = b"".join(os.fsencode(unescape_path(name)) + b"\0" for name in names)
+    return report_of(command, environment, lambda done, _: tell(done), standard_input=wanted, fault=FAULT)
 
 
 def _model_file(environment: Mapping[str, str]) -> str:
@@ -97,14 +81,8 @@ def _model_file(environment: Mapping[str, str]) -> str:
         python_module("worker.prepare", "--check-model"), env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise _why(done.stderr)
+        raise why(done.stderr, FAULT)
     return str(json.loads(done.stdout)["file"])
-
-
-def _why(printed: str) -> Misconfigured:
-    """The last line of a program that failed."""
-    last = next((line for line in reversed(printed.splitlines()) if line.strip()), "the program ended without a word")
-    return Misconfigured(INSTALL if last.startswith(MISSING) else f"The model cannot be measured: {last.strip()}")
 
 
 def show_report(report: Mapping[str, Any]) -> None:

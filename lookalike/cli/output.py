@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -142,12 +144,28 @@ def show_status(status: Status) -> None:
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),
         *([("ingest", status.paused)] if status.paused else []),
+        *([("duplicates", _duplicates(status))] if status.duplicate_groups is not None else []),
+        *_generations(status),
     ):
         table.add_row(name, Text(unknown if value is None else escaped(str(value))))
     console = Console(highlight=False)
     console.print(table)
     if status.warning:
         console.print(Text(escaped(status.warning), style="yellow"), soft_wrap=True)
+
+
+def _duplicates(status: Status) -> str:
+    return f"{status.duplicate_groups} groups, {decimal(status.duplicate_bytes or 0)} to be saved, when last looked for"
+
+
+def _generations(status: Status) -> Iterator[tuple[str, str]]:
+    """Rows about a second generation, and about one that is kept."""
+    if status.reindex is not None:
+        eta = f", ETA {format_duration(status.reindex.eta_s)}" if status.reindex.state == "filling" else ""
+        yield "reindex", status.reindex.in_words() + eta
+    if status.kept is not None:
+        since = datetime.fromtimestamp(status.kept.since, UTC).astimezone()
+        yield "kept", f"{status.kept.model}, {status.kept.distance}, since {since:%Y-%m-%d %H:%M}"
 
 
 def show_check_result(result: CheckResult) -> None:

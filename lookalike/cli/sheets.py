@@ -13,8 +13,10 @@ import typer
 from PIL import Image
 
 from lookalike.client.examples import Example
+from lookalike.duplicates.plan import PlannedGroup
 from lookalike.errors import Refused
 from lookalike.messages import SampleReply
+from lookalike.pictures.groups import parts_of
 from lookalike.pictures.sheet import Part, Picture, draw_sheet
 from lookalike.pictures.thumbnails import Thumbnails
 from lookalike.search.neighbour import Neighbour
@@ -23,6 +25,15 @@ from lookalike.terminal import escaped_name
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".pdf": "PDF"}
 OPENS_WITHIN_S = 20.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A query of the library, and what two generations of the index found by it."""
+
+    query: str
+    one: Sequence[Neighbour]
+    other: Sequence[Neighbour]
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,22 @@ class SheetFile:
         make = _maker(settings)
         pictures = [Picture(make(path, inside=True), escaped_name(path)) for path in found.paths]
         self._write([Part(f"{len(pictures)} of {found.among} images", pictures)])
+
+    def write_groups(self, groups: Sequence[PlannedGroup], settings: Settings) -> str:
+        """Groups of duplicates with their differences. Returns how many of them are on the sheet, in words."""
+        parts = parts_of(groups, Thumbnails(settings.library, settings.max_image_bytes, settings.max_image_pixels))
+        self._write(parts)
+        return f"the first {len(parts)} of {len(groups)} groups" if len(parts) < len(groups) else "all groups"
+
+    def write_comparison(self, rows: "Sequence[Row]", names: Sequence[str], settings: Settings) -> None:
+        """Each query above what the one found and what the other found."""
+        make, parts = _maker(settings), []
+        for row in rows:
+            parts.append(Part("query", [Picture(make(row.query, inside=True), escaped_name(row.query))]))
+            for name, found in zip(names, (row.one, row.other), strict=True):
+                hits = [Picture(make(each.path, inside=True), escaped_name(each.path), _scores(each)) for each in found]
+                parts.append(Part(name, hits))
+        self._write(parts)
 
     def _write(self, parts: Sequence[Part]) -> None:
         sheet = draw_sheet(parts)

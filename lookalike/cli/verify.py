@@ -1,6 +1,5 @@
 """The command that compares library and index: verify."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,12 +10,8 @@ from lookalike.cli.output import progress_bar, show_comparison, show_json
 from lookalike.client import Client
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.opening import library_of
-from lookalike.search.neighbour import Neighbour
-from lookalike.search.query import By
 from lookalike.verify import Comparison, Verification
-
-# More than people have copies of one image.
-MOST_COPIES = 100
+from lookalike.verify_client import ClientIndex
 
 
 @app.command()
@@ -39,23 +34,6 @@ def verify(
         raise typer.Exit(1)
 
 
-class _ClientIndex:
-    """The index of a running system, read through a client."""
-
-    def __init__(self, client: Client, vectors: Sequence[By]) -> None:
-        self._client = client
-        self.vectors = vectors
-        self.files = client.list
-        self.known = client.known
-
-    def is_at_rest(self) -> bool:
-        return self._client.status().is_done
-
-    def nearest(self, blob: bytes, by: By) -> Sequence[Neighbour]:
-        limit = min(MOST_COPIES, self._client.settings.max_limit)
-        return self._client.search(blob, limit, by=by, scaled=False).result()
-
-
 def _compare(client: Client, disk: FolderLibrary, deep: int) -> Comparison:
     """Compares, with a progress bar."""
     progress = progress_bar(TimeRemainingColumn())
@@ -65,7 +43,7 @@ def _compare(client: Client, disk: FolderLibrary, deep: int) -> Comparison:
         bar = progress.add_task("comparing", total=indexed + status.discovered + min(deep, indexed))
         verification = Verification(
             disk,
-            _ClientIndex(client, ("embedding", "copy") if status.has_copies else ("embedding",)),
+            ClientIndex(client, ("embedding", "copy") if status.has_copies else ("embedding",)),
             deep=deep,
             max_query_bytes=client.settings.max_query_bytes,
             advance=lambda files: progress.advance(bar, files),

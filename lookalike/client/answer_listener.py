@@ -4,6 +4,7 @@ Celery's consumer of results does the listening, which threads that wait for an 
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -13,21 +14,32 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import Answer
-from lookalike.client.results import broker_errors, read_answer, settle
+from lookalike.client.results import DIED, WorkerDied, broker_errors, read_answer, settle
 from lookalike.errors import LookalikeError
 
 # How long one look at the socket takes without a message, and so how late the end of the client is seen.
 LOOK_S = 1.0
+ORPHANS_EVERY_S = 2.0
 
 
 class AnswerListener:
     """The futures of one transport. Its thread starts with the first of them and rests while none is open.
 
-    `forget` removes jobs whose answers were handed over from the broker. Raises Unreachable, Closed, through futures.
+    `forget` removes jobs whose answers were handed over from the broker, `orphans` finds those whose worker died.
+    Raises Unreachable, Closed, WorkerDied, through futures.
     """
 
-    def __init__(self, app: Celery, *, forget: Callable[[Sequence[str]], None], check_open: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        *,
+        forget: Callable[[Sequence[str]], None],
+        orphans: Callable[[Sequence[str]], Sequence[str]],
+        check_open: Callable[[], None],
+    ) -> None:
         self._app = app
+        self._orphans = orphans
+        self._next_look_s = 0.0
         self._forget = forget
         self._check_open = check_open
         self._changed = threading.Condition()
@@ -76,6 +88,17 @@ class AnswerListener:
             except Exception:  # noqa: BLE001 (ours, and whatever a socket raises that is closed under who waits)
                 self._fail_all()
             self._hand_over()
+            self._fail_orphans()
+
+    def _fail_orphans(self) -> None:
+        """Tells those that wait for a worker which died, every few seconds."""
+        if time.monotonic() < self._next_look_s:
+            return
+        self._next_look_s = time.monotonic() + ORPHANS_EVERY_S
+        with self._changed:
+            waiting = {answer.id: future for future, answer in self._open.items()}
+        for job in self._orphans([*waiting]) if waiting else ():
+            settle(waiting[job], WorkerDied(DIED))
 
     def _await_work(self) -> bool:
         """Waits until a future is open; False when the transport is closed."""

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 from lookalike.client.client import Client
 from lookalike.client.connections import PerProcess
 from lookalike.client.job import Job
-from lookalike.client.results import no_answer
+from lookalike.client.results import WorkerDied, no_answer
 from lookalike.client.searches import Answer, Searches
 from lookalike.client.transport import Transport
 from lookalike.errors import LookalikeError
@@ -55,7 +55,7 @@ def answered(
     async def call(self: "AsyncClient", /, *args: P.args, **named: P.kwargs) -> R:
         sent = self.submit(lambda: _listened(method(self.client, *args, **named)))
         with self.revoking(sent, lambda sent: sent[0]):
-            return await _arrived(*await asyncio.wrap_future(sent))
+            return await _arrived(self, *await asyncio.wrap_future(sent))
 
     return call
 
@@ -74,7 +74,7 @@ def all_answered(
             while is_more:
                 if searches.next_job is not None:
                     listened = self.submit(functools.partial(_listened, searches.next_job))
-                    await _arrived(*await asyncio.wrap_future(listened))
+                    await _arrived(self, *await asyncio.wrap_future(listened))
                 # Its answer is there; the messages after it are sent.
                 is_more = await asyncio.wrap_future(self.submit(functools.partial(searches.read_next)))
             return searches.result()
@@ -167,12 +167,15 @@ class AsyncClient:
     page = called(Client.page)
     retry = called(Client.retry)
     sample = called(Client.sample)
+    verdict = called(Client.verdict)
+    import_verdicts = called(Client.import_verdicts)
     events = called(Client.events)
     allow_removals = called(Client.allow_removals)
     pause = called(Client.pause)
     resume = called(Client.resume)
     list = iterated(Client.list)
     rejected = iterated(Client.rejected)
+    verdicts = iterated(Client.verdicts)
 
 
 def _listened(job: Job[R]) -> tuple[Job[R], Future[Any]]:
@@ -180,10 +183,18 @@ def _listened(job: Job[R]) -> tuple[Job[R], Future[Any]]:
     return job, job.future()
 
 
-async def _arrived(job: Job[R], future: "Future[Any]") -> R:
-    """The answer when it comes. Raises TimedOut."""
+async def _arrived(client: AsyncClient, job: Job[R], future: "Future[Any]") -> R:
+    """The answer when it comes; a search whose worker died is sent once more. Raises TimedOut."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + job.patience_s
     try:
-        async with asyncio.timeout(job.patience_s):
-            return job.accept(await asyncio.wrap_future(future))
+        async with asyncio.timeout_at(until_s):
+            try:
+                return job.accept(await asyncio.wrap_future(future))
+            except WorkerDied as died:
+                sent = client.submit(functools.partial(job.send_again, died, until_s - loop.time()))
+                await asyncio.wrap_future(sent)
+                _, second = await asyncio.wrap_future(client.submit(functools.partial(_listened, job)))
+                return job.accept(await asyncio.wrap_future(second))
     except TimeoutError:
         raise no_answer(job.patience_s) from None

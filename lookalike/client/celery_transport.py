@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,16 +18,24 @@ from redis.exceptions import RedisError
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.envelope import SENT_AT
 from lookalike.broker.events import Events, EventStream
+from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
-from lookalike.client.results import CANCELLED, broker_errors, fetch_result
+from lookalike.client.results import CANCELLED, DIED, WorkerDied, broker_errors, fetch_result
 from lookalike.client.shown import shown
-from lookalike.client.transport import UNRECORDED, IndexReader, JobKind, JobStatus, Message, kind_of
+from lookalike.client.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
-from lookalike.messages import CountsReply, FilesReply, ReadPage, SyncMessage, ThumbnailMessage
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, Keys
+from lookalike.messages import (
+    CountsReply,
+    DuplicatesMessage,
+    FilesReply,
+    ReadPage,
+    SyncMessage,
+    ThumbnailMessage,
+)
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT, Keys
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +48,8 @@ TASKS: Mapping[JobKind, str] = {
     "sync": SYNC,
     "read": READ,
     "thumbnail": THUMBNAIL,
+    "verdict": VERDICT,
+    "duplicates": DUPLICATES,
 }
 
 
@@ -60,7 +70,7 @@ class CeleryTransport:
         self._events = EventStream(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
         self._pauses = PauseState(self._redis, keys)
-        self._listener = AnswerListener(app, forget=self._forget, check_open=self._check_open)
+        self._listener = AnswerListener(app, forget=self._forget, orphans=self._orphans, check_open=self._check_open)
         self._is_closed = False
 
     def close(self) -> None:
@@ -84,6 +94,8 @@ class CeleryTransport:
         if isinstance(message, SyncMessage):
             queue = self._keys.rescan if background else self._keys.ingest
             return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
+        if isinstance(message, DuplicatesMessage):
+            return self._send("duplicates", message, queue=self._keys.duplicates)
         queue = self._keys.thumbnails if isinstance(message, ThumbnailMessage) else self._keys.search
         return self._send(kind_of(message), message, queue=queue, expires_s=expires_s, blobs=blobs)
 
@@ -99,7 +111,7 @@ class CeleryTransport:
         """The answer of a job as JSON, once. Raises TimedOut, Cancelled, Unreachable, Closed, or the worker's error."""
         result = Answer(job, app=self._app)
         try:
-            answer = fetch_result(result, timeout_s=timeout_s, check_open=self._check_open)
+            answer = fetch_result(result, timeout_s=timeout_s, check=self._checks_of(job))
         except TimedOut:
             # A worker that comes to a cancelled job when its time is over says that it expired.
             if self._is_cancelled(job):
@@ -123,11 +135,13 @@ class CeleryTransport:
             return self._records.read(job, None if stored is None else json.loads(stored)["status"])
 
     def cancel(self, job: str) -> bool:
-        """Cancels a job that no worker has begun. Raises NoSuchJob, Unreachable, Closed."""
-        if self.job_status(job).state not in {"queued", "cancelled"}:
+        """Cancels a job that no worker has begun, or one for duplicates. Raises NoSuchJob, Unreachable, Closed."""
+        found = self.job_status(job)
+        begun = found.kind == "duplicates" and found.state == "started"
+        if found.state not in {"queued", "cancelled"} and not begun:
             return False
         with self._broker():
-            if not self._records.cancel(job):
+            if not self._records.cancel(job, begun=begun):
                 return False
             # A client that waits for the answer hears of it now, and not when a worker comes to the message.
             self._app.backend.mark_as_revoked(job, "cancelled")
@@ -137,6 +151,11 @@ class CeleryTransport:
                 mailbox: Any = Mailbox(conf.control_exchange, "fanout", serializer=conf.task_serializer)  # type: ignore[no-untyped-call]
                 mailbox(producer.connection).cast(None, "revoke", {"task_id": job, "terminate": False, "signal": None})
         return True
+
+    def groups(self, job: str, page: int) -> str | None:
+        """A page of what a job for duplicates found, as JSON. Raises Unreachable, Closed."""
+        with self._broker():
+            return FoundGroups(self._redis, self._keys).page(job, page)
 
     def report(self) -> SystemReport:
         """What the parts of the system say of themselves. Raises Unreachable, Closed."""
@@ -201,7 +220,7 @@ class CeleryTransport:
             # for the time, because by a slow clock of this machine every message would have expired on arrival.
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.time()
-                if want_result and kind not in UNRECORDED:
+                if want_result and kind not in UNFOLLOWED:
                     self._records.store(pipe, job, kind, expires_s)
                 for key, blob in (blobs or {}).items():
                     lives_ms = None if expires_s is None else max(1, int(expires_s * 1000))
@@ -227,6 +246,22 @@ class CeleryTransport:
                 )
         log.debug("sent task=%s queue=%s id=%s", task, queue, job)
         return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
+
+    def _checks_of(self, job: str) -> Callable[[], None]:
+        """To be called while an answer is awaited: raises Closed, and WorkerDied if none will come."""
+
+        def check() -> None:
+            self._check_open()
+            if self._orphans([job]):
+                raise WorkerDied(DIED)
+
+        return check
+
+    def _orphans(self, jobs: Sequence[str]) -> list[str]:
+        """Those whose worker died; none while the broker does not answer, which others notice."""
+        with suppress(RedisError, OSError):
+            return self._records.orphans(jobs, self._result_key)
+        return []
 
     def _forget(self, jobs: Sequence[str]) -> None:
         """Removes jobs whose answers were fetched."""

@@ -16,6 +16,7 @@ from lookalike.client.argument_checks import limit_given, pause_given, seconds_g
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.connections import PerProcess
+from lookalike.client.duplicates import DuplicatesJob
 from lookalike.client.examples import Examples, ImageReader
 from lookalike.client.job import Job
 from lookalike.client.job_records import no_such_job
@@ -23,21 +24,27 @@ from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed,
 from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
 from lookalike.client.thumbnail import Thumbnail, thumbnail_message, thumbnail_of
-from lookalike.client.transport import IndexReader, Transport
+from lookalike.client.transport import IndexReader, JobStatus, Transport
+from lookalike.client.verdicts import pages_of, said_of, tell_all
+from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.errors import Refused
 from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_PAGE,
+    DuplicatesMessage,
     FilesReply,
     KnownFile,
     ReadPage,
     ReadSample,
+    Said,
     SampleReply,
     SearchManyMessage,
     SearchMessage,
     SearchReply,
     SyncMessage,
     SyncReply,
+    VerdictReply,
     first_fault,
 )
 from lookalike.pictures.html import pictures_html
@@ -133,8 +140,11 @@ class Client:
         `images` are the bytes of its images by their keys. Raises Unreachable.
         """
         transport, patience_s = self._transport(), self._patience_s(timeout_s)
-        sent = transport.send(message, blobs=images, expires_s=patience_s)
-        return Job(sent, self._transport, self._neighbours, patience_s)
+
+        def send(within_s: float) -> JobStatus:
+            return transport.send(message, blobs=images, expires_s=within_s)
+
+        return Job(send(patience_s), self._transport, self._neighbours, patience_s, send)
 
     def thumbnail(self, image: str | bytes, side_px: int = 256, *, timeout_s: float | None = None) -> Job[Thumbnail]:
         """Asks a search worker for a small upright picture, at most `side_px` wide and high (1 to 1024).
@@ -170,8 +180,9 @@ class Client:
 
         def send(pack: Pack) -> Job[list[Answer]]:
             message = SearchManyMessage.model_construct(queries=pack.queries)
-            sent = transport.send(message, blobs=pack.blobs, expires_s=patience_s)
-            return Job(sent, self._transport, self._answers, patience_s)
+            asking = partial(transport.send, message, blobs=pack.blobs)
+            sent = asking(expires_s=patience_s)
+            return Job(sent, self._transport, self._answers, patience_s, lambda left_s: asking(expires_s=left_s))
 
         packs = packed(asked, self.settings, lambda: self._reader(scaled=scaled))
         return Searches(len(asked), packs, send)
@@ -187,6 +198,26 @@ class Client:
         sent = transport.send(SyncMessage(paths=relative, retry_rejected=retry_rejected))
         return Job(sent, self._transport, SyncReply.model_validate, SYNC_S)
 
+    def duplicates(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        since_last: bool = False,
+        labels: Iterable[Label] = LABELS[:3],
+    ) -> DuplicatesJob:
+        """Asks for groups of files that hold one picture: in that folder of the library or below it, or in all of it.
+
+        The job compares what is new with the whole library, which takes long the first time, and keeps what it finds.
+        `since_last` leaves out groups without a file that came since the last job. A group is left out unless one of
+        its pairs has one of the `labels`: exact, same, near, similar, companion. Raises Refused, Unreachable.
+        """
+        asked = [label for label in LABELS if label in set(labels)]
+        if not asked:
+            raise Refused(f"Name at least one label of {', '.join(LABELS)}.")
+        under = None if folder is None else self._paths.relative(folder)
+        message = DuplicatesMessage(folder=under, since_last=since_last, labels=asked)
+        return DuplicatesJob(self._transport().send(message), self._transport)
+
     def job(self, job: str) -> Job[Any]:
         """The search or sync with this id, sent by any process. Raises NoSuchJob if it is unknown or too old."""
         if not isinstance(job, str) or not job:
@@ -194,6 +225,8 @@ class Client:
         found = self._transport().job_status(job)
         if found.kind == "search":
             return Job(found, self._transport, self._neighbours, self.settings.search_timeout_s)
+        if found.kind == "duplicates":
+            return DuplicatesJob(found, self._transport)
         if found.kind == "search_many":
             return Job(found, self._transport, self._answers, self.settings.search_timeout_s)
         return Job(found, self._transport, SyncReply.model_validate, SYNC_S)
@@ -266,6 +299,34 @@ class Client:
         under = None if folder is None else self._paths.relative(folder)
         ask = ReadSample(count=limit_given(count, min(self.settings.max_limit, MAX_PAGE)), under=under)
         return IndexReader(self._transport()).sample(ask, timeout_s=READ_S)
+
+    def verdict(
+        self,
+        a: str | os.PathLike[str],
+        b: str | os.PathLike[str],
+        verdict: Verdict,
+        *,
+        better: str | os.PathLike[str] | None = None,
+    ) -> VerdictReply:
+        """Remembers what you say of two files of the library; it holds for their contents, wherever they move.
+
+        `not-duplicates` hides the pair, `keep-both` shows it and proposes to keep both, `same` says that they are one
+        picture of which `better`, one of both, is to be kept, and `none` withdraws what was said. The newest counts.
+        Raises Refused, Unreachable, TimedOut.
+        """
+        said = said_of(self._paths.relative, a, b, verdict, better)
+        return tell_all(self._transport(), [said], timeout_s=READ_S)
+
+    def verdicts(self) -> Iterator[PairVerdict]:
+        """All verdicts, withdrawn ones included; `line` of each is one line of JSON. Raises Unreachable, TimedOut."""
+        return pages_of(self._transport, timeout_s=READ_S)
+
+    def import_verdicts(self, verdicts: Iterable[PairVerdict]) -> VerdictReply:
+        """Remembers verdicts of another system; of each pair the newer one counts.
+
+        `parse_line` of lookalike/duplicates/verdicts.py reads them. Raises Refused, Unreachable, TimedOut.
+        """
+        return tell_all(self._transport(), map(Said.again, verdicts), timeout_s=READ_S)
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""

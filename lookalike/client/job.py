@@ -1,11 +1,13 @@
 """A job: one search or sync that was sent; it can be followed, cancelled, and its answer fetched once."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from lookalike.client.argument_checks import seconds_given
+from lookalike.client.results import WorkerDied
 from lookalike.client.transport import JobStatus, Transport
 
 Answer = TypeVar("Answer")
@@ -14,7 +16,8 @@ Answer = TypeVar("Answer")
 class Job(Generic[Answer]):
     """A sent job. `id` is the task id that Flower shows. One whose result is never asked for leaves nothing open.
 
-    `patience_s` is how long its answer is waited for unless its caller says otherwise.
+    A search whose worker died is sent once more, and so may run twice; its `id` is another one then. `patience_s` is
+    how long its answer is waited for unless its caller says otherwise.
 
     Another process finds it by `Client().job(id)`, until its answer was fetched or an hour has passed.
     """
@@ -25,12 +28,15 @@ class Job(Generic[Answer]):
         transport: Callable[[], Transport],
         read: Callable[[Any], Answer],
         patience_s: float,
+        again: Callable[[float], JobStatus] | None = None,
     ) -> None:
         self._sent = sent
         self._transport = transport
         self._read = read
         self.patience_s = patience_s
         self._answer: Answer | None = None
+        # Sends it once more, for so many seconds.
+        self._again = again
 
     @property
     def id(self) -> str:
@@ -62,8 +68,24 @@ class Job(Generic[Answer]):
         """
         if self._answer is None:
             patience_s = self.patience_s if timeout_s is None else seconds_given(timeout_s)
-            return self.accept(self._transport().answer(self.id, timeout_s=patience_s))
+            until_s = time.monotonic() + patience_s
+            try:
+                return self.accept(self._transport().answer(self.id, timeout_s=patience_s))
+            except WorkerDied as died:
+                left_s = self.send_again(died, until_s - time.monotonic())
+                return self.accept(self._transport().answer(self.id, timeout_s=left_s))
         return self._answer
+
+    def send_again(self, died: WorkerDied, left_s: float) -> float:
+        """Sends a search whose worker died once more; the seconds that are left for it. Raises what it died with.
+
+        It was acknowledged when it began, so no other worker has it. `id` is that of the second one from now on.
+        """
+        if self._again is None or left_s <= 0:
+            raise died
+        again, self._again = self._again, None
+        self._sent = again(left_s)
+        return left_s
 
     def future(self) -> Future[Any]:
         """The answer as JSON when it comes, for `accept`; what else asks for it meanwhile may get it in its place."""

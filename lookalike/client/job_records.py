@@ -1,14 +1,15 @@
 """Records of jobs in Redis, so that any process can ask how far a job is, and a cancelled one is not begun.
 
     <name>:job:<id>   hash   kind: search, search_many or sync; sent_at, expires_at: Unix times by Redis' clock, the
-                             latter empty for a job that does not expire; state: queued, started or cancelled. Expires.
+                             latter empty for a job that does not expire; state: queued, started or cancelled; by: the
+                             worker that began it, as a holder of messages. Expires.
 
 The record goes with its answer; that of a job which failed, expired or was cancelled stays until it expires. A message
 of another Celery app has no record, nor has one that no client waits for. Beginning and cancelling change the
 state in one step on the server, so a job is never both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +37,22 @@ return string.format('%.6f', sent_at)
 # Changes the state of what is queued; returns the state before, nil if there is no record. ARGV: the new state.
 _LEAVE_QUEUE = """
 local state = redis.call('HGET', KEYS[1], 'state')
-if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1]) end
+if state == 'queued' then redis.call('HSET', KEYS[1], 'state', ARGV[1], 'by', ARGV[2] or '') end
+return state
+"""
+# Notes how far a job is; returns its state, nil without a record. ARGV: done, total, seconds left or "", to keep it.
+_ADVANCE = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if state then
+  redis.call('HSET', KEYS[1], 'done', ARGV[1], 'total', ARGV[2], 'eta_s', ARGV[3])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
+return state
+"""
+# Cancels what is queued or under way; returns the state before, nil if there is no record.
+_CANCEL_BEGUN = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'queued' or state == 'started' then redis.call('HSET', KEYS[1], 'state', 'cancelled') end
 return state
 """
 # The states of Celery, where a stored one tells more than the record.
@@ -56,13 +72,15 @@ class JobRecords:
         expires = "" if expires_s is None else f"{expires_s:.6f}"
         pipe.eval(_STORE, 1, self._keys.job(job), kind, expires, int(kept_s))
 
-    def begin(self, job: str, keys: Sequence[str] = ()) -> tuple[bool, list[bytes | None]]:
+    def begin(self, job: str, keys: Sequence[str] = (), *, by: str = "") -> tuple[bool, list[bytes | None]]:
         """Called by a worker before it begins: whether it may, and the values of these keys, in one request.
+
+        `by` is the worker's name as a holder of messages, by which a client finds out whether it still lives.
 
         It may also if there is no record, if it began before, and if a full broker cannot note that it begins.
         """
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "started")
+            pipe.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "started", by)
             for key in keys:
                 pipe.get(key)
             state, *values = pipe.execute(raise_on_error=False)
@@ -71,12 +89,37 @@ class JobRecords:
                 raise value
         return state != b"cancelled", values
 
-    def cancel(self, job: str) -> bool:
-        """Whether the job is cancelled by now, and has not begun. Raises NoSuchJob."""
-        state = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "cancelled")
+    def orphans(self, jobs: Sequence[str], result_key: Callable[[str], Any]) -> list[str]:
+        """Those that a worker began which does not live any more, and that have no result."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hget(self._keys.job(job), "by")
+            begun = [(job, by.decode()) for job, by in zip(jobs, pipe.execute(), strict=True) if by]
+            if not begun:
+                return []
+            # In this order: a worker that answers and then ends is no loss.
+            for job, by in begun:
+                pipe.exists(self._keys.lease(by))
+                pipe.exists(result_key(job))
+            found = pipe.execute()
+        kept = zip(begun, found[::2], found[1::2], strict=True)
+        return [job for (job, _), lives, has_result in kept if not lives and not has_result]
+
+    def cancel(self, job: str, *, begun: bool = False) -> bool:
+        """Whether the job is cancelled by now, and has not begun unless it may be `begun`. Raises NoSuchJob."""
+        if begun:
+            state = self._redis.eval(_CANCEL_BEGUN, 1, self._keys.job(job))
+        else:
+            state = self._redis.eval(_LEAVE_QUEUE, 1, self._keys.job(job), "cancelled")
         if state is None:
             raise no_such_job(job)
-        return state in {b"queued", b"cancelled"}
+        return state in {b"queued", b"cancelled", *((b"started",) if begun else ())}
+
+    def advance(self, job: str, done: int, total: int, eta_s: float | None) -> bool:
+        """Notes how far a job is, for one that tells; whether it is to go on, which it is without a record, too."""
+        left = "" if eta_s is None else f"{eta_s:.1f}"
+        state = self._redis.eval(_ADVANCE, 1, self._keys.job(job), done, total, left, WAITING_KEPT_S)
+        return bool(state != b"cancelled")
 
     def read(self, job: str, celery_state: str | None) -> JobStatus:
         """The status of a job, from its record and the state that Celery has stored, if any. Raises NoSuchJob."""
@@ -98,7 +141,15 @@ class JobRecords:
             else:
                 state = _STATES.get(celery_state or "", state)
         sent_at = datetime.fromtimestamp(float(record["sent_at"]), UTC)
-        return JobStatus(job, record["kind"], sent_at, state)
+        total, left = int(record.get("total", 0)), record.get("eta_s", "")
+        return JobStatus(
+            job,
+            record["kind"],
+            sent_at,
+            state,
+            progress=int(record["done"]) / total if total else None,
+            eta_s=float(left) if left else None,
+        )
 
 
 def no_such_job(job: object) -> NoSuchJob:

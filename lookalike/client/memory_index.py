@@ -9,10 +9,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lookalike.client.memory_query import neighbours, without
+from lookalike.client.memory_verdicts import MemoryVerdicts
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
     FilesReply,
     ImageById,
     ImageByKey,
@@ -24,6 +26,7 @@ from lookalike.messages import (
     ReadKnown,
     ReadMessage,
     ReadSample,
+    ReadVerdicts,
     SampleReply,
     SearchExample,
     SearchManyMessage,
@@ -35,6 +38,8 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
     ThumbnailMessage,
+    VerdictMessage,
+    VerdictsReply,
 )
 from lookalike.search.centres import farthest_first
 from lookalike.search.combination import combine
@@ -57,6 +62,7 @@ class MemoryIndex:
         self._by: dict[By, dict[str, list[float]]] = {by: {} for by in self._embed}
         self._vectors = self._by["embedding"]
         self._payloads: dict[str, dict[str, Any]] = {}
+        self._verdicts = MemoryVerdicts()
         self._dimension = DIMENSION
 
     def add(self, path: str, image: Sequence[float] | bytes, payload: Mapping[str, Any]) -> None:
@@ -102,9 +108,13 @@ class MemoryIndex:
         if isinstance(message, SyncMessage):
             known = sum(path in self._payloads for path in message.paths)
             return SyncReply(unchanged=known, absent=len(message.paths) - known).model_dump(mode="json")
+        if isinstance(message, VerdictMessage):
+            return self._verdicts.record(message, self._payloads).model_dump(mode="json")
+        if isinstance(message, DuplicatesMessage):
+            raise Refused("The transport in memory has no pictures to compare, and so finds no duplicates.")
         if isinstance(message, ThumbnailMessage):
             raise Refused("An index in memory has no files, so it makes no thumbnail.")
-        assert isinstance(message, ReadMessage)  # noqa: S101 (there are five kinds)
+        assert isinstance(message, ReadMessage)  # noqa: S101 (there is no other kind)
         return self._read(message).model_dump(mode="json")
 
     def _many(self, message: SearchManyMessage, blobs: Mapping[str, bytes]) -> SearchManyReply:
@@ -160,8 +170,10 @@ class MemoryIndex:
             raise Refused(f"The vector has {len(vector)} numbers, and those of the index have {dimension}.")
         return vector
 
-    def _read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
+    def _read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply | VerdictsReply:
         ask = message.ask
+        if isinstance(ask, ReadVerdicts):
+            return self._verdicts.page(ask)
         if isinstance(ask, ReadCounts):
             return self.counts()
         if isinstance(ask, ReadKnown):

@@ -1,5 +1,6 @@
 """Fetches the result of a task through Celery, and turns what its libraries raise into our errors."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
@@ -13,20 +14,33 @@ from redis.exceptions import RedisError
 from lookalike.broker.celery_overrides import Answer
 from lookalike.errors import Cancelled, LookalikeError, Refused, TimedOut, Unreachable
 
+# Most answers come much sooner.
+CHECK_EVERY_S = 2.0
 CANCELLED = "The job was cancelled before a worker began it: send it again if it is wanted after all."
+DIED = "The worker's process died over it; what was sent cannot be processed."
 EXPIRED = "Nobody took the job before it expired. `lookalike status` tells which part is silent."
 
 
-def fetch_result(result: Answer, *, timeout_s: float, check_open: Callable[[], None]) -> Any:
-    """The result as JSON. Raises TimedOut, Cancelled, Unreachable, Closed, or the error of the worker."""
-    try:
-        with broker_errors(check_open):
+class WorkerDied(Refused):
+    """The worker died after it had begun: a search is asked once more, for it may not have been the reason."""
+
+
+def fetch_result(result: Answer, *, timeout_s: float, check: Callable[[], None]) -> Any:
+    """The result as JSON. Raises TimedOut, Cancelled, Unreachable, Closed, or the error of the worker.
+
+    Calls `check` every CHECK_EVERY_S while it waits, which raises if nothing will come.
+    """
+    until_s = time.monotonic() + timeout_s
+    while True:
+        # Celery's own `on_interval` is called once: it is a promise.
+        step_s = min(max(0.0, until_s - time.monotonic()), CHECK_EVERY_S)
+        with broker_errors(check), suppress(CeleryTimeoutError):
             # Searching from inside a task is fine: searches run on workers of their own, so nothing can
             # wait for itself (Celery's rule is about tasks that fill the pool they wait for).
-            answer = result.get(timeout=timeout_s, propagate=False, disable_sync_subtasks=False, on_interval=check_open)
-    except CeleryTimeoutError:
-        raise no_answer(timeout_s) from None
-    return read_answer(answer)
+            return read_answer(result.get(timeout=step_s, propagate=False, disable_sync_subtasks=False))
+        if time.monotonic() >= until_s:
+            raise no_answer(timeout_s)
+        check()
 
 
 def read_answer(answer: Any) -> Any:
@@ -36,8 +50,10 @@ def read_answer(answer: Any) -> Any:
         raise TimedOut(EXPIRED) if str(answer) == "expired" else Cancelled(CANCELLED)
     if isinstance(answer, LookalikeError):
         raise answer
-    if isinstance(answer, WorkerLostError | TimeLimitExceeded):
-        raise Refused("The worker's process died over it; what was sent cannot be processed.")
+    if isinstance(answer, WorkerLostError):
+        raise WorkerDied(DIED)
+    if isinstance(answer, TimeLimitExceeded):
+        raise Refused(DIED)
     if isinstance(answer, BaseException):
         # Rebuilt by Celery from the name and message that the worker's exception had.
         raise Refused(f"The worker failed with {type(answer).__name__}: {answer}. `lookalike logs` has the rest.")

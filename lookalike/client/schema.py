@@ -7,6 +7,8 @@ from pydantic import TypeAdapter
 from lookalike.broker.events import Event
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
+    DuplicatesReply,
     FilesReply,
     ReadMessage,
     SampleReply,
@@ -18,8 +20,11 @@ from lookalike.messages import (
     SyncReply,
     ThumbnailMessage,
     ThumbnailReply,
+    VerdictMessage,
+    VerdictReply,
+    VerdictsReply,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT, Keys
 
 
 def schema_of(keys: Keys) -> dict[str, Any]:
@@ -27,9 +32,11 @@ def schema_of(keys: Keys) -> dict[str, Any]:
     contract: dict[str, tuple[str, type, Any]] = {
         SEARCH: (keys.search, SearchMessage, SearchReply),
         SEARCH_MANY: (keys.search, SearchManyMessage, SearchManyReply),
-        READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply),
+        READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply | VerdictsReply),
+        VERDICT: (keys.search, VerdictMessage, VerdictReply),
         THUMBNAIL: (keys.thumbnails, ThumbnailMessage, ThumbnailReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
+        DUPLICATES: (keys.duplicates, DuplicatesMessage, DuplicatesReply),
     }
     return {
         "tasks": {

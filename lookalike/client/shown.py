@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from lookalike.client.transport import Message
-from lookalike.messages import ReadMessage, SearchManyMessage, SearchMessage, SearchQuery, SyncMessage, ThumbnailMessage
+from lookalike.messages import (
+    DuplicatesMessage,
+    ReadMessage,
+    SearchManyMessage,
+    SearchMessage,
+    SearchQuery,
+    SyncMessage,
+    ThumbnailMessage,
+    VerdictMessage,
+)
 from lookalike.search.query import ImageById, ImageByPath, SearchExample
 
 FIRST = 3
@@ -23,8 +32,14 @@ def shown(message: Message, system: str) -> str:
             given = message.ask.model_dump(exclude_none=True, exclude={"what", "paths"})
             paths = _paths(getattr(message.ask, "paths", ()))
             asked = " ".join(filter(None, [message.ask.what, paths, *(f"{name}={given[name]}" for name in given)]))
+        case VerdictMessage():
+            asked = f"{len(message.said)} verdicts"
         case ThumbnailMessage(image=image):
             asked = f"thumbnail of {image.path if isinstance(image, ImageByPath) else 'an image that was sent'}"
+        case DuplicatesMessage():
+            asked = " ".join(
+                filter(None, [*message.labels, message.folder, "since the last" if message.since_last else ""])
+            )
     line = f"{system}: {asked}"
     return line if len(line) <= MOST_CHARS else f"{line[: MOST_CHARS - 1]}…"
 

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url
+from lookalike.broker.generations import Reindex
 from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
@@ -12,6 +13,40 @@ from lookalike.messages import CountsReply
 from lookalike.settings import Settings
 
 COUNTS_S = 3.0
+
+
+class ReindexStatus(BaseModel):
+    """A second generation of the index. Counts are files; `why` is why it does not go on, or was refused."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: str
+    model: str
+    distance: str
+    done: int
+    total: int
+    rate_per_s: float
+    eta_s: float | None
+    why: str | None
+    # What was asked for and is not done yet: fill, switch, cancel or drop; null if nothing is.
+    order: str | None
+
+    def in_words(self) -> str:
+        """`filling 120 of 3000, 45/s, to resnet50, cosine`."""
+        of = f" {self.done} of {self.total}" if self.order else ""
+        rate = f", {self.rate_per_s:.3g}/s" if self.state == "filling" and self.rate_per_s else ""
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.state}{of}{rate}, {self.model}, {self.distance}{why}"
+
+
+class KeptGeneration(BaseModel):
+    """The generation that was searched before the last switch, and the Unix time since which it is kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    distance: str
+    since: float
 
 
 class Status(BaseModel):
@@ -56,6 +91,13 @@ class Status(BaseModel):
     # For how long the watcher's oldest event waits or, while none does, how long its last proof of life took.
     watcher_lag_s: float = 0.0
     web_url: str | None = None
+    # Of the last job for duplicates over the whole library: groups, and bytes that a plan to keep the best would save.
+    # Null before the first one.
+    duplicate_groups: int | None = None
+    duplicate_bytes: int | None = None
+    # The last reindex, and the generation that is kept since the last switch; null if there is none.
+    reindex: ReindexStatus | None = None
+    kept: KeptGeneration | None = None
 
     @property
     def is_done(self) -> bool:
@@ -127,6 +169,12 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         paused_until=None if report.pause is None else report.pause.until_unix_s,
         paused_by=None if report.pause is None else report.pause.by,
         web_url=settings.web_url,
+        duplicate_groups=None if report.duplicates is None else report.duplicates.groups,
+        duplicate_bytes=None if report.duplicates is None else report.duplicates.saved_bytes,
+        reindex=_reindex_status(report.reindex),
+        kept=None
+        if report.kept is None
+        else KeptGeneration(model=report.kept.model, distance=report.kept.distance, since=report.kept.kept_since),
     )
 
 
@@ -137,6 +185,22 @@ def eta_s(left: int | None, rate_per_s: float) -> float | None:
     if left is None or rate_per_s <= 0:
         return None
     return round(left / rate_per_s, 1)
+
+
+def _reindex_status(found: Reindex | None) -> ReindexStatus | None:
+    if found is None:
+        return None
+    return ReindexStatus(
+        state=found.state,
+        model=found.model,
+        distance=found.distance,
+        done=found.done,
+        total=found.total,
+        rate_per_s=round(found.rate_per_s, 2),
+        eta_s=found.eta_s,
+        why=found.why or None,
+        order=found.order or None,
+    )
 
 
 def _counts(transport: Transport) -> CountsReply | LookalikeError:

@@ -4,7 +4,7 @@
 methods: lookalike/testing.py needs no process. tests/worker/tasks/test_transports.py holds both to the same promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,30 +14,45 @@ from lookalike.broker.events import Events
 from lookalike.broker.telemetry import SystemReport
 from lookalike.messages import (
     CountsReply,
+    DuplicatesMessage,
     FilesReply,
     ReadCounts,
     ReadKnown,
     ReadMessage,
     ReadPage,
     ReadSample,
+    ReadVerdicts,
     SampleReply,
     SearchManyMessage,
     SearchMessage,
     SyncMessage,
     ThumbnailMessage,
+    VerdictMessage,
+    VerdictReply,
+    VerdictsReply,
 )
 
-JobKind = Literal["search", "search_many", "sync", "read", "thumbnail"]
-# Asked often and answered at once, so these are not followed.
-UNRECORDED: frozenset[JobKind] = frozenset({"read", "thumbnail"})
+JobKind = Literal["search", "search_many", "sync", "read", "verdict", "duplicates", "thumbnail"]
+# Those whose sender waits for the answer: nothing else ever asks for them.
+UNFOLLOWED: Collection[JobKind] = ("read", "verdict", "thumbnail")
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
-Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | ThumbnailMessage
+Message = (
+    SearchMessage
+    | SearchManyMessage
+    | SyncMessage
+    | ReadMessage
+    | VerdictMessage
+    | DuplicatesMessage
+    | ThumbnailMessage
+)
 _KINDS: Mapping[type[Message], JobKind] = {
     SearchMessage: "search",
     SearchManyMessage: "search_many",
     SyncMessage: "sync",
     ReadMessage: "read",
     ThumbnailMessage: "thumbnail",
+    VerdictMessage: "verdict",
+    DuplicatesMessage: "duplicates",
 }
 
 
@@ -47,7 +62,8 @@ class JobStatus:
 
     `sent_at` is in UTC, by the clock of the broker. `state` is queued until a worker begins, then started, then done or
     failed; one that no worker begins in time is expired, one that was cancelled before is cancelled. `progress` is a
-    share from 0 to 1, None for kinds of jobs that tell none; searches and syncs tell none.
+    share from 0 to 1, None for kinds of jobs that tell none, and `eta_s` about how many seconds are left; only jobs for
+    duplicates tell them.
     """
 
     id: str
@@ -55,6 +71,7 @@ class JobStatus:
     sent_at: datetime
     state: JobState = "queued"
     progress: float | None = None
+    eta_s: float | None = None
 
 
 def kind_of(message: Message) -> JobKind:
@@ -95,7 +112,13 @@ class Transport(Protocol):
         """How far a search or a sync is, sent by any process. Raises NoSuchJob."""
 
     def cancel(self, job: str) -> bool:
-        """Cancels a job that no worker has begun; False if that is too late. Raises NoSuchJob."""
+        """Cancels a job that no worker has begun; False if that is too late. Raises NoSuchJob.
+
+        One for duplicates ends also when it is under way, within a second or two.
+        """
+
+    def groups(self, job: str, page: int) -> str | None:
+        """A page of what a job for duplicates found, as JSON of Groups; None if there is none."""
 
     def report(self) -> SystemReport:
         """What the parts of the system say of themselves."""
@@ -117,7 +140,7 @@ class Transport(Protocol):
 
 
 class IndexReader:
-    """The four questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
+    """The questions to the index, over any transport. Each raises Unreachable, TimedOut, Refused."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -138,6 +161,20 @@ class IndexReader:
         """A varied few of the index."""
         return SampleReply.model_validate(self._read(ask, timeout_s))
 
-    def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample, timeout_s: float) -> Any:
-        sent = self._transport.send(ReadMessage(ask=ask), expires_s=timeout_s)
-        return self._transport.answer(sent.id, timeout_s=timeout_s)
+    def verdicts(self, ask: ReadVerdicts, *, timeout_s: float) -> VerdictsReply:
+        """One page of what a person said of pairs."""
+        return VerdictsReply.model_validate(self._read(ask, timeout_s))
+
+    def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample | ReadVerdicts, timeout_s: float) -> Any:
+        return answered(self._transport, ReadMessage(ask=ask), timeout_s)
+
+
+def answered(transport: Transport, message: Message, timeout_s: float) -> Any:
+    """The answer to a message as JSON, waited for."""
+    sent = transport.send(message, expires_s=timeout_s)
+    return transport.answer(sent.id, timeout_s=timeout_s)
+
+
+def tell_verdicts(transport: Transport, message: VerdictMessage, *, timeout_s: float) -> VerdictReply:
+    """Tells verdicts and waits until they are kept. Raises Unreachable, TimedOut, Refused."""
+    return VerdictReply.model_validate(answered(transport, message, timeout_s))

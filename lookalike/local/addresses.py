@@ -82,7 +82,7 @@ def resolve_settings(
             "qdrant_url": addresses.qdrant_url,
             "flower_url": addresses.flower_url,
             "web_url": addresses.web_url,
-            "model": _absolute_model(settings.model),
+            "model": absolute_model(settings.model),
             **ours,
         }
     )
@@ -117,7 +117,7 @@ def _host_to_visit(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _absolute_model(model: str) -> str:
+def absolute_model(model: str) -> str:
     """A model file by its absolute path; the name of a model that ships stays as it is."""
     path = Path(model).expanduser()
     return str(path.absolute()) if path.suffix == ".onnx" or path.parent != Path() else model

@@ -14,7 +14,8 @@ from lookalike.system.process_guard import GUARDIAN
 from lookalike.system.service_paths import python_module, service_environment
 
 # The backing services, broker and store, are first to start and last to stop.
-Stage = Literal["backing", "app"]
+# Of "aside" nothing is started by itself.
+Stage = Literal["backing", "app", "aside"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 # By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
@@ -45,6 +46,7 @@ OTHERS_PYTHON = (
     "PYTHONVERBOSE",
     "PYTHONWARNINGS",
 )
+REINDEX = "reindex"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
@@ -60,6 +62,8 @@ class ProcessSpec:
     standard_input: str | None = None
     # False where the main process ends its children itself, and they must not get the signal.
     signals_children: bool = True
+    # Whether it is started again when it ends well.
+    is_lasting: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,20 +84,32 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         # defaults (no password, every address, no persistence) if the pattern matches nothing.
         specs.append(ProcessSpec("broker", "backing", [str(valkey_server()), "-"], standard_input=VALKEY_CONF_NAME))
     if ports.store is not None:
-        address = ("--host", "127.0.0.1", "--port", str(ports.store))
-        threshold = settings.hnsw_threshold
-        indexing = () if threshold is None else ("--hnsw-threshold", str(threshold))
-        store = python_module("edge", "--data", "store", *address, *indexing)
-        specs.append(ProcessSpec("store", "backing", store))
+        specs.append(ProcessSpec("store", "backing", store_command(settings, ports.store)))
     keys = settings.keys
     return [
         *specs,
         _worker("ingest", settings, f"{keys.ingest},{keys.rescan}", processes=settings.processes),
         _worker("search", settings, f"{keys.search},{keys.thumbnails}", processes=1),
+        _worker("duplicates", settings, keys.duplicates, processes=1),
         ProcessSpec("producer", "app", python_module("producer")),
         ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
         ProcessSpec("web", "app", python_module("web", f"--host={settings.web_host}", f"--port={ports.web}")),
     ]
+
+
+def reindex_spec(settings: Settings) -> ProcessSpec:
+    """The program that fills in a second generation; it ends when nothing is left to do."""
+    lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
+    program = python_module("lookalike.local.reindexing")
+    return ProcessSpec(REINDEX, "aside", program, lock, signals_children=False, is_lasting=False)
+
+
+def store_command(settings: Settings, port: int) -> list[str]:
+    """The embedded engine, to be started in the data folder."""
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    threshold = settings.hnsw_threshold
+    indexing = () if threshold is None else ("--hnsw-threshold", str(threshold))
+    return python_module("edge", "--data", "store", *address, *indexing)
 
 
 def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = ()) -> list[str]:
@@ -130,13 +146,18 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
     }
 
 
-def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> ProcessSpec:
-    celery = python_module(
+def worker_command(part: str, system: str, queues: str, processes: int) -> list[str]:
+    """A worker of a system, on these queues."""
+    return python_module(
         *("celery", "--app", "worker", "worker", "--pool", "prefork", "--concurrency", str(processes)),
-        *("--queues", queues, "--hostname", f"{slot}@{settings.name}"),
+        *("--queues", queues, "--hostname", f"{part}@{system}"),
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
+
+
+def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> ProcessSpec:
+    celery = worker_command(slot, settings.name, queues, processes)
     # Ingest takes every core, so it yields to searches: a tenth of their weight where both want a core
     # (LOOKALIKE_INGEST_NICE, which the worker itself applies), and a pause where they would share one
     # (worker/search_priority.py). Paths are relative to the data folder.

@@ -26,7 +26,7 @@ STOP_S = 9.0
 STARTED_S = 10.0
 POLL_S = 0.05
 # Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Together these two stay below STOP_S.
-STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5}
+STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5, "aside": 1}
 # States in supervisord's documentation.
 HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
 
@@ -57,13 +57,18 @@ priority=10
 programs={app}
 priority=20
 """
+ASIDE = """
+[group:aside]
+programs={aside}
+priority=30
+"""
 # startretries: supervisord never gives up; it waits one second longer after each failed start.
 PROGRAM = """
 [program:{name}]
 command={command}
 environment={environment}
 autostart=false
-autorestart=true
+autorestart={restarts}
 startsecs=1
 startretries=1000000000
 stopasgroup={signals_children}
@@ -131,6 +136,11 @@ class Supervisor:
                 f"The supervisor ended while it started the parts ({error}): see `lookalike logs supervisor`."
             ) from error
 
+    def start_aside(self, name: str) -> None:
+        """Starts a program of this stage unless it runs, or there is none of this name."""
+        with suppress(OSError, HTTPException, Fault):
+            _calls(self._server).startProcess(f"aside:{name}", False)
+
     def process_states(self) -> dict[str, ProcessState]:
         """The state of each process, by its name; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
@@ -183,7 +193,8 @@ def supervisor_conf(folder: DataFolder, specs: Iterable[ProcessSpec]) -> str:
         )
     stages = {stage: ",".join(spec.name for spec in specs if spec.stage == stage) for stage in STAGES}
     limits = {"files": at_most(FILES, files_limit()), "processes": at_most(PROCESSES, processes_limit())}
-    return CONF.format(socket=inside, **limits, **stages) + "".join(map(_program, specs))
+    groups = CONF + (ASIDE if stages["aside"] else "")
+    return groups.format(socket=inside, **limits, **stages) + "".join(map(_program, specs))
 
 
 def _program(spec: ProcessSpec) -> str:
@@ -195,6 +206,7 @@ def _program(spec: ProcessSpec) -> str:
         command=" ".join(_escape_word(word) for word in guarded),
         environment=",".join(f'{name}="{value}"' for name, value in spec.environment.items()),
         signals_children=str(spec.signals_children).lower(),
+        restarts="true" if spec.is_lasting else "unexpected",
         stop_s=STOP_STAGE_S[spec.stage],
     )
 

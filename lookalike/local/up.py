@@ -12,20 +12,30 @@ from lookalike.broker.app import client_app
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import Status, read_status
 from lookalike.library.opening import candidates_of
-from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
+from lookalike.local.addresses import absolute_model, choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
+from lookalike.local.data_version import bring_forward
 from lookalike.local.first_search import first_search
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
 from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
-from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
+from lookalike.local.processes import (
+    Ports,
+    ProcessSpec,
+    prepare_command,
+    process_environment,
+    process_specs,
+    reindex_spec,
+)
+from lookalike.local.reindex_watch import ReindexWatch
 from lookalike.local.startup import Plan, RestartCheck, start_all
 from lookalike.local.stop_signals import StopRequest, stop_on_signals
 from lookalike.local.supervisor import Supervisor
 from lookalike.settings import Settings
 from lookalike.system.data_folder import make_data_folder
 from lookalike.system.discovery import RunningSystem, publish, retract
+from lookalike.system.generation_file import with_served
 from lookalike.system.runtime_dir import ports_folder
 
 SHOW_EVERY_S = 0.5
@@ -72,7 +82,9 @@ def up(
         if not wait_for_leftovers(folder, stop.wait):
             return
         retract(folder)
+        bring_forward(folder)
         need_given_servers(settings)
+        settings = settings if rebuild else with_served(settings, folder.root, absolute_model)
         former_root = adopt_renamed(root, folder, settings.library_id)
         identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
         former_ids = owned_by(folder).ids.keys() - {identity}
@@ -101,7 +113,7 @@ def up(
             plan = Plan(
                 folder,
                 addresses,
-                specs=make_specs(whole, addresses.ports),
+                specs=[*make_specs(whole, addresses.ports), reindex_spec(whole)],
                 prepare=first,
                 environment=process_environment(whole, os.environ),
                 rebuild=rebuild,
@@ -117,16 +129,11 @@ def up(
                         publish(folder, running)
                         own = plan.own_servers()
                         restarts = RestartCheck(plan.watched_servers(), supervisor.process_states(), confirmed=own)
+                        watch = ReindexWatch(whole, folder, running, supervisor)
                         _show(
-                            supervisor,
-                            screen,
-                            running,
-                            ask_status(whole),
-                            stop,
-                            restarts=restarts,
-                            suggested=suggested,
-                            open_page=open_page,
-                        )
+                            supervisor, screen, running, ask_status(whole), stop,
+                            restarts=restarts, suggested=suggested, watch=watch, open_page=open_page,
+                        )  # fmt: skip
                         # Only once: after a crash the page is open already.
                         open_page = None
                         if stop.requested:
@@ -151,6 +158,7 @@ def _show(
     *,
     restarts: RestartCheck,
     suggested: str,
+    watch: ReindexWatch,
     open_page: Callable[[str], object] | None,
 ) -> None:
     """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
@@ -171,4 +179,5 @@ def _show(
             if open_page is not None and running.web_url is not None and restarts.is_confirmed("web"):
                 open_page(running.web_url)
                 open_page = None
+            watch.look(states)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         default=False, description="Speak gRPC to that Qdrant; the embedded engine has REST alone."
     )
     qdrant_grpc_port: Port = Field(default=6334, description="Port of gRPC at that Qdrant.")
+    target_api_key: SecretStr | None = Field(
+        default=None, description="Key of the Qdrant that `lookalike migrate` copies to."
+    )
     # The default limit of nginx and others; 64 vectors of 512 numbers with their paths take 0.85 MB.
     store_request_bytes: Count = Field(
         default=2**20, description="Most bytes in one write to the store; halved by itself if the store takes less."
@@ -109,7 +112,14 @@ class Settings(BaseSettings):
         default=None, description="Copies that must have a write before it counts."
     )
     model: str = Field(default="resnet", description="Path of an ONNX model, or the name of one in models/.")
-    distance: Distance = Field(default="cosine", description="Metric of the index, fixed when it is made.")
+    distance: Distance = Field(default="cosine", description="Metric of the index; `reindex` changes it.")
+    succeeds: str | None = Field(
+        default=None, description="Name of the system whose index this one is to replace; `reindex` sets it."
+    )
+    keep_old_days: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Days after which the index from before a switch is dropped by itself; never if unset.",
+    )
 
     polling: bool = Field(
         default=False, description="Look for changes instead of being told (network shares, Docker Desktop)."
@@ -176,6 +186,14 @@ class Settings(BaseSettings):
         default=10_000, description="Most files that the path pattern of a filter may match."
     )
     max_sample_files: Count = Field(default=2000, description="Most files that a sample of the index is chosen from.")
+    # Of a second look each, 5 to 10 ms; a photo among 100,000 has hundreds that are a little like it.
+    duplicate_candidates: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=16, description="Nearest images of each that a job for duplicates looks at."
+    )
+    duplicate_exact_images: Count = Field(
+        default=200_000,
+        description="Images up to which the nearest of each are found exactly; above by the store's index.",
+    )
     task_time_limit_s: Seconds = Field(default=300.0, description="Longest time for one batch; it is run again then.")
     try_again_s: Seconds = Field(
         default=5.0,
@@ -258,7 +276,7 @@ class Settings(BaseSettings):
             raise ValueError("the gallery listens beyond this machine only with LOOKALIKE_WEB_AUTH (user:password)")
         return value
 
-    @field_validator("flower_auth", "qdrant_api_key", "redis_url", "web_auth")
+    @field_validator("flower_auth", "qdrant_api_key", "redis_url", "target_api_key", "web_auth")
     @classmethod
     def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         checks = {
@@ -266,6 +284,7 @@ class Settings(BaseSettings):
             "qdrant_api_key": check_api_key,
             "redis_url": check_broker_url,
             "web_auth": check_web_auth,
+            "target_api_key": check_api_key,
         }
         if value is not None:
             checks[str(info.field_name)](value.get_secret_value())

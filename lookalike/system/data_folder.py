@@ -2,13 +2,17 @@
 
 lock             held by the running `up`, which writes its pid into it
 parts.lock       held by every part while it lives, see process_guard.py
+version          of the folder's form, see local/data_version.py
 library.json     which library the index belongs to, see local/library_identity.py
+generations.json which model is searched since a switch, see generation_file.py
 running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
+verdicts.jsonl   what a person said of duplicates; nothing but this and the store has it
 broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 thumbnails/      what the gallery has drawn, within LOOKALIKE_MAX_THUMBNAIL_BYTES
 run/             configuration of this run
+models/          models that were fetched
 libraries/       data folders of the user's other libraries, see local/library_folders.py
 """
 
@@ -50,6 +54,11 @@ class DataFolder:
         return self.root / "library.json"
 
     @property
+    def version(self) -> Path:
+        """The version of the folder's form."""
+        return self.root / "version"
+
+    @property
     def running(self) -> Path:
         """Addresses of the running system."""
         return self.root / "running.json"
@@ -58,6 +67,11 @@ class DataFolder:
     def password(self) -> Path:
         """The embedded broker's password."""
         return self.root / "broker.password"
+
+    @property
+    def verdicts(self) -> Path:
+        """What a person said of duplicates."""
+        return self.root / "verdicts.jsonl"
 
     @property
     def broker(self) -> Path:
@@ -127,13 +141,13 @@ def make_data_folder(folder: DataFolder) -> None:
         raise Misconfigured(f"The data folder {folder.root} cannot be written ({error.strerror}). {REMEDY}") from error
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Replaces a file atomically; only its owner can read it at any moment."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
         stream.flush()
         os.fsync(descriptor)
     fresh.replace(path)

@@ -34,6 +34,7 @@ PARTS = (
     Part("store", "edge", "qdrant"),
     Part("ingest", "worker", "ingest", has_heartbeat=True),
     Part("search", "worker", "search", has_heartbeat=True),
+    Part("duplicates", "worker", "duplicates", has_heartbeat=True),
     Part("producer", "producer", "producer", has_heartbeat=True),
     Part("flower", "monitor", "flower"),
     Part("web", "web", "web"),

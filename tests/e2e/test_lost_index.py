@@ -107,6 +107,7 @@ def test_an_alias_that_somebody_deletes_is_made_again_and_nothing_is_embedded(
 def test_a_store_that_comes_back_empty_is_filled_again(system: System, store: QdrantClient) -> None:
     identity = store.get_collection("lookalike").config.metadata
     folder, machine = system.machine.folder, system.machine
+    assert system.client.verdict("1.png", "2.png", "keep-both").recorded == 1
     shutil.move(folder.store, folder.root / "moved away")
     folder.store.mkdir(mode=0o700)
     for pid in machine.pids("edge"):
@@ -117,6 +118,7 @@ def test_a_store_that_comes_back_empty_is_filled_again(system: System, store: Qd
     wait_until(lambda: system.is_whole(PICTURES), WITHIN_S, told=lambda: system.seen[-1:])
 
     assert store.get_collection("lookalike").config.metadata == identity
+    assert [each.verdict for each in system.client.verdicts()] == ["keep-both"]
 
 
 def count_of(store: QdrantClient) -> int | None:

@@ -10,6 +10,7 @@ import pytest
 
 from lookalike.errors import Misconfigured
 from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
+from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password
 from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
 from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
@@ -36,7 +37,7 @@ def test_all_parts_run_unless_servers_are_given() -> None:
     ]
 
     assert tuple(names) == PART_NAMES
-    assert with_servers == ["ingest", "search", "producer", "flower", "web"]
+    assert with_servers == ["ingest", "search", "duplicates", "producer", "flower", "web"]
 
 
 def test_the_store_is_told_when_to_build_an_index() -> None:
@@ -61,7 +62,7 @@ def test_the_application_stops_before_its_backing_services(folder: DataFolder) -
     conf.read_string(supervisor_conf(folder, process_specs(read_settings(), ALL)))
 
     assert conf["group:backing"]["programs"] == "broker,store"
-    assert conf["group:app"]["programs"] == "ingest,search,producer,flower,web"
+    assert conf["group:app"]["programs"] == "ingest,search,duplicates,producer,flower,web"
     # supervisord stops the highest priority first.
     assert conf.getint("group:app", "priority") > conf.getint("group:backing", "priority")
 
@@ -251,6 +252,8 @@ def test_an_id_that_somebody_names_is_taken(folder: DataFolder) -> None:
 
 def test_a_data_folder_of_an_earlier_version_is_understood(folder: DataFolder) -> None:
     folder.identity.write_text('{"root": "/photos", "id": "an-id"}')
+
+    bring_forward(folder)
 
     assert owned_by(folder) == Owned("/photos", "an-id", {"an-id": "/photos"})
 

@@ -194,14 +194,18 @@ def test_a_rebuild_changes_the_distance_and_one_with_a_broken_model_costs_no_ind
     assert "no ONNX model" in machine.output.read_text()
 
     start(machine, model)
-    pictures = wait_indexed(machine, len(list(machine.library.iterdir()))).status().embedded_total
+    client = wait_indexed(machine, len(list(machine.library.iterdir())))
+    pictures = client.status().embedded_total
+    assert client.verdict("0.png", "1.png", "not-duplicates").recorded == 1
     machine.clear()
     machine.begin(real_up(machine, model, "--distance", "dot"))
     assert machine.ended(STARTS_WITHIN_S) == 1
     assert "--rebuild" in machine.output.read_text()
 
     machine.start(real_up(machine, model, "--distance", "dot", "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
-    status = wait_indexed(machine, pictures).status()
+    client = wait_indexed(machine, pictures)
+    status = client.status()
+    assert client.verdict("1.png", "0.png", "not-duplicates").unchanged == 1
     assert (status.distance, status.embedded_total) == ("dot", pictures)
 
 
@@ -221,7 +225,9 @@ def test_a_store_whose_files_are_damaged_is_set_aside_and_made_anew_if_somebody_
     assert not machine.folder.store.with_name("store.damaged").exists()
 
     machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
-    assert wait_indexed(machine, pictures).status().indexed == pictures
+    client = wait_indexed(machine, pictures)
+    assert client.status().indexed == pictures
+    assert [each.verdict for each in client.verdicts()] == ["not-duplicates"]
     assert list(machine.folder.store.with_name("store.damaged").rglob("segment.json"))
 
 
@@ -237,7 +243,7 @@ def test_another_library_takes_the_data_folder_and_leaves_nothing_of_the_one_bef
 
     assert wait_indexed(machine, 2).status().indexed == 2
     store = store_of(running)
-    (collection,) = store.get_collections().collections
+    (collection,) = (each for each in store.get_collections().collections if not each.name.endswith("-verdicts"))
     assert store.get_collection(collection.name).config.metadata["library_id"] == running.library_id  # type: ignore[index]
     store.close()
 

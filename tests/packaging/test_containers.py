@@ -23,7 +23,7 @@ from tests.support.valkey import free_port
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("ingest", "search", "producer", "flower", "web")
+OURS = ("ingest", "search", "duplicates", "producer", "flower", "web")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 # Their ports.

@@ -31,9 +31,11 @@ from lookalike.messages import (
     ReadMessage,
     ReadPage,
     ReadSample,
+    ReadVerdicts,
     SampleReply,
     SyncMessage,
     SyncReply,
+    VerdictsReply,
 )
 from lookalike.redis_keys import READ, SYNC, Keys
 from lookalike.settings import Settings
@@ -115,7 +117,7 @@ class OtherSide:
         assert not message.gone or message.library == LIBRARY_ID
         return SyncReply(deleted=int(self._redis.hdel("other-side:files", *absent)) if absent else 0)
 
-    def read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply:
+    def read(self, message: ReadMessage) -> CountsReply | FilesReply | SampleReply | VerdictsReply:
         """Answers from the index."""
         files = self.files
         match message.ask:
@@ -140,6 +142,8 @@ class OtherSide:
                 return FilesReply(files=[files[path] for path in page], next=more[0] if more else None)
             case ReadSample() as ask:
                 return SampleReply(paths=sorted(files)[: ask.count], among=len(files))
+            case ReadVerdicts():
+                return VerdictsReply(verdicts=[])
 
     def _keep(self, file: KnownFile) -> None:
         self._redis.hset("other-side:files", file.path, file.model_dump_json())

@@ -23,7 +23,7 @@ from tests.support.workers import WorkerProcess, worker_environment, worker_proc
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_S = 40.0
-QUEUES = "lookalike:ingest,lookalike:rescan,lookalike:search,lookalike:thumbnails"
+QUEUES = "lookalike:ingest,lookalike:rescan,lookalike:search,lookalike:thumbnails,lookalike:duplicates"
 # What the OpenAPI has as its example, one in another folder, one to be turned, one that cannot be read.
 FIRST, SECOND, TURNED, BROKEN = "houses/houses-3.jpg", "suns/suns 1.png", "turned.jpg", "broken.jpg"
 ORIENTATION = 0x0112

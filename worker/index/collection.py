@@ -11,7 +11,7 @@ from uuid import uuid4
 import grpc
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import UnexpectedResponse
-from qdrant_client.models import CreateAlias, CreateAliasOperation
+from qdrant_client.models import CreateAlias, CreateAliasOperation, DeleteAlias, DeleteAliasOperation
 from qdrant_client.models import Distance as QdrantDistance
 
 from lookalike.errors import CollectionMismatch, Misconfigured
@@ -42,6 +42,8 @@ QDRANT_DISTANCES = {
 # The first version whose collections have metadata, in which an index records its library.
 FIRST_VERSION = (1, 16)
 FORBIDDEN = 403
+# Ends the name of a collection whose own name is taken by the generation before.
+SECOND = "-2"
 TESTED = "1.16.3 was tested, with qdrant-client 1.20"
 
 
@@ -66,6 +68,8 @@ class CollectionSpec:
     # Earlier ids of our library: their index may be dropped as well.
     former_ids: frozenset[str] = frozenset()
     options: CollectionOptions = STORE_DEFAULTS
+    # The system whose index this one is to replace: its collection is named as one of that system.
+    succeeds: str | None = None
 
     def identity(self, library_id: str) -> Identity:
         """The identity that the index of this library must record."""
@@ -83,7 +87,7 @@ class CollectionSpec:
 
     def name(self, library_id: str) -> str:
         """The collection's own name for this library."""
-        return collection_name(self.system, library_id, self.card, self.distance)
+        return collection_name(self.succeeds or self.system, library_id, self.card, self.distance)
 
     @property
     def own_ids(self) -> Collection[str]:
@@ -119,6 +123,8 @@ def plan_changes(
     known = spec.library_id or (None if current is None else current.library_id)
     library_id = known or new_id or str(uuid4())
     name = spec.name(library_id)
+    if spec.succeeds is not None:
+        name = _free_name(client, spec.succeeds, name, spec.identity(library_id))
     if target is None:
         _read_identity(client, spec.system, collections)
     if target not in collections or rebuild:
@@ -193,9 +199,29 @@ def create_payload_indexes(client: QdrantClient, name: str) -> None:
 
 
 def promote_collection(client: QdrantClient, name: str, system: str) -> None:
-    """Points the alias to a collection; the former one does not exist any more."""
+    """Points the alias to a collection, in one step also if it led to another one."""
     alias = CreateAlias(collection_name=name, alias_name=system)
     client.update_collection_aliases(change_aliases_operations=[CreateAliasOperation(create_alias=alias)])
+
+
+def open_named(client: QdrantClient, name: str) -> OpenCollection | None:
+    """The collection of this name, whatever the alias leads to; None if there is none, or none of ours."""
+    collections: dict[str, Identity | None] = {}
+    _read_identity(client, name, collections)
+    identity = collections.get(name)
+    return None if identity is None else OpenCollection(name, identity)
+
+
+def open_current(client: QdrantClient, system: str) -> OpenCollection | None:
+    """The collection that the alias leads to."""
+    target = _alias_target(client, system)
+    return None if target is None else open_named(client, target)
+
+
+def drop_alias(client: QdrantClient, system: str) -> None:
+    """Removes an alias, if it is there; its collection stays."""
+    alias = DeleteAlias(alias_name=system)
+    client.update_collection_aliases(change_aliases_operations=[DeleteAliasOperation(delete_alias=alias)])
 
 
 def drop_collection(client: QdrantClient, name: str) -> None:
@@ -215,6 +241,17 @@ def require_version(client: QdrantClient) -> None:
             f"The Qdrant server at QDRANT_URL has version {version}, and what lookalike keeps there needs "
             f"{'.'.join(map(str, FIRST_VERSION))} or later ({TESTED}): upgrade it, or name another one."
         )
+
+
+def _free_name(client: QdrantClient, system: str, name: str, wanted: Identity) -> str:
+    """The name for a generation next to the one that is searched. Raises Misconfigured if they would be the same."""
+    current = open_current(client, system)
+    if current is not None and current.identity == wanted:
+        raise Misconfigured(
+            f"The index is of {wanted.model}, {wanted.distance} already: name another --model or --distance."
+        )
+    # That of the same model and metric, and of another revision, has it.
+    return name + SECOND if current is not None and current.name == name else name
 
 
 def _plan_without_alias(client: QdrantClient, spec: CollectionSpec) -> tuple[Plan, Identity]:

@@ -12,6 +12,7 @@ from lookalike.errors import CollectionMismatch, Refused
 from lookalike.search.query import By
 from lookalike.settings import Distance
 from models.contract import ModelCard
+from models.decoding.revisions import ALL_FORMATS, formats_changed, is_older
 from worker.inference.providers import CPU
 
 # Enough of the hashes to tell models and libraries apart at a glance; the whole of both is in the metadata.
@@ -161,12 +162,20 @@ def check_identity(
     if found.library_id != wanted.library_id:
         raise CollectionMismatch(_of_another(system, found.library_id, may_rebuild=found.library_id in own_ids))
     for what, field in COMPARED:
+        if field == "decoder" and is_searchable(found.decoder, wanted.decoder):
+            continue
         if getattr(found, field) != getattr(wanted, field):
             raise CollectionMismatch(
                 f"The index was made with {what} {getattr(found, field)!r} and not {getattr(wanted, field)!r}: "
-                "use what it was made with, or make it anew with `lookalike up FOLDER --rebuild`."
+                "use what it was made with and change it by `lookalike reindex`, or make it anew with "
+                "`lookalike up FOLDER --rebuild`."
             )
     return found
+
+
+def is_searchable(found: str, wanted: str) -> bool:
+    """Whether most vectors of an older decoder revision compare with those of this one: `reindex` renews the others."""
+    return is_older(found, wanted) and formats_changed(found, wanted) is not ALL_FORMATS
 
 
 def _check_own(system: str, name: str, found: Identity | None, own_ids: Collection[str]) -> None:

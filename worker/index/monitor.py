@@ -5,6 +5,7 @@ however many processes there are.
 """
 
 import threading
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
@@ -21,9 +22,12 @@ NOTABLE_S = 2.0
 
 
 class IndexMonitor:
-    """Opens the index repeatedly, and notifies the producer when the index may have lost something."""
+    """Opens the index repeatedly, and notifies the producer when the index may have lost something.
 
-    def __init__(self, opener: IndexOpener) -> None:
+    `opener` gives that of the index which is searched, None if this process works with another one.
+    """
+
+    def __init__(self, opener: Callable[[], IndexOpener | None]) -> None:
         self._opener = opener
 
     def start(self) -> None:
@@ -32,9 +36,12 @@ class IndexMonitor:
 
     def check_index(self) -> None:
         """Checks once. Raises RedisError if the broker does not answer."""
-        state = self._opener.state
+        opener = self._opener()
+        if opener is None:
+            return
+        state = opener.state
         try:
-            self._opener.open()
+            opener.open()
         except Unavailable as error:
             log.info("index cannot be opened", why=str(error))
             state.report_unavailable()
@@ -52,7 +59,8 @@ class IndexMonitor:
         pause = threading.Event()
         while not pause.wait(CHECK_EVERY_S / 2):
             try:
-                if self._opener.state.acquire_turn(CHECK_EVERY_S):
+                opener = self._opener()
+                if opener is not None and opener.state.acquire_turn(CHECK_EVERY_S):
                     self.check_index()
             except (RedisError, OSError):
                 # The tasks report a broker that fails.

@@ -1,12 +1,13 @@
 """A point of the index: its id, its payload, and which payload fields are indexed. Pure."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID, uuid5
 
-from qdrant_client.models import PayloadSchemaType
+from qdrant_client.models import PayloadSchemaType, PayloadSelectorExclude
 
 from lookalike.library.version import FileVersion
 from lookalike.search.filters import orientation_of
@@ -16,6 +17,9 @@ from lookalike.search.query import By
 VECTORS: Mapping[By, str] = {"embedding": "image", "copy": "copy"}
 # Raised when a field that we read or filter by is new or gets another meaning: an index of another form is refused.
 PAYLOAD_FORM = "3"
+# The small picture, which no search returns.
+SMALL = "small"
+WITHOUT_SMALL = PayloadSelectorExclude(exclude=[SMALL])
 # Must never change: every id of every index is derived from it.
 NAMESPACE = UUID("5f0c9a4e-6d1b-5b0e-9d59-7a1f0e2b8c11")
 
@@ -43,6 +47,8 @@ class ImageMetadata:
     width_px: int
     height_px: int
     taken_at: str | None
+    # A JPEG by which two pictures are compared (worker/duplicates/small.py); empty in an index of before.
+    small: bytes = b""
 
 
 def point_id(path: str) -> str:
@@ -67,6 +73,7 @@ def indexed_payload(
         "taken_at": metadata.taken_at,
         "status": "indexed",
         "generation": generation,
+        **({SMALL: b64encode(metadata.small).decode("ascii")} if metadata.small else {}),
     }
 
 
@@ -86,6 +93,7 @@ def metadata_of(payload: Mapping[str, Any]) -> ImageMetadata:
         width_px=payload["width_px"],
         height_px=payload["height_px"],
         taken_at=payload.get("taken_at"),
+        small=b64decode(payload.get(SMALL, "")),
     )
 
 

@@ -27,7 +27,7 @@ from lookalike.messages import FilesReply, KnownFile
 from lookalike.search.query import By
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
-from worker.index.payload import VECTORS, ImageMetadata, metadata_of, point_id
+from worker.index.payload import VECTORS, WITHOUT_SMALL, ImageMetadata, metadata_of, point_id
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
 
@@ -185,7 +185,7 @@ class QdrantIndex:
             using=VECTORS[by],
             limit=limit,
             search_params=self._search_params,
-            with_payload=True,
+            with_payload=WITHOUT_SMALL,
         ).points
 
     def count(self, status: Literal["indexed", "rejected"]) -> int:

@@ -23,7 +23,7 @@ from lookalike.search.filters import SearchFilter, matcher_of
 from lookalike.search.query import By
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts
 from worker.index.filters import candidates_filter
-from worker.index.payload import VECTORS
+from worker.index.payload import VECTORS, WITHOUT_SMALL
 from worker.index.qdrant import QdrantIndex, Vector, Vectors, call_store, vector_in
 from worker.ranking import Hit
 
@@ -94,7 +94,9 @@ class Searching:
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The whole payloads of points, in one request for up to a thousand."""
-        return {str(record.id): record.payload or {} for record in self._retrieve(ids, payload=True, vectors=False)}
+        return {
+            str(record.id): record.payload or {} for record in self._retrieve(ids, payload=WITHOUT_SMALL, vectors=False)
+        }
 
     def copies(self, contents: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """The paths of all indexed files with these contents, in order; MOST_COPIES of them at most."""
@@ -147,7 +149,7 @@ class Searching:
                         query_filter=one.chosen,
                         score_threshold=one.score_threshold,
                         search_params=self._params,
-                        with_payload=True if one.whole else BRIEF,
+                        with_payload=WITHOUT_SMALL if one.whole else BRIEF,
                     ).points,
                     whole=one.whole,
                 )
@@ -161,7 +163,7 @@ class Searching:
                 filter=one.chosen,
                 score_threshold=one.score_threshold,
                 params=self._params,
-                with_payload=True if one.whole else BRIEF,
+                with_payload=WITHOUT_SMALL if one.whole else BRIEF,
             )
             for one in asked
         ]

@@ -13,7 +13,8 @@ from models.decoding import DecodedFile, Limits, TooLarge, decode_file, register
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import Box, PixelBox, Recipe, prepare
-from worker.errors import TooLargeToDecode
+from worker.duplicates.small import small_jpeg
+from worker.errors import NotEmbeddedHere, TooLargeToDecode
 
 # Less than a pixel, more than rounding in any picture.
 ROUNDING_PX = 1e-6
@@ -28,6 +29,7 @@ class DecodedImage:
     width_px: int
     height_px: int
     taken_at: str | None
+    small: bytes = b""
 
 
 def enable_formats() -> None:
@@ -73,12 +75,18 @@ def decode_image(
     `max_pixels` counts what is decoded, which of a JPEG is an eighth of its sides at best; `max_memory_bytes` is for
     progressive ones, of which all coefficients are kept until the last scan.
     """
+    if not card.has_network:
+        raise NotEmbeddedHere(
+            f"the vectors of this index were imported ({card.name!r}), and no model is here that could embed an image; "
+            "search by a path of the index"
+        )
     file = open_image(blob, _recipe(card, box), Limits(max_pixels, max_memory_bytes))
     width, height = file.size
     if isinstance(box, PixelBox) and (box.right > width or box.bottom > height):
         raise Rejected(f"the box {[*box]} reaches outside the picture, which is {width} x {height} pixels")
     picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
-    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif))
+    small = small_jpeg(picture) if box is None else b""
+    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif), small)
 
 
 def open_image(blob: bytes, recipe: Recipe | None, limits: Limits) -> DecodedFile:

@@ -11,6 +11,7 @@ from lookalike.search.query import By
 from lookalike.settings import Settings
 from lookalike.system.service_paths import services_dir
 from models.contract import INPUT, ContractBroken, ModelCard, read_card
+from worker.inference.imported import IMPORTED, read_imported
 from worker.inference.providers import CPU, open_session
 
 
@@ -21,7 +22,7 @@ class Embedder:
         self.card = card_at(path)
         # Recorded with the collection: the vectors of providers differ in the third decimal.
         self.provider = provider
-        self._session = open_session(path, provider)
+        self._session = open_session(path, provider) if self.card.has_network else None
         self._inference_batch = inference_batch
         self.dimensions = dimensions_of(self.card)
 
@@ -30,12 +31,13 @@ class Embedder:
     ) -> Mapping[By, npt.NDArray[np.float32]]:
         """All outputs of the model for a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D] each, L2 norm 1.
 
-        Runs take a sub-batch each; one run makes all outputs.
+        Runs take a sub-batch each; one run makes all outputs. Without a network no array is to be given.
         """
         runs = []
         for start in range(0, len(images), self._inference_batch):
             before_run()
             run = {INPUT: np.stack(images[start : start + self._inference_batch])}
+            assert self._session is not None  # noqa: S101 (nothing is decoded for imported vectors)
             runs.append(self._session.run([*self.dimensions], run))
         if not runs:
             return {by: np.empty((0, dimension), np.float32) for by, dimension in self.dimensions.items()}
@@ -49,7 +51,8 @@ class Embedder:
 
     def warm_up(self) -> None:
         """Runs the model once on a black image: the first run allocates, and should not delay a search."""
-        self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
+        if self.card.has_network:
+            self.embed([np.zeros((self.card.height_px, self.card.width_px, 3), np.uint8)])
 
 
 def dimensions_of(card: ModelCard) -> dict[By, int]:
@@ -62,11 +65,12 @@ def model_path(settings: Settings) -> Path:
     """The file of the model that is set: a path, or the name of one that ships or was fetched. Raises Misconfigured."""
     model, shipped = settings.model, services_dir() / "models"
     folders = [shipped] if settings.data is None else [shipped, settings.data / "models"]
-    named = [folder / name for folder in folders for name in (f"{model}.onnx", model)]
+    named = [folder / name for folder in folders for name in (f"{model}.onnx", f"{model}{IMPORTED}", model)]
     for path in (Path(model).expanduser(), *named):
         if path.is_file():
             return path
-    known = ", ".join(sorted(path.stem for folder in folders for path in folder.glob("*.onnx"))) or "none"
+    files = [path.name for folder in folders for kind in (".onnx", IMPORTED) for path in folder.glob(f"*{kind}")]
+    known = ", ".join(sorted(name.removesuffix(IMPORTED).removesuffix(".onnx") for name in files)) or "none"
     raise Misconfigured(
         f"There is no model {model!r}: set LOOKALIKE_MODEL to an ONNX file or to one of: {known}. "
         "A ResNet-50 comes with `lookalike model fetch resnet50`."
@@ -74,7 +78,9 @@ def model_path(settings: Settings) -> Path:
 
 
 def card_at(path: Path) -> ModelCard:
-    """The card of a model file. Raises Misconfigured if it does not fit the contract."""
+    """The card of a model file, or of imported vectors. Raises Misconfigured if it does not fit the contract."""
+    if path.name.endswith(IMPORTED):
+        return read_imported(path)
     try:
         return read_card(path)
     except ContractBroken as error:

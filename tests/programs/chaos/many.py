@@ -83,7 +83,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="lookalike-many-"))
     console = Console(highlight=False)
     system = System(folder, files)
-    _fill(system.machine.library, files)
+    fill(system.machine.library, files)
     table = Table("files", "seconds", *PARTS, box=None, title="resident MiB of the largest process")
     try:
         begun_s = time.monotonic()
@@ -112,7 +112,8 @@ def main() -> int:
     return int(again != 0)
 
 
-def _fill(library: Path, files: int) -> None:
+def fill(library: Path, files: int) -> None:
+    """Draws so many small images, a thousand in a folder."""
     chance = random.Random(1)
     for number in range(files):
         inside = library / f"folder {number // FOLDER_FILES}"

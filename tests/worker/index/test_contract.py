@@ -29,6 +29,7 @@ from lookalike.messages import (
     SearchMessage,
     SearchQuery,
     SyncMessage,
+    VerdictsReply,
 )
 from lookalike.search.filters import SearchFilter
 from tests.support.edge import edge_process
@@ -117,7 +118,9 @@ def test_all_that_a_worker_asks_is_in_the_document(
     index = QdrantIndex(client, standing.name, vectors=standing.identity.vectors)
     sync = dataclasses.replace(sync, index=index)
     search = Search(index, embedder, opened, lambda _: None, "cosine", embedder.dimensions, Bounds())
-    read_queries = ReadQueries(index, standing.identity, max_sample_files=2000)
+    read_queries = ReadQueries(
+        index, standing.identity, max_sample_files=2000, verdicts=lambda _ask: VerdictsReply(verdicts=[])
+    )
 
     for seed in range(5):
         draw(root / "folder" / f"{seed}.png", seed)

@@ -178,7 +178,8 @@ def test_a_rebuild_counts_as_no_loss(opener: NewOpener, notes: IndexState) -> No
 def test_whoever_looks_makes_what_was_lost_and_says_what_is_in_the_way(
     opener: NewOpener, client: QdrantClient, notes: IndexState
 ) -> None:
-    index_monitor = IndexMonitor(opener(library_id="lib"))
+    ours = opener(library_id="lib")
+    index_monitor = IndexMonitor(lambda: ours)
     index_monitor.check_index()
     (name,) = collections(client)
     client.delete_collection(name)
@@ -206,7 +207,8 @@ def test_a_store_that_was_away_may_be_an_older_one(
     with edge_process(tmp_path / "store") as first:
         port = int(first.url.rpartition(":")[2])
         with client_of(first) as client:
-            index_monitor = IndexMonitor(IndexOpener(client, redis, KEYS, CollectionSpec("open", card, "cosine")))
+            ours = IndexOpener(client, redis, KEYS, CollectionSpec("open", card, "cosine"))
+            index_monitor = IndexMonitor(lambda: ours)
             index_monitor.check_index()
             before = notes.read()
             first.stop()
@@ -228,7 +230,8 @@ def test_a_store_that_was_away_and_came_back_empty_has_lost_the_index(
     monkeypatch.setattr("worker.index.monitor.NOTABLE_S", 0.0)
     redis.flushall()
     with edge_process(tmp_path / "store") as first, client_of(first) as client:
-        index_monitor = IndexMonitor(IndexOpener(client, redis, KEYS, CollectionSpec("open", card, "cosine")))
+        ours = IndexOpener(client, redis, KEYS, CollectionSpec("open", card, "cosine"))
+        index_monitor = IndexMonitor(lambda: ours)
         index_monitor.check_index()
         first.stop()
         index_monitor.check_index()

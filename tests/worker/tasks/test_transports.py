@@ -288,3 +288,39 @@ def test_after_close_every_call_says_so(side: Side) -> None:
     for use in (client.status, lambda: client.job(job.id), job.result, job.status, job.cancel, client.allow_removals):
         with pytest.raises(Closed, match="make another one"):
             use()
+
+
+def test_what_is_said_of_two_files_is_remembered_and_read(client: Client) -> None:
+    said = client.verdict(NAMES[0], NAMES[1], "same", better=NAMES[1])
+    again = client.verdict(NAMES[1], NAMES[0], "same", better=NAMES[1])
+    other = client.verdict(NAMES[2], NAMES[1], "keep-both")
+    known = list(client.verdicts())
+
+    assert (said.recorded, again.unchanged, other.recorded) == (1, 1, 1)
+    assert {each.verdict: {each.path_a, each.path_b} for each in known} == {
+        "same": {NAMES[0], NAMES[1]},
+        "keep-both": {NAMES[1], NAMES[2]},
+    }
+    assert client.import_verdicts(known).unchanged == 2
+    assert client.verdict(NAMES[0], NAMES[1], "none").recorded == 1
+    assert client.verdict(NAMES[2], NAMES[1], "none").recorded == 1
+    assert {each.verdict for each in client.verdicts()} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict", "named", "words"),
+    [
+        (NAMES[0], NAMES[1], "equal", {}, "'equal' is no verdict: say one of not-duplicates, keep-both, same, none"),
+        (NAMES[0], NAMES[0], "keep-both", {}, "is one file: name two"),
+        (NAMES[0], NAMES[1], "same", {}, "`same` needs to be told which one is better"),
+        (NAMES[0], NAMES[1], "keep-both", {"better": NAMES[0]}, "and no other verdict does"),
+        (NAMES[0], NAMES[1], "same", {"better": NAMES[2]}, "is none of both"),
+        (NAMES[0], "nowhere.png", "keep-both", {}, "'nowhere.png' is not in the index: name two indexed files"),
+        (NAMES[0], "kept/bad.png", "keep-both", {}, "'kept/bad.png' is not in the index"),
+    ],
+)
+def test_a_verdict_that_makes_no_sense_is_refused(
+    client: Client, a: str, b: str, verdict: Any, named: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Refused, match=words):
+        client.verdict(a, b, verdict, **named)

@@ -1,0 +1,1 @@
+"""Files that hold one picture: pairs of them, and groups around a centre."""

@@ -1,0 +1,65 @@
+"""What `up` does for a reindex: starts the program that carries it out, and tells of the model after a switch."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import get_args
+
+from redis.exceptions import RedisError
+
+from lookalike.broker.app import redis_of
+from lookalike.broker.generations import Generation, GenerationState
+from lookalike.local.processes import REINDEX
+from lookalike.local.startup import NEVER
+from lookalike.local.supervisor import ProcessState, Supervisor
+from lookalike.settings import Distance, Settings
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.discovery import RunningSystem, publish
+
+LOOK_EVERY_S = 1.0
+DAY_S = 86_400.0
+
+
+@dataclass
+class ReindexWatch:
+    """Looks at the broker about once a second."""
+
+    settings: Settings
+    folder: DataFolder
+    running: RunningSystem
+    supervisor: Supervisor
+    now_s: Callable[[], float] = time.monotonic
+    unix_s: Callable[[], float] = time.time
+    _next_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        # The broker's patience must not be that of the screen.
+        self._redis = redis_of(self.settings, socket_timeout=2.0, socket_connect_timeout=2.0)
+        self._state = GenerationState(self._redis, self.settings.keys)
+
+    def look(self, states: Mapping[str, ProcessState]) -> None:
+        """Starts the program if something is asked for, and asks for the end of what was kept for too long."""
+        if self.now_s() < self._next_s:
+            return
+        self._next_s = self.now_s() + LOOK_EVERY_S
+        with suppress(RedisError, OSError):
+            self._drop_expired()
+            asked, state = self._state.read(), states.get(REINDEX, NEVER)
+            if asked is not None and asked.order and (state.started_at == 0 or state.has_ended):
+                self.supervisor.start_aside(REINDEX)
+            self._publish(self._state.served())
+
+    def _drop_expired(self) -> None:
+        kept, days = self._state.kept(), self.settings.keep_old_days
+        if kept is not None and days is not None and self.unix_s() - kept.kept_since > days * DAY_S:
+            asked = self._state.read()
+            if asked is None or not asked.order:
+                self._state.order("drop")
+
+    def _publish(self, served: Generation | None) -> None:
+        if served is None or (served.model, served.distance) == (self.running.model, self.running.distance):
+            return
+        distance: Distance = next(each for each in get_args(Distance) if each == served.distance)
+        self.running = self.running.model_copy(update={"model": served.model, "distance": distance})
+        publish(self.folder, self.running)
