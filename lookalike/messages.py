@@ -68,6 +68,8 @@ __all__ = [
     "Strict",
     "SyncMessage",
     "SyncReply",
+    "ThumbnailMessage",
+    "ThumbnailReply",
     "VerdictMessage",
     "VerdictReply",
     "VerdictsReply",
@@ -80,6 +82,8 @@ MAX_MESSAGE_PATHS = 1000
 MAX_PAGE = 1000
 # LOOKALIKE_MAX_BATCH_QUERIES is the bound of a system, and may be lower.
 MAX_QUERIES = 1000
+# More is no thumbnail: the original is there to be looked at.
+MAX_THUMBNAIL_PX = 1024
 
 Paths = Annotated[list[RelativePath], Field(max_length=MAX_MESSAGE_PATHS)]
 # Model file, decoder revision and distance, as CountsReply tells it.
@@ -300,6 +304,27 @@ class SampleReply(Strict):
 
     paths: list[str]
     among: int
+
+
+class ThumbnailMessage(Strict):
+    """Asks for a small upright picture in sRGB, at most `side_px` wide and high: of a file of the index, or of bytes.
+
+    Of bytes that are sent it tells whether a worker can open them, which is all that is known of a file before it is
+    put into the library.
+    """
+
+    v: Literal[1] = 1
+    image: Annotated[ImageByPath | ImageByKey, Field(union_mode="smart")]
+    side_px: Annotated[int, Field(ge=1, le=MAX_THUMBNAIL_PX)] = 256
+
+
+class ThumbnailReply(Strict):
+    """The picture as a JPEG in base64, and of the original its format and its upright size in pixels."""
+
+    jpeg: str
+    format: str
+    width_px: int
+    height_px: int
 
 
 def first_fault(error: ValidationError) -> str:

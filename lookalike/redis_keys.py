@@ -6,11 +6,12 @@ SYNC = "lookalike.sync"
 SEARCH = "lookalike.search"
 SEARCH_MANY = "lookalike.search_many"
 READ = "lookalike.read"
+THUMBNAIL = "lookalike.thumbnail"
 VERDICT = "lookalike.verdict"
 DUPLICATES = "lookalike.duplicates"
 # No task of a worker: the name by which Flower shows a reindex.
 REINDEX = "lookalike.reindex"
-TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT, DUPLICATES)
+TASKS = (SYNC, SEARCH, SEARCH_MANY, READ, VERDICT, DUPLICATES, THUMBNAIL)
 # Ends the name of the system that fills in a second generation, and of the alias that leads to it.
 NEXT = "-next"
 
@@ -20,7 +21,8 @@ class Keys:
     """Everything that carries the system's name.
 
     Celery's Redis transport keeps a queue in a list of the same name. Workers take from the ingest
-    queues in sorted order, so `ingest` (what just changed) goes before `rescan` (what a scan found).
+    queues in sorted order, so `ingest` (what just changed) goes before `rescan` (what a scan found), and `search`
+    before `thumbnails`.
     """
 
     system: str
@@ -41,9 +43,19 @@ class Keys:
         return f"{self.system}:search"
 
     @property
+    def thumbnails(self) -> str:
+        """Queue of thumbnails; waits behind `search`."""
+        return f"{self.system}:thumbnails"
+
+    @property
     def duplicates(self) -> str:
         """Queue of jobs for duplicates, which take long."""
         return f"{self.system}:duplicates"
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.ingest, self.rescan, self.search, self.thumbnails, self.duplicates
 
     def groups(self, job: str) -> str:
         """Redis hash: the pages of groups that a job for duplicates found (lookalike/broker/found_groups.py)."""

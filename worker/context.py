@@ -28,7 +28,7 @@ from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
 from models.contract import ModelCard
-from models.decoding import DECODER_REVISION
+from models.decoding import DECODER_REVISION, Limits
 from models.preprocess import Box
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
@@ -46,6 +46,7 @@ from worker.retry_budget import retry_while_unavailable
 from worker.search import Bounds, Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
+from worker.thumbnails import ThumbnailMaker
 from worker.verdicts.contents import sha256_by_path
 from worker.verdicts.kept import KeptVerdicts, verdicts_of
 
@@ -285,6 +286,20 @@ class WorkerContext:
 
     def _donate(self, versions: Mapping[str, FileVersion]) -> Mapping[str, ReusableVectors]:
         return {} if self._donor is None else self._donor.vectors(versions)
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailMaker:
+        """The thumbnail task's logic."""
+        settings = self._settings
+        root = settings.library
+        return ThumbnailMaker(
+            index=self.index,
+            limits=Limits(settings.max_image_pixels, settings.max_worker_mib * 2**20),
+            max_bytes=settings.max_query_bytes,
+            poison=self.poison,
+            armed=self.decode_timeout.armed,
+            read_library=None if root is None else LibraryReader(root, max_bytes=settings.max_image_bytes).read,
+        )
 
     def _publish(self, events: Sequence[Event]) -> None:
         """Tells who follows the index. Nothing waits for them, and nothing fails for want of them."""

@@ -19,10 +19,11 @@ from lookalike.messages import (
     SearchMessage,
     SearchQuery,
     SyncMessage,
+    ThumbnailMessage,
     VerdictMessage,
     first_fault,
 )
-from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, VERDICT
+from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT
 from lookalike.settings import Settings
 from worker.child_process import ChildProcess
 from worker.context import WorkerContext
@@ -116,6 +117,8 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
         process.follower.look()
         return _answer(lambda: process.context.with_index(work), search_budget())
 
+    _define_thumbnail(app, process, search_limit_s, search_budget)
+
     @app.task(name=VERDICT, throws=(LookalikeError,), time_limit=search_limit_s)
     def verdict(message: Any) -> dict[str, Any]:
         """Keeps the verdicts of a VerdictMessage. Returns a VerdictReply."""
@@ -124,6 +127,17 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
             lambda: process.context.with_index(lambda context: context.verdicts.record(said).model_dump()),
             search_budget(),
         )
+
+
+def _define_thumbnail(app: Celery, process: ChildProcess, limit_s: float, budget: Callable[[], RetryBudget]) -> None:
+    # Of the result the log and Flower get a part: the rest is a picture.
+    @app.task(name=THUMBNAIL, bind=True, throws=(LookalikeError,), time_limit=limit_s, resultrepr_maxsize=80)
+    def thumbnail(self: Task, message: Any) -> dict[str, Any]:
+        """Answers a ThumbnailMessage with a ThumbnailReply."""
+        asked = parse_message(ThumbnailMessage, message)
+        images = process.begin(self.request.id, _key_of(asked))
+        work = functools.partial(_run_thumbnail, message=asked, images=images)
+        return _answer(lambda: process.context.with_index(work), budget())
 
 
 def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: SyncMessage) -> dict[str, Any]:
@@ -185,6 +199,11 @@ def _keys(queries: Sequence[SearchQuery]) -> list[str]:
     return [image.key for image in images if isinstance(image, ImageByKey)]
 
 
+def _key_of(message: ThumbnailMessage) -> list[str]:
+    """The key of the image that was sent for it, if one was."""
+    return [message.image.key] if isinstance(message.image, ImageByKey) else []
+
+
 def _run_search(context: WorkerContext, message: SearchMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
     check_generation(message.generation, context.collection.identity)
     return context.search(images).find_neighbours(message).model_dump()
@@ -197,6 +216,10 @@ def _run_search_many(context: WorkerContext, message: SearchManyMessage, images:
 
 def _run_read(context: WorkerContext, message: ReadMessage) -> dict[str, Any]:
     return context.read_queries.answer(message).model_dump()
+
+
+def _run_thumbnail(context: WorkerContext, message: ThumbnailMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
+    return context.thumbnails.make(message, images).model_dump()
 
 
 def _answer(work: Callable[[], dict[str, Any]], budget: RetryBudget) -> dict[str, Any]:

@@ -22,8 +22,8 @@ class QueueReport:
 
 
 def queue_reports(redis: Redis, keys: Keys) -> Mapping[str, QueueReport]:
-    """Each queue by the end of its name: ingest, rescan, search. Raises RedisError."""
-    queues = (keys.ingest, keys.rescan, keys.search, keys.duplicates)
+    """Each queue by the end of its name: ingest, rescan, search, thumbnails. Raises RedisError."""
+    queues = keys.queues
     with redis.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.smembers(keys.holders)

@@ -139,6 +139,7 @@ def show_status(status: Status) -> None:
             if status.backend is None
             else f"{status.backend}, {status.precision}, {status.threads} thread(s) a process",
         ),
+        ("gallery", status.web_url),
         ("flower", status.flower_url),
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -49,10 +50,12 @@ def up(
     ] = None,
     distance: Annotated[str | None, typer.Option(help="cosine, dot, euclid or manhattan. [LOOKALIKE_DISTANCE]")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index that is there.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the gallery in a browser once it answers.")] = False,
 ) -> None:
     """Start everything on this machine and index FOLDER; Ctrl-C stops it."""
     settings = read_settings(data=data, model=model, distance=distance)
-    local.up(settings, folder, rebuild=rebuild, console=Console(quiet=is_quiet()))
+    page = webbrowser.open if open_ else None
+    local.up(settings, folder, rebuild=rebuild, open_page=page, console=Console(quiet=is_quiet()))
 
 
 @app.command()

@@ -157,11 +157,14 @@ class AsyncClient:
             raise
 
     search = answered(Client.search)
+    ask = answered(Client.ask)
+    thumbnail = answered(Client.thumbnail)
     search_many = all_answered(Client.search_many)
     sync = answered(Client.sync)
     job = answered(Client.job)
     status = called(Client.status)
     known = called(Client.known)
+    page = called(Client.page)
     retry = called(Client.retry)
     sample = called(Client.sample)
     verdict = called(Client.verdict)

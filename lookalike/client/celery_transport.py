@@ -27,8 +27,15 @@ from lookalike.client.results import CANCELLED, DIED, WorkerDied, broker_errors,
 from lookalike.client.shown import shown
 from lookalike.client.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
-from lookalike.messages import CountsReply, DuplicatesMessage, FilesReply, ReadPage, SyncMessage
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
+from lookalike.messages import (
+    CountsReply,
+    DuplicatesMessage,
+    FilesReply,
+    ReadPage,
+    SyncMessage,
+    ThumbnailMessage,
+)
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT, Keys
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +47,7 @@ TASKS: Mapping[JobKind, str] = {
     "search_many": SEARCH_MANY,
     "sync": SYNC,
     "read": READ,
+    "thumbnail": THUMBNAIL,
     "verdict": VERDICT,
     "duplicates": DUPLICATES,
 }
@@ -88,7 +96,8 @@ class CeleryTransport:
             return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
         if isinstance(message, DuplicatesMessage):
             return self._send("duplicates", message, queue=self._keys.duplicates)
-        return self._send(kind_of(message), message, queue=self._keys.search, expires_s=expires_s, blobs=blobs)
+        queue = self._keys.thumbnails if isinstance(message, ThumbnailMessage) else self._keys.search
+        return self._send(kind_of(message), message, queue=queue, expires_s=expires_s, blobs=blobs)
 
     def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
         """Asks the ingest workers to look at paths; those of a scan queue behind those that just changed.

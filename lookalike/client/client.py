@@ -3,9 +3,11 @@
 import logging
 import os
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Self, Unpack
+
+from pydantic import ValidationError
 
 from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url, client_app
@@ -21,6 +23,7 @@ from lookalike.client.job_records import no_such_job
 from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed, queries_given, wired
 from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
+from lookalike.client.thumbnail import Thumbnail, thumbnail_message, thumbnail_of
 from lookalike.client.transport import IndexReader, JobStatus, Transport
 from lookalike.client.verdicts import pages_of, said_of, tell_all
 from lookalike.duplicates.groups import LABELS, Label
@@ -30,6 +33,7 @@ from lookalike.messages import (
     MAX_MESSAGE_PATHS,
     MAX_PAGE,
     DuplicatesMessage,
+    FilesReply,
     KnownFile,
     ReadPage,
     ReadSample,
@@ -41,6 +45,7 @@ from lookalike.messages import (
     SyncMessage,
     SyncReply,
     VerdictReply,
+    first_fault,
 )
 from lookalike.pictures.html import pictures_html
 from lookalike.pictures.thumbnails import Thumbnails
@@ -124,13 +129,36 @@ class Client:
         Unreachable if the broker does not answer.
         """
         query = Query(image, limit, offset, filter, score_threshold, min_similarity, exclude_self, group_exact, by)
-        transport, patience_s = self._transport(), self._patience_s(timeout_s)
         message, blobs = wired(SearchMessage, query, self.settings, lambda: self._reader(scaled=scaled))
+        return self.ask(message, blobs, timeout_s=timeout_s)
+
+    def ask(
+        self, message: SearchMessage, images: Mapping[str, bytes] | None = None, *, timeout_s: float | None = None
+    ) -> Job[Neighbours]:
+        """Sends a search as it is: for programs that have the message already. No file is looked for here.
+
+        `images` are the bytes of its images by their keys. Raises Unreachable.
+        """
+        transport, patience_s = self._transport(), self._patience_s(timeout_s)
 
         def send(within_s: float) -> JobStatus:
-            return transport.send(message, blobs=blobs, expires_s=within_s)
+            return transport.send(message, blobs=images, expires_s=within_s)
 
         return Job(send(patience_s), self._transport, self._neighbours, patience_s, send)
+
+    def thumbnail(self, image: str | bytes, side_px: int = 256, *, timeout_s: float | None = None) -> Job[Thumbnail]:
+        """Asks a search worker for a small upright picture, at most `side_px` wide and high (1 to 1024).
+
+        Of a path of the index, or of bytes: those that no worker can open are refused with the reason. Searches go
+        first. Raises Refused, Unreachable.
+        """
+        transport, patience_s = self._transport(), self._patience_s(timeout_s)
+        try:
+            message, blobs = thumbnail_message(image, side_px)
+        except ValidationError as error:
+            raise Refused(f"The thumbnail cannot be asked for: {first_fault(error)}.") from None
+        sent = transport.send(message, blobs=blobs, expires_s=patience_s)
+        return Job(sent, self._transport, thumbnail_of, patience_s)
 
     def search_many(
         self,
@@ -241,6 +269,22 @@ class Client:
     def rejected(self) -> Iterator[KnownFile]:
         """Files that could not be indexed, each with its reason. Raises Unreachable, TimedOut."""
         return self._pages("rejected")
+
+    def page(
+        self,
+        after: str | None = None,
+        limit: int = MAX_PAGE,
+        *,
+        status: Literal["indexed", "rejected"] | None = None,
+        folder: str | None = None,
+    ) -> FilesReply:
+        """A page of the index, of that status and in that folder if they are given; `after` is the `next` of the last.
+
+        Raises Refused, Unreachable, TimedOut.
+        """
+        under = None if folder is None else self._paths.relative(folder)
+        ask = ReadPage(after=after, limit=limit_given(limit, MAX_PAGE), status=status, under=under)
+        return IndexReader(self._transport()).page(ask, timeout_s=READ_S)
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownFile]:
         """What the index knows of these paths of the library, at most 1,000, by path. Raises Unreachable, TimedOut."""

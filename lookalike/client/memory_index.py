@@ -37,6 +37,7 @@ from lookalike.messages import (
     Strict,
     SyncMessage,
     SyncReply,
+    ThumbnailMessage,
     VerdictMessage,
     VerdictsReply,
 )
@@ -111,6 +112,8 @@ class MemoryIndex:
             return self._verdicts.record(message, self._payloads).model_dump(mode="json")
         if isinstance(message, DuplicatesMessage):
             raise Refused("The transport in memory has no pictures to compare, and so finds no duplicates.")
+        if isinstance(message, ThumbnailMessage):
+            raise Refused("An index in memory has no files, so it makes no thumbnail.")
         assert isinstance(message, ReadMessage)  # noqa: S101 (there is no other kind)
         return self._read(message).model_dump(mode="json")
 

@@ -18,11 +18,13 @@ from lookalike.messages import (
     SearchReply,
     SyncMessage,
     SyncReply,
+    ThumbnailMessage,
+    ThumbnailReply,
     VerdictMessage,
     VerdictReply,
     VerdictsReply,
 )
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, VERDICT, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT, Keys
 
 
 def schema_of(keys: Keys) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def schema_of(keys: Keys) -> dict[str, Any]:
         SEARCH_MANY: (keys.search, SearchManyMessage, SearchManyReply),
         READ: (keys.search, ReadMessage, CountsReply | FilesReply | SampleReply | VerdictsReply),
         VERDICT: (keys.search, VerdictMessage, VerdictReply),
+        THUMBNAIL: (keys.thumbnails, ThumbnailMessage, ThumbnailReply),
         SYNC: (keys.ingest, SyncMessage, SyncReply),
         DUPLICATES: (keys.duplicates, DuplicatesMessage, DuplicatesReply),
     }

@@ -10,6 +10,8 @@ from lookalike.messages import (
     SearchMessage,
     SearchQuery,
     SyncMessage,
+    ThumbnailMessage,
+    VerdictMessage,
 )
 from lookalike.search.query import ImageById, ImageByPath, SearchExample
 
@@ -30,6 +32,10 @@ def shown(message: Message, system: str) -> str:
             given = message.ask.model_dump(exclude_none=True, exclude={"what", "paths"})
             paths = _paths(getattr(message.ask, "paths", ()))
             asked = " ".join(filter(None, [message.ask.what, paths, *(f"{name}={given[name]}" for name in given)]))
+        case VerdictMessage():
+            asked = f"{len(message.said)} verdicts"
+        case ThumbnailMessage(image=image):
+            asked = f"thumbnail of {image.path if isinstance(image, ImageByPath) else 'an image that was sent'}"
         case DuplicatesMessage():
             asked = " ".join(
                 filter(None, [*message.labels, message.folder, "since the last" if message.since_last else ""])

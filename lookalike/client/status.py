@@ -90,6 +90,7 @@ class Status(BaseModel):
     paused_by: str | None = None
     # For how long the watcher's oldest event waits or, while none does, how long its last proof of life took.
     watcher_lag_s: float = 0.0
+    web_url: str | None = None
     # Of the last job for duplicates over the whole library: groups, and bytes that a plan to keep the best would save.
     # Null before the first one.
     duplicate_groups: int | None = None
@@ -167,6 +168,7 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         paused=None if report.pause is None else report.pause.in_words(),
         paused_until=None if report.pause is None else report.pause.until_unix_s,
         paused_by=None if report.pause is None else report.pause.by,
+        web_url=settings.web_url,
         duplicate_groups=None if report.duplicates is None else report.duplicates.groups,
         duplicate_bytes=None if report.duplicates is None else report.duplicates.saved_bytes,
         reindex=_reindex_status(report.reindex),

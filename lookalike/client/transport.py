@@ -26,21 +26,31 @@ from lookalike.messages import (
     SearchManyMessage,
     SearchMessage,
     SyncMessage,
+    ThumbnailMessage,
     VerdictMessage,
     VerdictReply,
     VerdictsReply,
 )
 
-JobKind = Literal["search", "search_many", "sync", "read", "verdict", "duplicates"]
+JobKind = Literal["search", "search_many", "sync", "read", "verdict", "duplicates", "thumbnail"]
 # Those whose sender waits for the answer: nothing else ever asks for them.
-UNFOLLOWED: Collection[JobKind] = ("read", "verdict")
+UNFOLLOWED: Collection[JobKind] = ("read", "verdict", "thumbnail")
 JobState = Literal["queued", "started", "done", "failed", "cancelled", "expired"]
-Message = SearchMessage | SearchManyMessage | SyncMessage | ReadMessage | VerdictMessage | DuplicatesMessage
+Message = (
+    SearchMessage
+    | SearchManyMessage
+    | SyncMessage
+    | ReadMessage
+    | VerdictMessage
+    | DuplicatesMessage
+    | ThumbnailMessage
+)
 _KINDS: Mapping[type[Message], JobKind] = {
     SearchMessage: "search",
     SearchManyMessage: "search_many",
     SyncMessage: "sync",
     ReadMessage: "read",
+    ThumbnailMessage: "thumbnail",
     VerdictMessage: "verdict",
     DuplicatesMessage: "duplicates",
 }

@@ -80,7 +80,10 @@ def check_ports(settings: Settings, running: RunningSystem | None) -> Iterator[C
     if running is not None:
         yield ok("ports", f"in use by the system that runs here (pid {running.pid}), {running.flower_url}")
         return
-    wanted = [("flower", settings.flower_port, settings.flower_host)]
+    wanted = [
+        ("flower", settings.flower_port, settings.flower_host),
+        ("web", settings.web_port, settings.web_host),
+    ]
     if settings.redis_url is None:
         wanted.append(("broker", FIRST_BROKER_PORT, LOOPBACK))
     if settings.qdrant_url is None:

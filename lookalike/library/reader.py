@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from lookalike.library.errors import Changing, LibraryOffline, ReadFailed, Rejected
 from lookalike.library.links import target_inside
@@ -58,8 +59,8 @@ class LibraryReader:
         self._last_filled = root
         return version_of(status) if stat.S_ISREG(status.st_mode) else None
 
-    def read(self, path: str) -> Content | None:
-        """The file's content, None if it is gone. Raises Rejected, Changing, ReadFailed, LibraryOffline."""
+    def open(self, path: str) -> tuple[BinaryIO, FileVersion] | None:
+        """The open file and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
             self._require_online()
@@ -75,14 +76,26 @@ class LibraryReader:
         except OSError as error:
             raise _error_of(error, path) from error
         self._last_filled = root
-        with os.fdopen(descriptor, "rb") as file:
+        try:
+            version = _version_of(descriptor)
+        except (OSError, Rejected) as error:
+            os.close(descriptor)
+            raise (_error_of(error, path) if isinstance(error, OSError) else error) from error
+        return os.fdopen(descriptor, "rb"), version
+
+    def read(self, path: str) -> Content | None:
+        """The file's content, None if it is gone. Raises Rejected, Changing, ReadFailed, LibraryOffline."""
+        opened = self.open(path)
+        if opened is None:
+            return None
+        file, before = opened
+        with file:
             try:
-                before = _version_of(descriptor)
                 if before.size_bytes > self._max_bytes:
                     raise Rejected(_too_large(before.size_bytes, self._max_bytes))
                 # One byte more than expected shows a file that is being appended to.
                 blob = file.read(before.size_bytes + 1)
-                after = _version_of(descriptor)
+                after = _version_of(file.fileno())
             except OSError as error:
                 raise _error_of(error, path) from error
         if before != after or len(blob) != before.size_bytes:

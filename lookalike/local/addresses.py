@@ -35,6 +35,7 @@ class Addresses:
     redis_url: str
     qdrant_url: str
     flower_url: str
+    web_url: str
     ports: Ports
 
 
@@ -57,11 +58,13 @@ def choose_addresses(settings: Settings, folder: DataFolder, choose_port: Choose
         store = choose_port(FIRST_STORE_PORT)
         qdrant_url = store_url_at(store)
     flower = choose_port(settings.flower_port, settings.flower_host)
+    web = choose_port(settings.web_port, settings.web_host)
     return Addresses(
         redis_url=redis_url.get_secret_value(),
         qdrant_url=qdrant_url,
         flower_url=f"http://{_host_to_visit(settings.flower_host)}:{flower}",
-        ports=Ports(broker=broker, store=store, flower=flower),
+        web_url=f"http://{_host_to_visit(settings.web_host)}:{web}",
+        ports=Ports(broker=broker, store=store, flower=flower, web=web),
     )
 
 
@@ -78,6 +81,7 @@ def resolve_settings(
             "redis_url": SecretStr(addresses.redis_url),
             "qdrant_url": addresses.qdrant_url,
             "flower_url": addresses.flower_url,
+            "web_url": addresses.web_url,
             "model": absolute_model(settings.model),
             **ours,
         }

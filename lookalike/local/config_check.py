@@ -1,4 +1,4 @@
-"""Whether broker and store run with the configuration that `up` wrote. Checked after every start.
+"""Whether broker, store and gallery run with the configuration that `up` wrote. Checked after every start.
 
 A broker that missed its configuration asks for no password, listens on every address and persists nothing, and still
 answers every job. So the server is asked; the file that was written for it proves nothing.
@@ -21,6 +21,8 @@ CHECKED = ("bind", "appendonly", "maxmemory-policy", "dir")
 # Other addresses of this machine: a server that listens on 127.0.0.1 alone does not answer there, one that listens on
 # every address does. (macOS has only the second.)
 OTHER_ADDRESSES = ("127.0.0.2", "::1")
+# Under /healthz (web/schemas.py).
+GALLERY_SAYS = '{"status":"ok"}'
 
 
 def confirm_broker(url: str, folder: DataFolder) -> None:
@@ -64,6 +66,13 @@ def confirm_store(url: str, key: str) -> None:
     _refuse("store", faults)
 
 
+def confirm_gallery(url: str) -> None:
+    """Checks that our gallery, which asks for no secret on loopback, listens there alone. Raises Misconfigured."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    others = [other for other in OTHER_ADDRESSES if other != host and _listens(other, port or 0)]
+    _refuse("web", [f"it listens on {other} too" for other in others if _is_gallery(other, port)])
+
+
 def _refuse(part: str, faults: list[str]) -> None:
     if faults:
         raise Misconfigured(
@@ -93,6 +102,18 @@ def _accepts(url: str, key: str | None) -> bool:
     try:
         with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
             return client.get(f"{url}/collections", headers=headers).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _is_gallery(address: str, port: int | None) -> bool:
+    """Whether it is ours and not another program's."""
+    import httpx  # noqa: PLC0415 (of an extra)
+
+    shown = f"[{address}]" if ":" in address else address
+    try:
+        with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
+            return client.get(f"http://{shown}:{port}/healthz").text == GALLERY_SAYS
     except httpx.HTTPError:
         return False
 

@@ -73,6 +73,7 @@ class Ports:
     broker: int | None
     store: int | None
     flower: int
+    web: int
 
 
 def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
@@ -88,10 +89,11 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
     return [
         *specs,
         _worker("ingest", settings, f"{keys.ingest},{keys.rescan}", processes=settings.processes),
-        _worker("search", settings, keys.search, processes=1),
+        _worker("search", settings, f"{keys.search},{keys.thumbnails}", processes=1),
         _worker("duplicates", settings, keys.duplicates, processes=1),
         ProcessSpec("producer", "app", python_module("producer")),
         ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
+        ProcessSpec("web", "app", python_module("web", f"--host={settings.web_host}", f"--port={ports.web}")),
     ]
 
 

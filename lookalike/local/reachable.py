@@ -97,6 +97,18 @@ def ask_own_store(url: str, key: str) -> None:
     raise Misconfigured(f"The store at {url} is not ours: it asks for no key.")
 
 
+def ask_gallery(url: str) -> None:
+    """Asks the gallery once whether it is alive. Raises Unreachable."""
+    import httpx  # noqa: PLC0415 (of an extra)
+
+    try:
+        with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
+            client.get(f"{url}/healthz").raise_for_status()
+    except httpx.HTTPError as error:
+        reason = _reason(error)
+        raise Unreachable(f"The gallery at {url} does not answer ({reason}): see `lookalike logs web`.") from error
+
+
 def _retry(ask: Callable[[], None], patience_s: float) -> None:
     Retrying(
         retry=retry_if_exception_type(LookalikeError) & retry_if_not_exception_type(Misconfigured),

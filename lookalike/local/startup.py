@@ -3,18 +3,21 @@
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.local.addresses import Addresses
-from lookalike.local.config_check import confirm_broker, confirm_store
+from lookalike.local.config_check import confirm_broker, confirm_gallery, confirm_store
 from lookalike.local.embedded import is_damaged, set_aside
 from lookalike.local.processes import ProcessSpec
-from lookalike.local.reachable import ask_broker, ask_own_store
+from lookalike.local.reachable import ask_broker, ask_gallery, ask_own_store
 from lookalike.local.supervisor import ProcessState, Supervisor
+from lookalike.settings import variable_of
+from lookalike.settings.secret_checks import is_loopback
 from lookalike.system.data_folder import DataFolder, open_private
 from lookalike.system.process_guard import guarded_command
 
@@ -59,6 +62,15 @@ class Plan:
             )
         return ours
 
+    def watched_servers(self) -> dict[str, "OwnServer"]:
+        """Those, and the gallery, which starts last and which nothing waits for."""
+        if not any(spec.name == "web" for spec in self.specs):
+            return self.own_servers()
+        url, host = self.addresses.web_url, self.environment[variable_of("web_host")]
+        # One that other machines may reach asks for a secret.
+        confirm = partial(confirm_gallery, url) if is_loopback(host) else lambda: None
+        return {**self.own_servers(), "web": OwnServer(ask=lambda: ask_gallery(url), confirm=confirm)}
+
 
 @dataclass(frozen=True)
 class OwnServer:
@@ -69,11 +81,20 @@ class OwnServer:
 
 
 class RestartCheck:
-    """Confirms every later start of our servers too: supervisord starts them again whenever they end."""
+    """Confirms every later start of our servers too: supervisord starts them again whenever they end.
 
-    def __init__(self, servers: Mapping[str, OwnServer], states: Mapping[str, ProcessState]) -> None:
+    Those in `confirmed` were confirmed as they run now.
+    """
+
+    def __init__(
+        self, servers: Mapping[str, OwnServer], states: Mapping[str, ProcessState], confirmed: Container[str]
+    ) -> None:
         self._servers = servers
-        self._confirmed = {part: states[part].started_at for part in servers if part in states}
+        self._confirmed = {part: states[part].started_at for part in servers if part in states and part in confirmed}
+
+    def is_confirmed(self, part: str) -> bool:
+        """Whether this server answered and was confirmed."""
+        return part in self._confirmed
 
     def check(self, states: Mapping[str, ProcessState]) -> None:
         """Confirms each server that was started since the last check. Raises Misconfigured if it runs otherwise."""

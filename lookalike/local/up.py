@@ -56,6 +56,7 @@ def up(
     library: Path,
     *,
     rebuild: bool = False,
+    open_page: Callable[[str], object] | None = None,
     console: Console | None = None,
     ask_status: AskStatus = status_of,
     make_specs: MakeSpecs = process_specs,
@@ -63,8 +64,9 @@ def up(
 ) -> None:
     """Runs everything until Ctrl-C, SIGTERM, SIGHUP or `lookalike down`; returns when nothing is left.
 
-    `ask_status` feeds the live line; `make_specs` and `prepare` choose the programs. Call it in the main thread:
-    it handles those signals, and the kernel ends the processes when the thread that started them ends.
+    `open_page` is called with the gallery's address once that answers. `ask_status` feeds the live line; `make_specs`
+    and `prepare` choose the programs. Call it in the main thread: it handles those signals, and the kernel ends the
+    processes when the thread that started them ends.
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
     need_locks()
@@ -101,6 +103,7 @@ def up(
                 qdrant_url=addresses.qdrant_url,
                 qdrant_api_key=None if whole.qdrant_api_key is None else whole.qdrant_api_key.get_secret_value(),
                 flower_url=addresses.flower_url,
+                web_url=addresses.web_url,
                 extensions=whole.extensions,
                 ignore=whole.ignore,
                 ignore_defaults=whole.ignore_defaults,
@@ -124,12 +127,15 @@ def up(
                     while start_all(supervisor, plan, stop.wait, screen.show):
                         keep_identity(root, identity, folder)
                         publish(folder, running)
-                        restarts = RestartCheck(plan.own_servers(), supervisor.process_states())
+                        own = plan.own_servers()
+                        restarts = RestartCheck(plan.watched_servers(), supervisor.process_states(), confirmed=own)
                         watch = ReindexWatch(whole, folder, running, supervisor)
                         _show(
                             supervisor, screen, running, ask_status(whole), stop,
-                            restarts=restarts, suggested=suggested, watch=watch,
+                            restarts=restarts, suggested=suggested, watch=watch, open_page=open_page,
                         )  # fmt: skip
+                        # Only once: after a crash the page is open already.
+                        open_page = None
                         if stop.requested:
                             break
                         # It was killed, most likely; the kernel ended all parts with it.
@@ -153,8 +159,10 @@ def _show(
     restarts: RestartCheck,
     suggested: str,
     watch: ReindexWatch,
+    open_page: Callable[[str], object] | None,
 ) -> None:
     """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
+    screen.say(f"Gallery  {running.web_url}")
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
     screen.say(f"Data     {running.data}")
@@ -168,5 +176,8 @@ def _show(
             for part, state in states.items():
                 starts.record_start(part, state.started_at)
             restarts.check(states)
+            if open_page is not None and running.web_url is not None and restarts.is_confirmed("web"):
+                open_page(running.web_url)
+                open_page = None
             watch.look(states)
             screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))

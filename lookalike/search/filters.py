@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore import GitIgnorePatternError
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from lookalike.errors import Refused
 from lookalike.library.paths import MAX_PATH_CHARS, validate_path
@@ -63,6 +63,17 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
+def _or_alone(*others: dict[str, Any]) -> ConfigDict:
+    """The configuration of a model whose JSON schema also allows these in its place."""
+
+    def add(schema: dict[str, Any]) -> None:
+        itself = dict(schema)
+        schema.clear()
+        schema["anyOf"] = [itself, *others]
+
+    return ConfigDict(json_schema_extra=add)
+
+
 class _Range(Strict):
     """Bounds, one or both, both included."""
 
@@ -88,12 +99,16 @@ Number = Annotated[StrictInt, Field(ge=0, le=MAX_NUMBER)]
 class Numbers(_Range):
     """Whole numbers from `gte` to `lte`."""
 
+    model_config = _or_alone({"type": "integer", "minimum": 0, "maximum": MAX_NUMBER})
+
     gte: Number | None = None
     lte: Number | None = None
 
 
 class Times(_Range):
     """Times from the beginning of `gte` to the end of `lte`."""
+
+    model_config = _or_alone({"type": "string"})
 
     gte: Annotated[datetime, BeforeValidator(first_moment)] | None = None
     lte: Annotated[datetime, BeforeValidator(last_moment)] | None = None
@@ -110,6 +125,8 @@ class SearchFilter(Strict):
     clock, which mostly has no zone and is compared as if it was UTC. `modified_at` is the file's mtime. Widths, heights
     and orientations are those of the upright picture.
     """
+
+    model_config = _or_alone({"type": "string"}, {"type": "array", "items": {"type": "string"}})
 
     folder: Annotated[str, StringConstraints(max_length=MAX_PATH_CHARS), AfterValidator(_folder)] | None = None
     path: Annotated[str, StringConstraints(max_length=MAX_PATH_CHARS), AfterValidator(_pattern)] | None = None

@@ -14,7 +14,14 @@ from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
 from lookalike.settings.environment_check import unknown_variables
 from lookalike.settings.quiet_hours import QuietHours
-from lookalike.settings.secret_checks import check_api_key, check_broker_url, check_flower_auth, with_password
+from lookalike.settings.secret_checks import (
+    check_api_key,
+    check_broker_url,
+    check_flower_auth,
+    check_web_auth,
+    is_loopback,
+    with_password,
+)
 
 Distance = Literal["cosine", "dot", "euclid", "manhattan"]
 Quantization = Literal["none", "int8"]
@@ -218,7 +225,29 @@ class Settings(BaseSettings):
         default=None, description="user:password for Flower; opens its API to who knows it."
     )
 
-    @field_validator("extensions", "ignore", "ignore_defaults", mode="before")
+    web_url: str | None = Field(
+        default=None, description="Where the gallery is, for `status`; `up` knows it by itself."
+    )
+    web_auth: SecretStr | None = Field(
+        default=None,
+        description="user:password, or a token, for the gallery; needed to listen beyond this machine.",
+    )
+    web_host: str = Field(default="127.0.0.1", description="Address that the gallery listens on.")
+    web_port: Port = Field(default=8808, description="Port of the gallery; the next free one is taken.")
+    web_names: Words = Field(
+        default=(), description="Names by which browsers may reach the gallery, besides addresses and localhost."
+    )
+    max_upload_files: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=100, description="Most files in one upload into the library."
+    )
+    max_upload_bytes: Count = Field(
+        default=256 * 2**20, description="Most bytes of one upload; each file within `LOOKALIKE_MAX_QUERY_BYTES`."
+    )
+    max_thumbnail_bytes: Count = Field(
+        default=512 * 2**20, description="Most bytes of thumbnails that the gallery keeps on disk."
+    )
+
+    @field_validator("extensions", "ignore", "ignore_defaults", "web_names", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         if isinstance(value, str):
@@ -240,13 +269,21 @@ class Settings(BaseSettings):
             QuietHours.parsed(value)
         return value
 
-    @field_validator("flower_auth", "qdrant_api_key", "redis_url", "target_api_key")
+    @field_validator("web_host")
+    @classmethod
+    def _is_asked_for_a_secret(cls, value: str, info: ValidationInfo) -> str:
+        if not is_loopback(value) and info.data.get("web_auth") is None:
+            raise ValueError("the gallery listens beyond this machine only with LOOKALIKE_WEB_AUTH (user:password)")
+        return value
+
+    @field_validator("flower_auth", "qdrant_api_key", "redis_url", "target_api_key", "web_auth")
     @classmethod
     def _secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         checks = {
             "flower_auth": check_flower_auth,
             "qdrant_api_key": check_api_key,
             "redis_url": check_broker_url,
+            "web_auth": check_web_auth,
             "target_api_key": check_api_key,
         }
         if value is not None:

@@ -1,5 +1,6 @@
 """What addresses and secrets may look like. A fault is a ValueError whose sentence shows nothing of the value."""
 
+from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
 BROKER_SCHEMES = ("redis", "rediss", "sentinel", "unix")
@@ -27,6 +28,25 @@ def check_api_key(key: str) -> None:
         raise ValueError(
             "must be of ASCII letters, digits and signs, without blanks at its ends: it is sent as a header"
         )
+
+
+def check_web_auth(auth: str) -> None:
+    """Raises ValueError unless it is a token, or a user and a password, that can be sent as a header."""
+    user, colon, password = auth.partition(":")
+    if colon and not (user and password):
+        raise ValueError(f"must be a token, or look like user:password ({QUOTING})")
+    if not (auth.isascii() and auth.isprintable()) or " " in auth:
+        raise ValueError(f"must be of {ASCII}, without blanks: it is sent as a header")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens on this address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_broker_url(url: str) -> None:

@@ -10,6 +10,7 @@ broker.password  made once
 verdicts.jsonl   what a person said of duplicates; nothing but this and the store has it
 broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
+thumbnails/      what the gallery has drawn, within LOOKALIKE_MAX_THUMBNAIL_BYTES
 run/             configuration of this run
 models/          models that were fetched
 libraries/       data folders of the user's other libraries, see local/library_folders.py
@@ -93,6 +94,11 @@ class DataFolder:
         return self.root / "logs"
 
     @property
+    def thumbnails(self) -> Path:
+        """Thumbnails that the gallery keeps."""
+        return self.root / "thumbnails"
+
+    @property
     def models(self) -> Path:
         """Models that were fetched."""
         return self.root / "models"
@@ -129,7 +135,7 @@ def make_data_folder(folder: DataFolder) -> None:
         refuse_foreign(folder)
         folder.root.chmod(PRIVATE_FOLDER)
         folder.lock.touch(PRIVATE_FILE)
-        for inside in (folder.broker, folder.store, folder.flower, folder.logs, folder.run):
+        for inside in (folder.broker, folder.store, folder.flower, folder.logs, folder.run, folder.thumbnails):
             inside.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"The data folder {folder.root} cannot be written ({error.strerror}). {REMEDY}") from error

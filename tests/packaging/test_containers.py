@@ -23,24 +23,25 @@ from tests.support.valkey import free_port
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("ingest", "search", "duplicates", "producer", "flower")
+OURS = ("ingest", "search", "duplicates", "producer", "flower", "web")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 # Their ports.
-CHECKED_BY_BASH = {"qdrant": "6333", "flower": "5555"}
+CHECKED_BY_BASH = {"qdrant": "6333", "flower": "5555", "web": "8808"}
 BASH = shutil.which("bash") or "bash"
 STAGES = stages_of(DOCKERFILE)
-SECRETS = {"REDIS_PASSWORD", "QDRANT_API_KEY", "FLOWER_AUTH"}
+SECRETS = {"REDIS_PASSWORD", "QDRANT_API_KEY", "FLOWER_AUTH", "WEB_AUTH"}
 # Of a container or of `up`: compose gives the first three, and the image the fourth.
 PLACES = {"REDIS_URL", "QDRANT_URL", "LOOKALIKE_LIBRARY", "LOOKALIKE_ALIVE_FILE"}
 PLACES |= {"LOOKALIKE_DATA", "LOOKALIKE_SEARCH_LOCK", "LOOKALIKE_FLOWER_URL", "LOOKALIKE_FLOWER_HOST"}
-PLACES |= {"LOOKALIKE_FLOWER_PORT"}
+PLACES |= {"LOOKALIKE_FLOWER_PORT", "LOOKALIKE_WEB_URL", "LOOKALIKE_WEB_HOST", "LOOKALIKE_WEB_PORT"}
 # The example is that of a person.
 OWNER = {"LOOKALIKE_UID", "LOOKALIKE_GID"}
 # Each only where it is needed.
-SECRET_ONES = {"REDIS_PASSWORD", "QDRANT_API_KEY", "LOOKALIKE_FLOWER_AUTH"}
+SECRET_ONES = {"REDIS_PASSWORD", "QDRANT_API_KEY", "LOOKALIKE_FLOWER_AUTH", "LOOKALIKE_WEB_AUTH"}
 # What has to be filled in, filled in.
 GIVEN = {"PHOTOS": "/photos", "REDIS_PASSWORD": "secret", "QDRANT_API_KEY": "key", "FLOWER_AUTH": "user:password"}
+GIVEN["WEB_AUTH"] = "token"
 
 
 def test_compose_agrees_with_the_schema() -> None:
@@ -107,9 +108,9 @@ def test_each_of_ours_has_a_target_of_its_own_that_is_not_root(service: str) -> 
     assert users == {name: ["10001:10001"] if name == "base" else [] for name in lineage}
 
 
-@pytest.mark.parametrize("service", ["ingest", "search", "duplicates", "producer"])
+@pytest.mark.parametrize("service", ["ingest", "search", "duplicates", "producer", "web"])
 def test_the_library_is_mounted_read_only(service: str) -> None:
-    library = SERVICES[service]["volumes"][0]
+    (library, *_) = SERVICES[service]["volumes"]
 
     assert library["read_only"] is True
     assert library["target"] == SERVICES[service]["environment"]["LOOKALIKE_LIBRARY"]
@@ -192,16 +193,15 @@ def test_a_proxy_of_the_engine_does_not_come_between_the_parts(service: str, the
 def test_no_secret_is_an_argument_or_written_down() -> None:
     filled = services_of(COMPOSE_FILE, {**GIVEN, **dict.fromkeys(SECRETS, "hunter2")}).values()
     commands = [str(described.get("command", "")) + str(described["healthcheck"]) for described in filled]
-    secrets = ("REDIS_PASSWORD", "QDRANT_API_KEY", "FLOWER_AUTH")
 
     assert not any("hunter2" in command for command in commands)
-    assert not any(secret in DOCKERFILE for secret in secrets)
+    assert not any(secret in DOCKERFILE for secret in SECRETS)
 
 
 def test_images_hold_neither_torch_nor_tools_for_tests() -> None:
     installed = set(re.findall(r"--extra (\w+)", DOCKERFILE))
 
-    assert installed == {"worker", "producer", "monitor"}
+    assert installed == {"worker", "producer", "monitor", "web"}
     assert "apt-get" not in DOCKERFILE
 
 
@@ -221,7 +221,7 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     """Places and numbers differ; what is asked of the programs does not."""
     (there,) = [text for word, text in STAGES[service].instructions if word == "CMD"]
     settings = Settings(redis_url=SecretStr("redis://redis"), qdrant_url="http://qdrant")
-    (here,) = [part for part in process_specs(settings, Ports(None, None, 5555)) if part.name == service]
+    (here,) = [part for part in process_specs(settings, Ports(None, None, 5555, 8808)) if part.name == service]
 
     command = " ".join(command_of(there)).rpartition("exec ")[2]
 
@@ -241,7 +241,7 @@ class _Readiness(http.server.BaseHTTPRequestHandler):
     """Answers the paths of the checks with the status of its server."""
 
     def do_GET(self) -> None:
-        is_asked = self.path in ("/readyz", "/healthcheck")
+        is_asked = self.path in ("/readyz", "/healthcheck", "/healthz")
         self.send_response(self.server.status if is_asked else 404)  # type: ignore[attr-defined]
         self.end_headers()
 

@@ -121,7 +121,7 @@ def _is_module(path: Path) -> bool:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_paths_and_modules_that_are_named_are_there(document: Path) -> None:
     text = document.read_text("utf-8")
-    tops = "lookalike|worker|producer|edge|models|bench|tests|deploy|examples|docs"
+    tops = "lookalike|worker|producer|edge|web|models|bench|tests|deploy|examples|docs"
     paths = re.findall(rf"`((?:{tops})/[\w./-]*\w)(?:::\w+)?`", text)
     modules = set(re.findall(rf"(?<![\w./-])((?:{tops})(?:\.[a-z_]+)+)\b", text)) - {*TASKS}
 

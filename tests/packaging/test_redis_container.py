@@ -15,6 +15,7 @@ from tests.programs.rehearsal.recipe import services_of
 from tests.support.valkey import free_port, valkey_binary
 
 GIVEN = {"PHOTOS": "/photos", "REDIS_PASSWORD": "secret", "QDRANT_API_KEY": "key", "FLOWER_AUTH": "user:password"}
+GIVEN["WEB_AUTH"] = "token"
 KEYS = 1000
 
 

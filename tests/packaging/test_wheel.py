@@ -9,7 +9,7 @@ from lookalike import __version__
 from lookalike.system.service_paths import services_dir
 from tests.packaging.conftest import ROOT, Elsewhere, build
 
-SERVICES = ("producer", "worker", "models", "edge")
+SERVICES = ("producer", "worker", "models", "edge", "web")
 MOST_BYTES = 25 * 2**20
 
 
@@ -36,6 +36,12 @@ def test_each_service_travels_whole_inside_lookalike(service: str, wheel: Path) 
     inside = {name for name in _names(wheel) if name.startswith(f"lookalike/services/{service}/")}
 
     assert here == {name for name in inside if name.endswith(".py")}
+
+
+def test_the_page_is_inside(wheel: Path) -> None:
+    files = {f"lookalike/services/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "web/static").iterdir()}
+
+    assert files <= set(_names(wheel))
 
 
 def test_the_models_that_ship_are_inside(wheel: Path) -> None:
@@ -103,7 +109,7 @@ def test_no_service_lands_in_site_packages(service: str, elsewhere: Elsewhere) -
     assert found == "None"
 
 
-@pytest.mark.parametrize("program", ["edge", "worker.prepare"])
+@pytest.mark.parametrize("program", ["edge", "worker.prepare", "web"])
 def test_services_start_from_the_wheel(program: str, elsewhere: Elsewhere) -> None:
     where = elsewhere.says("from lookalike.system.service_paths import services_dir; print(services_dir())")
 

@@ -22,7 +22,7 @@ from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.waiting import wait_until
 
-PARTS = ("ingest", "search", "producer", "store", "broker", "flower")
+PARTS = ("ingest", "search", "producer", "store", "broker", "flower", "web")
 FEW = 5
 
 
@@ -100,6 +100,7 @@ def _seconds(machine: Machine) -> Counter[str]:
 def _part(command: list[str]) -> str:
     line = " ".join(command)
     marks = {"ingest@": "ingest", "search@": "search", "producer": "producer", "flower": "flower", "valkey": "broker"}
+    marks["-m web"] = "web"
     return next((part for mark, part in marks.items() if mark in line), "store" if "edge" in line else "others")
 
 

@@ -151,8 +151,7 @@ class Leases:
             log.warning("an unacknowledged entry is not a message and is dropped", entry=repr(held[:200]))
             return
         # At the end that is consumed first. Our queues have the routing key's name.
-        ours = (self._keys.ingest, self._keys.rescan, self._keys.search, self._keys.duplicates)
-        pipe.rpush(queue if queue in ours else self._keys.ingest, json.dumps(payload))
+        pipe.rpush(queue if queue in self._keys.queues else self._keys.ingest, json.dumps(payload))
 
 
 class TakenOver(Exception):

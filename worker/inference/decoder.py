@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lookalike.library.errors import Rejected
 from models.contract import ModelCard
-from models.decoding import Limits, TooLarge, decode_file, register_formats
+from models.decoding import DecodedFile, Limits, TooLarge, decode_file, register_formats
 from models.decoding.exif import taken_at
 from models.decoding.naming import JPEG_XL, JXL, is_incomplete, kind_of, looks_like_image, other_than_image
 from models.preprocess import Box, PixelBox, Recipe, prepare
@@ -75,15 +75,26 @@ def decode_image(
     `max_pixels` counts what is decoded, which of a JPEG is an eighth of its sides at best; `max_memory_bytes` is for
     progressive ones, of which all coefficients are kept until the last scan.
     """
-    if not blob:
-        raise Rejected("the file is empty")
     if not card.has_network:
         raise NotEmbeddedHere(
             f"the vectors of this index were imported ({card.name!r}), and no model is here that could embed an image; "
             "search by a path of the index"
         )
+    file = open_image(blob, _recipe(card, box), Limits(max_pixels, max_memory_bytes))
+    width, height = file.size
+    if isinstance(box, PixelBox) and (box.right > width or box.bottom > height):
+        raise Rejected(f"the box {[*box]} reaches outside the picture, which is {width} x {height} pixels")
+    picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
+    small = small_jpeg(picture) if box is None else b""
+    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif), small)
+
+
+def open_image(blob: bytes, recipe: Recipe | None, limits: Limits) -> DecodedFile:
+    """The picture in the bytes of a file, no smaller than the recipe needs. Raises Rejected with its reason."""
+    if not blob:
+        raise Rejected("the file is empty")
     try:
-        file = decode_file(blob, _recipe(card, box), Limits(max_pixels, max_memory_bytes))
+        return decode_file(blob, recipe, limits)
     except TooLarge as error:
         raise TooLargeToDecode(str(error)) from None
     except MemoryError:
@@ -91,12 +102,6 @@ def decode_image(
         raise TooLargeToDecode("it needs more memory than there is", may_pass=True) from None
     except Exception as error:
         raise Rejected(_reason(error, blob)) from error
-    width, height = file.size
-    if isinstance(box, PixelBox) and (box.right > width or box.bottom > height):
-        raise Rejected(f"the box {[*box]} reaches outside the picture, which is {width} x {height} pixels")
-    picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
-    small = small_jpeg(picture) if box is None else b""
-    return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif), small)
 
 
 def _recipe(card: ModelCard, box: Box | None) -> Recipe | None:

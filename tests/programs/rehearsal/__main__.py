@@ -37,7 +37,7 @@ INSIDE = "LOOKALIKE_REHEARSAL"
 CLONE_NEWNET = 0x40000000
 HEALTHY_WITHIN_S = 90.0
 PICTURES = EACH * len(MOTIFS)
-OURS = ("ingest", "search", "duplicates", "producer", "flower")
+OURS = ("ingest", "search", "duplicates", "producer", "flower", "web")
 # Flower answers without a broker.
 WAITING = ("ingest", "search")
 SERVERS_LATER_S = 15.0
@@ -84,6 +84,7 @@ def rehearse(place: Path, tell: Tell) -> None:
     subprocess.run(["mount", "--bind", str(place / "photos"), str(place / "photos")], check=True)
     subprocess.run(["mount", "--make-shared", str(place / "photos")], check=True)
     given = {"PHOTOS": str(place / "photos"), "FLOWER_AUTH": f"somebody:{secrets.token_hex(8)}"}
+    given["WEB_AUTH"] = secrets.token_hex(16)
     given |= {"REDIS_PASSWORD": f"/#%'\"$ {secrets.token_hex(16)}", "QDRANT_API_KEY": secrets.token_hex(16)}
     # Settings, and an owner whose group has no name in the images.
     given |= {"LOOKALIKE_MAX_LIMIT": str(MAX_LIMIT), "LOOKALIKE_RESCAN_S": "20"}
@@ -178,7 +179,12 @@ def use(containers: dict[str, Container], given: dict[str, str], place: Path, te
     api.add_header("Authorization", f"Basic {base64.b64encode(given['FLOWER_AUTH'].encode()).decode()}")
     _require(_answers(api), "Flower's API answers who knows the password")
     tell("Flower refuses without, and answers with the password")
-    hidden = [given["REDIS_PASSWORD"], given["QDRANT_API_KEY"], given["FLOWER_AUTH"].partition(":")[2]]
+    hidden = [
+        given["REDIS_PASSWORD"],
+        given["QDRANT_API_KEY"],
+        given["FLOWER_AUTH"].partition(":")[2],
+        given["WEB_AUTH"],
+    ]
     told = [container.said.read_text(errors="replace") for container in containers.values()]
     told += [path.read_bytes().decode(errors="replace") for path in _command_lines()]
     _require(not any(secret in text for secret in hidden for text in told), "no secret is in a log or an argument")

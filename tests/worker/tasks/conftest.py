@@ -97,7 +97,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
             LOOKALIKE_ALIVE_FILE=folder / "alive",
             PYTHONPATH=folder / "site",
         )
-        queues = "lookalike:ingest,lookalike:rescan,lookalike:search"
+        queues = "lookalike:ingest,lookalike:rescan,lookalike:search,lookalike:thumbnails"
         with worker_process(folder / "worker.log", environment, queues=queues) as worker:
             settings = read_settings(redis_url=redis_url, library=folder / "library", model=str(model))
             with Client(settings) as client, Redis.from_url(redis_url) as redis:
