@@ -30,7 +30,7 @@ from qdrant_client.models import Batch
 from lookalike.library.version import folder_version
 from models.contract import ModelCard, read_card
 from models.preprocess import decode_size, prepare
-from worker.context import CONNECTION_LIMITS
+from worker.connecting import CONNECTION_LIMITS
 from worker.index.payload import ImageMetadata, indexed_payload, point_id
 
 AT_ONCE = 8

@@ -28,7 +28,7 @@ from lookalike.settings import read_settings
 from tests.support.edge import edge_process
 from tests.support.valkey import valkey_process
 from tests.support.workers import WorkerProcess, worker_environment, worker_process
-from worker.context import opener_of, qdrant_of
+from worker.connecting import opener_of, qdrant_of
 from worker.duplicates.small import small_jpeg
 from worker.duplicates.task import Model
 from worker.index.payload import ImageMetadata, indexed_payload

@@ -26,7 +26,7 @@ from bench.store_process import footprint, store_process
 from lookalike.library.errors import Rejected
 from lookalike.settings import read_settings
 from lookalike.system.store_access import UNCOMPRESSED
-from worker.context import CONNECTION_LIMITS
+from worker.connecting import CONNECTION_LIMITS
 from worker.index.collection_options import CollectionOptions
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder, model_path

@@ -19,7 +19,7 @@ from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, running_on
 from models.contract import read_card
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 from worker.index.collection import CollectionSpec, ensure
 
 STARTS_WITHIN_S = 240.0

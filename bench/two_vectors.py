@@ -24,7 +24,7 @@ from lookalike.library.version import folder_version
 from lookalike.search.query import By
 from lookalike.system.store_access import UNCOMPRESSED
 from models.contract import ModelCard
-from worker.context import CONNECTION_LIMITS
+from worker.connecting import CONNECTION_LIMITS
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import ImageMetadata, indexed_payload
 from worker.index.qdrant import PointWrite, QdrantIndex

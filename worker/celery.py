@@ -34,7 +34,7 @@ from lookalike.settings import service_settings
 from lookalike.system.alive_file import AliveFile
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
-from worker.context import library_root
+from worker.connecting import library_root
 from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_step, transport_options
 from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.leases import Leases, holder

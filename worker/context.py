@@ -2,17 +2,12 @@
 
 import dataclasses
 import functools
-import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import httpx
-from qdrant_client import QdrantClient
 from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
@@ -26,23 +21,19 @@ from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
-from lookalike.system.store_access import store_access
-from models.contract import ModelCard
 from models.decoding import DECODER_REVISION, Limits
 from models.preprocess import Box
+from worker.connecting import library_root, opener_of, qdrant_of
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index.collection import CollectionSpec, OpenCollection, open_current, recorded_provider
-from worker.index.collection_options import CollectionOptions
+from worker.index.collection import OpenCollection, open_current
 from worker.index.donor import Donor, donor_of
 from worker.index.identity import Identity
-from worker.index.opener import IndexOpener
 from worker.index.qdrant import QdrantIndex, ReusableVectors, call_store
 from worker.inference.decode_timeout import DecodeTimeout
-from worker.inference.decoder import DecodedImage, decode_image, enable_formats
-from worker.inference.embedder import Embedder, model_path
+from worker.inference.decoder import DecodedImage, decode_image
+from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
-from worker.retry_budget import retry_while_unavailable
 from worker.search import Bounds, Search
 from worker.search_priority import SearchPriority
 from worker.sync import Sync
@@ -50,10 +41,6 @@ from worker.thumbnails import ThumbnailMaker
 from worker.verdicts.contents import sha256_by_path
 from worker.verdicts.kept import KeptVerdicts, verdicts_of
 
-STORE_TIMEOUT_S = 30
-# Without limits of ours qdrant-client opens a connection for each request to this machine. Idle ones are closed
-# before servers close them, which mostly is after 5 s.
-CONNECTION_LIMITS = httpx.Limits(keepalive_expiry=4.0)
 # The decode timeout is a second late at most; clocks of two machines differ.
 DECODE_GRACE_S = 5
 # A worker that writes checks this often that the index is still the one it opened: three requests.
@@ -61,79 +48,6 @@ CONFIRM_S = 5.0
 
 R = TypeVar("R")
 log = get_logger(__name__)
-
-
-def qdrant_of(settings: Settings) -> QdrantClient:
-    """A client of the store. Raises Misconfigured if no store is named, or none can be reached so."""
-    if settings.qdrant_url is None:
-        raise Misconfigured("QDRANT_URL is not set: name a Qdrant, or let `lookalike up FOLDER` start one.")
-    key = settings.qdrant_api_key
-    access = store_access(settings.qdrant_url, os.environ, settings.qdrant_ca)
-    arguments = access.http_arguments()
-    if settings.qdrant_grpc:
-        # They would be sent over gRPC too, which has an encoding of its own.
-        del arguments["headers"]
-    with warnings.catch_warnings():
-        # It warns of a key sent without TLS: loopback is private, and elsewhere the URL is the operator's decision.
-        warnings.simplefilter("ignore")
-        return QdrantClient(
-            url=access.url,
-            api_key=None if key is None else key.get_secret_value(),
-            timeout=STORE_TIMEOUT_S,
-            prefer_grpc=settings.qdrant_grpc,
-            grpc_port=settings.qdrant_grpc_port,
-            grpc_options=access.grpc_options() if settings.qdrant_grpc else None,
-            limits=CONNECTION_LIMITS,
-            check_compatibility=False,
-            **arguments,
-        )
-
-
-def library_root(settings: Settings) -> Path:
-    """Folder of the library. Raises Misconfigured if none is named."""
-    if settings.library is None:
-        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
-    return settings.library
-
-
-def load_embedder(settings: Settings, provider: str) -> Embedder:
-    """The model, loaded and ready. Raises Misconfigured."""
-    enable_formats()
-    return Embedder(model_path(settings), inference_batch=settings.inference_batch, provider=provider)
-
-
-def provider_of_index(settings: Settings) -> str | None:
-    """The provider that the index was made with; None if there is no index. Waits for the store without end."""
-    client = qdrant_of(settings)
-    found = retry_while_unavailable(lambda: call_store(recorded_provider, client, settings.name), for_s=float("inf"))
-    client.close()
-    return found
-
-
-class KnowsModel(Protocol):
-    """What an index has to fit: the card of a model, and what computes it. An Embedder is one."""
-
-    @property
-    def card(self) -> ModelCard:
-        """The card of the model."""
-
-    @property
-    def provider(self) -> str:
-        """The execution provider, which the index records."""
-
-
-def opener_of(settings: Settings, embedder: KnowsModel) -> IndexOpener:
-    """The opener of the index of these settings, with connections of its own."""
-    spec = CollectionSpec(
-        settings.name,
-        embedder.card,
-        settings.distance,
-        library_id=settings.library_id,
-        provider=embedder.provider,
-        options=CollectionOptions.of(settings),
-        succeeds=settings.succeeds,
-    )
-    return IndexOpener(qdrant_of(settings), redis_of(settings), settings.keys, spec)
 
 
 class WorkerContext:

@@ -24,7 +24,7 @@ from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 from worker.errors import StoreRefused
 from worker.index.collection import (
     drop_alias,

@@ -25,7 +25,7 @@ from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
 from lookalike.system.alive_file import library_trouble
 from lookalike.system.generation_file import GenerationFile
-from worker.context import library_root, load_embedder, qdrant_of
+from worker.connecting import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused
 from worker.generations import generations_of
 from worker.index.collection import CollectionSpec, recorded_provider

@@ -20,7 +20,8 @@ from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
-from worker.context import WorkerContext, load_embedder, opener_of, provider_of_index, qdrant_of
+from worker.connecting import load_embedder, opener_of, provider_of_index, qdrant_of
+from worker.context import WorkerContext
 from worker.errors import StoreRefused
 from worker.index.collection import open_named
 from worker.index.opener import IndexOpener

@@ -90,7 +90,9 @@ def test_flower_tells_prometheus_what_the_index_has_without_a_password(machine: 
 
     outcomes = [told[f"lookalike_images_total:{outcome}"] for outcome in ("embedded", "copied", "rejected")]
     assert outcomes == [PICTURES, 0, 0]
-    assert [told[f"lookalike_starts_total:{part}"] for part in ("ingest", "search", "producer")] == [1, 1, 1]
+    assert [told[f"lookalike_starts_total:{part}"] for part in ("ingest", "search", "duplicates", "producer")] == [
+        1
+    ] * 4
     assert (told["lookalike_backlog_files"], told["lookalike_library_files:discovered"]) == (0, PICTURES)
     assert told["lookalike_scans_total"] >= 1
     assert any(name.startswith("flower_events_total:") for name in told)

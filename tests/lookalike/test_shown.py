@@ -5,6 +5,7 @@ import pytest
 from lookalike.client.shown import MOST_CHARS, shown
 from lookalike.client.transport import Message
 from lookalike.messages import (
+    DuplicatesMessage,
     ReadCounts,
     ReadKnown,
     ReadMessage,
@@ -44,6 +45,7 @@ def like(path: str, weight: float = 1.0) -> SearchExample:
             SearchManyMessage(queries=[SearchQuery(examples=[like(name)]) for name in "ab"]),
             "2 queries, the first: 10 like a",
         ),
+        (DuplicatesMessage(folder="holiday", since_last=True), "exact same near holiday since the last"),
         (ReadMessage(ask=ReadCounts()), "counts"),
         (ReadMessage(ask=ReadKnown(paths=["a", "b"])), "known 2 paths (a, b)"),
         (ReadMessage(ask=ReadPage(under="holiday", limit=3)), "page limit=3 under=holiday"),

@@ -108,7 +108,7 @@ def test_each_of_ours_has_a_target_of_its_own_that_is_not_root(service: str) -> 
     assert users == {name: ["10001:10001"] if name == "base" else [] for name in lineage}
 
 
-@pytest.mark.parametrize("service", ["ingest", "search", "producer", "web"])
+@pytest.mark.parametrize("service", ["ingest", "search", "duplicates", "producer", "web"])
 def test_the_library_is_mounted_read_only(service: str) -> None:
     (library, *_) = SERVICES[service]["volumes"]
 

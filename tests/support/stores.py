@@ -4,7 +4,7 @@ from qdrant_client import QdrantClient
 
 from lookalike.settings import read_settings
 from lookalike.system.discovery import RunningSystem
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 
 
 def store_of(running: RunningSystem) -> QdrantClient:

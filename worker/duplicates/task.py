@@ -28,7 +28,7 @@ from lookalike.settings import Settings
 from models.contract import ModelCard
 from models.decoding import Limits
 from worker.child_process import ChildProcess
-from worker.context import opener_of, provider_of_index, qdrant_of
+from worker.connecting import opener_of, provider_of_index, qdrant_of
 from worker.duplicates.comparing import Comparing
 from worker.duplicates.indexed import Indexed
 from worker.duplicates.job import FindDuplicates

@@ -20,7 +20,7 @@ from lookalike.broker.index_state import IndexState
 from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.settings import Settings, read_settings
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 from worker.errors import StoreRefused
 from worker.index.collection_options import CollectionOptions
 from worker.moving.collections import OwnCollection

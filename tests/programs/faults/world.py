@@ -295,5 +295,5 @@ def _without_pauses() -> Iterator[None]:
         patch.setattr("redis.retry.sleep", lambda _: None)
         patch.setattr("producer.publisher.POLL_S", 0.005)
         patch.setattr("producer.index_client.BACKOFF", lambda _: 0.0)
-        patch.setattr("worker.context.STORE_TIMEOUT_S", STORE_TIMEOUT_S)
+        patch.setattr("worker.connecting.STORE_TIMEOUT_S", STORE_TIMEOUT_S)
         yield

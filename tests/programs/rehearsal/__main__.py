@@ -37,7 +37,7 @@ INSIDE = "LOOKALIKE_REHEARSAL"
 CLONE_NEWNET = 0x40000000
 HEALTHY_WITHIN_S = 90.0
 PICTURES = EACH * len(MOTIFS)
-OURS = ("ingest", "search", "producer", "flower", "web")
+OURS = ("ingest", "search", "duplicates", "producer", "flower", "web")
 # Flower answers without a broker.
 WAITING = ("ingest", "search")
 SERVERS_LATER_S = 15.0

@@ -21,7 +21,7 @@ from lookalike.settings import Settings
 from models.contract import read_card
 from tests.support.between import Answer, Forward, Request, server_between
 from tests.support.edge import edge_process
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 from worker.index.collection import CollectionSpec, ensure
 
 PREFIX = "/behind/a/proxy"

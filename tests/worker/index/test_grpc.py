@@ -4,7 +4,7 @@ import pytest
 
 from lookalike.settings import Settings
 from tests.support.valkey import free_port
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 from worker.errors import StoreUnavailable
 from worker.index.qdrant import QdrantIndex, call_store
 

@@ -14,7 +14,7 @@ from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 from tests.worker.tasks.conftest import System
-from worker.context import qdrant_of
+from worker.connecting import qdrant_of
 from worker.index.collection import CollectionSpec, create_collection
 
 PATIENCE_S = 30.0
