@@ -98,7 +98,11 @@ class FindDuplicates:
         names, vectors, compared = self.kept.vectors()
         rows = np.flatnonzero(~compared)
         approximate = len(names) > self.max_exact
-        blocks = self._searched(names, vectors, rows) if approximate else nearest(vectors, rows, self.max_candidates)
+        blocks = (
+            self._searched(names, vectors, rows)
+            if approximate
+            else nearest(vectors, rows, self.max_candidates, self.before_block)
+        )
         seen: set[tuple[int, int]] = set()
         done = 0
         self.advance(done, len(rows))
