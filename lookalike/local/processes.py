@@ -100,7 +100,7 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
 def reindex_spec(settings: Settings) -> ProcessSpec:
     """The program that fills in a second generation; it ends when nothing is left to do."""
     lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
-    program = python_module("lookalike.local.reindexing")
+    program = python_module("lookalike.local.reindex_service", "--once")
     return ProcessSpec(REINDEX, "aside", program, lock, signals_children=False, is_lasting=False)
 
 
