@@ -91,6 +91,13 @@ class Machine:
         path = self.folder.logs / f"{part}.log"
         return path.read_text() if path.exists() else ""
 
+    def kill(self) -> None:
+        """SIGKILL to `up`, with which all of its parts end."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            wait_until(lambda: not self.processes(), STOPS_WITHIN_S, every_s=0.1)
+
     def clear(self) -> None:
         if self.lives:
             self.send(signal.SIGTERM)
