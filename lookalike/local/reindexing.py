@@ -5,13 +5,11 @@ library, and drops what is not wanted any more. It holds nothing that the broker
 started again.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -24,7 +22,6 @@ from lookalike.client.status import Status
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.library.opening import library_of
 from lookalike.local.processes import prepare_command
-from lookalike.local.room import available_mib, refusal
 from lookalike.local.second_system import SecondSystem, run_program, second_settings
 from lookalike.log import get_logger
 from lookalike.settings import Settings
@@ -127,12 +124,8 @@ class Reindexing:
             self._note("checking")
         settings = second_settings(self.settings, asked.model, asked.distance)
         second = SecondSystem(settings, os.environ)
-        checked = second.run(python_module("worker.prepare", "--check-model"))
-        _check(checked.returncode, checked.stderr, begins=begins)
-        if begins:
-            # Only before it begins: later the second one is part of what is used.
-            self._need_room(Path(json.loads(checked.stdout)["file"]))
-        made = second.run(prepare_command(rebuild=False))
+        # Room is looked for before it begins only: later the second one is part of what is used.
+        made = second.run(prepare_command(rebuild=False, begins_second=begins))
         _check(made.returncode, made.stderr, begins=begins)
         collection = made.stdout.strip().splitlines()[-1]
         served = self._state.served()
@@ -141,17 +134,6 @@ class Reindexing:
         self._save()
         second.keep_alive()
         self._second, self._client = second, Client(settings)
-
-    def _need_room(self, model: Path) -> None:
-        data = self.settings.data
-        why = refusal(
-            None if data is None else data / "store",
-            model.stat().st_size / 2**20,
-            self.settings.processes,
-            memory_mib=available_mib(),
-        )
-        if why:
-            raise _Unfit(why)
 
     def _agrees(self) -> bool:
         """Whether the second generation agrees with the library, while nothing is left to do."""
