@@ -67,7 +67,7 @@ class PlanFiles:
 
 
 def keeping_of(client: Client, rule: str, protect: Sequence[str] | None) -> Keeping:
-    """What is asked for, with what was said of pairs. Raises Refused, Unreachable."""
+    """What is asked for, with the verdicts on pairs. Raises Refused, Unreachable."""
     return Keeping(
         KeepRule.parsed(rule), [folder_given(folder) for folder in protect or ()], Verdicts(client.verdicts())
     )
