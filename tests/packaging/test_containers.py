@@ -239,7 +239,7 @@ def test_a_reindex_runs_where_its_profile_is_named_and_sees_what_ingest_sees() -
     _python, *here = reindex_spec(Settings()).command
 
     assert command_of(there) == ["python", *(word for word in here if word != "--once")]
-    assert {name: said["profiles"] for name, said in SERVICES.items() if "profiles" in said} == {REINDEX: [REINDEX]}
+    assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == {REINDEX: [REINDEX]}
     for what in ("environment", "volumes"):
         assert SERVICES[REINDEX][what] == SERVICES["ingest"][what]
 

@@ -74,7 +74,7 @@ def migrate(settings: Settings, client: QdrantClient, there: QdrantClient) -> di
     target.open()
     verdicts = carry_verdicts(settings, client, there)
     done = Migration(source, target, tell).run()
-    # What was said while it was copied.
+    # What was told while it was copied.
     verdicts += carry_verdicts(settings, client, there)
     left = alias_target(client, settings.keys.next.system)
     return {**asdict(done), "verdicts": verdicts, "left": left or ""}

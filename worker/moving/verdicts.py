@@ -1,4 +1,4 @@
-"""What a person said of duplicates travels with an index: out of a system's file and collection, and into another's.
+"""Verdicts about duplicates travel with an index: out of a system's file and collection, and into another's.
 
 Of two verdicts about one pair the newer counts, so they are taken in any order, and again.
 """

@@ -91,7 +91,7 @@ def rehearse(place: Path, tell: Tell) -> None:
     given |= {"LOOKALIKE_UID": "12345", "LOOKALIKE_GID": "54321"}
     # Without a profile, as compose starts them.
     every = services_of(ROOT / "docker-compose.yml", given)
-    services = {name: said for name, said in every.items() if "profiles" not in said}
+    services = {name: each for name, each in every.items() if "profiles" not in each}
     stages = stages_of((ROOT / "deploy" / "Dockerfile").read_text("utf-8"))
     base = debian(KEPT, tell)
     builder = Builder(stages, base, ROOT, place / "stages", tell)

@@ -52,7 +52,7 @@ def settings(edge: QdrantClient, model: ModelCard, models: Path) -> Settings:
     """Of a system with an index and two verdicts at the store."""
     settings = Settings(name=f"told-{uuid4().hex[:8]}", qdrant_url=url_of(edge), model=str(models / "tiny-0-True.onnx"))
     filled(edge, model, settings.name, COUNT)
-    tell(edge, settings.name, said(1, 2), said(1, 3, "none", LATER))
+    tell(edge, settings.name, pair(1, 2), pair(1, 3, "none", LATER))
     return settings
 
 
@@ -60,7 +60,7 @@ def url_of(client: QdrantClient) -> str:
     return str(client._client.rest_uri)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def said(a: int, b: int, verdict: Verdict = "keep-both", at: str = EARLIER) -> PairVerdict:
+def pair(a: int, b: int, verdict: Verdict = "keep-both", at: str = EARLIER) -> PairVerdict:
     return PairVerdict(a=f"{a:064x}", b=f"{b:064x}", verdict=verdict, at=at)
 
 
@@ -85,17 +85,17 @@ def test_an_import_merges_those_of_the_file_and_of_a_pair_the_newer_counts(
     file = tmp_path / f"out.{form}"
     exported = moved(settings, "export", file=file)
     elsewhere = settings.model_copy(update={"name": f"told-{uuid4().hex[:8]}"})
-    tell(edge, elsewhere.name, said(1, 2, "not-duplicates", LATER), said(1, 3), said(4, 5))
+    tell(edge, elsewhere.name, pair(1, 2, "not-duplicates", LATER), pair(1, 3), pair(4, 5))
 
     imported = moved(elsewhere, "import", file=file)
 
     assert (exported["verdicts"], imported["written"], imported["verdicts"]) == (2, COUNT, 1)
-    newest = {said(1, 2, "not-duplicates", LATER), said(1, 3, "none", LATER), said(4, 5)}
+    newest = {pair(1, 2, "not-duplicates", LATER), pair(1, 3, "none", LATER), pair(4, 5)}
     assert known(edge, elsewhere.name) == {verdict.line for verdict in newest}
     assert moved(elsewhere, "import", file=file)["verdicts"] == 0
 
 
-def test_a_system_that_nobody_told_anything_gets_no_collection_for_it(
+def test_a_system_without_verdicts_gets_no_collection_for_it(
     edge: QdrantClient, model: ModelCard, tmp_path: Path
 ) -> None:
     settings = Settings(name=f"told-{uuid4().hex[:8]}", qdrant_url=url_of(edge))
@@ -115,7 +115,7 @@ def test_a_backup_brings_them_back_to_store_and_data_folder(
 
     restored = moved(target, "restore", file=tmp_path / "index.npz")
 
-    expected = {said(1, 2).line, said(1, 3, "none", LATER).line}
+    expected = {pair(1, 2).line, pair(1, 3, "none", LATER).line}
     assert restored["verdicts"] == 2
     assert known(there, settings.name) == expected
     assert {parse_line(line).line for line in (data / "verdicts.jsonl").read_text().splitlines()} == expected
