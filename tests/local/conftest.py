@@ -97,7 +97,8 @@ class Machine:
             self.process.kill()
             self.process.wait()
             for pid in self.pids("supervisor.supervisord"):
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             wait_until(lambda: not self.processes(), STOPS_WITHIN_S, every_s=0.1)
 
     def clear(self) -> None:
