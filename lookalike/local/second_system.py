@@ -18,7 +18,6 @@ from lookalike.settings import Settings, variable_of
 from lookalike.system.process_guard import GUARDIAN, guarded_command
 from lookalike.system.service_paths import python_module
 
-STOPS_WITHIN_S = 5.0
 # A process that lived so long has started; the pauses before the next starts begin at the first one.
 LIVED_S = 30.0
 
@@ -87,16 +86,11 @@ class SecondSystem:
                 self._started_s[name] = now_s
 
     def stop(self) -> None:
-        """Ends all; what does not end in time is killed."""
+        """Kills all: what they have in hand is dropped with the index, or found again by the scan after a switch."""
         for process in self._running.values():
-            process.terminate()
-        until_s = time.monotonic() + STOPS_WITHIN_S
+            process.kill()
         for process in self._running.values():
-            try:
-                process.wait(max(0.0, until_s - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()
         self._running.clear()
 
     def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
