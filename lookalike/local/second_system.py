@@ -5,12 +5,12 @@ generations, and what ends one process leaves the searches of the first alone.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 
 from lookalike.backoff import backoff_s
 from lookalike.local.processes import worker_command
@@ -96,13 +96,13 @@ class SecondSystem:
     def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         lock = "parts.lock" if Path("parts.lock").exists() else "-"
         return subprocess.Popen(
-            guarded_command(SIGKILL, [*command], lock=lock), env=self._environment, stdin=subprocess.DEVNULL
+            guarded_command(signal.SIGKILL, [*command], lock=lock), env=self._environment, stdin=subprocess.DEVNULL
         )
 
 
 def run_program(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Runs a program to its end, which comes with that of this process; its output is returned, its log shown."""
-    guarded = guarded_command(SIGTERM, [*command])
+    guarded = guarded_command(signal.SIGTERM, [*command])
     done = subprocess.run(
         guarded, env={**environment, GUARDIAN: str(os.getpid())}, capture_output=True, text=True, check=False
     )
