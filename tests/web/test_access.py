@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from web.access import is_let_in, is_own_host, is_own_page
+from lookalike.own_hosts import is_own_host
+from web.access import is_let_in, is_own_page
 
 
 @pytest.mark.parametrize(
