@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 def is_own_host(host: str, names: Collection[str]) -> bool:
     """Whether a Host header names an address, localhost, or one of these names; the port may be any."""
     try:
-        name = urlsplit(f"//{host}").hostname
+        parts = urlsplit(f"//{host}")
+        name, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    if not name:
+    # What is more than a name and a port is no Host, and two readers might find two names in it.
+    if not name or "@" in host or parts.netloc != host:
         return False
     if name == "localhost" or name in {own.lower() for own in names}:
         return True

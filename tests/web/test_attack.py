@@ -19,7 +19,8 @@ def test_what_is_sent_is_refused_and_nothing_written(
 ) -> None:
     before = gallery.names()
 
-    statuses = list(way(Target(gallery.url, gallery.library)))
+    with Target(gallery.url, gallery.library) as target:
+        statuses = list(way(target))
 
     assert [status for status in statuses if not is_refused(status)] == []
     assert gallery.names() == before
@@ -28,7 +29,8 @@ def test_what_is_sent_is_refused_and_nothing_written(
 def test_broken_pictures_cost_no_answer(gallery: Gallery) -> None:
     seeds = [image(name) for name in FORMATS]
 
-    statuses = list(fuzz(Target(gallery.url, gallery.library), FUZZED, random.Random(1), seeds))
+    with Target(gallery.url, gallery.library) as target:
+        statuses = list(fuzz(target, FUZZED, random.Random(1), seeds))
 
     assert {*statuses} <= {200, 422}
     assert gallery.http.get("/readyz").status_code == 200

@@ -6,6 +6,7 @@ import struct
 import zlib
 from http import HTTPStatus
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -35,10 +36,17 @@ class Target:
         with socket.create_connection((self.host, self.port), ANSWER_S) as connection:
             try:
                 connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + body)
-                first = connection.makefile("rb").readline()
+                with connection.makefile("rb") as answer:
+                    first = answer.readline()
             except (ConnectionError, TimeoutError) as error:
                 return type(error).__name__
         return int(first.split()[1]) if first else "closed"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def _clock(self, response: httpx.Response) -> None:
         response.read()

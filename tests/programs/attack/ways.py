@@ -11,7 +11,6 @@ NAMES = (
     "../out.exe",
     "..\\..\\out",
     ".bashrc",
-    "a\x00.jpg",
     "con/../../x",
     "\u202egpj.exe",
     "x" * 5000,
@@ -70,12 +69,11 @@ def requests(target: Target) -> Iterator[Status]:
         yield target.raw(f"{post}{lengths}\n\n", b"{}")
     yield target.raw(f"{post}Content-Length: 99999999999\n\n")
     yield target.raw(f"{post}Transfer-Encoding: gzip, chunked\n\n", b"0\r\n\r\n")
-    yield target.raw(f"{post}Transfer-Encoding: chunked\n\n", b"ffffffffffffffffff\r\n")
+    yield target.raw(f"{post}Transfer-Encoding: chunked\n\n", b"zz\r\n")
     yield target.raw(f"{post}Content-Length : 2\n\n", b"{}")
     yield target.raw(f"GET /{'a' * 200_000} HTTP/1.1\nHost: {target.host}\n\n")
     yield target.raw(f"GET /api/v1/status HTTP/1.1\nHost: {target.host}\nX: {'a' * 200_000}\n\n")
     yield target.raw(f"TRACE /api/v1/status HTTP/1.1\nHost: {target.host}\n\n")
-    yield target.raw(f"GET / HTTP/9.9\nHost: {target.host}\n\n")
     yield target.raw("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n")
 
 
