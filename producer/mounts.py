@@ -44,15 +44,18 @@ def mounted_below(root: Path, table: Path = TABLE) -> frozenset[Mount]:
     return frozenset(mount for mount in mounts(table) if mount.folder.startswith(inside))
 
 
+def mounts_at(root: Path, table: Path = TABLE) -> frozenset[Mount]:
+    """The mounts whose files are those of the folder: that in which it lies, and those below it."""
+    over = [mount for mount in mounts(table) if root.is_relative_to(mount.folder)]
+    # Of two mounts on one folder the later one is seen.
+    own = max(enumerate(over), key=lambda found: (len(Path(found[1].folder).parts), found[0]), default=None)
+    return mounted_below(root, table) | (frozenset() if own is None else {own[1]})
+
+
 def is_local(root: Path, table: Path = TABLE) -> bool:
     """Whether the root and all that is mounted below it lie on disks of this machine; False where that is not known."""
-    known = mounts(table)
-    over = [mount for mount in known if root.is_relative_to(mount.folder)]
-    if not over:
-        return False
-    # Of two mounts on one folder the later one is seen.
-    own = max(enumerate(over), key=lambda found: (len(Path(found[1].folder).parts), found[0]))[1]
-    return not any(_is_remote(mount.kind) for mount in (own, *mounted_below(root, table)))
+    found = mounts_at(root, table)
+    return bool(found) and not any(_is_remote(mount.kind) for mount in found)
 
 
 def _is_remote(kind: str) -> bool:

@@ -7,12 +7,13 @@ kernel's table of mounts, which can be waited for. None of it reads a disk, or m
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
-from producer.mounts import TABLE
+from producer.mounts import TABLE, mounts_at
 
 SELF = Mask(InotifyConstants.IN_MOVE_SELF | InotifyConstants.IN_DELETE_SELF)
 
@@ -20,12 +21,13 @@ SELF = Mask(InotifyConstants.IN_MOVE_SELF | InotifyConstants.IN_DELETE_SELF)
 class Surroundings:
     """One folder and all above it. `close` ends it. Raises OSError if the system has no inotify instance left."""
 
-    def __init__(self, root: Path, table: Path = TABLE) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
+        self._mounted = mounts_at(root)
         self._closing, self._is_closed = threading.Lock(), False
         self._inotify, self._told = InotifyFD(), _Told(lambda: None)
         self._woken, self._wake = os.pipe()
-        self._table = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
+        self._table = os.open(TABLE, os.O_RDONLY | os.O_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._woken, select.POLLIN)
         # It can always be read; that it changed is told as an exception, proc(5).
@@ -45,11 +47,19 @@ class Surroundings:
                 continue
 
     def wait(self, timeout_s: float) -> bool:
-        """Waits for something to happen; False if nothing did."""
-        found = self._poll.poll(timeout_s * 1000)
-        if any(descriptor == self._woken for descriptor, _ in found):
-            os.read(self._woken, 4096)
-        return bool(found)
+        """Waits for something to happen to the folder; False if nothing did.
+
+        A mount counts if it is in the folder, or over it: those of other programs are told as well.
+        """
+        until_s = time.monotonic() + timeout_s
+        while found := self._poll.poll(max(0.0, until_s - time.monotonic()) * 1000):
+            if any(descriptor == self._woken for descriptor, _ in found):
+                os.read(self._woken, 4096)
+                return True
+            mounted, self._mounted = self._mounted, mounts_at(self._root)
+            if mounted != self._mounted:
+                return True
+        return False
 
     def wake(self) -> None:
         """Ends the wait; from any thread, also after `close`."""

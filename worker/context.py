@@ -135,7 +135,7 @@ class WorkerContext:
             generation=self._own_identity.generation,
             index=self.index,
             embedder=self._embedder,
-            decode=self._decode,
+            decode=functools.partial(self._decode, keeps_small=True),
             yield_to_search=self._search_priority.yield_to_search,
             read_rules=self._read_rules,
             publish=self._publish,
@@ -253,7 +253,7 @@ class WorkerContext:
                     self.__dict__.pop(name, None)
         self._collection, self._confirmed_s = found, self._now_s()
 
-    def _decode(self, blob: bytes, box: Box | None = None) -> DecodedImage:
+    def _decode(self, blob: bytes, box: Box | None = None, *, keeps_small: bool = False) -> DecodedImage:
         self.decode_timeout.restart()
         return decode_image(
             blob,
@@ -261,6 +261,7 @@ class WorkerContext:
             box,
             max_pixels=self._settings.max_image_pixels,
             max_memory_bytes=self._settings.max_worker_mib * 2**20,
+            keeps_small=keeps_small,
         )
 
     def _decode_query(self, blob: bytes, box: Box | None = None) -> DecodedImage:

