@@ -54,7 +54,7 @@ class Target:
 
     def files(self) -> set[str]:
         """All that is in the library, and next to it."""
-        return {str(path) for path in self._library.parent.rglob("*")}
+        return {str(path) for path in (*self._library.rglob("*"), *self._library.parent.iterdir())}
 
     def upload(self, *files: tuple[str, bytes], folder: str = "") -> Status:
         """The status of an upload."""
