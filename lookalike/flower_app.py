@@ -8,7 +8,6 @@ import os
 
 from flower.views import BaseHandler
 from prometheus_client import REGISTRY
-from tornado.web import HTTPError
 
 from lookalike.broker.app import celery_app
 from lookalike.exporter import collector_of
@@ -23,7 +22,7 @@ def guard(self: BaseHandler) -> None:
     self.set_header("Content-Security-Policy", "frame-ancestors 'none'")
     # A browser sends a password to the name alone that asked for it.
     if settings.flower_auth is None and not is_own_host(self.request.host, settings.web_names):
-        raise HTTPError(403, "no name of this Flower: visit it by its address, or name that in LOOKALIKE_WEB_NAMES")
+        self.send_error(403, reason="No name of ours: visit Flower by its address, or set LOOKALIKE_WEB_NAMES")
 
 
 BaseHandler.prepare = guard

@@ -9,11 +9,20 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.support.browser import NONE_HERE, browser_at, browser_path
-from tests.web.conftest import Gallery
+from tests.web.conftest import Gallery, running_gallery
 
 SIZES: dict[str, ViewportSize] = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIOUS = {"serious", "critical"}
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """Not that of the other tests: what people add stays in its index."""
+    if browser_path() is None:
+        pytest.skip(NONE_HERE)
+    with running_gallery(tmp_path_factory.mktemp("visited")) as gallery:
+        yield gallery
 
 
 @pytest.fixture(scope="module")
