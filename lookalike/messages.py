@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from lookalike.duplicates.groups import LABELS, Label
-from lookalike.duplicates.verdict_messages import ReadVerdicts, Said, VerdictMessage, VerdictReply, VerdictsReply
+from lookalike.duplicates.verdict_messages import NewVerdict, ReadVerdicts, VerdictMessage, VerdictReply, VerdictsReply
 from lookalike.library.paths import MAX_PATH_CHARS as MAX_PATH_CHARS  # noqa: PLC0414 (a bound of the contract, too)
 from lookalike.library.version import FileVersion
 from lookalike.search.neighbour import Neighbour
@@ -30,7 +30,7 @@ from lookalike.search.query import (
 )
 from lookalike.strict import Strict
 
-# What a search is made of is in lookalike/search/query.py, what is said of pairs in lookalike/duplicates/.
+# What a search is made of is in lookalike/search/query.py, verdicts in lookalike/duplicates/.
 __all__ = [
     "MAX_EXAMPLES",
     "MAX_INLINE_QUERY_BYTES",
@@ -50,6 +50,7 @@ __all__ = [
     "ImageByVector",
     "ImageInline",
     "KnownFile",
+    "NewVerdict",
     "QueryReply",
     "ReadCounts",
     "ReadKnown",
@@ -57,7 +58,6 @@ __all__ = [
     "ReadPage",
     "ReadSample",
     "ReadVerdicts",
-    "Said",
     "SampleReply",
     "SearchExample",
     "SearchManyMessage",

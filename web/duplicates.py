@@ -54,13 +54,13 @@ def duplicates(given: Given, job: str, page: PageNumber = 0) -> Groups:
 
 @router.get("/duplicates/plan", summary="What to keep of the groups that a job found, by pages")
 def plan(given: Given, job: str, page: PageNumber = 0, keep: Keep = "best", protect: Protect = ()) -> PlanPage:
-    """The groups of that page, of each file whether to keep it and why; nothing is moved. What was said counts."""
+    """The groups of that page, of each file whether to keep it and why; nothing is moved. Verdicts count."""
     found = given.client.groups(job, page)
     keeping = Keeping.asked(keep, protect, given.client.verdicts())
-    said = [
+    verdicts = [
         verdict for group in found.groups for verdict in keeping.verdicts.among({file.sha256 for file in group.files})
     ]
-    return PlanPage(groups=[plan_group(group, keeping) for group in found.groups], said=said, next=found.next)
+    return PlanPage(groups=[plan_group(group, keeping) for group in found.groups], verdicts=verdicts, next=found.next)
 
 
 @router.get(

@@ -90,13 +90,13 @@ class VerdictRequest(BaseModel):
 
 
 class PlanPage(BaseModel):
-    """What to keep of some groups, and what was said of two contents of one of them.
+    """What to keep of some groups, and the verdicts on two contents of one of them.
 
     `next` is the number of the next page, null on the last one.
     """
 
     groups: list[PlannedGroup]
-    said: list[PairVerdict]
+    verdicts: list[PairVerdict]
     next: int | None
 
 

@@ -181,7 +181,7 @@ class WorkerContext:
 
     @cached_property
     def verdicts(self) -> KeptVerdicts:
-        """What a person said of pairs of files."""
+        """Verdicts on pairs of files."""
         return verdicts_of(self._client, self._settings, sha256_of=functools.partial(sha256_by_path, self.index.handle))
 
     @property

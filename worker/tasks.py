@@ -122,9 +122,9 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     @app.task(name=VERDICT, throws=(LookalikeError,), time_limit=search_limit_s)
     def verdict(message: Any) -> dict[str, Any]:
         """Keeps the verdicts of a VerdictMessage. Returns a VerdictReply."""
-        said = parse_message(VerdictMessage, message).said
+        verdicts = parse_message(VerdictMessage, message).verdicts
         return _answer(
-            lambda: process.context.with_index(lambda context: context.verdicts.record(said).model_dump()),
+            lambda: process.context.with_index(lambda context: context.verdicts.record(verdicts).model_dump()),
             search_budget(),
         )
 

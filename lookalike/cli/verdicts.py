@@ -1,4 +1,4 @@
-"""Commands about what you said of duplicates: verdict, verdicts."""
+"""Commands about your verdicts on duplicates: verdict, verdicts."""
 
 import sys
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ SHORT_CHARS = 12
 def verdict(
     a: Annotated[str, typer.Argument(metavar="A", help="A file of the library.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
-    said: Annotated[Verdict, typer.Argument(metavar="|".join(VERDICTS), help="What you say of them.")],
+    verdict_: Annotated[Verdict, typer.Argument(metavar="|".join(VERDICTS), help="What you say of them.")],
     better: Annotated[
         str | None, typer.Option(metavar="A", help="With `same`: which of both is the better one.")
     ] = None,
@@ -31,7 +31,7 @@ def verdict(
 ) -> None:
     """Remember what you say of two files: it holds for their contents, wherever they move."""
     with Client(data=data) as client:
-        reply = client.verdict(a, b, said, better=better)
+        reply = client.verdict(a, b, verdict_, better=better)
     if json:
         show_json(reply.model_dump())
     else:
@@ -49,7 +49,7 @@ def verdicts(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """List what you said of pairs of files, or carry it to another system."""
+    """List your verdicts on pairs of files, or carry them to another system."""
     if export is not None and import_ is not None:
         raise typer.BadParameter("export or import, one at a time", param_hint="--import")
     with Client(data=data) as client:
@@ -73,7 +73,7 @@ def verdicts(
         for each in sorted(standing, key=lambda each: each.at):
             sys.stdout.write(f"{each.at[:19]}Z\t{_words(each)}\t{_name(each, 'a')}\t{_name(each, 'b')}\n")
     else:
-        say("Nothing was said yet: `lookalike verdict A B keep-both` does.")
+        say("There is no verdict yet: `lookalike verdict A B keep-both` gives one.")
 
 
 def _lines_of(file: Path) -> Iterator[PairVerdict]:
@@ -102,13 +102,13 @@ def _write(file: Path, known: list[PairVerdict]) -> None:
         raise Refused(f"{str(file)!r} cannot be written ({error.strerror}).") from error
 
 
-def _words(said: PairVerdict) -> str:
-    if said.better is None:
-        return said.verdict
-    return f"same, {'the first' if said.better == said.a else 'the second'} is better"
+def _words(verdict: PairVerdict) -> str:
+    if verdict.better is None:
+        return verdict.verdict
+    return f"same, {'the first' if verdict.better == verdict.a else 'the second'} is better"
 
 
-def _name(said: PairVerdict, side: str) -> str:
+def _name(verdict: PairVerdict, side: str) -> str:
     """The path that it had, or the beginning of its SHA-256."""
-    path, content = (said.path_a, said.a) if side == "a" else (said.path_b, said.b)
+    path, content = (verdict.path_a, verdict.a) if side == "a" else (verdict.path_b, verdict.b)
     return f"sha256:{content[:SHORT_CHARS]}" if path is None else escaped_name(path)

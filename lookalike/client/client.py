@@ -25,7 +25,7 @@ from lookalike.client.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
 from lookalike.client.thumbnail import Thumbnail, thumbnail_message, thumbnail_of
 from lookalike.client.transport import IndexReader, JobStatus, Transport
-from lookalike.client.verdicts import pages_of, said_of, tell_all
+from lookalike.client.verdicts import new_verdict, pages_of, tell_all
 from lookalike.duplicates.groups import LABELS, Groups, Label
 from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.errors import Refused
@@ -35,9 +35,9 @@ from lookalike.messages import (
     DuplicatesMessage,
     FilesReply,
     KnownFile,
+    NewVerdict,
     ReadPage,
     ReadSample,
-    Said,
     SampleReply,
     SearchManyMessage,
     SearchMessage,
@@ -319,11 +319,11 @@ class Client:
         """Remembers what you say of two files of the library; it holds for their contents, wherever they move.
 
         `not-duplicates` hides the pair, `keep-both` shows it and proposes to keep both, `same` says that they are one
-        picture of which `better`, one of both, is to be kept, and `none` withdraws what was said. The newest counts.
+        picture of which `better`, one of both, is to be kept, and `none` withdraws it. The newest counts.
         Raises Refused, Unreachable, TimedOut.
         """
-        said = said_of(self._paths.relative, a, b, verdict, better)
-        return tell_all(self._transport(), [said], timeout_s=READ_S)
+        told = new_verdict(self._paths.relative, a, b, verdict, better)
+        return tell_all(self._transport(), [told], timeout_s=READ_S)
 
     def verdicts(self) -> Iterator[PairVerdict]:
         """All verdicts, withdrawn ones included; `line` of each is one line of JSON. Raises Unreachable, TimedOut."""
@@ -334,7 +334,7 @@ class Client:
 
         `parse_line` of lookalike/duplicates/verdicts.py reads them. Raises Refused, Unreachable, TimedOut.
         """
-        return tell_all(self._transport(), map(Said.again, verdicts), timeout_s=READ_S)
+        return tell_all(self._transport(), map(NewVerdict.again, verdicts), timeout_s=READ_S)
 
     def retry(self, paths: Sequence[str] | None = None) -> int:
         """Tries rejected files again, all of them if none are named. Returns how many were sent."""

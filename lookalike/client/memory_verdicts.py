@@ -22,13 +22,13 @@ class MemoryVerdicts:
         self._known = Verdicts()
 
     def record(self, message: VerdictMessage, payloads: Mapping[str, Mapping[str, Any]]) -> VerdictReply:
-        """Keeps what was said; `payloads` are those of the index, by path. Raises Refused."""
+        """Keeps the verdicts; `payloads` are those of the index, by path. Raises Refused."""
         sha256_of = {path: payload["sha256"] for path, payload in payloads.items() if payload.get("sha256")}
-        known = {path: sha256_of[path] for path in paths_of(message.said) if path in sha256_of}
-        changes = new_verdicts(message.said, known, self._known, datetime.now(UTC))
+        known = {path: sha256_of[path] for path in paths_of(message.verdicts) if path in sha256_of}
+        changes = new_verdicts(message.verdicts, known, self._known, datetime.now(UTC))
         for verdict in changes:
             self._known.add(verdict)
-        return VerdictReply(recorded=len(changes), unchanged=len(message.said) - len(changes))
+        return VerdictReply(recorded=len(changes), unchanged=len(message.verdicts) - len(changes))
 
     def page(self, ask: ReadVerdicts) -> VerdictsReply:
         """A page in order of the pairs."""

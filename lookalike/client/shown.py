@@ -33,7 +33,7 @@ def shown(message: Message, system: str) -> str:
             paths = _paths(getattr(message.ask, "paths", ()))
             asked = " ".join(filter(None, [message.ask.what, paths, *(f"{name}={given[name]}" for name in given)]))
         case VerdictMessage():
-            asked = f"{len(message.said)} verdicts"
+            asked = f"{len(message.verdicts)} verdicts"
         case ThumbnailMessage(image=image):
             asked = f"thumbnail of {image.path if isinstance(image, ImageByPath) else 'an image that was sent'}"
         case DuplicatesMessage():

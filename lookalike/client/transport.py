@@ -162,7 +162,7 @@ class IndexReader:
         return SampleReply.model_validate(self._read(ask, timeout_s))
 
     def verdicts(self, ask: ReadVerdicts, *, timeout_s: float) -> VerdictsReply:
-        """One page of what a person said of pairs."""
+        """One page of the verdicts on pairs."""
         return VerdictsReply.model_validate(self._read(ask, timeout_s))
 
     def _read(self, ask: ReadCounts | ReadPage | ReadKnown | ReadSample | ReadVerdicts, timeout_s: float) -> Any:

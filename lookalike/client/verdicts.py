@@ -6,10 +6,10 @@ from itertools import islice
 
 from lookalike.client.transport import IndexReader, Transport, tell_verdicts
 from lookalike.duplicates.verdict_messages import (
-    MAX_SAID,
+    MAX_NEW_VERDICTS,
     Content,
+    NewVerdict,
     ReadVerdicts,
-    Said,
     SideName,
     VerdictMessage,
     VerdictReply,
@@ -20,10 +20,10 @@ from lookalike.errors import Refused
 PathGiven = str | os.PathLike[str]
 
 
-def said_of(
+def new_verdict(
     relative: Callable[[PathGiven], str], a: PathGiven, b: PathGiven, verdict: Verdict, better: PathGiven | None
-) -> Said:
-    """What is said of two paths; `relative` makes those of the library. Raises Refused."""
+) -> NewVerdict:
+    """A verdict on two paths; `relative` makes those of the library. Raises Refused."""
     if verdict not in VERDICTS:
         raise Refused(f"{verdict!r} is no verdict: say one of {', '.join(VERDICTS)}.")
     first, second = relative(a), relative(b)
@@ -37,15 +37,15 @@ def said_of(
         side = "a" if named == first else "b"
     if (side is None) == (verdict == "same"):
         raise Refused("`same` needs to be told which one is better, and no other verdict does.")
-    return Said(a=Content(path=first), b=Content(path=second), verdict=verdict, better=side)
+    return NewVerdict(a=Content(path=first), b=Content(path=second), verdict=verdict, better=side)
 
 
-def tell_all(transport: Transport, said: Iterable[Said], *, timeout_s: float) -> VerdictReply:
+def tell_all(transport: Transport, verdicts: Iterable[NewVerdict], *, timeout_s: float) -> VerdictReply:
     """Tells any number of verdicts, so many at once as a message takes. Raises Refused, Unreachable, TimedOut."""
     recorded = unchanged = 0
-    left = iter(said)
-    while some := list(islice(left, MAX_SAID)):
-        reply = tell_verdicts(transport, VerdictMessage(said=some), timeout_s=timeout_s)
+    left = iter(verdicts)
+    while some := list(islice(left, MAX_NEW_VERDICTS)):
+        reply = tell_verdicts(transport, VerdictMessage(verdicts=some), timeout_s=timeout_s)
         recorded, unchanged = recorded + reply.recorded, unchanged + reply.unchanged
     return VerdictReply(recorded=recorded, unchanged=unchanged)
 

@@ -87,7 +87,7 @@ class Keeping:
 
     @classmethod
     def asked(cls, rule: str, protected: Iterable[str], verdicts: Iterable[PairVerdict]) -> Self:
-        """What these words ask for, with what was said of pairs. Raises Refused."""
+        """What these words ask for, with the verdicts on pairs. Raises Refused."""
         return cls(KeepRule.parsed(rule), [folder_given(folder) for folder in protected], Verdicts(verdicts))
 
 
@@ -191,7 +191,7 @@ class _Copies:
 
 
 def _not_worse(files: Sequence[FileFacts], verdicts: Verdicts) -> Sequence[FileFacts]:
-    """Those of which no person said that another one is better; all of them, if that was said of each."""
+    """Those for which no verdict names a better one; all of them, if there is one for each."""
     contents = {file.sha256 for file in files}
     pairs = _told_pairs(contents, verdicts)
     worse = {one for one, other in pairs if verdicts.better_of(one, other) == other}
@@ -199,7 +199,7 @@ def _not_worse(files: Sequence[FileFacts], verdicts: Verdicts) -> Sequence[FileF
 
 
 def _told_pairs(contents: set[str], verdicts: Verdicts) -> list[tuple[str, str]]:
-    """The pairs among these contents of which something was said, both ways round."""
+    """The pairs among these contents with a verdict, both ways round."""
     return [(one, other) for one in contents for other in verdicts.told_with(one) & contents]
 
 
@@ -218,7 +218,7 @@ def _own_reason(file: FileFacts, keeping: Keeping, copies: _Copies) -> str | Non
 
 def _keep_both(ranked: Sequence[FileFacts], verdicts: Verdicts, kept: dict[str, str]) -> None:
     """Keeps a file of each content that is to be kept with another one here; of one content alone, all its files."""
-    said = "you said: keep both"
+    why = "you said: keep both"
     files = {file.path: file for file in ranked}
     pairs = _told_pairs({file.sha256 for file in ranked}, verdicts)
     if not pairs:
@@ -226,9 +226,9 @@ def _keep_both(ranked: Sequence[FileFacts], verdicts: Verdicts, kept: dict[str, 
     wanted = {one for one, other in pairs if one != other and verdicts.says("keep-both", one, other)}
     for file in ranked:
         if verdicts.says("keep-both", file.sha256, file.sha256):
-            kept.setdefault(file.path, said)
+            kept.setdefault(file.path, why)
         if file.sha256 in wanted and file.sha256 not in {files[path].sha256 for path in kept}:
-            kept[file.path] = said
+            kept[file.path] = why
 
 
 def _planned_file(file: FileFacts, kept: Mapping[str, str], copies: _Copies) -> PlannedFile:

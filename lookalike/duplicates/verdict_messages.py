@@ -1,4 +1,4 @@
-"""Messages about verdicts: what is said of pairs, and the pages of what was said. Joined by lookalike/messages.py."""
+"""Messages about verdicts: new ones on pairs, and the pages of those that are kept. Joined by lookalike/messages.py."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from lookalike.search.query import RelativePath, Sha256
 from lookalike.strict import Strict
 
 # As many as paths of a message.
-MAX_SAID = 1000
+MAX_NEW_VERDICTS = 1000
 MAX_VERDICTS_PAGE = 1000
 INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 # Clocks of two machines differ; a verdict of next year would be the newest for a year.
@@ -43,10 +43,10 @@ class Content(Strict):
         return self
 
 
-class Said(Strict):
-    """What is said of two pictures; `better` tells the better one if they are the `same`.
+class NewVerdict(Strict):
+    """A verdict on two pictures; `better` tells the better one if they are the `same`.
 
-    `at` is when it was said, in UTC, None for now: an older verdict than the one that is known changes nothing.
+    `at` is when it was given, in UTC, None for now: an older verdict than the one that is known changes nothing.
     """
 
     a: Content
@@ -62,7 +62,7 @@ class Said(Strict):
 
     @classmethod
     def again(cls, verdict: PairVerdict) -> Self:
-        """A verdict that was said before, as an import sends it."""
+        """A verdict that was given before, as an import sends it."""
         better: SideName | None = None if verdict.better is None else "a" if verdict.better == verdict.a else "b"
         a, b = (
             Content(path=path, sha256=sha256)
@@ -75,11 +75,11 @@ class VerdictMessage(Strict):
     """Tells verdicts of a person. All are kept, or none if one is at fault."""
 
     v: Literal[1] = 1
-    said: Annotated[list[Said], Field(min_length=1, max_length=MAX_SAID)]
+    verdicts: Annotated[list[NewVerdict], Field(min_length=1, max_length=MAX_NEW_VERDICTS)]
 
 
 class VerdictReply(Strict):
-    """How many verdicts were kept, and how many said what was known already, or were older than that."""
+    """How many verdicts were kept, and how many were known already, or were older than that."""
 
     recorded: int = 0
     unchanged: int = 0
@@ -100,26 +100,26 @@ class VerdictsReply(Strict):
     next: str | None = None
 
 
-def paths_of(said: Sequence[Said]) -> list[str]:
+def paths_of(verdicts: Sequence[NewVerdict]) -> list[str]:
     """The paths whose content has to be looked up."""
-    sides = (side for each in said for side in (each.a, each.b))
+    sides = (side for each in verdicts for side in (each.a, each.b))
     return sorted({side.path for side in sides if side.path is not None and side.sha256 is None})
 
 
-def pairs_of(said: Sequence[Said], sha256_of: Mapping[str, str]) -> list[Contents]:
+def pairs_of(verdicts: Sequence[NewVerdict], sha256_of: Mapping[str, str]) -> list[Contents]:
     """The contents of each pair; `sha256_of` has those of `paths_of`. Raises Refused for a path that it lacks."""
-    return [contents_of(_content(each.a, sha256_of), _content(each.b, sha256_of)) for each in said]
+    return [contents_of(_content(each.a, sha256_of), _content(each.b, sha256_of)) for each in verdicts]
 
 
 def new_verdicts(
-    said: Sequence[Said], sha256_of: Mapping[str, str], known: Verdicts, now: datetime
+    verdicts: Sequence[NewVerdict], sha256_of: Mapping[str, str], known: Verdicts, now: datetime
 ) -> list[PairVerdict]:
     """The verdicts that change what is known; `sha256_of` has the contents of `paths_of`.
 
     A verdict of now is newer than what is known even if the clock was set back. Raises Refused.
     """
     changes = Verdicts()
-    for each in said:
+    for each in verdicts:
         a, b = _content(each.a, sha256_of), _content(each.b, sha256_of)
         before = changes.get(a, b) or known.get(a, b)
         try:
@@ -140,11 +140,11 @@ def _content(side: Content, sha256_of: Mapping[str, str]) -> str:
     return found
 
 
-def _verdict(said: Said, a: str, b: str, at: str) -> PairVerdict:
-    better = None if said.better is None else {"a": a, "b": b}[said.better]
-    first, second = ((a, said.a.path), (b, said.b.path)) if a <= b else ((b, said.b.path), (a, said.a.path))
+def _verdict(new: NewVerdict, a: str, b: str, at: str) -> PairVerdict:
+    better = None if new.better is None else {"a": a, "b": b}[new.better]
+    first, second = ((a, new.a.path), (b, new.b.path)) if a <= b else ((b, new.b.path), (a, new.a.path))
     return PairVerdict(
-        a=first[0], b=second[0], verdict=said.verdict, better=better, at=at, path_a=first[1], path_b=second[1]
+        a=first[0], b=second[0], verdict=new.verdict, better=better, at=at, path_a=first[1], path_b=second[1]
     )
 
 

@@ -1,4 +1,4 @@
-"""What a person said of two pictures. Pure: nothing is read or written here.
+"""A person's verdicts on two pictures. Pure: nothing is read or written here.
 
 A verdict is about two contents, by their SHA-256: it holds for each file that has one of them, so it survives moves,
 renames and another model. The newest verdict about a pair is the one that counts, so copies of a collection of
@@ -19,7 +19,7 @@ from lookalike.search.query import Sha256
 from lookalike.strict import Strict
 
 # not-duplicates: never shown as a pair. keep-both: shown, and both are kept. same: one picture, of which `better` is
-# the one to keep. none: what was said before is withdrawn.
+# the one to keep. none: the verdict before is withdrawn.
 Verdict = Literal["not-duplicates", "keep-both", "same", "none"]
 VERDICTS: Sequence[Verdict] = get_args(Verdict)
 
@@ -40,7 +40,7 @@ Contents = tuple[str, str]
 class PairVerdict(Strict):
     """A verdict about the contents `a` and `b`, which are in order; one line of JSON in a file of verdicts.
 
-    `better` is one of both where the verdict is `same`. `path_a` and `path_b` are where the files lay when it was said,
+    `better` is one of both where the verdict is `same`. `path_a` and `path_b` are where the files lay then,
     for a reader; nothing goes by them.
     """
 
@@ -74,14 +74,14 @@ class PairVerdict(Strict):
 
     def says_as(self, other: "PairVerdict | None") -> bool:
         """Whether it says the same of the same pair."""
-        return other is not None and (*self.contents, *self.said) == (*other.contents, *other.said)
+        return other is not None and (*self.contents, *self.meaning) == (*other.contents, *other.meaning)
 
     def is_newer(self, other: "PairVerdict | None") -> bool:
         """Whether it counts in place of the other; of two of one moment always the same one does."""
         return other is None or (self.at, self.line) > (other.at, other.line)
 
     @property
-    def said(self) -> tuple[Verdict, str | None]:
+    def meaning(self) -> tuple[Verdict, str | None]:
         """The verdict, and the better content."""
         return self.verdict, self.better
 

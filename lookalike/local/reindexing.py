@@ -245,10 +245,10 @@ class _Unfit(Exception):
     """What was asked for cannot be: a sentence."""
 
 
-def _check(exit_code: int, said: str, *, begins: bool) -> None:
+def _check(exit_code: int, output: str, *, begins: bool) -> None:
     """Raises _Unfit if a program says that it cannot be, Unreachable if that may change: what is filled in stays."""
     if exit_code:
-        why = _last_line(said)
+        why = _last_line(output)
         raise _Unfit(why) if begins and exit_code == EXIT_UNFIT else Unreachable(why)
 
 

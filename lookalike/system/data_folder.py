@@ -7,7 +7,7 @@ library.json     which library the index belongs to, see local/library_identity.
 generations.json which model is searched since a switch, see generation_file.py
 running.json     addresses of the running system, secrets included, see discovery.py
 broker.password  made once
-verdicts.jsonl   what a person said of duplicates; nothing but this and the store has it
+verdicts.jsonl   verdicts on duplicates; nothing but this and the store has it
 broker/ store/   files of Valkey and of the embedded engine
 flower/ logs/    Flower's task history; one log per part
 thumbnails/      what the gallery has drawn, within LOOKALIKE_MAX_THUMBNAIL_BYTES
@@ -70,7 +70,7 @@ class DataFolder:
 
     @property
     def verdicts(self) -> Path:
-        """What a person said of duplicates."""
+        """Verdicts on duplicates."""
         return self.root / "verdicts.jsonl"
 
     @property

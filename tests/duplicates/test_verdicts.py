@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lookalike.duplicates.groups import Label
-from lookalike.duplicates.verdict_messages import Content, Said, instant, new_verdicts
+from lookalike.duplicates.verdict_messages import Content, NewVerdict, instant, new_verdicts
 from lookalike.duplicates.verdicts import Verdict, Verdicts, apply_verdicts, parse_line
 from lookalike.errors import Refused
 from worker.duplicates.kept import ContentPair
@@ -17,11 +17,11 @@ ONE, TWO, THREE = (digit * 64 for digit in "123")
 SHA = {"one.jpg": ONE, "two.jpg": TWO, "three.jpg": THREE}
 
 
-def said(a: str, b: str, verdict: Verdict, **rest: Any) -> Said:
-    return Said(a=Content(path=a), b=Content(path=b), verdict=verdict, **rest)
+def said(a: str, b: str, verdict: Verdict, **rest: Any) -> NewVerdict:
+    return NewVerdict(a=Content(path=a), b=Content(path=b), verdict=verdict, **rest)
 
 
-def recorded(*told: Said, known: Verdicts | None = None, now: datetime = NOW) -> Verdicts:
+def recorded(*told: NewVerdict, known: Verdicts | None = None, now: datetime = NOW) -> Verdicts:
     known = known or Verdicts()
     return Verdicts([*known, *new_verdicts(told, SHA, known, now)])
 
@@ -68,8 +68,8 @@ def test_an_import_of_older_verdicts_changes_nothing_and_a_newer_one_counts() ->
     later = NOW + timedelta(hours=1)
     known = recorded(said("one.jpg", "two.jpg", "not-duplicates"), known=old, now=later)
 
-    assert new_verdicts([Said.again(each) for each in old], SHA, known, later) == []
-    assert new_verdicts([Said.again(each) for each in known], SHA, old, later) == list(known)
+    assert new_verdicts([NewVerdict.again(each) for each in old], SHA, known, later) == []
+    assert new_verdicts([NewVerdict.again(each) for each in known], SHA, old, later) == list(known)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_an_import_of_older_verdicts_changes_nothing_and_a_newer_one_counts() ->
         (said("one.jpg", "two.jpg", "keep-both", at=instant(NOW + timedelta(days=300))), "lies in the future"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_sentence(told: Said, words: str) -> None:
+def test_what_makes_no_sense_is_refused_in_one_sentence(told: NewVerdict, words: str) -> None:
     with pytest.raises(Refused, match=words):
         new_verdicts([told], SHA, Verdicts(), NOW)
 

@@ -56,14 +56,14 @@ def test_the_plan_follows_the_rule_and_what_is_said(gallery: Gallery, job: str) 
     before = actions()
     said = gallery.http.post("/api/v1/verdicts", json={**ours, "verdict": "keep-both"})
     after = actions()
-    told = gallery.http.get(f"{DUPLICATES}/plan", params=fields).json()["said"]
+    told = gallery.http.get(f"{DUPLICATES}/plan", params=fields).json()["verdicts"]
     withdrawn = gallery.http.post("/api/v1/verdicts", json={**ours, "verdict": "none"})
 
     assert sorted(before.values()) == ["keep", "move"]
     assert said.json() == withdrawn.json() == {"recorded": 1, "unchanged": 0}
     assert {*after.values()} == {"keep"}
     assert [verdict["verdict"] for verdict in told] == ["keep-both"]
-    assert gallery.http.get(f"{DUPLICATES}/plan", params=fields).json()["said"] == []
+    assert gallery.http.get(f"{DUPLICATES}/plan", params=fields).json()["verdicts"] == []
     protected = gallery.http.get(f"{DUPLICATES}/plan.json", params={**fields, "protect": "twins"}).json()
     assert (protected["protected"], protected["files"]) == (["twins"], 0)
 

@@ -10,7 +10,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.models import Distance, VectorParams
 
-from lookalike.duplicates.verdict_messages import Content, ReadVerdicts, Said, VerdictReply
+from lookalike.duplicates.verdict_messages import Content, NewVerdict, ReadVerdicts, VerdictReply
 from lookalike.duplicates.verdicts import Verdict, Verdicts
 from lookalike.errors import CollectionMismatch, Refused
 from lookalike.messages import SyncMessage
@@ -32,8 +32,8 @@ def content(number: int) -> str:
     return f"{number:064x}"
 
 
-def said(a: int, b: int, verdict: Verdict = "keep-both") -> Said:
-    return Said(a=Content(sha256=content(a)), b=Content(sha256=content(b)), verdict=verdict)
+def said(a: int, b: int, verdict: Verdict = "keep-both") -> NewVerdict:
+    return NewVerdict(a=Content(sha256=content(a)), b=Content(sha256=content(b)), verdict=verdict)
 
 
 def told(verdicts: Verdicts) -> dict[tuple[int, int], str]:
@@ -201,15 +201,15 @@ def test_paths_stand_for_their_contents_and_a_moved_file_keeps_its_verdict(
     (root / "bad.png").write_bytes(b"nothing")
     sync.sync_paths(SyncMessage(paths=["1.png", "2.png", "bad.png"]))
     kept = KeptVerdicts(points, None, lambda paths: sha256_by_path(index.handle, paths))
-    by_path = Said(a=Content(path="1.png"), b=Content(path="2.png"), verdict="not-duplicates")
+    by_path = NewVerdict(a=Content(path="1.png"), b=Content(path="2.png"), verdict="not-duplicates")
     assert kept.record([by_path]) == VerdictReply(recorded=1)
 
     (root / "1.png").rename(root / "moved.png")
     sync.sync_paths(SyncMessage(paths=["moved.png"], gone=["1.png"], library=LIBRARY))
 
-    moved = Said(a=Content(path="2.png"), b=Content(path="moved.png"), verdict="not-duplicates")
+    moved = NewVerdict(a=Content(path="2.png"), b=Content(path="moved.png"), verdict="not-duplicates")
     assert kept.record([moved]) == VerdictReply(unchanged=1)
     (verdict,) = kept.read()
     assert json.loads(verdict.line)["verdict"] == "not-duplicates"
     with pytest.raises(Refused, match=r"'bad\.png' is not in the index: name two indexed files"):
-        kept.record([Said(a=Content(path="bad.png"), b=Content(path="2.png"), verdict="keep-both")])
+        kept.record([NewVerdict(a=Content(path="bad.png"), b=Content(path="2.png"), verdict="keep-both")])

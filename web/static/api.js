@@ -56,7 +56,7 @@ export const lookForDuplicates = (asked) => ask("/duplicates", asJson(asked));
 export const job = (id) => ask(`/jobs/${encodeURIComponent(id)}`);
 export const answer = (id) => ask(`/jobs/${encodeURIComponent(id)}/result`);
 export const cancel = (id) => ask(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
-export const say = (said) => ask("/verdicts", asJson(said));
+export const judge = (verdict) => ask("/verdicts", asJson(verdict));
 
 /** What to keep of the groups of a job; `keeping` has the rule and the protected folders. */
 export const plan = (id, page, keeping) => ask(`/duplicates/plan?${planFields(id, keeping, { page })}`);

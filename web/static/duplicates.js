@@ -123,18 +123,18 @@ async function refresh({ first = false } = {}) {
   list.setAttribute("aria-busy", false);
 }
 
-function render({ groups, said, next }, first) {
-  const now = new Map(groups.map((group) => [group.centre, textOf(group, said)]));
-  if (first) list.replaceChildren(...groups.map((group) => groupOf(group, said)));
+function render({ groups, verdicts, next }, first) {
+  const now = new Map(groups.map((group) => [group.centre, textOf(group, verdicts)]));
+  if (first) list.replaceChildren(...groups.map((group) => groupOf(group, verdicts)));
   else {
-    // What a job found stays the same: only what is said of it, and so what to keep, has changed.
+    // What a job found stays the same: only the verdicts on it, and so what to keep, has changed.
     const focused = document.activeElement.closest(".pair");
     const group = focused?.closest(".group");
     const at = group && pairs(group).indexOf(focused);
     for (const element of [...list.children]) {
       const { centre } = element.dataset;
       if (now.get(centre) === shown.get(centre)) continue;
-      const changed = groupOf(groups.find((one) => one.centre === centre), said);
+      const changed = groupOf(groups.find((one) => one.centre === centre), verdicts);
       element.replaceWith(changed);
       if (element === group) focusAgain(pairs(changed), focused.dataset, at);
     }
@@ -154,10 +154,10 @@ function focusAgain(all, { a, b }, at) {
   (same ?? all[Math.min(at, all.length - 1)])?.focus({ preventScroll: true });
 }
 
-/** A group and what was said of it. */
-function textOf(group, said) {
+/** A group and the verdicts on it. */
+function textOf(group, verdicts) {
   const contents = new Set(group.files.map((file) => file.facts.sha256));
-  return JSON.stringify([group, said.filter(({ a, b }) => contents.has(a) && contents.has(b))]);
+  return JSON.stringify([group, verdicts.filter(({ a, b }) => contents.has(a) && contents.has(b))]);
 }
 
 form.addEventListener("submit", async (event) => {
@@ -203,7 +203,7 @@ const pairs = (within = list) => [...within.querySelectorAll(".pair")];
 let telling = Promise.resolve();
 let untold = 0;
 
-function say(pair, verdict, better) {
+function judge(pair, verdict, better) {
   const { a, b } = pair.dataset;
   mark(pair, verdict, better);
   move(pair, 1);
@@ -211,7 +211,7 @@ function say(pair, verdict, better) {
   telling = telling.then(async () => {
     let failure = null;
     try {
-      await api.say({ a, b, verdict, ...(better !== null && { better: [a, b][better] }) });
+      await api.judge({ a, b, verdict, ...(better !== null && { better: [a, b][better] }) });
     } catch (error) {
       failure = error;
     }
@@ -230,17 +230,17 @@ function move(pair, step) {
 
 list.addEventListener("click", ({ target }) => {
   const button = target.closest("button[data-verdict]");
-  if (button) say(button.closest(".pair"), button.dataset.verdict, button.dataset.better === "" ? null : Number(button.dataset.better));
+  if (button) judge(button.closest(".pair"), button.dataset.verdict, button.dataset.better === "" ? null : Number(button.dataset.better));
 });
 list.addEventListener("keydown", (event) => {
   const pair = event.target.closest(".pair");
   if (!pair || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const said = verdictOfKey(event.key);
-  if (!step && !said) return;
+  const told = verdictOfKey(event.key);
+  if (!step && !told) return;
   event.preventDefault();
   if (step) move(pair, step);
-  else if (!pair.querySelector(`[aria-keyshortcuts="${said.key}"]`).disabled) say(pair, said.verdict, said.better);
+  else if (!pair.querySelector(`[aria-keyshortcuts="${told.key}"]`).disabled) judge(pair, told.verdict, told.better);
 });
 byId("groups").addEventListener("focus", () => pairs()[0]?.focus());
 

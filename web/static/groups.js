@@ -1,4 +1,4 @@
-// Groups of duplicates: each file next to the one that it is a copy of, with their difference, and what can be said of both.
+// Groups of duplicates: each file next to the one that it is a copy of, with their difference, and what a person can call both.
 
 import { original, thumbnail } from "./api.js";
 import { whenSeen } from "./difference.js";
@@ -14,11 +14,11 @@ const VERDICTS = [
   { verdict: "same", better: 1, key: "2", text: "Second is better" },
   { verdict: "none", better: null, key: "u", text: "Withdraw" },
 ];
-/** What a key says of the pair that has the focus. */
+/** The verdict that a key gives on the pair that has the focus. */
 export const verdictOfKey = (key) => VERDICTS.find((one) => one.key === key);
 
-/** The element of a group; `said` are the verdicts of the page. */
-export function groupOf(group, said) {
+/** The element of a group; `verdicts` are those of the page. */
+export function groupOf(group, verdicts) {
   const files = new Map(group.files.map((file) => [file.path, file]));
   const others = group.files.filter((file) => file.path !== group.keep);
   const moved = group.files.filter((file) => file.action === "move");
@@ -27,7 +27,7 @@ export function groupOf(group, said) {
   const more = make("button", { type: "button" });
   const grow = () => {
     const shown = list.children.length;
-    list.append(...others.slice(shown, shown + PAIRS).map((file) => pairOf(referenceOf(file, group, files, said), file, said)));
+    list.append(...others.slice(shown, shown + PAIRS).map((file) => pairOf(referenceOf(file, group, files, verdicts), file, verdicts)));
     more.hidden = list.children.length === others.length;
     more.textContent = `More of ${count(others.length)}`;
   };
@@ -45,21 +45,21 @@ export function groupOf(group, said) {
 
 /**
  * The file that a file is shown next to: the kept one that it is a copy of; of those that are kept as well, the one
- * that the rule chose if something was said of both, else the centre, which each is a copy of.
+ * that the rule chose if there is a verdict on both, else the centre, which each is a copy of.
  */
-function referenceOf(file, group, files, said) {
+function referenceOf(file, group, files, verdicts) {
   const chosen = files.get(group.keep);
   if (file.copy_of) return files.get(file.copy_of);
-  return file.path === group.centre || verdictOf(chosen, file, said) ? chosen : files.get(group.centre);
+  return file.path === group.centre || verdictOf(chosen, file, verdicts) ? chosen : files.get(group.centre);
 }
 
-/** What was said of the contents of two files. */
-function verdictOf(first, second, said) {
+/** The verdict on the contents of two files. */
+function verdictOf(first, second, verdicts) {
   const contents = [first.facts.sha256, second.facts.sha256].sort().join();
-  return said.find(({ a, b }) => `${a},${b}` === contents);
+  return verdicts.find(({ a, b }) => `${a},${b}` === contents);
 }
 
-function pairOf(first, second, said) {
+function pairOf(first, second, verdicts) {
   const [left, right] = [pictureOf(first), pictureOf(second)];
   const canvas = make("canvas", { role: "img", "aria-label": `Difference of ${first.path} and ${second.path}` });
   const words = make("span", {}, "…");
@@ -83,7 +83,7 @@ function pairOf(first, second, said) {
     right.figure,
     make("div", { class: "actions" }, ...VERDICTS.map((one) => buttonOf(one, first, second))),
   );
-  const found = verdictOf(first, second, said);
+  const found = verdictOf(first, second, verdicts);
   const better = found?.better == null ? null : [first, second].findIndex(({ facts }) => facts.sha256 === found.better);
   mark(pair, found?.verdict ?? "none", better);
   return make("li", {}, pair);
@@ -119,11 +119,11 @@ function buttonOf({ verdict, better, key, text }, first, second) {
   );
 }
 
-/** Shows what was said of a pair. */
+/** Shows the verdict on a pair. */
 export function mark(pair, verdict, better) {
   for (const button of pair.querySelectorAll("button[data-verdict]")) {
     const is = button.dataset.verdict === verdict && button.dataset.better === String(better ?? "") && verdict !== "none";
     button.setAttribute("aria-pressed", is);
   }
-  pair.classList.toggle("said", verdict !== "none");
+  pair.classList.toggle("judged", verdict !== "none");
 }

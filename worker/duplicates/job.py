@@ -41,7 +41,7 @@ class Index(Protocol):
 class FindDuplicates:
     """One run over one index. `advance` is told how many contents of how many are compared, and may end the run.
 
-    `verdicts` reads what persons said of pairs.
+    `verdicts` reads the verdicts on pairs.
     """
 
     indexed: Index

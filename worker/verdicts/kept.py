@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from qdrant_client import QdrantClient
 
 from lookalike.duplicates.verdict_messages import (
+    NewVerdict,
     ReadVerdicts,
-    Said,
     VerdictReply,
     VerdictsReply,
     new_verdicts,
@@ -56,24 +56,24 @@ class KeptVerdicts:
         return merged
 
     def mend(self) -> None:
-        """Reads them, unless none was ever said: then no collection is made for them."""
+        """Reads them, unless there never was one: then no collection is made for them."""
         if self.points.exist() or (self.lines is not None and len(self.lines.read())):
             self.read()
 
-    def record(self, said: Sequence[Said]) -> VerdictReply:
-        """Keeps what was said, all of it or nothing."""
+    def record(self, new: Sequence[NewVerdict]) -> VerdictReply:
+        """Keeps new ones, all of them or none."""
         if self.points.ensure():
             # The collection was lost: what the file knows must be there before it is compared.
             self.read()
-        paths = paths_of(said)
+        paths = paths_of(new)
         sha256_of = self.sha256_of(paths) if paths else {}
-        known = self.points.known(pairs_of(said, sha256_of))
-        changes = new_verdicts(said, sha256_of, known, self.now())
+        known = self.points.known(pairs_of(new, sha256_of))
+        changes = new_verdicts(new, sha256_of, known, self.now())
         if self.lines is not None:
             # First, because it is the one that stays if the store fails now; reading mends the other.
             self.lines.add(changes)
         self.points.write(changes)
-        return VerdictReply(recorded=len(changes), unchanged=len(said) - len(changes))
+        return VerdictReply(recorded=len(changes), unchanged=len(new) - len(changes))
 
     def page(self, ask: ReadVerdicts) -> VerdictsReply:
         """A page of them; the first one after mending."""

@@ -58,6 +58,8 @@ def page(request: pytest.FixtureRequest, browser: Browser, gallery: Gallery) -> 
 def faults_of(page: Page) -> list[str]:
     """What axe-core finds that keeps people out, in the light and in the dark."""
     found = []
+    # What is being replaced is pale.
+    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         response = Axe().run(page).response
