@@ -6,12 +6,14 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.support.browser import NONE_HERE, browser_at, browser_path
 from tests.web.conftest import Gallery, running_gallery
 
 SIZES: dict[str, ViewportSize] = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+# On a machine that does other things as well.
+expect.set_options(timeout=30_000)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIOUS = {"serious", "critical"}
 
