@@ -61,7 +61,7 @@ def faults_of(page: Page) -> list[str]:
     """What axe-core finds that keeps people out, in the light and in the dark."""
     found = []
     # What is being replaced is pale.
-    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         response = Axe().run(page).response
