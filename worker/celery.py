@@ -132,7 +132,7 @@ def check_settings(**_: Any) -> None:
     try:
         if settings.keys.ingest in queues:
             library_root(settings)
-        if settings.keys.search not in queues:
+        if settings.keys.ingest in queues or settings.keys.search not in queues:
             step_back()
         if settings.keys.ingest in queues:
             app.steps["consumer"].add(pause_step(pausing, settings.keys))

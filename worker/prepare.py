@@ -3,6 +3,9 @@
 With `--wait`, for a container, it waits for broker and store for as long as it takes, and refuses a library that it
 cannot read.
 
+With `--second`, for a reindex that begins, it first sees that this machine has room for another model and index, and
+embeds one image.
+
 `python -m worker.prepare --check-model` only embeds one image with the model that is set, and prints how as one line of
 JSON, for `lookalike doctor`. Exit code 1 and one sentence on stderr if the model, the store or the index does not fit,
 75 if they cannot be reached.
@@ -19,12 +22,14 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
-from lookalike.errors import LookalikeError, Misconfigured, Unreachable
+from lookalike.errors import LookalikeError, Misconfigured, Refused, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
 from lookalike.system.alive_file import library_trouble
+from lookalike.system.data_folder import data_folder
 from lookalike.system.generation_file import GenerationFile
+from lookalike.system.room import MIB, available_mib, refusal
 from worker.connecting import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused
 from worker.generations import generations_of
@@ -147,6 +152,15 @@ def require_readable(library: Path) -> None:
         raise Misconfigured(trouble)
 
 
+def need_room(settings: Settings) -> None:
+    """Raises Refused if this machine has no room for a second generation by the model that is set, Misconfigured."""
+    folder = None if settings.data is None else data_folder(settings).store
+    model_mib = model_path(settings).stat().st_size / MIB
+    why = refusal(folder, model_mib, settings.processes, memory_mib=available_mib())
+    if why:
+        raise Refused(why)
+
+
 def check_model(settings: Settings) -> dict[str, str | int | float]:
     """Embeds one image with the model that is set, and returns how. Raises Misconfigured."""
     path = model_path(settings)
@@ -172,6 +186,7 @@ def main() -> int:
     parser.add_argument("--rebuild", action="store_true", help="drop the index of this library and make a new one")
     parser.add_argument("--former-id", action="append", default=[], help="an earlier id of this library")
     parser.add_argument("--wait", action="store_true", help="wait for broker and store for as long as it takes")
+    parser.add_argument("--second", action="store_true", help="look for room and try the model before")
     parser.add_argument("--check-model", action="store_true", help="embed one image and leave the index alone")
     arguments = parser.parse_args()
     try:
@@ -182,6 +197,9 @@ def main() -> int:
             log_to_stderr(log_format=settings.log_format)
             if arguments.wait:
                 require_readable(library_root(settings))
+            if arguments.second:
+                need_room(settings)
+                check_model(settings)
             patience_s = float("inf") if arguments.wait else RETRY_FOR_S
             line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id, retry_for_s=patience_s)
     except LookalikeError as error:

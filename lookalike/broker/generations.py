@@ -27,6 +27,7 @@ ReindexState = Literal[
     "asked", "checking", "filling", "verifying", "held", "switching", "switched", "cancelling", "refused"
 ]
 COMING_S = 300
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,14 @@ class GenerationState:
         else:
             kept = replace(generation, kept_since=generation.kept_since or self._unix_s())
             self._redis.set(self._keys.kept, kept.to_json())
+
+    def expire_kept(self, days: float | None) -> None:
+        """Asks for the end of what is kept for more than so many days, unless something else is asked for."""
+        kept = self.kept()
+        if kept is not None and days is not None and self._unix_s() - kept.kept_since > days * DAY_S:
+            asked = self.read()
+            if asked is None or not asked.order:
+                self.order("drop")
 
     def announce(self, generation: Generation) -> None:
         """Tells search processes to load what they will need in a moment."""

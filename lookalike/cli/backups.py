@@ -11,6 +11,7 @@ from lookalike.cli.moving import folder_of, moved
 from lookalike.cli.output import say, show_json
 from lookalike.local.backup import (
     INDEX,
+    add_generation,
     begin_backup,
     check_backup,
     end_backup,
@@ -33,6 +34,7 @@ def backup(
     with reachable_store(read_settings(data=data)) as settings:
         part = begin_backup(target, folder_of(settings))
         report = moved(settings, "backing up", "export", str(part / INDEX))
+        add_generation(part, folder_of(settings), report["collection"])
         about = end_backup(part, target)
     if json:
         show_json({"folder": str(target), **report, "made_at": about["made_at"]})

@@ -21,7 +21,6 @@ from lookalike.system.data_folder import DataFolder, data_folder
 from lookalike.system.file_locks import lock_holder
 from lookalike.system.service_paths import python_module
 from lookalike.system.store_access import store_access
-from lookalike.system.verdicts import add_verdicts, read_verdicts
 
 EMBEDDED = "embedded"
 FILE = "its name says the form: .parquet (needs 'lookalike[export]'), .npz or .jsonl"
@@ -35,8 +34,7 @@ def export(
 ) -> None:
     """Write all vectors with their paths and payloads into a file."""
     with reachable_store(read_settings(data=data)) as settings:
-        verdicts = "\n".join(read_verdicts(folder_of(settings))).encode()
-        report = moved(settings, "exporting", "export", str(file.absolute()), standard_input=verdicts)
+        report = moved(settings, "exporting", "export", str(file.absolute()))
     if json:
         show_json({"file": str(file), **report})
     else:
@@ -58,7 +56,6 @@ def import_(
     with reachable_store(read_settings(data=data)) as settings:
         foreign = [] if name is None else [f"--as={name}"]
         report = moved(settings, "importing", "import", str(file.absolute()), *foreign)
-        report["verdicts"] = add_verdicts(folder_of(settings), report["verdicts"])
     if json:
         show_json(report)
         return
@@ -90,6 +87,8 @@ def migrate(
         f"{report['vectors_compared']} vectors compared, {report['searches_compared']} searches find the same."
     )
     say(_next_step(to))
+    if report["left"]:
+        say("A reindex is under way: what it has filled in stays behind, and it begins again when `up` goes on.")
 
 
 @contextmanager
@@ -117,13 +116,10 @@ def _next_step(to: str) -> str:
     )
 
 
-def moved(settings: Settings, doing: str, what: str, *arguments: str, standard_input: bytes = b"") -> dict[str, Any]:
+def moved(settings: Settings, doing: str, what: str, *arguments: str) -> dict[str, Any]:
     """The report of `python -m worker.moving WHAT ...`, with a progress bar meanwhile. Raises Misconfigured."""
     command = python_module("worker.moving", what, *arguments)
-    return with_progress(
-        doing,
-        lambda tell: report_of(command, process_environment(settings, os.environ), tell, standard_input=standard_input),
-    )
+    return with_progress(doing, lambda tell: report_of(command, process_environment(settings, os.environ), tell))
 
 
 def with_progress(doing: str, work: Callable[[Tell], dict[str, Any]]) -> dict[str, Any]:

@@ -129,8 +129,8 @@ class Asking:
                 if time.monotonic() > until_s and found is not None and found.state == "asked":
                     self._state.end()
                     raise Refused(
-                        "Nothing carries it out, so it is withdrawn: `lookalike up` does that, on its machine; see "
-                        "`lookalike logs reindex`."
+                        "Nothing carries it out, so it is withdrawn: `lookalike up` does that on its machine, see "
+                        "`lookalike logs reindex`; in containers `docker compose --profile reindex up` does."
                     )
             if found is None:
                 return None

@@ -170,6 +170,8 @@ class AsyncClient:
     groups = called(Client.groups)
     verdict = called(Client.verdict)
     import_verdicts = called(Client.import_verdicts)
+    # The job, which is long: ask it how far it is, or wait for it in a thread.
+    duplicates = called(Client.duplicates)
     events = called(Client.events)
     allow_removals = called(Client.allow_removals)
     pause = called(Client.pause)

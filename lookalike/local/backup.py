@@ -1,18 +1,20 @@
 """A backup: a folder with what cannot be made again without work, and how it becomes a data folder.
 
-DIR/backup.json     of which version, made when, and the SHA-256 of each file
-DIR/index.npz       the index, as `lookalike export` writes it
-DIR/library.json    which library it is of, under which ids
-DIR/models/         models that were fetched
-DIR/verdicts.jsonl  what people decided about pairs of photos
+DIR/backup.json       of which version, made when, and the SHA-256 of each file
+DIR/index.npz         the index and what people decided about pairs of photos, as `lookalike export` writes both
+DIR/library.json      which library it is of, under which ids
+DIR/generations.json  what a reindex switched to, if it did: its model by its place in DIR, if it is a file
+DIR/models/           models that were fetched, and the one that a reindex switched to
 
-What waits in the broker, logs and Flower's history are not in it: the first scan finds what is left to do.
+Its index is the one that is searched. What a reindex fills in or keeps is not in it, nor what waits in the broker, logs
+and Flower's history: the first scan finds what is left to do.
 """
 
 import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,11 @@ from lookalike.errors import Misconfigured, Refused
 from lookalike.local.data_version import VERSION, refuse_newer
 from lookalike.local.library_identity import owned_by
 from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
+from lookalike.system.generation_file import GenerationFile
 
-ABOUT, INDEX, IDENTITY, MODELS, VERDICTS = "backup.json", "index.npz", "library.json", "models", "verdicts.jsonl"
+ABOUT, INDEX, IDENTITY, MODELS = "backup.json", "index.npz", "library.json", "models"
+# In MODELS.
+SWITCHED = "switched"
 
 
 def begin_backup(target: Path, folder: DataFolder | None) -> Path:
@@ -42,11 +47,40 @@ def begin_backup(target: Path, folder: DataFolder | None) -> Path:
         return part
     if folder.identity.exists():
         shutil.copyfile(folder.identity, part / IDENTITY)
-    if folder.verdicts.exists():
-        shutil.copyfile(folder.verdicts, part / VERDICTS)
     if folder.models.is_dir():
         shutil.copytree(folder.models, part / MODELS)
     return part
+
+
+def add_generation(part: Path, folder: DataFolder | None, collection: str) -> None:
+    """Adds what a reindex switched to, if the index in the backup is of that collection. Raises Refused.
+
+    To be called when the index is written: a switch may have come before it.
+    """
+    if folder is None:
+        return
+    served = GenerationFile(folder.root).generation_in(collection)
+    if served is not None:
+        GenerationFile(part).save_served(replace(served, model=_add_model(part, folder, served.model)))
+
+
+def _add_model(part: Path, folder: DataFolder, model: str) -> str:
+    """The place of a model file in the backup; the name of one that ships or was fetched stays as it is."""
+    file = Path(model)
+    if not file.is_absolute():
+        return model
+    if file.is_relative_to(folder.models):
+        return str(file.relative_to(folder.root))
+    target = part / MODELS / SWITCHED / file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(file, target)
+    except OSError as error:
+        raise Refused(
+            f"The index was switched to the model {file}, which cannot be read ({error.strerror}): put it back, or "
+            "switch to another one with `lookalike reindex --model`."
+        ) from error
+    return str(target.relative_to(part))
 
 
 def end_backup(part: Path, target: Path) -> dict[str, Any]:
@@ -92,11 +126,14 @@ def need_empty(folder: DataFolder) -> None:
 
 
 def restore_files(backup: Path, folder: DataFolder) -> None:
-    """Copies models and verdicts."""
+    """Copies models, and what a reindex switched to."""
     if (backup / MODELS).is_dir():
         shutil.copytree(backup / MODELS, folder.models, dirs_exist_ok=True)
-    if (backup / VERDICTS).exists():
-        shutil.copyfile(backup / VERDICTS, folder.verdicts)
+    served = GenerationFile(backup).served()
+    if served is not None:
+        is_file = (backup / served.model).is_file()
+        model = str(folder.root / served.model) if is_file else served.model
+        GenerationFile(folder.root).save_served(replace(served, model=model))
 
 
 def restore_identity(backup: Path, folder: DataFolder) -> None:

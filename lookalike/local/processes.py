@@ -100,7 +100,7 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
 def reindex_spec(settings: Settings) -> ProcessSpec:
     """The program that fills in a second generation; it ends when nothing is left to do."""
     lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
-    program = python_module("lookalike.local.reindexing")
+    program = python_module("lookalike.local.reindex_service", "--once")
     return ProcessSpec(REINDEX, "aside", program, lock, signals_children=False, is_lasting=False)
 
 
@@ -112,14 +112,16 @@ def store_command(settings: Settings, port: int) -> list[str]:
     return python_module("edge", "--data", "store", *address, *indexing)
 
 
-def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = ()) -> list[str]:
+def prepare_command(*, rebuild: bool, former_ids: Iterable[str] = (), begins_second: bool = False) -> list[str]:
     """Checks the model and makes or checks the collection, once broker and store answer.
 
-    `former_ids` are those of other libraries whose index a rebuild may drop.
+    `former_ids` are those of other libraries whose index a rebuild may drop. With `begins_second` it is a second
+    generation: room for it is looked for, and its model tried, before it is made.
     """
     # One word each: an id that a user chose may begin with a dash.
     former = (f"--former-id={library_id}" for library_id in former_ids)
-    return python_module("worker.prepare", *(["--rebuild"] if rebuild else []), *former)
+    options = [*(["--rebuild"] if rebuild else []), *(["--second"] if begins_second else [])]
+    return python_module("worker.prepare", *options, *former)
 
 
 def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:

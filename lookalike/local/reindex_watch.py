@@ -18,7 +18,6 @@ from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, publish
 
 LOOK_EVERY_S = 1.0
-DAY_S = 86_400.0
 
 
 @dataclass
@@ -30,7 +29,6 @@ class ReindexWatch:
     running: RunningSystem
     supervisor: Supervisor
     now_s: Callable[[], float] = time.monotonic
-    unix_s: Callable[[], float] = time.time
     _next_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -44,18 +42,11 @@ class ReindexWatch:
             return
         self._next_s = self.now_s() + LOOK_EVERY_S
         with suppress(RedisError, OSError):
-            self._drop_expired()
+            self._state.expire_kept(self.settings.keep_old_days)
             asked, state = self._state.read(), states.get(REINDEX, NEVER)
             if asked is not None and asked.order and (state.started_at == 0 or state.has_ended):
                 self.supervisor.start_aside(REINDEX)
             self._publish(self._state.served())
-
-    def _drop_expired(self) -> None:
-        kept, days = self._state.kept(), self.settings.keep_old_days
-        if kept is not None and days is not None and self.unix_s() - kept.kept_since > days * DAY_S:
-            asked = self._state.read()
-            if asked is None or not asked.order:
-                self._state.order("drop")
 
     def _publish(self, served: Generation | None) -> None:
         if served is None or (served.model, served.distance) == (self.running.model, self.running.distance):

@@ -1,37 +1,30 @@
-"""`python -m lookalike.local.reindexing`: carries out what `lookalike reindex` asks for, and ends when that is done.
+"""Carries out what `lookalike reindex` asks for, and ends when that is done.
 
 It fills in the second generation by a system of its own (second_system.py), has it searched once it agrees with the
 library, and drops what is not wanted any more. It holds nothing that the broker does not: killed, it goes on when it is
 started again.
 """
 
-import json
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.broker.app import redis_of
 from lookalike.broker.generations import GenerationState, Reindex, ReindexState
 from lookalike.broker.index_state import IndexState
 from lookalike.broker.task_events import TaskEvents
 from lookalike.client import Client
 from lookalike.client.status import Status
-from lookalike.errors import LookalikeError, Misconfigured, Unreachable
+from lookalike.errors import LookalikeError, Unreachable
 from lookalike.library.opening import library_of
 from lookalike.local.processes import prepare_command
-from lookalike.local.room import available_mib, refusal
 from lookalike.local.second_system import SecondSystem, run_program, second_settings
-from lookalike.log import get_logger, log_to_stderr
-from lookalike.settings import Settings, read_settings
+from lookalike.log import get_logger
+from lookalike.settings import Settings
 from lookalike.system.generation_file import GenerationFile
 from lookalike.system.service_paths import python_module
 from lookalike.verify import Verification
@@ -40,6 +33,8 @@ from lookalike.verify_client import ClientIndex
 log = get_logger(__name__)
 
 TURN_S = 1.0
+# While the second generation has nothing to do and is not compared yet.
+CALM_TURN_S = 0.25
 TRY_AGAIN_S = 5.0
 # How long the second generation must have nothing to do before it is compared with the library.
 CALM_S = 1.5
@@ -50,11 +45,12 @@ DIFFERS = "the second generation does not agree with the library"
 
 @dataclass
 class Reindexing:
-    """One order after another until there is none. `sleep` waits between two turns."""
+    """One order after another until there is none. `sleep` waits between two turns; `beat` tells that it is at work."""
 
     settings: Settings
     redis: Redis
     sleep: Callable[[float], None] = time.sleep
+    beat: Callable[[], None] = lambda: None
     _second: SecondSystem | None = None
     _client: Client | None = None
     _calm_since_s: float | None = None
@@ -69,12 +65,14 @@ class Reindexing:
         """Returns when nothing is asked for any more."""
         try:
             while self._turn():
-                self.sleep(TURN_S)
+                is_near = self._calm_since_s is not None and not self._agreed
+                self.sleep(CALM_TURN_S if is_near else TURN_S)
         finally:
             self._stop()
 
     def _turn(self) -> bool:
         """One step; whether there is more to do."""
+        self.beat()
         try:
             asked = self._state.read()
             if asked is None or not asked.order:
@@ -126,12 +124,8 @@ class Reindexing:
             self._note("checking")
         settings = second_settings(self.settings, asked.model, asked.distance)
         second = SecondSystem(settings, os.environ)
-        checked = second.run(python_module("worker.prepare", "--check-model"))
-        _check(checked.returncode, checked.stderr, begins=begins)
-        if begins:
-            # Only before it begins: later the second one is part of what is used.
-            self._need_room(Path(json.loads(checked.stdout)["file"]))
-        made = second.run(prepare_command(rebuild=False))
+        # Room is looked for before it begins only: later the second one is part of what is used.
+        made = second.run(prepare_command(rebuild=False, begins_second=begins))
         _check(made.returncode, made.stderr, begins=begins)
         collection = made.stdout.strip().splitlines()[-1]
         served = self._state.served()
@@ -141,22 +135,12 @@ class Reindexing:
         second.keep_alive()
         self._second, self._client = second, Client(settings)
 
-    def _need_room(self, model: Path) -> None:
-        data = self.settings.data
-        why = refusal(
-            None if data is None else data / "store",
-            model.stat().st_size / 2**20,
-            self.settings.processes,
-            memory_mib=available_mib(),
-        )
-        if why:
-            raise _Unfit(why)
-
     def _agrees(self) -> bool:
         """Whether the second generation agrees with the library, while nothing is left to do."""
         assert self._client is not None  # noqa: S101 (it is there once the second system is)
         self._note("verifying")
-        found = Verification(library_of(self._client.settings), ClientIndex(self._client, ())).run()
+        index = ClientIndex(self._client, ())
+        found = Verification(library_of(self._client.settings), index, advance=lambda _files: self.beat()).run()
         if found.is_at_rest and not found.differing:
             return True
         if found.is_at_rest:
@@ -254,27 +238,3 @@ def _check(exit_code: int, output: str, *, begins: bool) -> None:
 
 def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
-
-
-def main() -> int:
-    """Runs the program. Returns the exit code."""
-    try:
-        settings = read_settings()
-        log_to_stderr(log_format=settings.log_format)
-        if settings.library is None:
-            raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
-        signal.signal(signal.SIGTERM, _end)
-        signal.signal(signal.SIGINT, _end)
-        Reindexing(settings, redis_of(settings)).run()
-    except LookalikeError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

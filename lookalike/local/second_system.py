@@ -5,12 +5,12 @@ generations, and what ends one process leaves the searches of the first alone.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 
 from lookalike.backoff import backoff_s
 from lookalike.local.processes import worker_command
@@ -18,7 +18,6 @@ from lookalike.settings import Settings, variable_of
 from lookalike.system.process_guard import GUARDIAN, guarded_command
 from lookalike.system.service_paths import python_module
 
-STOPS_WITHIN_S = 5.0
 # A process that lived so long has started; the pauses before the next starts begin at the first one.
 LIVED_S = 30.0
 
@@ -87,28 +86,23 @@ class SecondSystem:
                 self._started_s[name] = now_s
 
     def stop(self) -> None:
-        """Ends all; what does not end in time is killed."""
+        """Kills all: what they have in hand is dropped with the index, or found again by the scan after a switch."""
         for process in self._running.values():
-            process.terminate()
-        until_s = time.monotonic() + STOPS_WITHIN_S
+            process.kill()
         for process in self._running.values():
-            try:
-                process.wait(max(0.0, until_s - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()
         self._running.clear()
 
     def _start(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         lock = "parts.lock" if Path("parts.lock").exists() else "-"
         return subprocess.Popen(
-            guarded_command(SIGKILL, [*command], lock=lock), env=self._environment, stdin=subprocess.DEVNULL
+            guarded_command(signal.SIGKILL, [*command], lock=lock), env=self._environment, stdin=subprocess.DEVNULL
         )
 
 
 def run_program(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Runs a program to its end, which comes with that of this process; its output is returned, its log shown."""
-    guarded = guarded_command(SIGTERM, [*command])
+    guarded = guarded_command(signal.SIGTERM, [*command])
     done = subprocess.run(
         guarded, env={**environment, GUARDIAN: str(os.getpid())}, capture_output=True, text=True, check=False
     )

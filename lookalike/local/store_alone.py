@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from lookalike.errors import LookalikeError, Misconfigured, NotRunning
-from lookalike.local.addresses import FIRST_STORE_PORT, reserved_ports
+from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model, reserved_ports
 from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password, store_url_at
 from lookalike.local.library_folders import adopt_renamed, folder_of
@@ -27,6 +27,7 @@ from lookalike.local.startup import last_line
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, data_folder, make_data_folder, open_private
 from lookalike.system.discovery import find_by_broker, with_running
+from lookalike.system.generation_file import with_served
 from lookalike.system.parts import packages_of
 from lookalike.system.process_guard import guarded_command
 from lookalike.system.runtime_dir import ports_folder
@@ -93,6 +94,7 @@ def _owned(settings: Settings, folder: DataFolder) -> Iterator[Settings]:
     """The settings with the library of the data folder, under its lock. A new one is bound when the block is done."""
     root = None if settings.library is None else usable_library(settings.library, folder)
     with held_folder(folder):
+        settings = with_served(settings, folder.root, absolute_model)
         owned = owned_by(folder)
         if root is None and owned.root is not None:
             yield _with_library(settings, folder, Path(owned.root), settings.library_id or owned.id)

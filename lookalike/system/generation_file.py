@@ -5,7 +5,7 @@ if there is none.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,8 +35,11 @@ class GenerationFile:
         if not any(known.values()):
             self._path.unlink(missing_ok=True)
             return
-        as_json = {name: None if found is None else asdict(found) for name, found in known.items()}
-        write_private(self._path, json.dumps(as_json, indent=1))
+        self._write(known)
+
+    def save_served(self, served: Generation) -> None:
+        """Writes that this generation is searched and there is no other. Raises OSError."""
+        self._write({"served": served, "kept": None, "reindex": None})
 
     def restore(self, state: GenerationState) -> None:
         """Tells a broker that knows nothing of generations. Raises RedisError."""
@@ -59,6 +62,22 @@ class GenerationFile:
         """The generation from before it."""
         found = self._read().get("kept")
         return None if not found else Generation(**found)
+
+    def generation_in(self, collection: str) -> Generation | None:
+        """That of a collection that the alias led to: what is searched since a switch, or what is switched to now.
+
+        None if it is the one of the settings.
+        """
+        served, asked = self.served(), self._read().get("reindex")
+        if served is not None and served.collection == collection:
+            return served
+        if asked and asked["collection"] == collection:
+            return Generation(asked["model"], asked["distance"], collection)
+        return None
+
+    def _write(self, known: Mapping[str, Generation | Reindex | None]) -> None:
+        as_json = {name: None if found is None else asdict(found) for name, found in known.items()}
+        write_private(self._path, json.dumps(as_json, indent=1))
 
     def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):

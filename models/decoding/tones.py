@@ -73,6 +73,12 @@ def _ends_of_integers(low: float, high: float, dtype: np.dtype[np.generic]) -> t
     return (low, high) if full is None else (0.0, full)
 
 
+def _median(values: npt.NDArray[np.float64]) -> float:
+    # Of two that are nearly the greatest float the mean is infinite.
+    with np.errstate(over="ignore"):
+        return float(np.median(values))
+
+
 def _ends_of_floats(low: float, high: float, sample: npt.NDArray[np.float64]) -> tuple[float, float]:
     if low >= 0 and high <= 1.0:
         return 0.0, 1.0
@@ -83,7 +89,7 @@ def _ends_of_floats(low: float, high: float, sample: npt.NDArray[np.float64]) ->
         low = near_low if near_low - low > apart else low
         high = near_high if high - near_high > apart else high
     seen = usual[usual != 0.0]
-    if seen.size and low >= -UNDERSHOOT and 0.0 <= float(np.median(seen)) <= 1.0:
+    if seen.size and low >= -UNDERSHOOT and 0.0 <= _median(seen) <= 1.0:
         return 0.0, 1.0
     full = next((full for full in FULL if high <= (1 + OVERSHOOT) * full), None)
     fits = full is not None and (low >= 0 or (low >= -UNDERSHOOT * full and high >= FILLED * full))

@@ -51,4 +51,4 @@ def test_parts_that_are_silent_are_named(url: str) -> None:
 
     found = check_parts(settings)
 
-    assert (found.state, found.found) == ("broken", "silent: store, ingest, search")
+    assert (found.state, found.found) == ("broken", "silent: store, ingest, search, duplicates")

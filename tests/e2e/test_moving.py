@@ -3,10 +3,9 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,11 @@ import pytest
 from lookalike import Client, Refused
 from lookalike.broker.app import redis_of
 from lookalike.broker.index_state import IndexState
+from lookalike.duplicates.verdicts import PairVerdict
 from tests.local.conftest import Machine
+from tests.support.commands import typed
 from tests.support.edge import edge_process
+from tests.support.lean_system import lean_system
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
@@ -27,33 +29,23 @@ PATIENCE_S = 60.0
 EXAMPLE = "http://qdrant.example:6333"
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "moving.md").read_text("utf-8")
 MIGRATIONS = re.findall(r"^(?:QDRANT_URL=\S+ )?lookalike migrate .*$", DOCUMENT, re.MULTILINE)
-VERDICT = '{"pair": ["0.png", "1.png"], "same": false}\n'
+VERDICT = PairVerdict(a="0" * 64, b="1" * 64, verdict="keep-both", at="2026-11-30T00:00:00.000000Z").line + "\n"
 
 
 class System(Machine):
     """A system on a library that several of them share."""
 
-    def lookalike(self, *words: str) -> list[str]:
-        return [sys.executable, "-c", "from lookalike.cli import main; main()", *words, "--data", str(self.folder.root)]
-
     def up(self, **environment: str) -> Client:
-        self.start(self.lookalike("up", str(self.library)), **{**self.settings, **environment})
+        self.start(lean_system(self.folder.root, self.library), **{**self.settings, **environment})
         return Client(data=self.folder.root)
 
     @property
     def settings(self) -> dict[str, str]:
         return {"LOOKALIKE_MODEL": str(self.tmp_path / "tiny.onnx"), "LOOKALIKE_INGEST_PROCESSES": "1"}
 
-    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.lookalike(*words),
-            env=self.environment(**self.settings, **environment),
-            cwd=self.tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+    def run(self, *words: str, **environment: str) -> CompletedProcess[str]:
+        data = ("--data", str(self.folder.root))
+        return typed(*words, *data, cwd=self.tmp_path, environment={**self.settings, **environment})
 
     def told(self, *words: str, **environment: str) -> Any:
         done = self.run(*words, "--json", **environment)
@@ -79,7 +71,7 @@ def first(folder: Path) -> Iterator[System]:
         wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
     system.folder.verdicts.write_text(VERDICT)
     yield system
-    system.clear()
+    system.kill()
 
 
 @pytest.fixture
@@ -87,7 +79,7 @@ def second(folder: Path, request: pytest.FixtureRequest) -> Iterator[System]:
     """One with a data folder of its own, which does not exist yet."""
     system = System(folder, request.node.name[:20])
     yield system
-    system.clear()
+    system.kill()
 
 
 def embedded_at_rest(client: Client, indexed: int) -> int:
@@ -154,9 +146,11 @@ def test_an_index_moves_to_a_server_and_back_and_each_command_says_what_comes_ne
     assert f"set QDRANT_URL={server.url}" in done.stdout
     assert "cannot be written while a system runs there" in running.stderr
     assert (back["points"], back["written"], back["removed"]) == (PICTURES + 1, PICTURES + 1, 0)
+    assert back["verdicts"] == 1
     with second.up() as client:
         assert embedded_at_rest(client, PICTURES) == 0
         assert client.search("3.png", limit=1).result(timeout_s=30)[0].path == "3.png"
+        assert second.folder.verdicts.read_text() == VERDICT
 
 
 def test_vectors_of_another_program_answer_by_path_and_refuse_an_upload(second: System, tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ class Machine:
         path = self.folder.logs / f"{part}.log"
         return path.read_text() if path.exists() else ""
 
+    def kill(self) -> None:
+        """SIGKILL to `up` and to the supervisor, which would stop the parts in their order: all end with it at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            for pid in self.pids("supervisor.supervisord"):
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not self.processes(), STOPS_WITHIN_S, every_s=0.1)
+
     def clear(self) -> None:
         if self.lives:
             self.send(signal.SIGTERM)

@@ -1,12 +1,15 @@
 """A backup has its name when it is whole, tells what is not as it was written, and replaces nothing."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from lookalike.broker.generations import Generation, Reindex, ReindexState
 from lookalike.errors import LookalikeError
 from lookalike.local.backup import (
+    add_generation,
     begin_backup,
     check_backup,
     end_backup,
@@ -16,6 +19,7 @@ from lookalike.local.backup import (
 )
 from lookalike.local.library_identity import keep_identity, owned_by
 from lookalike.system.data_folder import DataFolder, make_data_folder
+from lookalike.system.generation_file import GenerationFile
 
 
 @pytest.fixture
@@ -23,7 +27,6 @@ def backup(folder: DataFolder, tmp_path: Path) -> Path:
     keep_identity(tmp_path / "library", "the-id", folder)
     folder.models.mkdir()
     (folder.models / "fetched.onnx").write_bytes(b"weights")
-    folder.verdicts.write_text('{"same": true}\n')
     (folder.logs / "ingest.log").write_text("what happened")
     part = begin_backup(tmp_path / "kept", folder)
     (part / "index.npz").write_bytes(b"rows")
@@ -42,10 +45,9 @@ def test_it_becomes_a_data_folder_of_the_same_library(backup: Path, folder: Data
     assert not restored.identity.exists()
     restore_identity(backup, restored)
 
-    assert sorted(about["sha256"]) == ["index.npz", "library.json", "models/fetched.onnx", "verdicts.jsonl"]
+    assert sorted(about["sha256"]) == ["index.npz", "library.json", "models/fetched.onnx"]
     assert owned_by(restored) == owned_by(folder)
     assert (restored.models / "fetched.onnx").read_bytes() == b"weights"
-    assert restored.verdicts.read_text() == '{"same": true}\n'
     assert sorted(path.name for path in restored.logs.iterdir()) == []
     with pytest.raises(LookalikeError, match="is in use by the library"):
         need_empty(restored)
@@ -86,3 +88,63 @@ def test_what_is_not_as_it_was_written_is_refused(backup: Path, tmp_path: Path) 
         check_backup(backup)
     with pytest.raises(LookalikeError, match="is no backup"):
         check_backup(tmp_path)
+
+
+def restored_with(generations: dict[str, object], collection: str, folder: DataFolder, tmp_path: Path) -> DataFolder:
+    """The data folder that comes of a backup of this collection."""
+    (folder.root / "generations.json").write_text(json.dumps(generations))
+    part = begin_backup(tmp_path / "kept", folder)
+    add_generation(part, folder, collection)
+    end_backup(part, tmp_path / "kept")
+    restored = DataFolder(tmp_path / "restored")
+    make_data_folder(restored)
+    restore_files(tmp_path / "kept", restored)
+    return restored
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "fetched"])
+def test_the_model_that_a_reindex_switched_to_goes_with_it(folder: DataFolder, tmp_path: Path, where: str) -> None:
+    model = (folder.models if where == "fetched" else tmp_path) / "new.onnx"
+    model.parent.mkdir(exist_ok=True)
+    model.write_bytes(b"weights")
+    served = asdict(Generation(str(model), "euclid", "photos-2"))
+
+    restored = restored_with({"served": served, "kept": None, "reindex": None}, "photos-2", folder, tmp_path)
+    model.unlink()
+
+    found = GenerationFile(restored.root).served()
+    assert found is not None
+    assert (found.distance, found.collection) == ("euclid", "photos-2")
+    assert Path(found.model).read_bytes() == b"weights"
+    assert Path(found.model).is_relative_to(restored.models)
+
+
+def test_a_model_that_ships_is_known_by_its_name(folder: DataFolder, tmp_path: Path) -> None:
+    served = Generation("resnet50", "dot", "photos-2")
+    kept = asdict(Generation("other", "dot", "photos-1", kept_since=1.0))
+
+    restored = restored_with({"served": asdict(served), "kept": kept, "reindex": None}, "photos-2", folder, tmp_path)
+
+    assert (GenerationFile(restored.root).served(), GenerationFile(restored.root).kept()) == (served, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "collection", "served"), [("filling", "photos-1", None), ("switching", "photos-2", "resnet50")]
+)
+def test_of_two_generations_the_one_whose_index_is_in_it_counts(
+    folder: DataFolder, tmp_path: Path, state: ReindexState, collection: str, served: str | None
+) -> None:
+    asked = Reindex("resnet50", "cosine", state, "fill", collection="photos-2")
+
+    restored = restored_with({"served": None, "kept": None, "reindex": asdict(asked)}, collection, folder, tmp_path)
+
+    found = GenerationFile(restored.root).served()
+    assert (None if found is None else found.model) == served
+
+
+def test_a_backup_without_the_model_that_it_needs_is_none(folder: DataFolder, tmp_path: Path) -> None:
+    gone = asdict(Generation(str(tmp_path / "gone.onnx"), "cosine", "photos-2"))
+
+    with pytest.raises(LookalikeError, match=r"the model .*gone\.onnx, which cannot be read .* put it back"):
+        restored_with({"served": gone, "kept": None, "reindex": None}, "photos-2", folder, tmp_path)
+    assert not (tmp_path / "kept").exists()

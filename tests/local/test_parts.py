@@ -10,7 +10,7 @@ import yaml
 
 from lookalike.broker import telemetry
 from lookalike.local.preflight import needed_packages
-from lookalike.local.processes import Ports, process_specs
+from lookalike.local.processes import REINDEX, Ports, process_specs
 from lookalike.settings import read_settings
 from lookalike.system.parts import EXTRAS, OPTIONAL, PART_NAMES, PARTS, Part, module_of, packages_of
 from tests.programs.rehearsal.recipe import stages_of
@@ -50,29 +50,36 @@ def test_up_needs_each_package_of_each_extra_but_the_optional_ones() -> None:
 
 
 def test_each_part_is_a_service_of_compose_and_each_service_a_part() -> None:
-    assert set(SERVICES) == {part.service for part in PARTS}
+    assert set(SERVICES) == {part.service for part in PARTS} | {REINDEX}
 
 
 def test_each_image_that_is_built_is_that_of_a_part() -> None:
     built = {name: service["build"]["target"] for name, service in SERVICES.items() if "build" in service}
 
-    assert built == {part.name: part.name for part in OURS}
+    assert built == {part.name: part.name for part in OURS} | {REINDEX: REINDEX}
 
 
 @pytest.mark.parametrize("part", OURS, ids=lambda part: part.name)
 def test_the_image_of_a_part_installs_its_extra_and_no_other(part: Part) -> None:
-    lineage, copied = part.name, set()
+    assert installed_in(part.name) == {part.extra}
+
+
+def test_the_image_of_a_reindex_installs_what_its_parts_need() -> None:
+    assert installed_in(REINDEX) == {part.extra for part in PARTS if part.name in ("ingest", "search", "producer")}
+
+
+def installed_in(target: str) -> set[str]:
+    """The extras of what is copied into this image."""
+    lineage, copied = target, set()
     while lineage in STAGES:
         for word, text in STAGES[lineage].instructions:
             copied |= set(re.findall(r"--from=(\S+)", text)) if word == "COPY" else set()
         lineage = STAGES[lineage].parent
 
-    installed = {
+    return {
         extra
         for stage in copied
         for word, text in STAGES[stage].instructions
         if word == "RUN"
         for extra in re.findall(r"--extra (\w+)", text)
     }
-
-    assert installed == {part.extra}

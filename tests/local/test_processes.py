@@ -264,3 +264,4 @@ def test_the_check_before_the_application_gets_the_ids_of_former_libraries() -> 
         "--former-id=-a",
         "--former-id=b",
     ]
+    assert prepare_command(rebuild=False, begins_second=True)[-1] == "--second"

@@ -127,3 +127,26 @@ def test_a_start_takes_the_model_that_was_switched_to_and_refuses_another(
         with_served(read_settings(model="resnet"), tmp_path)
     with pytest.raises(Misconfigured, match=r"leave out --distance and LOOKALIKE_DISTANCE"):
         with_served(read_settings(distance="dot"), tmp_path)
+
+
+@pytest.mark.parametrize(("days", "order"), [(None, None), (2.5, None), (1.5, "drop")])
+def test_what_was_kept_for_too_long_is_to_be_dropped(
+    state: GenerationState, redis: Redis, days: float | None, order: str | None
+) -> None:
+    state.keep(OLD)
+
+    GenerationState(redis, KEYS, unix_s=lambda: 1000.0 + 2 * 86_400).expire_kept(days)
+
+    found = state.read()
+    assert (None if found is None else found.order) == order
+
+
+def test_what_is_under_way_comes_before_what_was_kept_for_too_long(state: GenerationState, redis: Redis) -> None:
+    state.keep(OLD)
+    state.ask("new.onnx", "euclid", hold=False)
+
+    GenerationState(redis, KEYS, unix_s=lambda: 1e9).expire_kept(1.0)
+
+    found = state.read()
+    assert found is not None
+    assert (found.order, found.model) == ("fill", "new.onnx")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?<=\n\n)((?: {4}.*\n)+)")
-COMMENT = re.compile(r"<!-- (not run: (?P<reason>.+)|stays) -->\n\n?\Z", re.DOTALL)
+COMMENT = re.compile(r"<!-- (not run: (?P<reason>(?:(?!-->).)+)|stays) -->\n\n?\Z", re.DOTALL)
 LANGUAGES = ("sh", "python", "js", "text")
 
 

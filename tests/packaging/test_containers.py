@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from lookalike.local.processes import FLOWER_FORGETS_S, Ports, process_specs
+from lookalike.local.processes import FLOWER_FORGETS_S, REINDEX, Ports, process_specs, reindex_spec
 from lookalike.settings import Settings, variable_of
 from lookalike.system.store_access import store_access
 from tests.packaging.conftest import ROOT
@@ -23,7 +23,8 @@ from tests.support.valkey import free_port
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("ingest", "search", "duplicates", "producer", "flower", "web")
+PARTS = ("ingest", "search", "duplicates", "producer", "flower", "web")
+OURS = (*PARTS, REINDEX)
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 # Their ports.
@@ -108,7 +109,7 @@ def test_each_of_ours_has_a_target_of_its_own_that_is_not_root(service: str) -> 
     assert users == {name: ["10001:10001"] if name == "base" else [] for name in lineage}
 
 
-@pytest.mark.parametrize("service", ["ingest", "search", "duplicates", "producer", "web"])
+@pytest.mark.parametrize("service", ["ingest", "search", "duplicates", "producer", "web", REINDEX])
 def test_the_library_is_mounted_read_only(service: str) -> None:
     (library, *_) = SERVICES[service]["volumes"]
 
@@ -120,7 +121,9 @@ def test_the_library_is_mounted_read_only(service: str) -> None:
 def test_disks_that_are_mounted_later_are_seen_unless_the_engine_cannot(given: str, propagation: str) -> None:
     services = services_of(COMPOSE_FILE, {**GIVEN, "PHOTOS_PROPAGATION": given})
 
-    assert {services[name]["volumes"][0]["bind"]["propagation"] for name in ("ingest", "producer")} == {propagation}
+    assert {services[name]["volumes"][0]["bind"]["propagation"] for name in ("ingest", "producer", REINDEX)} == {
+        propagation
+    }
 
 
 def test_two_systems_on_one_host_share_no_image() -> None:
@@ -216,7 +219,7 @@ def test_all_that_is_copied_is_sent_to_the_builder() -> None:
     assert not any(fnmatch.fnmatch(".env", rule.removeprefix("!")) for rule in rules[1:])
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", PARTS)
 def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     """Places and numbers differ; what is asked of the programs does not."""
     (there,) = [text for word, text in STAGES[service].instructions if word == "CMD"]
@@ -229,6 +232,16 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
         word.partition("=")[0] for word in here.command if word.startswith("--")
     }
     assert {word for word in here.command if word.startswith(("--max", "--state", "--purge"))} <= set(command.split())
+
+
+def test_a_reindex_runs_where_its_profile_is_named_and_sees_what_ingest_sees() -> None:
+    (there,) = [text for word, text in STAGES[REINDEX].instructions if word == "CMD"]
+    _python, *here = reindex_spec(Settings()).command
+
+    assert command_of(there) == ["python", *(word for word in here if word != "--once")]
+    assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == {REINDEX: [REINDEX]}
+    for what in ("environment", "volumes"):
+        assert SERVICES[REINDEX][what] == SERVICES["ingest"][what]
 
 
 def test_flower_forgets_the_workers_of_former_containers() -> None:

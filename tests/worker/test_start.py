@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.errors import Refused
+from lookalike.settings import read_settings
 from tests.support.edge import edge_process
 from tests.support.loading import loading_broker
 from tests.support.valkey import free_port, valkey_process
 from tests.support.waiting import wait_until
 from tests.support.workers import ROOT, worker_environment
+from worker.prepare import need_room
 
 # A container runs as the owner of the library, whom its image does not know by name.
 AS_OWNER = """
@@ -32,6 +35,11 @@ def test_only_root_is_taken_for_root(uid: int, *, is_warned: bool) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60)
 
     assert ("superuser privileges" in done.stderr) == is_warned
+
+
+def test_a_second_generation_that_finds_no_room_is_refused_before_it_is_made(model: Path) -> None:
+    with pytest.raises(Refused, match="a second model in 1000001 processes needs about"):
+        need_room(read_settings(model=str(model), ingest_processes=1_000_000))
 
 
 def test_a_container_refuses_a_library_that_it_cannot_read(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`python -m worker.moving export OUT`, `import FILE` and others: moves an index. Commands of `lookalike` start it.
 
 Prints one JSON document a line: {"done": 512, "of": 100000} while it works, at last {"report": {...}}. Exit code 1 and
-one sentence on stderr if it cannot be done. Verdicts come in by standard input, a line each.
+one sentence on stderr if it cannot be done.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from lookalike.settings import Settings, read_settings
 from worker.connecting import qdrant_of
 from worker.errors import StoreRefused
 from worker.index.collection_options import CollectionOptions
-from worker.moving.collections import OwnCollection
+from worker.moving.collections import OwnCollection, alias_target
 from worker.moving.export import export
 from worker.moving.files import reader_of
 from worker.moving.foreign import take_foreign
@@ -31,6 +31,7 @@ from worker.moving.migrate import Migration
 from worker.moving.restore import restore
 from worker.moving.taking import take
 from worker.moving.target import Target
+from worker.moving.verdicts import carry_verdicts, known_lines
 
 IMPORTED = "vectors were imported"
 
@@ -41,8 +42,8 @@ def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
     try:
         match given.what:
             case "export":
-                verdicts = [line for line in sys.stdin.read().splitlines() if line.strip()]
-                return asdict(export(OwnCollection.behind(client, settings.name), given.file, verdicts, tell))
+                source = OwnCollection.behind(client, settings.name)
+                return asdict(export(source, given.file, known_lines(settings, client), tell))
             case "import":
                 reader = reader_of(given.file)
                 if given.name:
@@ -56,11 +57,27 @@ def run(settings: Settings, given: argparse.Namespace) -> dict[str, Any]:
             case _:
                 if given.to == settings.qdrant_url:
                     raise Refused(f"The index is at {given.to} already: name another store.")
-                source = OwnCollection.behind(client, settings.name)
                 with closing(target_client(settings, given.to)) as there:
-                    return asdict(Migration(source, target_of(settings, there, source), tell).run())
+                    return migrate(settings, client, there)
     finally:
         client.close()
+
+
+def migrate(settings: Settings, client: QdrantClient, there: QdrantClient) -> dict[str, Any]:
+    """Copies the index that is searched, and the verdicts before the copy can be used. Returns what was done.
+
+    `left` is the collection that a reindex fills in, which stays where it is; empty if none is under way.
+    """
+    source = OwnCollection.behind(client, settings.name)
+    target = target_of(settings, there, source)
+    # What is not ours there is refused before anything is written.
+    target.open()
+    verdicts = carry_verdicts(settings, client, there)
+    done = Migration(source, target, tell).run()
+    # What was told while it was copied.
+    verdicts += carry_verdicts(settings, client, there)
+    left = alias_target(client, settings.keys.next.system)
+    return {**asdict(done), "verdicts": verdicts, "left": left or ""}
 
 
 def ask_for_scan(settings: Settings) -> None:

@@ -17,8 +17,12 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: points in all, and those of them that are rejections, which have no vectors."""
+    """What was written: points in all, and those of them that are rejections, which have no vectors.
 
+    `collection` is the one that was read.
+    """
+
+    collection: str
     points: int
     rejected: int
     verdicts: int
@@ -51,7 +55,7 @@ def export(source: OwnCollection, out: Path, verdicts: Verdicts, tell: Tell) -> 
         part.rename(out)
     finally:
         part.unlink(missing_ok=True)
-    return Exported(points, rejected, len(verdicts), out.stat().st_size)
+    return Exported(source.name, points, rejected, len(verdicts), out.stat().st_size)
 
 
 def _make_durable(path: Path) -> None:

@@ -76,7 +76,7 @@ def take_foreign(settings: Settings, client: QdrantClient, reader: Reader, name:
     for page in itertools.chain([first], pages):
         taking.add(page)
         tell(taking.taken.done, max(taking.taken.done, reader.count))
-    return {**asdict(taking.taken), "collection": opened.name, "model": name, "verdicts": []}
+    return {**asdict(taking.taken), "collection": opened.name, "model": name, "verdicts": 0}
 
 
 @dataclass

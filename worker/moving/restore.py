@@ -12,6 +12,7 @@ from worker.moving.export import Tell
 from worker.moving.filling import fill
 from worker.moving.rows import Reader
 from worker.moving.target import Target
+from worker.moving.verdicts import take_verdicts
 
 
 def restore(settings: Settings, client: QdrantClient, reader: Reader, tell: Tell) -> dict[str, Any]:
@@ -31,4 +32,9 @@ def restore(settings: Settings, client: QdrantClient, reader: Reader, tell: Tell
     target.open()
     filled = fill(target.index, reader.pages(), lambda done: tell(done, max(done, reader.count)))
     target.promote()
-    return {**asdict(filled), "model": header.identity.model, "made_at": header.made_at}
+    return {
+        **asdict(filled),
+        "model": header.identity.model,
+        "made_at": header.made_at,
+        "verdicts": take_verdicts(settings, client, reader.verdicts()),
+    }

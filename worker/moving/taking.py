@@ -21,6 +21,7 @@ from worker.moving.export import Tell
 from worker.moving.filling import fill
 from worker.moving.header import Header
 from worker.moving.rows import Reader
+from worker.moving.verdicts import take_verdicts
 
 OTHER_MODEL = "set LOOKALIKE_MODEL to the one that it is for, or let this one embed the library"
 
@@ -52,7 +53,8 @@ def take(settings: Settings, client: QdrantClient, reader: Reader, tell: Tell) -
     filled = fill(
         index, reader.pages(), lambda done: tell(done, max(done, reader.count)), made_for(header, opened.identity)
     )
-    return {**asdict(filled), "collection": opened.name, "model": opened.identity.model, "verdicts": reader.verdicts()}
+    verdicts = take_verdicts(settings, client, reader.verdicts())
+    return {**asdict(filled), "collection": opened.name, "model": opened.identity.model, "verdicts": verdicts}
 
 
 def check_fit(header: Header, card: ModelCard) -> None:

@@ -39,6 +39,11 @@ class KeptVerdicts:
     sha256_of: Callable[[Sequence[str]], Mapping[str, str]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    def known(self) -> Verdicts:
+        """All verdicts, of the collection and the file; nothing is made or mended."""
+        there = self.points.read() if self.points.exist() else Verdicts()
+        return there if self.lines is None else Verdicts([*there, *self.lines.read()])
+
     def read(self) -> Verdicts:
         """All verdicts. What only the file or only the collection knows, or knows better, the other gets."""
         self.points.ensure()
@@ -54,6 +59,17 @@ class KeptVerdicts:
         if for_points or for_lines:
             log.info("verdicts mended", at_the_store=len(for_points), in_the_file=len(for_lines))
         return merged
+
+    def merge(self, others: Verdicts) -> int:
+        """Takes the verdicts of another system as they are. Returns how many are newer than what was known."""
+        if not len(others):
+            return 0
+        known = self.read()
+        newer = [verdict for verdict in others if verdict.is_newer(known.get(*verdict.contents))]
+        if self.lines is not None:
+            self.lines.add(newer)
+        self.points.write(newer)
+        return len(newer)
 
     def mend(self) -> None:
         """Reads them, unless there never was one: then no collection is made for them."""

@@ -39,20 +39,20 @@ class VerdictPoints:
         self._options = options
 
     def exist(self) -> bool:
-        """Whether there is such a collection."""
-        return call_store(self._client.collection_exists, self.name)
-
-    def ensure(self) -> bool:
-        """Whether the collection had to be made. Raises CollectionMismatch for one that is not ours."""
-        if not self.exist():
-            return call_store(self._create)
+        """Whether there is such a collection. Raises CollectionMismatch for one that is not ours."""
+        if not call_store(self._client.collection_exists, self.name):
+            return False
         found = call_store(self._client.get_collection, self.name).config.metadata
         if found != METADATA:
             raise CollectionMismatch(
                 f"The collection {self.name!r} at the store was not made by lookalike for verdicts: "
                 "set another LOOKALIKE_NAME."
             )
-        return False
+        return True
+
+    def ensure(self) -> bool:
+        """Whether the collection had to be made. Raises CollectionMismatch for one that is not ours."""
+        return False if self.exist() else call_store(self._create)
 
     def read(self) -> Verdicts:
         """All verdicts."""

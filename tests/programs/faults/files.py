@@ -149,6 +149,9 @@ class _FailingFile:
         error = self._failing.meet("read")
         return self._failing.read_as(self._path, error, self._file.read(size))
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def __enter__(self) -> Self:
         return self
 

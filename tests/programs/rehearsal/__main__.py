@@ -89,7 +89,9 @@ def rehearse(place: Path, tell: Tell) -> None:
     # Settings, and an owner whose group has no name in the images.
     given |= {"LOOKALIKE_MAX_LIMIT": str(MAX_LIMIT), "LOOKALIKE_RESCAN_S": "20"}
     given |= {"LOOKALIKE_UID": "12345", "LOOKALIKE_GID": "54321"}
-    services = services_of(ROOT / "docker-compose.yml", given)
+    # Without a profile, as compose starts them.
+    every = services_of(ROOT / "docker-compose.yml", given)
+    services = {name: each for name, each in every.items() if "profiles" not in each}
     stages = stages_of((ROOT / "deploy" / "Dockerfile").read_text("utf-8"))
     base = debian(KEPT, tell)
     builder = Builder(stages, base, ROOT, place / "stages", tell)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.local.room import available_mib, folder_mib, needed_memory_mib, refusal
+from lookalike.system.room import available_mib, folder_mib, needed_memory_mib, refusal
 
 MIB = 2**20
 PLENTY = 1_000_000
