@@ -67,7 +67,7 @@ bench: $(READY) $(RIVAL)/.ready ## measure against other ways (9 min): QUICK=1 f
 	@$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(filter-out file,$(origin PHOTOS)),--photos "$(PHOTOS)") \
 	  $(if $(JSON),--json "$(JSON)") $(if $(PLOT),--plot "$(PLOT)")
 
-pictures: $(READY) ## draw docs/pictures anew from a running system (30 s; Flower's page needs Debian's chromium)
+pictures: $(READY) ## draw docs/pictures anew from a running system (40 s; the pages need Debian's chromium)
 	$(PYTHON) docs/pictures/draw.py
 
 train: $(READY) ## train the model (hours): PHOTOS="DIR TAR ..." TEACHERS="FILE.onnx:PX ..." OUT=DIR, needs torch; START=FOLDER

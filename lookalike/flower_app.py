@@ -6,13 +6,26 @@ so nothing else may import it.
 
 import os
 
+from flower.views import BaseHandler
 from prometheus_client import REGISTRY
 
 from lookalike.broker.app import celery_app
 from lookalike.exporter import collector_of
+from lookalike.own_hosts import is_own_host
 from lookalike.settings import service_settings
 
 settings = service_settings()
+
+
+def guard(self: BaseHandler) -> None:
+    """What Flower leaves out: other sites may not embed its pages, nor read them by a name that they have lead here."""
+    self.set_header("Content-Security-Policy", "frame-ancestors 'none'")
+    # A browser sends a password to the name alone that asked for it.
+    if settings.flower_auth is None and not is_own_host(self.request.host, settings.web_names):
+        self.send_error(403, reason="No name of ours: visit Flower by its address, or set LOOKALIKE_WEB_NAMES")
+
+
+BaseHandler.prepare = guard
 if settings.flower_auth is not None:
     # Flower reads it when its own command begins, after this module; as an argument every user could read it.
     os.environ["FLOWER_BASIC_AUTH"] = settings.flower_auth.get_secret_value()

@@ -1,37 +1,16 @@
-"""Who may ask: the host that a request names, the page that it comes from, and the secret that it knows. Pure.
+"""Who may ask: the page that a request comes from, and the secret that it knows. Pure.
 
-A page of another site reaches a server on this machine too, through the browser of a person who visits it. By a name of
-its own that it has lead to 127.0.0.1 (DNS rebinding) it could even read the answers. So a request must name an address,
-which no other site can have lead elsewhere, or a name that is ours; and where the browser tells which page it comes
-from, that must be a page of ours.
+Where the browser tells which page a request comes from, that must be a page of ours (lookalike/own_hosts.py has why).
 """
 
 import base64
 import binascii
 import hmac
-from collections.abc import Collection, Mapping
-from ipaddress import ip_address
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 # Sec-Fetch-Site: typed, bookmarked, or from a page of ours. Programs that are no browsers send none.
 OWN_SITES = frozenset({"same-origin", "none", ""})
-
-
-def is_own_host(host: str, names: Collection[str]) -> bool:
-    """Whether a Host header names an address, localhost, or one of these names; the port may be any."""
-    try:
-        name = urlsplit(f"//{host}").hostname
-    except ValueError:
-        return False
-    if not name:
-        return False
-    if name == "localhost" or name in {own.lower() for own in names}:
-        return True
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def is_own_page(headers: Mapping[str, str], *, is_visit: bool) -> bool:

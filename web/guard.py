@@ -7,7 +7,9 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.access import is_let_in, is_own_host, is_own_page
+from lookalike.own_hosts import is_own_host
+from web.access import is_let_in, is_own_page
+from web.pages import PAGES
 from web.problems import Problem, problem
 
 # What a container engine asks by an address of its own; they tell nothing of the library.
@@ -63,7 +65,7 @@ class Guard:
                 f"{host[:100]!r} is no name of this gallery: visit it by its address, or name that in "
                 "LOOKALIKE_WEB_NAMES.",
             )
-        is_visit = scope["method"] == "GET" and scope["path"] == "/"
+        is_visit = scope["method"] == "GET" and scope["path"] in PAGES
         if not is_own_page(headers, is_visit=is_visit):
             raise Problem(HTTPStatus.FORBIDDEN, "A page of another site may not ask this gallery: open it by itself.")
         if not is_let_in(headers.get("authorization", ""), self.secret):

@@ -9,7 +9,8 @@ from lookalike.client.argument_checks import MAX_WAIT_S
 from lookalike.client.searches import Answer
 from lookalike.client.transport import JobKind, JobState
 from lookalike.duplicates.groups import LABELS, Label
-from lookalike.duplicates.verdicts import Verdict
+from lookalike.duplicates.plan import PlannedGroup
+from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.messages import DuplicatesReply, SyncReply
 from lookalike.search.neighbour import Neighbour, Neighbours
 from lookalike.search.query import RelativePath
@@ -86,6 +87,17 @@ class VerdictRequest(BaseModel):
     b: RelativePath
     verdict: Verdict
     better: RelativePath | None = None
+
+
+class PlanPage(BaseModel):
+    """What to keep of some groups, and the verdicts on two contents of one of them.
+
+    `next` is the number of the next page, null on the last one.
+    """
+
+    groups: list[PlannedGroup]
+    verdicts: list[PairVerdict]
+    next: int | None
 
 
 class Sent(BaseModel):

@@ -1,6 +1,6 @@
-"""`make pictures`: starts a system on drawn images and draws what people see: the terminal of `up`, and Flower's tasks.
+"""`make pictures`: starts a system on drawn images and draws what people see: the terminal of `up`, and the pages.
 
-Flower's page needs Debian's chromium; without it that picture stays as it is.
+The pages need Debian's chromium; without it their pictures stay as they are.
 """
 
 import io
@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,18 +15,23 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
+from playwright.sync_api import Browser, Page
 from rich.console import Console
 from rich.text import Text
 
 from examples.samples import draw_samples
+from tests.support.browser import browser_at, browser_path
 
 HERE = Path(__file__).parent
 COLUMNS = 104
 WIDTH_PX, HEIGHT_PX = 1280, 620
-COLOURS = 64
+COLOURS, KMEANS = 48, 2
 INDEXED_WITHIN_S = 60.0
-PAGE_MS = 8_000
+SHOWN_WITHIN_MS = 60_000
+# Pictures that came are drawn by then.
+SETTLED_MS = 1_500
+ADDRESS = r"\s+(http://127\.0\.0\.1:\d+)"
 # Redrawing a line: back to its start, erase; and what hides and shows the cursor.
 REDRAWN = re.compile(r"\r\x1b\[2K|\x1b\[\?25[lh]|\x1b\[1A\x1b\[2K")
 
@@ -50,10 +54,9 @@ def main() -> int:
             for motif in ("houses", "suns", "boats", "balloons"):
                 for found in sorted((folder / "photos").glob(f"{motif}/*-1.jpg")):
                     subprocess.run([*command, "search", str(found), "--quiet"], cwd=folder, env=environment, check=True)
-            flower = re.search(r"http://127\.0\.0\.1:\d+", shown)
             draw_terminal(shown.replace(str(folder), "/home/you"), HERE / "up.svg")
-            if flower is not None:
-                draw_page(f"{flower[0]}/tasks", HERE / "flower.png")
+            gallery, flower = (re.findall(name + ADDRESS, shown)[0] for name in ("Gallery", "Flower"))
+            draw_pages(gallery, flower, folder / "photos")
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(30)
@@ -73,25 +76,58 @@ def draw_terminal(shown: str, into: Path) -> None:
     into.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), "utf-8")
 
 
-def draw_page(url: str, into: Path) -> None:
-    """Writes a page as a small PNG, if there is a browser."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        sys.stderr.write("No chromium here: Flower's picture stays as it is.\n")
+def draw_pages(gallery: str, flower: str, photos: Path) -> None:
+    """Writes the pages as small PNGs, if there is a browser."""
+    found = browser_path()
+    if found is None:
+        sys.stderr.write("No chromium here: the pictures of the pages stay as they are.\n")
         return
-    with tempfile.TemporaryDirectory() as place:
-        shot = Path(place, "shot.png")
-        options = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            f"--user-data-dir={place}/profile",
-        ]
-        options += [f"--window-size={WIDTH_PX},{HEIGHT_PX}", f"--virtual-time-budget={PAGE_MS}", f"--screenshot={shot}"]
-        subprocess.run([browser, *options, url], check=True, capture_output=True, timeout=60)
-        with Image.open(shot) as image:
-            image.convert("RGB").quantize(COLOURS).save(into, optimize=True)
+    with browser_at(found) as browser:
+        draw_flower(browser, flower)
+        page = open_page(browser, f"{gallery}/?like=houses%2Fhouses-3.jpg")
+        save(page, "gallery.png")
+        draw_duplicates(browser, gallery, photos)
+
+
+def draw_flower(browser: Browser, address: str) -> None:
+    """The page of tasks."""
+    page = open_page(browser, f"{address}/tasks")
+    page.get_by_text("lookalike.search").first.wait_for(timeout=SHOWN_WITHIN_MS)
+    save(page, "flower.png")
+
+
+def draw_duplicates(browser: Browser, gallery: str, photos: Path) -> None:
+    """Adds copies of some pictures, and shows what is found."""
+    page = open_page(browser, f"{gallery}/duplicates")
+    for change, name in ((ImageOps.mirror, "balloons/balloons-5.jpg"), (_cut, "balloons/balloons-2.jpg")):
+        with Image.open(photos / name) as image:
+            change(image).save(photos / name.replace(".jpg", "-copy.jpg"), quality=80)
+    page.get_by_text("38 indexed").wait_for(timeout=SHOWN_WITHIN_MS)
+    page.get_by_label("Folder", exact=True).fill("balloons")
+    page.get_by_role("button", name="Look for duplicates").click()
+    page.get_by_text("% apart").first.wait_for(timeout=SHOWN_WITHIN_MS)
+    page.locator(".pair").first.focus()
+    save(page, "duplicates.png")
+
+
+def open_page(browser: Browser, address: str) -> Page:
+    """A new page of the size of the pictures."""
+    page = browser.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX}, reduced_motion="reduce")
+    page.goto(address)
+    return page
+
+
+def save(page: Page, name: str) -> None:
+    """Once all pictures in view are there."""
+    page.wait_for_function("[...document.images].every((image) => image.complete || image.loading === 'lazy')")
+    page.wait_for_timeout(SETTLED_MS)
+    with Image.open(io.BytesIO(page.screenshot())) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE, kmeans=KMEANS).save(HERE / name, optimize=True)
+
+
+def _cut(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    return image.crop((width // 8, height // 8, width * 7 // 8, height * 7 // 8))
 
 
 def _read_until(terminal: int, words: str) -> str:

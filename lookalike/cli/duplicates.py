@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.keep_options import Keep, PlanFile, PlanFiles, Protect, Script, keeping_of, say_written, show_groups
+from lookalike.cli.keep_options import Keep, PlanFile, PlanFiles, Protect, Script, say_written, show_groups
 from lookalike.cli.output import say, say_aside, show_json
 from lookalike.cli.searching import Open, Sheet
 from lookalike.cli.sheets import SheetFile, open_file
@@ -20,7 +20,7 @@ from lookalike.cli.verbosity import shows_progress
 from lookalike.client import Client
 from lookalike.client.duplicates import DuplicatesJob
 from lookalike.duplicates.groups import LABELS, Group, Label
-from lookalike.duplicates.plan import PlannedGroup, Savings, planned
+from lookalike.duplicates.plan import Keeping, PlannedGroup, Savings, planned
 from lookalike.errors import Refused
 from lookalike.local.console import format_duration
 from lookalike.messages import DuplicatesReply
@@ -54,7 +54,7 @@ def duplicates(
     with Client(data=data) as client:
         settings = client.settings
         files.check(settings)
-        keeping = keeping_of(client, keep, protect)
+        keeping = Keeping.asked(keep, protect or (), client.verdicts())
         job = client.duplicates(folder, since_last=since_last, labels=_labels(label))
         try:
             reply = _follow(job)

@@ -1,10 +1,9 @@
 """Options of `lookalike duplicates` about what to keep, and the files that a plan is written to."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,11 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lookalike.cli.output import say_aside
-from lookalike.client import Client
-from lookalike.duplicates.plan import Keeping, PlannedFile, PlannedGroup, Savings
-from lookalike.duplicates.preference import KeepRule, folder_given
-from lookalike.duplicates.script import csv_of, script_of
-from lookalike.duplicates.verdicts import Verdicts
+from lookalike.duplicates.plan import Keeping, PlannedFile, PlannedGroup
+from lookalike.duplicates.script import csv_of, json_of, script_of
 from lookalike.errors import Refused
 from lookalike.settings import Settings
 from lookalike.system.data_folder import write_private
@@ -59,29 +55,10 @@ class PlanFiles:
     def write(self, groups: Sequence[PlannedGroup], keeping: Keeping, settings: Settings) -> None:
         """Writes what is asked for. Raises Refused."""
         if self.plan is not None:
-            whole = json.dumps(plan_json(groups, keeping), ensure_ascii=False, indent=1) + "\n"
             is_table = self.plan.suffix.lower() == ".csv"
-            _write(self.plan, "".join(csv_of(groups)).encode() if is_table else whole.encode())
+            _write(self.plan, "".join(csv_of(groups) if is_table else json_of(groups, keeping)).encode())
         if self.script is not None and settings.library is not None:
             _write(self.script, b"".join(script_of(groups, settings.library)))
-
-
-def keeping_of(client: Client, rule: str, protect: Sequence[str] | None) -> Keeping:
-    """What is asked for, with the verdicts on pairs. Raises Refused, Unreachable."""
-    return Keeping(
-        KeepRule.parsed(rule), [folder_given(folder) for folder in protect or ()], Verdicts(client.verdicts())
-    )
-
-
-def plan_json(groups: Sequence[PlannedGroup], keeping: Keeping) -> dict[str, Any]:
-    """The plan as JSON has it."""
-    return {
-        "v": 1,
-        "rule": keeping.rule.text,
-        "protected": [*keeping.protected],
-        **Savings.of(groups).model_dump(),
-        "plan": [group.model_dump() for group in groups],
-    }
 
 
 def show_groups(groups: Sequence[PlannedGroup]) -> None:

@@ -167,6 +167,7 @@ class AsyncClient:
     page = called(Client.page)
     retry = called(Client.retry)
     sample = called(Client.sample)
+    groups = called(Client.groups)
     verdict = called(Client.verdict)
     import_verdicts = called(Client.import_verdicts)
     # The job, which is long: ask it how far it is, or wait for it in a thread.

@@ -16,7 +16,7 @@ from lookalike.client.argument_checks import limit_given, pause_given, seconds_g
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.connections import PerProcess
-from lookalike.client.duplicates import DuplicatesJob
+from lookalike.client.duplicates import DuplicatesJob, groups_of
 from lookalike.client.examples import Examples, ImageReader
 from lookalike.client.job import Job
 from lookalike.client.job_records import no_such_job
@@ -26,7 +26,7 @@ from lookalike.client.status import Status, read_status
 from lookalike.client.thumbnail import Thumbnail, thumbnail_message, thumbnail_of
 from lookalike.client.transport import IndexReader, JobStatus, Transport
 from lookalike.client.verdicts import new_verdict, pages_of, tell_all
-from lookalike.duplicates.groups import LABELS, Label
+from lookalike.duplicates.groups import LABELS, Groups, Label
 from lookalike.duplicates.verdicts import PairVerdict, Verdict
 from lookalike.errors import Refused
 from lookalike.messages import (
@@ -217,6 +217,14 @@ class Client:
         under = None if folder is None else self._paths.relative(folder)
         message = DuplicatesMessage(folder=under, since_last=since_last, labels=asked)
         return DuplicatesJob(self._transport().send(message), self._transport)
+
+    def groups(self, job: str, page: int = 0) -> Groups:
+        """A page of up to 100 groups that the job for duplicates with this id found, which are kept for a week.
+
+        Raises NoSuchJob before that job is done, for one that looked for no duplicates, and for a page that is not
+        there; Unreachable.
+        """
+        return groups_of(self._transport(), job, page)
 
     def job(self, job: str) -> Job[Any]:
         """The search or sync with this id, sent by any process. Raises NoSuchJob if it is unknown or too old."""

@@ -26,16 +26,26 @@ class DuplicatesJob(Job[DuplicatesReply]):
 
         Raises NoSuchJob before the job is done and for a page that is not there; Unreachable, Closed.
         """
-        found = self._transport().groups(self.id, number)
-        if found is None:
-            raise no_such_job(f"{self.id} page {number}")
-        return Groups.model_validate_json(found)
+        return groups_of(self._transport(), self.id, number)
 
     def groups(self) -> Iterator[Group]:
         """All groups, those with most bytes to save first; waits until the job is done. Raises what `result` raises."""
         self.result()
-        number: int | None = 0
-        while number is not None:
-            page = self.page(number)
-            yield from page.groups
-            number = page.next
+        yield from paged(self.page)
+
+
+def groups_of(transport: Transport, job: str, number: int) -> Groups:
+    """A page of what a job found. Raises NoSuchJob, Unreachable, Closed."""
+    found = transport.groups(job, number)
+    if found is None:
+        raise no_such_job(f"{job} page {number}")
+    return Groups.model_validate_json(found)
+
+
+def paged(page: Callable[[int], Groups]) -> Iterator[Group]:
+    """The groups of all pages."""
+    number: int | None = 0
+    while number is not None:
+        found = page(number)
+        yield from found.groups
+        number = found.next

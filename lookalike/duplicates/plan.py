@@ -7,11 +7,12 @@ each may show what the other lacks. So where something else than the centre is k
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import reduce
+from typing import Literal, Self
 
 from lookalike.duplicates.groups import LABELS, FileFacts, Group, Label
-from lookalike.duplicates.preference import KeepRule, advantages, is_below
-from lookalike.duplicates.verdicts import Verdicts
+from lookalike.duplicates.preference import KeepRule, advantages, folder_given, is_below
+from lookalike.duplicates.verdicts import PairVerdict, Verdicts
 from lookalike.library.paths import quoted
 from lookalike.strict import Strict
 
@@ -64,12 +65,16 @@ class Savings(Strict):
     @classmethod
     def of(cls, groups: Iterable[PlannedGroup]) -> "Savings":
         """Those of planned groups."""
-        count = files = size_bytes = 0
-        for group in groups:
-            count += 1
-            files += len(group.moved)
-            size_bytes += sum(file.facts.size_bytes for file in group.moved)
-        return cls(groups=count, files=files, size_bytes=size_bytes)
+        return reduce(cls.with_group, groups, cls())
+
+    def with_group(self, group: PlannedGroup) -> "Savings":
+        """With those of one more group."""
+        moved = group.moved
+        return Savings(
+            groups=self.groups + 1,
+            files=self.files + len(moved),
+            size_bytes=self.size_bytes + sum(file.facts.size_bytes for file in moved),
+        )
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,11 @@ class Keeping:
     rule: KeepRule = field(default_factory=KeepRule)
     protected: Sequence[str] = ()
     verdicts: Verdicts = field(default_factory=Verdicts)
+
+    @classmethod
+    def asked(cls, rule: str, protected: Iterable[str], verdicts: Iterable[PairVerdict]) -> Self:
+        """What these words ask for, with the verdicts on pairs. Raises Refused."""
+        return cls(KeepRule.parsed(rule), [folder_given(folder) for folder in protected], Verdicts(verdicts))
 
 
 def planned(groups: Iterable[Group], keeping: Keeping) -> Iterator[PlannedGroup]:

@@ -1,4 +1,4 @@
-r"""A plan as a POSIX shell script that moves files to a folder, and as a table. Pure: bytes and text are returned.
+r"""A plan as a POSIX shell script that moves files to a folder, as a table and as JSON. Pure: returns text and bytes.
 
 Every name is in single quotes, where only a single quote has a meaning; nothing of a plan stands outside of them but
 digits and hexadecimal ones. The script looks at the SHA-256 of both files before each move: a size and a time would
@@ -7,11 +7,12 @@ need `stat`, whose options differ between GNU and BSD, and miss a change within 
 
 import csv
 import io
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lookalike.duplicates.plan import PlannedGroup
+from lookalike.duplicates.plan import Keeping, PlannedGroup, Savings
 from lookalike.duplicates.preference import instant_of
 from lookalike.library.paths import unescape_path
 
@@ -120,6 +121,17 @@ def csv_of(groups: Iterable[PlannedGroup]) -> Iterator[str]:
                     *(_harmless(facts.format), facts.taken_at or "", instant_of(facts.mtime_ns), facts.sha256),
                 )
             )
+
+
+def json_of(groups: Iterable[PlannedGroup], keeping: Keeping) -> Iterator[str]:
+    """The plan as JSON, a line for each group, in parts; what it saves comes last, so that no group is kept for it."""
+    head = {"v": 1, "rule": keeping.rule.text, "protected": [*keeping.protected]}
+    yield f'{json.dumps(head, ensure_ascii=False)[:-1]}, "plan": ['
+    saved = Savings()
+    for group in groups:
+        yield f"{',' if saved.groups else ''}\n{json.dumps(group.model_dump(), ensure_ascii=False)}"
+        saved = saved.with_group(group)
+    yield f"\n], {json.dumps(saved.model_dump())[1:]}\n"
 
 
 def _row(values: Iterable[object]) -> str:

@@ -116,6 +116,11 @@ class Verdicts:
         """The contents of the other side of all verdicts about this one."""
         return self._told_with.get(content, set())
 
+    def among(self, contents: AbstractSet[str]) -> list[PairVerdict]:
+        """What counts for the pairs of these contents; what was withdrawn is left out."""
+        pairs = {contents_of(one, other) for one in contents for other in self.told_with(one) & contents}
+        return [verdict for pair in sorted(pairs) if (verdict := self._by_contents[pair]).verdict != "none"]
+
     def says(self, verdict: Verdict, one: str, other: str) -> bool:
         """Whether that is the verdict about this pair."""
         found = self.get(one, other)

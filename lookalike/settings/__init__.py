@@ -235,7 +235,7 @@ class Settings(BaseSettings):
     web_host: str = Field(default="127.0.0.1", description="Address that the gallery listens on.")
     web_port: Port = Field(default=8808, description="Port of the gallery; the next free one is taken.")
     web_names: Words = Field(
-        default=(), description="Names by which browsers may reach the gallery, besides addresses and localhost."
+        default=(), description="Names by which browsers may reach the gallery, and Flower if it asks for no password."
     )
     max_upload_files: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=100, description="Most files in one upload into the library."

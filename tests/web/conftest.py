@@ -91,7 +91,13 @@ def fill(library: Path) -> None:
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    folder = tmp_path_factory.mktemp("gallery")
+    with running_gallery(tmp_path_factory.mktemp("gallery")) as gallery:
+        yield gallery
+
+
+@contextmanager
+def running_gallery(folder: Path) -> Iterator[Gallery]:
+    """One on a system of its own, with all that it needs in this folder."""
     library = folder / "library"
     fill(library)
     model = tiny_model(folder / "tiny.onnx", copies=True)

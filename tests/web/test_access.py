@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from web.access import is_let_in, is_own_host, is_own_page
+from lookalike.own_hosts import is_own_host
+from web.access import is_let_in, is_own_page
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,10 @@ from web.access import is_let_in, is_own_host, is_own_page
         ("127.0.0.1.evil.example", False),
         ("localhost.evil.example", False),
         ("127.0.0.1@evil.example", False),
+        ("evil.example@127.0.0.1", False),
+        ("127.0.0.1:8808.evil.example", False),
+        ("127.0.0.1/evil.example", False),
+        ("127.0.0.1:99999", False),
         ("2130706433", False),
         ("[::1", False),
         ("", False),

@@ -52,6 +52,21 @@ export const pause = () => ask("/pause", { method: "POST" });
 export const resume = () => ask("/resume", { method: "POST" });
 export const retry = (paths) => ask("/retry", asJson(paths ? { paths } : {}));
 
+export const lookForDuplicates = (asked) => ask("/duplicates", asJson(asked));
+export const job = (id) => ask(`/jobs/${encodeURIComponent(id)}`);
+export const answer = (id) => ask(`/jobs/${encodeURIComponent(id)}/result`);
+export const cancel = (id) => ask(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+export const judge = (verdict) => ask("/verdicts", asJson(verdict));
+
+/** What to keep of the groups of a job; `keeping` has the rule and the protected folders. */
+export const plan = (id, page, keeping) => ask(`/duplicates/plan?${planFields(id, keeping, { page })}`);
+/** Where the whole plan is fetched from, as csv, json or sh. */
+export const planFile = (id, keeping, form) => `${API}/duplicates/plan.${form}?${planFields(id, keeping)}`;
+
+function planFields(id, { keep, protect }, more = {}) {
+  return new URLSearchParams([["job", id], ["keep", keep], ...protect.map((folder) => ["protect", folder]), ...Object.entries(more)]);
+}
+
 export function upload(blob, name, folder) {
   const form = new FormData();
   form.set("image", blob, name);

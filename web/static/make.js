@@ -16,3 +16,10 @@ export const byId = (id) => document.getElementById(id);
 const counts = new Intl.NumberFormat("en");
 export const count = (number) => counts.format(number);
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** Bytes as people read them, as the command line has them: 1.2 MB. */
+export function size(bytes) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(bytes || 1) / 3)));
+  return `${at ? (bytes / 1000 ** at).toFixed(1) : bytes} ${units[at]}`;
+}

@@ -155,10 +155,6 @@ byId("add").addEventListener("click", async () => {
     byId("note").textContent = error.message;
   }
 });
-for (const button of document.querySelectorAll("dialog .close")) {
-  button.addEventListener("click", () => button.closest("dialog").close());
-}
-
 if (matchMedia("(max-width: 48rem)").matches) {
   byId("filters").open = Boolean(state.folder || state.from || state.to || state.min || state.copy);
 }

@@ -12,6 +12,7 @@ const dialog = byId("rejected");
 let source = null;
 let latest = null;
 let onChange = () => {};
+if (location.pathname === byId("duplicates").pathname) byId("duplicates").setAttribute("aria-current", "page");
 
 /** Follows the system while the page is seen; calls back with each status and the one before. */
 export function follow(callback) {
@@ -72,6 +73,10 @@ function span(seconds) {
   if (seconds === null) return "some time";
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+for (const button of document.querySelectorAll("dialog .close")) {
+  button.addEventListener("click", () => button.closest("dialog").close());
 }
 
 pauseButton.addEventListener("click", async () => {
