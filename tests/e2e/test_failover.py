@@ -33,12 +33,12 @@ def test_what_the_replica_had_not_heard_of_is_found_by_a_scan(tmp_path: Path, ma
             wait_until(lambda: indexed(client) == FIRST, WITHIN_S)
             # The messages of the next files wait, at a broker that will be gone.
             client.pause()
-            with broker.primary_redis() as redis:
-                assert redis.wait(1, 10_000) == 1
-                broker.freeze_replica()
-                for seed in range(FIRST, FIRST + MORE):
-                    draw(machine.library / f"{seed}.png", seed)
-                wait_until(lambda: (status := look(client)) is not None and status.queued == MORE, WITHIN_S)
+            with broker.replica_redis() as redis:
+                wait_until(lambda: redis.exists(client.settings.keys.pause), WITHIN_S)
+            broker.freeze_replica()
+            for seed in range(FIRST, FIRST + MORE):
+                draw(machine.library / f"{seed}.png", seed)
+            wait_until(lambda: (status := look(client)) is not None and status.queued == MORE, WITHIN_S)
             broker.fail_over()
 
             with broker.replica_redis() as redis:

@@ -30,13 +30,10 @@ class Watched:
     url: str
     primary: subprocess.Popen[bytes]
     replica: subprocess.Popen[bytes]
-    ports: tuple[int, int]
-
-    def primary_redis(self) -> Redis:
-        return Redis(port=self.ports[0], password=PASSWORD)
+    replica_port: int
 
     def replica_redis(self) -> Redis:
-        return Redis(port=self.ports[1], password=PASSWORD)
+        return Redis(port=self.replica_port, password=PASSWORD)
 
     def freeze_replica(self) -> None:
         """From now on it hears nothing of what the primary is told."""
@@ -82,7 +79,7 @@ def watched_broker(folder: Path) -> Iterator[Watched]:
         assert not answers(f"redis://127.0.0.1:{primary_port}"), "it lets in whoever comes"
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         url = f"sentinel://:{quote(PASSWORD, safe='')}@{hosts}/0?master={NAME}"
-        yield Watched(url, primary, replica, (primary_port, replica_port))
+        yield Watched(url, primary, replica, replica_port)
     finally:
         for process in started:
             process.kill()
