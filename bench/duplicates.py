@@ -53,8 +53,11 @@ class InMemory:
         return [(facts.sha256, vector, small) for facts, vector, small in (self._rows[path] for path in paths)]
 
     def nearest(self, vectors: NDArray[np.float32], limit: int) -> list[list[tuple[str, float]]]:
-        """Not asked for so few."""
-        raise NotImplementedError
+        """The nearest of each vector, exactly."""
+        known = [(facts.sha256, vector) for facts, vector, _ in self._rows.values()]
+        cosines = vectors @ np.stack([vector for _, vector in known]).T
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :limit]
+        return [[(known[at][0], float(row[at])) for at in order] for row, order in zip(cosines, best, strict=True)]
 
 
 def photos(folder: Path, most: int) -> list[tuple[str, Image.Image]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 DAY_S = 24 * 3600.0
-# Of a system that nobody gave another interval: where events may be missed, and after a scan that found something.
+# Without LOOKALIKE_RESCAN_S: where events may be missed, and after a scan that found something.
 FREQUENT_S = 300.0
 # A scan takes a tenth of the time at most.
 PAUSE_SHARE = 10.0

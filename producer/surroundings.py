@@ -43,7 +43,7 @@ class Surroundings:
             try:
                 self._inotify.add_callback(os.fsencode(folder), SELF, self._told, CallbackId(0))
             except OSError:
-                # Gone, or not ours to see. Whoever asks for the library is told so.
+                # Gone, or not ours to see: a look at the library tells so.
                 continue
 
     def wait(self, timeout_s: float) -> bool:

@@ -86,9 +86,9 @@ def whole_plan(given: Given, job: str, form: Form, keep: Keep = "best", protect:
 
 
 @router.post("/verdicts", summary="Say what two files are to each other")
-def say(given: Given, said: VerdictRequest) -> VerdictReply:
+def say(given: Given, asked: VerdictRequest) -> VerdictReply:
     """`not-duplicates` hides the pair, `keep-both` keeps both, `same` keeps the `better` one, `none` withdraws."""
-    return given.client.verdict(said.a, said.b, said.verdict, better=said.better)
+    return given.client.verdict(asked.a, asked.b, asked.verdict, better=asked.better)
 
 
 def _joined(parts: Iterator[str | bytes]) -> Iterator[bytes]:

@@ -1,13 +1,13 @@
 """A varied few of the index: k centres over the vectors, computed here so that no vector travels to the client."""
 
 import numpy as np
-from qdrant_client.models import Condition, FieldCondition, Filter, MatchValue, PayloadSelectorInclude, Record
+from qdrant_client.models import Condition, FieldCondition, Filter, MatchValue, PayloadSelectorInclude
 
 from lookalike.messages import ReadSample, SampleReply
 from lookalike.search.centres import farthest_first
-from worker.index.chunking import PartLimit, read_fewer
 from worker.index.payload import VECTORS
-from worker.index.qdrant import QdrantIndex, call_store, vector_in
+from worker.index.qdrant import QdrantIndex, vector_in
+from worker.index.scrolling import Scroll
 
 PAGE_POINTS = 250
 
@@ -35,26 +35,14 @@ def _read(index: QdrantIndex, under: str | None, most: int) -> tuple[list[str], 
         must.append(FieldCondition(key="folders", match=MatchValue(value=under)))
     paths: list[str] = []
     vectors: list[list[float]] = []
-    pages, cursor = PartLimit(), None
-    while len(paths) < most:
-
-        def ask(limit: int, cursor: object = cursor) -> tuple[list[Record], object]:
-            return call_store(
-                index.handle.client.scroll,
-                index.handle.collection,
-                scroll_filter=Filter(must=must),
-                limit=limit,
-                offset=cursor,  # type: ignore[arg-type]
-                with_payload=PayloadSelectorInclude(include=["path"]),
-                with_vectors=[VECTORS["embedding"]],
-            )
-
-        records, cursor = read_fewer(ask, min(PAGE_POINTS, most - len(paths)), pages)
+    points = Scroll(index.handle.client, index.handle.collection, min(PAGE_POINTS, most))
+    only_path = PayloadSelectorInclude(include=["path"])
+    for records in points.pages(Filter(must=must), payload=only_path, vectors=[VECTORS["embedding"]]):
         for record in records:
             vector = vector_in(record, "embedding")
             if vector is not None and record.payload is not None:
                 paths.append(record.payload["path"])
                 vectors.append([*vector])
-        if cursor is None:
+        if len(paths) >= most:
             break
-    return paths, vectors
+    return paths[:most], vectors[:most]

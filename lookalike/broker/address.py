@@ -65,7 +65,7 @@ class BrokerAddress:
 
     @property
     def transport_options(self) -> dict[str, Any]:
-        """What Celery's transport and result backend need to know beside the URL."""
+        """What Celery's transport and result backend need to know besides the URL."""
         return {"master_name": self.master, "sentinel_kwargs": dict(self.sentinel_options)} if self.sentinels else {}
 
     def redis(self, **options: Any) -> Redis:

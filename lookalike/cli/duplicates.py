@@ -93,7 +93,7 @@ def _labels(words: list[str] | None) -> list[Label]:
 
 
 def _follow(job: DuplicatesJob) -> DuplicatesReply:
-    """Waits for the job and shows how far it is, where somebody watches."""
+    """Waits for the job and shows how far it is, on a terminal."""
     if not shows_progress():
         return job.result()
     columns = (

@@ -22,7 +22,13 @@ from lookalike.client.status import Status
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.library.opening import library_of
 from lookalike.local.processes import prepare_command
-from lookalike.local.second_system import SecondSystem, run_program, second_settings
+from lookalike.local.second_system import (
+    SecondSystem,
+    run_program,
+    second_commands,
+    second_environment,
+    second_settings,
+)
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.generation_file import GenerationFile
@@ -123,7 +129,7 @@ class Reindexing:
         if begins:
             self._note("checking")
         settings = second_settings(self.settings, asked.model, asked.distance)
-        second = SecondSystem(settings, os.environ)
+        second = SecondSystem(second_environment(settings, os.environ), second_commands(settings))
         # Room is looked for before it begins only: later the second one is part of what is used.
         made = second.run(prepare_command(rebuild=False, begins_second=begins))
         _check(made.returncode, made.stderr, begins=begins)

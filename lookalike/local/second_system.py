@@ -44,17 +44,22 @@ def second_environment(settings: Settings, inherited: Mapping[str, str]) -> dict
     return {**kept, **{variable_of(name): str(getattr(settings, name)) for name in ours}, GUARDIAN: str(os.getpid())}
 
 
+def second_commands(settings: Settings) -> dict[str, list[str]]:
+    """The command of each of its processes."""
+    keys = settings.keys
+    return {
+        "ingest": worker_command("ingest", settings.name, f"{keys.ingest},{keys.rescan}", settings.processes),
+        "search": worker_command("search", settings.name, keys.search, 1),
+        "producer": python_module("producer"),
+    }
+
+
 class SecondSystem:
     """Its processes, each started again when it ends. They end with this process, however it ends."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        self._environment = second_environment(settings, environment)
-        keys = settings.keys
-        self._commands = {
-            "ingest": worker_command("ingest", settings.name, f"{keys.ingest},{keys.rescan}", settings.processes),
-            "search": worker_command("search", settings.name, keys.search, 1),
-            "producer": python_module("producer"),
-        }
+    def __init__(self, environment: Mapping[str, str], commands: Mapping[str, Sequence[str]]) -> None:
+        self._environment = environment
+        self._commands = commands
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._started_s: dict[str, float] = {}
         self._ended: dict[str, int] = dict.fromkeys(self._commands, 0)

@@ -187,7 +187,7 @@ def _is_ready(part: str, ask: Callable[[], None]) -> bool:
     except Misconfigured as error:
         # The port was free when it was chosen; our server failed to bind it.
         raise Misconfigured(
-            f"Somebody else's server took the port of the {part} in this moment ({error}) Start again: "
+            f"A server of another program took the port of the {part} in this moment ({error}) Start again: "
             "another port will be chosen."
         ) from error
     except LookalikeError:

@@ -171,7 +171,7 @@ def _webp(blob: bytes) -> bytes:
 
 
 def _webp_chunks(blob: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and all bytes of each chunk; one beside the picture that tells a wrong length is left out."""
+    """Name and all bytes of each chunk; one outside the picture that tells a wrong length is left out."""
     at = 12
     while at + 8 <= len(blob):
         kind, length = struct.unpack_from("<4sI", blob, at)

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 FIRST = 10
 MORE = 20
-WITHIN_S = 120.0
+WITHIN_S = 60.0
 LOOKALIKE = [sys.executable, "-c", "from lookalike.cli import main; main()"]
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from lookalike.local.processes import reindex_spec
-from lookalike.local.second_system import SecondSystem, second_environment, second_settings
+from lookalike.local.second_system import (
+    SecondSystem,
+    second_commands,
+    second_environment,
+    second_settings,
+)
 from lookalike.local.supervisor import supervisor_conf
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder
@@ -33,15 +38,22 @@ def test_it_has_queues_and_a_model_of_its_own_and_shares_the_rest() -> None:
     }
 
 
+def test_each_part_takes_from_queues_of_the_second_system() -> None:
+    commands = second_commands(second_settings(read_settings(), "new.onnx", "dot"))
+
+    assert commands.keys() == {"ingest", "search", "producer"}
+    assert "lookalike-next:ingest,lookalike-next:rescan" in commands["ingest"]
+    assert "lookalike-next:search" in commands["search"]
+
+
 def test_a_process_that_ends_is_started_again_and_all_end_with_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = tmp_path / "said"
     code = f"import os, time; open({str(said)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lookalike.local.second_system.worker_command", lambda *_: [sys.executable, "-c", code])
-    monkeypatch.setattr("lookalike.local.second_system.python_module", lambda *_: [sys.executable, "-c", code])
-    second = SecondSystem(second_settings(read_settings(), "new.onnx", "dot"), os.environ)
+    environment = second_environment(second_settings(read_settings(), "new.onnx", "dot"), os.environ)
+    second = SecondSystem(environment, {part: [sys.executable, "-c", code] for part in ("one", "two", "three")})
 
     def started() -> list[int]:
         second.keep_alive()

@@ -107,7 +107,7 @@ function visibleAfter(ms) {
   });
 }
 
-/** Reads the page of groups anew and shows what has changed. */
+/** Reads the page of groups again and shows what has changed. */
 async function refresh({ first = false } = {}) {
   asking += 1;
   const asked = asking;

@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,10 @@ from qdrant_client.models import FieldCondition, Filter, MatchValue, PayloadSele
 
 from lookalike.duplicates.groups import FileFacts
 from lookalike.search.query import By
-from worker.index.chunking import PartLimit, read_fewer, read_in_parts
+from worker.index.chunking import PartLimit, read_in_parts
 from worker.index.payload import SMALL, VECTORS, point_id
 from worker.index.qdrant import QdrantIndex, call_store, vector_in
+from worker.index.scrolling import Scroll
 
 FACTS = PayloadSelectorInclude(include=[*FileFacts.model_fields])
 PAGE_POINTS = 1000
@@ -26,29 +26,14 @@ class Indexed:
     def __init__(self, index: QdrantIndex, by: By) -> None:
         self._client, self._collection = index.handle.client, index.handle.collection
         self._by = by
-        self._pages, self._ids = PartLimit(max_items=PAGE_POINTS), PartLimit(max_items=AT_ONCE)
+        self._points = Scroll(self._client, self._collection, PAGE_POINTS)
+        self._ids = PartLimit(max_items=AT_ONCE)
 
     def files(self) -> Iterator[list[FileFacts]]:
         """All indexed files, a page at a time."""
         indexed = Filter(must=[FieldCondition(key="status", match=MatchValue(value="indexed"))])
-        cursor: Any = None
-        while True:
-
-            def ask(limit: int, cursor: Any = cursor) -> tuple[list[Record], Any]:
-                return call_store(
-                    self._client.scroll,
-                    self._collection,
-                    scroll_filter=indexed,
-                    limit=limit,
-                    offset=cursor,
-                    with_payload=FACTS,
-                    with_vectors=False,
-                )
-
-            records, cursor = read_fewer(ask, PAGE_POINTS, self._pages)
+        for records in self._points.pages(indexed, payload=FACTS):
             yield [FileFacts.model_validate(record.payload) for record in records]
-            if cursor is None:
-                return
 
     def contents(self, paths: Sequence[str]) -> list[tuple[str, NDArray[np.float32], bytes]]:
         """SHA-256, vector of norm 1 and small picture (empty in an index of before) of the files that are there."""

@@ -21,10 +21,11 @@ from qdrant_client.models import (
 from lookalike.errors import Refused
 from lookalike.search.filters import SearchFilter, matcher_of
 from lookalike.search.query import By
-from worker.index.chunking import PartLimit, read_fewer, read_in_parts
+from worker.index.chunking import PartLimit, read_in_parts
 from worker.index.filters import candidates_filter
 from worker.index.payload import VECTORS, WITHOUT_SMALL
 from worker.index.qdrant import QdrantIndex, Vector, Vectors, call_store, vector_in
+from worker.index.scrolling import Scroll
 from worker.ranking import Hit
 
 BRIEF = PayloadSelectorInclude(include=["path", "sha256"])
@@ -72,7 +73,7 @@ class Searching:
         self._client, self._collection = index.handle.client, index.handle.collection
         self._params = index.handle.params
         self._queries = PartLimit(max_bytes=index.handle.request_bytes)
-        self._pages, self._ids = PartLimit(), PartLimit(max_items=PAGE_POINTS)
+        self._points, self._ids = Scroll(self._client, self._collection, PAGE_POINTS), PartLimit(max_items=PAGE_POINTS)
 
     def stored(self, ids: Sequence[str], *, by: Collection[By], contents: bool = False) -> dict[str, Stored]:
         """Of those points that have these vectors, in one request for up to a thousand."""
@@ -181,25 +182,9 @@ class Searching:
 
     def _scroll(self, chosen: Filter) -> Iterator[dict[str, Any]]:
         """Path, content and id of each point that matches."""
-        cursor: Any = None
-        while True:
-
-            def ask(limit: int, cursor: Any = cursor) -> tuple[list[Record], Any]:
-                return call_store(
-                    self._client.scroll,
-                    self._collection,
-                    scroll_filter=chosen,
-                    limit=limit,
-                    offset=cursor,
-                    with_payload=BRIEF,
-                    with_vectors=False,
-                )
-
-            records, cursor = read_fewer(ask, PAGE_POINTS, self._pages)
+        for records in self._points.pages(chosen, payload=BRIEF):
             for record in records:
                 yield {**(record.payload or {}), "id": str(record.id)}
-            if cursor is None:
-                return
 
 
 def _hits(points: Sequence[ScoredPoint], *, whole: bool) -> list[Hit]:

@@ -1,17 +1,17 @@
 """The points of a collection as rows, with patience: a store that is started again is waited for."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from qdrant_client import QdrantClient
 from qdrant_client.models import CollectionInfo, Record
 
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.search.query import By
-from worker.index.chunking import PartLimit, read_fewer
 from worker.index.identity import Identity
 from worker.index.payload import VECTORS
 from worker.index.qdrant import PointWrite, call_store, vector_in
+from worker.index.scrolling import Scroll
 from worker.moving.rows import PAGE_ROWS, Rows
 from worker.retry_budget import retry_while_unavailable
 
@@ -35,7 +35,7 @@ class OwnCollection:
                 f"The collection {name!r} was not made by lookalike: set LOOKALIKE_NAME to the name of an index."
             )
         self.client, self.name, self.identity, self.info = client, name, identity, info
-        self._limit = PartLimit()
+        self._points = Scroll(client, name, PAGE_ROWS)
 
     @classmethod
     def behind(cls, client: QdrantClient, system: str) -> "OwnCollection":
@@ -78,23 +78,7 @@ class OwnCollection:
     def records(self, *, with_vectors: bool) -> Iterator[Sequence[Record]]:
         """Pages of points with their payloads, in the order of their ids."""
         names = [VECTORS[by] for by in self.identity.vectors]
-        cursor: Any = None
-        while True:
-
-            def ask(limit: int, cursor: Any = cursor) -> tuple[Sequence[Record], Any]:
-                return call_store(
-                    self.client.scroll,
-                    self.name,
-                    limit=limit,
-                    offset=cursor,
-                    with_payload=True,
-                    with_vectors=names if with_vectors else False,
-                )
-
-            records, cursor = patiently(lambda ask=ask: read_fewer(ask, PAGE_ROWS, self._limit))  # type: ignore[misc]
-            yield records
-            if cursor is None:
-                return
+        return self._points.pages(vectors=names if with_vectors else False, around=patiently)
 
     def retrieve(self, ids: Sequence[str], *, with_vectors: bool) -> dict[str, Record]:
         """Those of the points that exist, by id, with their payloads."""
