@@ -34,7 +34,8 @@ KERNEL = (_TAPS / _TAPS.sum()).astype(np.float32)
 class Agreement:
     """Errors of blocks in units of noise, with the weight of each by its contrast, and which are covered or next to it.
 
-    `area` is the part that was seen of the picture of which less was.
+    `area` is the part that was seen of the picture of which less was; `share` the same without the edges, which are
+    left out of each.
     """
 
     errors: NDArray[np.float32]
@@ -42,6 +43,7 @@ class Agreement:
     covered: NDArray[np.bool_]
     next_to_covered: NDArray[np.bool_]
     area: float
+    share: float
 
     @property
     def covered_weight(self) -> float:
@@ -92,7 +94,8 @@ def agreement(aligned: Aligned, whole: Grey) -> Agreement | None:
     of_whole = float(valid.sum() * aligned.warp.scale_x * aligned.warp.scale_y / whole.size)
     area = min(of_whole, float(valid.mean()))
     weights = np.asarray(contrast / (contrast + TEXTURE), np.float32)
-    return Agreement(errors[seen], weights[seen], covered[seen], (_grown(covered) & ~covered)[seen], area)
+    share = area / max(1e-6, float(_inner(np.ones_like(valid)).mean()))
+    return Agreement(errors[seen], weights[seen], covered[seen], (_grown(covered) & ~covered)[seen], area, share)
 
 
 def smoothed(plane: Grey) -> Grey:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from examples.samples import EACH, MOTIFS, picture
 from models.tools.perturbations import TRANSFORMS, jpeg
 from worker.duplicates.alignment import places
 from worker.duplicates.small import SMALL_PX, Small, small_jpeg
@@ -59,6 +60,13 @@ def test_a_part_that_is_not_in_the_middle_is_found() -> None:
 def test_other_pictures_are_not_near() -> None:
     pictures = [small(scene(seed)) for seed in range(20, 30)]
     assert not any(look(a, b).is_near for at, a in enumerate(pictures) for b in pictures[:at])
+
+
+@pytest.mark.parametrize("motif", MOTIFS)
+def test_drawings_of_one_motif_on_flat_ground_are_not_near(motif: str) -> None:
+    """Those that `make run` draws: what people see first."""
+    drawn = [small(picture(MOTIFS[motif], f"{motif} {number}")) for number in range(1, EACH + 1)]
+    assert not any(look(a, b).is_near for at, a in enumerate(drawn) for b in drawn[:at])
 
 
 def test_a_thing_that_moved_makes_another_picture() -> None:
