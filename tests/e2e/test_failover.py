@@ -1,6 +1,7 @@
 """A system whose broker is behind three sentinels: the server dies, its replica goes on, and no image is lost."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lookalike import Client, LookalikeError
+from lookalike.broker.pause import LOOK_S
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
@@ -33,12 +35,15 @@ def test_what_the_replica_had_not_heard_of_is_found_by_a_scan(tmp_path: Path, ma
             wait_until(lambda: indexed(client) == FIRST, WITHIN_S)
             # The messages of the next files wait, at a broker that will be gone.
             client.pause()
+            wait_until(lambda: "worker.pausing: paused" in (machine.folder.logs / "ingest.log").read_text(), WITHIN_S)
+            # The request for messages that the worker had begun ends within a second.
+            time.sleep(LOOK_S)
             with broker.replica_redis() as redis:
                 wait_until(lambda: redis.exists(client.settings.keys.pause), WITHIN_S)
             broker.freeze_replica()
             for seed in range(FIRST, FIRST + MORE):
                 draw(machine.library / f"{seed}.png", seed)
-            wait_until(lambda: (status := look(client)) is not None and status.queued == MORE, WITHIN_S)
+            wait_until(lambda: queued(client) == MORE, WITHIN_S, told=lambda: look(client))
             broker.fail_over()
 
             with broker.replica_redis() as redis:
@@ -61,6 +66,11 @@ def look(client: Client) -> Status | None:
     with suppress(LookalikeError):
         return client.status()
     return None
+
+
+def queued(client: Client) -> int | None:
+    status = look(client)
+    return None if status is None else status.queued
 
 
 def indexed(client: Client) -> int | None:

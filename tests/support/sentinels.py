@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from redis import Redis
@@ -31,6 +32,7 @@ class Watched:
     primary: subprocess.Popen[bytes]
     replica: subprocess.Popen[bytes]
     replica_port: int
+    sentinel_ports: list[int]
 
     def replica_redis(self) -> Redis:
         return Redis(port=self.replica_port, password=PASSWORD)
@@ -40,12 +42,13 @@ class Watched:
         os.kill(self.replica.pid, signal.SIGSTOP)
 
     def fail_over(self) -> None:
-        """Kills the primary, and returns when the replica, which goes on, takes its place."""
+        """Kills the primary, and returns when every sentinel names the replica, which goes on in its place."""
         self.primary.kill()
         self.primary.wait()
         os.kill(self.replica.pid, signal.SIGCONT)
         with self.replica_redis() as redis:
             wait_until(lambda: redis.info("replication")["role"] == "master", STARTS_WITHIN_S)
+        wait_until(lambda: all(_primary(port) == self.replica_port for port in self.sentinel_ports), STARTS_WITHIN_S)
 
 
 @contextmanager
@@ -79,7 +82,7 @@ def watched_broker(folder: Path) -> Iterator[Watched]:
         assert not answers(f"redis://127.0.0.1:{primary_port}"), "it lets in whoever comes"
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         url = f"sentinel://:{quote(PASSWORD, safe='')}@{hosts}/0?master={NAME}"
-        yield Watched(url, primary, replica, replica_port)
+        yield Watched(url, primary, replica, replica_port, ports)
     finally:
         for process in started:
             process.kill()
@@ -87,9 +90,21 @@ def watched_broker(folder: Path) -> Iterator[Watched]:
 
 
 def _knows_the_others(port: int) -> bool:
+    state = _state(port)
+    return (state.get("num-slaves"), state.get("num-other-sentinels")) == (1, SENTINELS - 1)
+
+
+def _primary(port: int) -> int | None:
+    """The port of the server that this sentinel has clients use; None while it holds it for dead."""
+    state = _state(port)
+    return None if state.get("is_sdown") or state.get("is_odown") else state.get("port")
+
+
+def _state(port: int) -> dict[str, Any]:
+    """What this sentinel knows of the server in charge; empty if it does not answer."""
     try:
         with Redis(port=port) as redis:
-            state = redis.sentinel_master(NAME)
+            state: dict[str, Any] = redis.sentinel_master(NAME)
+            return state
     except (RedisError, IndexError):
-        return False
-    return (state["num-slaves"], state["num-other-sentinels"]) == (1, SENTINELS - 1)
+        return {}
