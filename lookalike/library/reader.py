@@ -92,7 +92,7 @@ class LibraryReader:
         with file:
             try:
                 if before.size_bytes > self._max_bytes:
-                    raise Rejected(_too_large(before.size_bytes, self._max_bytes))
+                    raise Rejected(too_large(before.size_bytes, self._max_bytes))
                 # One byte more than expected shows a file that is being appended to.
                 blob = file.read(before.size_bytes + 1)
                 after = _version_of(file.fileno())
@@ -151,7 +151,8 @@ def _version_of(descriptor: int) -> FileVersion:
     return version_of(status)
 
 
-def _too_large(size_bytes: int, max_bytes: int) -> str:
+def too_large(size_bytes: int, max_bytes: int) -> str:
+    """Why a file of that size is rejected."""
     return f"it has {size_bytes / 2**20:.0f} MiB, the limit is {max_bytes / 2**20:.0f} (LOOKALIKE_MAX_IMAGE_BYTES)"
 
 
