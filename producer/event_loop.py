@@ -7,7 +7,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from lookalike.library.folder import FolderLibrary
+from lookalike.library.kinds import Library
 from lookalike.library.rules import IGNORE_FILE
 from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
@@ -45,7 +45,7 @@ class EventLoop:
     def __init__(
         self,
         *,
-        library: FolderLibrary,
+        library: Library,
         inbox: Inbox,
         debouncer: Debouncer,
         batcher: Batcher,

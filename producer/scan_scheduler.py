@@ -5,18 +5,20 @@ import time
 from collections.abc import Callable
 
 from lookalike.errors import Misconfigured
-from lookalike.library.folder import EMPTY, FolderLibrary
+from lookalike.library.errors import LibraryOffline
+from lookalike.library.folder import EMPTY
+from lookalike.library.kinds import Library
 from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.log import get_logger
 from producer.file_counter import FileCounter
+from producer.following import Following
 from producer.index_client import IndexClient
 from producer.library_state import COMPARING, COUNTING, LibraryState
 from producer.publisher import ScanPublisher
-from producer.scan import LibraryOffline, Scan, ScanSuperseded
+from producer.scan import Scan, ScanSuperseded
 from producer.scan_requests import ScanRequests
 from producer.schedule import Schedule
 from producer.shutdown import check
-from producer.watcher import Watcher
 
 log = get_logger(__name__)
 
@@ -29,10 +31,10 @@ class ScanScheduler:
     def __init__(
         self,
         *,
-        library: FolderLibrary,
+        library: Library,
         index: IndexClient,
         scan_publisher: ScanPublisher,
-        watcher: Watcher,
+        watcher: Following,
         counter: FileCounter,
         new_scan: Callable[[], Scan],
         new_rules: Callable[[], Candidates],

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from lookalike.library.address import BucketAddress
+from lookalike.settings import Settings
+
 DAY_S = 24 * 3600.0
 # Without LOOKALIKE_RESCAN_S: where events may be missed, and after a scan that found something.
 FREQUENT_S = 300.0
@@ -49,3 +52,11 @@ class Schedule:
         now = self.now()
         today = datetime.combine(now.date(), at)
         return ((today if today > now else today + timedelta(days=1)) - now).total_seconds()
+
+
+def schedule_of(settings: Settings, now: Callable[[], datetime], random: Callable[[], float]) -> Schedule:
+    """That of the settings. A bucket, which is never watched, is listed once a day if only that time is set."""
+    rescan_s, scan_at = settings.rescan_s, settings.scan_at
+    if isinstance(settings.library, BucketAddress) and rescan_s is None and scan_at is not None:
+        rescan_s = DAY_S
+    return Schedule(rescan_s, scan_at, now, random)
