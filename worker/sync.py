@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from lookalike.broker.events import Event
 from lookalike.broker.measurements import BATCH_FILES
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
+from lookalike.library.kinds import Reader
 from lookalike.library.paths import unescape_path
-from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
@@ -43,7 +43,7 @@ class Outcome:
 class Sync(BatchTools):
     """The task's logic over one library, one index and one model."""
 
-    library: LibraryReader
+    library: Reader
     library_id: str
     # Told of inferences and finished files; writes the measurements, too.
     count_done: Callable[[int, int], None]

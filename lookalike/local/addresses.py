@@ -13,6 +13,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
 from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
 from lookalike.local.processes import Ports
 from lookalike.settings import Settings
@@ -69,7 +70,7 @@ def choose_addresses(settings: Settings, folder: DataFolder, choose_port: Choose
 
 
 def resolve_settings(
-    settings: Settings, folder: DataFolder, addresses: Addresses, library: Path, library_id: str
+    settings: Settings, folder: DataFolder, addresses: Addresses, library: Path | BucketAddress, library_id: str
 ) -> Settings:
     """The settings as every process gets them: nothing is left to discover or depends on the working folder."""
     ours = {} if addresses.ports.store is None else {"qdrant_api_key": SecretStr(embedded_password(folder))}

@@ -11,15 +11,22 @@ from rich.console import Console
 from lookalike.broker.app import client_app
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import Status, read_status
-from lookalike.library.opening import candidates_of
+from lookalike.library.address import BucketAddress, absolute
 from lookalike.local.addresses import absolute_model, choose_addresses, reserved_ports, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.data_version import bring_forward
-from lookalike.local.first_search import first_search
+from lookalike.local.first_search import suggested_search
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
 from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
-from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
+from lookalike.local.preflight import (
+    need_extras,
+    need_given_servers,
+    need_locks,
+    only_up_on,
+    packages_for,
+    wait_for_leftovers,
+)
 from lookalike.local.processes import (
     Ports,
     ProcessSpec,
@@ -53,7 +60,7 @@ def status_of(settings: Settings) -> Callable[[], Status]:
 
 def up(
     settings: Settings,
-    library: Path,
+    library: Path | BucketAddress,
     *,
     rebuild: bool = False,
     open_page: Callable[[str], object] | None = None,
@@ -70,12 +77,12 @@ def up(
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
     need_locks()
-    need_extras()
+    need_extras(packages_for(library))
     need_files(files_limit())
-    folder = folder_of(library.expanduser().resolve(), settings)
+    folder = folder_of(absolute(library), settings)
     root = usable_library(library, folder)
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
-    suggested = first_search(root, candidates_of(settings, root))
+    suggested = suggested_search(settings.model_copy(update={"library": root}))
     make_data_folder(folder)
     need_space(folder)
     with stop_on_signals() as stop, only_up_on(folder):
