@@ -104,24 +104,25 @@ class Sync(BatchTools):
 
     def _find_changes(
         self, paths: Sequence[str], known: Mapping[str, KnownFile], outcome: Outcome, *, retry_rejected: bool
-    ) -> tuple[list[str], list[str]]:
-        changed, absent = [], []
+    ) -> tuple[dict[str, FileVersion], list[str]]:
+        changed: dict[str, FileVersion] = {}
+        absent = []
         for path in paths:
             version, file = self.library.version(path), known.get(path)
             if version is None:
                 absent.append(path)
             elif file is None or not file.describes(version) or (retry_rejected and file.status == "rejected"):
-                changed.append(path)
+                changed[path] = version
             elif path not in outcome.written:
                 outcome.tally["unchanged"] += 1
         return changed, absent
 
-    def _write(self, paths: Sequence[str], outcome: Outcome) -> list[str]:
-        """Reads, embeds and upserts; returns the paths that changed meanwhile."""
+    def _write(self, changed: Mapping[str, FileVersion], outcome: Outcome) -> list[str]:
+        """Reads, embeds and upserts these files; returns the paths that changed meanwhile."""
         batch = Batch(self)
         unsettled = []
-        donated = self._copy_donated(paths, batch)
-        for path in paths:
+        donated = self._copy_donated(changed, batch)
+        for path in changed:
             if path in donated:
                 continue
             self.yield_to_search()
@@ -152,9 +153,8 @@ class Sync(BatchTools):
                 unsettled.append(path)
         return unsettled
 
-    def _copy_donated(self, paths: Sequence[str], batch: Batch) -> frozenset[str]:
+    def _copy_donated(self, versions: Mapping[str, FileVersion], batch: Batch) -> frozenset[str]:
         """Writes what the generation before has vectors of; returns these paths."""
-        versions = {path: version for path in paths if (version := self.library.version(path)) is not None}
         found = self.donate(versions) if versions else {}
         for path, vectors in found.items():
             batch.copy(path, versions[path], vectors)
