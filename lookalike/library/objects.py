@@ -80,21 +80,23 @@ class Objects:
 
     def head(self, path: str) -> FileVersion | None:
         """The version of an object; None if there is none, as far as one request tells. Raises StoreFault."""
+        store = self._store
         import obstore  # noqa: PLC0415 (an extra, and nothing that a client needs)
 
         with _told():
             try:
-                return _version_of(obstore.head(self._store, path))
+                return _version_of(obstore.head(store, path))
             except FileNotFoundError:
                 return None
 
     def download(self, path: str) -> Download | None:
         """Begins to read an object; None if there is none. Raises StoreFault."""
+        store = self._store
         import obstore  # noqa: PLC0415
 
         with _told():
             try:
-                got = obstore.get(self._store, path)
+                got = obstore.get(store, path)
             except FileNotFoundError:
                 return None
             return Download(_version_of(got.meta), _pieces(got))
@@ -104,11 +106,12 @@ class Objects:
 
         It answers a HEAD without words, and then a bucket that is gone looks like a key that is gone.
         """
+        store = self._store
         import obstore  # noqa: PLC0415
 
         with _told():
             try:
-                obstore.get_range(self._store, path, start=0, end=1)
+                obstore.get_range(store, path, start=0, end=1)
             except FileNotFoundError as error:
                 code = _code_of(error)
                 if code == NO_BUCKET:
@@ -118,10 +121,11 @@ class Objects:
 
     def pages(self, under: str = "") -> Iterator[list[Listed]]:
         """All objects, or those in a folder and below, in pages. Raises StoreFault."""
+        store = self._store
         import obstore  # noqa: PLC0415
 
         with _told():
-            pages = iter(obstore.list(self._store, under or None, chunk_size=PAGE))
+            pages = iter(obstore.list(store, under or None, chunk_size=PAGE))
             while True:
                 page = next(pages, None)
                 if page is None:
