@@ -2,18 +2,17 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from lookalike.library.address import BucketAddress
+from lookalike.library.bucket import ONLINE_FOR_S
 from lookalike.library.errors import Changing, LibraryOffline, ReadFailed, Rejected
 from lookalike.library.objects import Objects, StoreFault
 from lookalike.library.paths import is_escaped_path, unescape_path, validate_path
+from lookalike.library.read_ahead import MOST_BYTES, ReadAhead
 from lookalike.library.reader import Content, too_large
 from lookalike.library.version import NO_VERSION, FileVersion
-
-# A listing that showed something is good for so long: else each object that is gone would cost one of its own.
-ONLINE_FOR_S = 5.0
 
 
 class ObjectFile:
@@ -60,6 +59,7 @@ class BucketReader:
         self._max_bytes = max_bytes
         self._now_s = now_s
         self._online_until_s = float("-inf")
+        self._ahead, self._looks = ReadAhead(self._read), ReadAhead(self.version)
 
     def version(self, path: str) -> FileVersion | None:
         """The object's version, NO_VERSION if it alone cannot be looked at, None if missing. Raises LibraryOffline."""
@@ -74,6 +74,15 @@ class BucketReader:
         if found is None:
             self._require_online()
         return found
+
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
+        """The same of many objects, several at once, without those that are missing. Raises LibraryOffline."""
+        found = zip(paths, self._looks.all(paths), strict=True)
+        return {path: version for path, version in found if version is not None}
+
+    def expect(self, versions: Mapping[str, FileVersion]) -> None:
+        """These are read next, in this order: small ones ahead, so that few bytes are held."""
+        self._ahead.expect(path for path, version in versions.items() if version.size_bytes <= MOST_BYTES)
 
     def open(self, path: str) -> tuple[ObjectFile, FileVersion] | None:
         """The open object and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""
@@ -97,6 +106,9 @@ class BucketReader:
 
         Bytes and version are of one answer, so an object that is replaced meanwhile is one or the other.
         """
+        return self._ahead.take(path)
+
+    def _read(self, path: str) -> Content | None:
         opened = self.open(path)
         if opened is None:
             return None

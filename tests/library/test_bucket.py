@@ -2,8 +2,11 @@ import time
 
 import pytest
 
+from lookalike.library import bucket
+from lookalike.library.bucket import BucketLibrary
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.objects import StoreFault
+from lookalike.library.rules import Candidates
 from lookalike.library.version import move_key
 from tests.library.buckets import PREFIX, Served
 
@@ -90,6 +93,45 @@ def test_a_listing_that_ends_early_lets_nothing_be_missing(served: Served) -> No
     assert count is not None
     assert count.discovered == 5
     assert not any(library.is_missing(f"{number}.jpg") for number in range(10))
+
+
+def test_a_listing_that_lacks_very_much_ends_the_scan(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "MOST_UNLISTED", 3)
+    for number in range(10):
+        served.put(f"{number}.jpg")
+    served.faults.cut_listings = 1.0
+    library = served.library()
+    library.count(lambda: False)
+
+    with pytest.raises(LibraryOffline, match="was listed in part only"):
+        [library.is_missing(f"{number}.jpg") for number in range(10)]
+    served.faults.heal()
+    library.count(lambda: False)
+    assert not any(library.is_missing(f"{number}.jpg") for number in range(10))
+
+
+def test_a_store_that_goes_away_ends_the_scan_at_once(served: Served) -> None:
+    served.put("a.jpg")
+    library = served.library()
+    library.count(lambda: False)
+    served.faults.failing = 1.0
+
+    with pytest.raises(LibraryOffline, match="cannot be reached"):
+        library.is_missing("gone.jpg")
+
+
+def test_what_was_listed_a_moment_ago_is_not_listed_again_to_be_available(served: Served) -> None:
+    served.put("a.jpg")
+    times_s = [0.0]
+    library = BucketLibrary(served.address, served.objects(), Candidates(("jpg",)), lambda: times_s[0])
+    library.count(lambda: False)
+    listings = served.store.seen.requests["LIST"]
+
+    assert library.absence() is None
+    assert served.store.seen.requests["LIST"] == listings
+    times_s[0] = bucket.ONLINE_FOR_S
+    served.delete("a.jpg")
+    assert library.absence() == "is empty"
 
 
 def test_an_empty_library_is_empty_and_nothing_of_it_is_gone(served: Served) -> None:

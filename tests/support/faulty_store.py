@@ -63,6 +63,8 @@ class Seen:
     requests: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     body_bytes: Counter[str] = field(default_factory=Counter)
+    now: int = 0
+    most_at_once: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self, behind: str) -> None:
         super().__init__(("127.0.0.1", 0), _Between)
         self.behind, self.faults, self.seen = behind, Faults(), Seen()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Counts how many are asked at once."""
+        with self._lock:
+            self.seen.now += 1
+            self.seen.most_at_once = max(self.seen.now, self.seen.most_at_once)
+        yield
+        with self._lock:
+            self.seen.now -= 1
 
 
 class _Between(http.server.BaseHTTPRequestHandler):
@@ -105,6 +118,10 @@ class _Between(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         kind = "LIST" if "list-type" in parse_qs(urlsplit(self.path).query) else self.command
         self.server.seen.requests[kind] += 1
+        with self.server.counting():
+            self._ask(kind, body)
+
+    def _ask(self, kind: str, body: bytes) -> None:
         instead = self.server.faults.instead(kind)
         if instead is not None:
             status, code = instead
