@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError, Misconfigured
-from lookalike.library.objects import StoreFault
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.opening import objects_of, read_ignore_file
 from lookalike.library.rules import Candidates
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT, LOOPBACK, reserved_ports
@@ -57,7 +57,7 @@ def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
     try:
         root = usable_library(settings.library, folder)
         has_files = any(root.iterdir()) if isinstance(root, Path) else objects_of(settings, root).has_any()
-    except StoreFault as fault:
+    except BucketFault as fault:
         return broken("library", str(settings.library), f"The library {fault}.")
     except LookalikeError as error:
         return broken("library", str(settings.library), str(error))

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from lookalike.library.address import BucketAddress
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import EMPTY, Count, FileEntry
 from lookalike.library.links import Links
-from lookalike.library.objects import Objects, StoreFault
+from lookalike.library.objects import Objects
 from lookalike.library.paths import unescape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
@@ -54,21 +55,21 @@ class BucketLibrary:
         return self.candidates.includes_folder(folder)
 
     def stat(self, path: str) -> FileVersion | None:
-        """The object as it is now; None if there is none, or the store does not tell."""
-        with suppress(StoreFault):
+        """The object as it is now; None if there is none, or the server does not tell."""
+        with suppress(BucketFault):
             return self._objects.head(path)
         return None
 
     def is_gone(self, path: str) -> bool:
-        """Whether the store says that it has no such key: the first witness of a deletion (witnesses.py)."""
-        with suppress(StoreFault):
+        """Whether the server says that it has no such key: the first witness of a deletion (witnesses.py)."""
+        with suppress(BucketFault):
             return self._objects.is_missing(path)
         return False
 
     def is_missing(self, path: str) -> bool:
         """The same in a scan, for every file of the index: only what the last count did not list is asked for.
 
-        Raises LibraryOffline if the store does not answer, or has very many that it did not list.
+        Raises LibraryOffline if the server does not answer, or has very many that it did not list.
         """
         mark = hash(path)
         at = bisect_left(self._counted, mark)
@@ -76,7 +77,7 @@ class BucketLibrary:
             return False
         try:
             is_missing = self._objects.is_missing(path)
-        except StoreFault as fault:
+        except BucketFault as fault:
             raise LibraryOffline(str(fault)) from None
         self._unlisted += not is_missing
         if self._unlisted > MOST_UNLISTED:
@@ -94,7 +95,7 @@ class BucketLibrary:
             if found is None or found.version.size_bytes > most_bytes:
                 return None
             return b"".join(found.pieces)
-        except StoreFault:
+        except BucketFault:
             return None
 
     def files(self, under: str = "") -> Iterator[FileEntry]:
@@ -149,5 +150,5 @@ class BucketLibrary:
                 if page:
                     self._seen_until_s = self._now_s() + ONLINE_FOR_S
                 yield from page
-        except StoreFault as fault:
+        except BucketFault as fault:
             raise LibraryOffline(str(fault)) from None

@@ -7,8 +7,9 @@ from typing import Self
 
 from lookalike.library.address import BucketAddress
 from lookalike.library.bucket import ONLINE_FOR_S
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import Changing, LibraryOffline, ReadFailed, Rejected
-from lookalike.library.objects import Objects, StoreFault
+from lookalike.library.objects import Objects
 from lookalike.library.paths import is_escaped_path, unescape_path, validate_path
 from lookalike.library.read_ahead import MOST_BYTES, ReadAhead
 from lookalike.library.reader import Content, too_large
@@ -16,7 +17,7 @@ from lookalike.library.version import NO_VERSION, FileVersion
 
 
 class ObjectFile:
-    """An object that is being read, in the way of a file. Raises OSError if the store stops to answer."""
+    """An object that is being read, in the way of a file. Raises OSError if the server stops to answer."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -27,7 +28,7 @@ class ObjectFile:
         if not self._rest:
             try:
                 self._rest = next(self._pieces, b"")
-            except StoreFault as fault:
+            except BucketFault as fault:
                 raise OSError(str(fault)) from None
         found, self._rest = self._rest[:size], self._rest[size:]
         return found
@@ -68,7 +69,7 @@ class BucketReader:
             return None
         try:
             found = self._objects.head(key)
-        except StoreFault:
+        except BucketFault:
             self._require_online(fresh=True)
             return NO_VERSION
         if found is None:
@@ -91,7 +92,7 @@ class BucketReader:
             return None
         try:
             found = self._objects.download(key)
-        except StoreFault as fault:
+        except BucketFault as fault:
             self._require_online(fresh=True)
             if fault.is_denied:
                 raise Rejected("there is no permission to read it", may_pass=True) from None
@@ -138,7 +139,7 @@ class BucketReader:
             return True
         try:
             return self._objects.is_missing(key)
-        except StoreFault:
+        except BucketFault:
             self._require_online(fresh=True)
             return False
 
@@ -151,7 +152,7 @@ class BucketReader:
             return
         try:
             has_any = self._objects.has_any()
-        except StoreFault as fault:
+        except BucketFault as fault:
             raise LibraryOffline(f"the library {self._root} {fault}") from None
         if not has_any:
             raise LibraryOffline(f"the library {self._root} is empty; is its prefix right?")

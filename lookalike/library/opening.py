@@ -7,12 +7,13 @@ from pathlib import Path
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.library.address import BucketAddress, absolute
 from lookalike.library.bucket import BucketLibrary
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.bucket_reader import BucketReader
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.kinds import Library, Reader
 from lookalike.library.links import Links
-from lookalike.library.objects import Objects, StoreFault
+from lookalike.library.objects import Objects
 from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.settings import Settings
@@ -40,8 +41,9 @@ def opened_library(settings: Settings, root: Path | BucketAddress) -> Library:
     """
     if isinstance(root, Path):
         return FolderLibrary(root, candidates_of(settings, root), Links())
-    rules = Candidates(settings.extensions, settings.ignore, (), settings.ignore_defaults)
-    return BucketLibrary(root, objects_of(settings, root), rules)
+    objects = objects_of(settings, root)
+    objects.check()
+    return BucketLibrary(root, objects, Candidates(settings.extensions, settings.ignore, (), settings.ignore_defaults))
 
 
 @contextmanager
@@ -97,7 +99,7 @@ def _read_ignore_object(objects: Objects) -> tuple[str, ...]:
         if found.version.size_bytes > MAX_IGNORE_BYTES:
             raise _too_long()
         return _lines(b"".join(found.pieces))
-    except StoreFault as fault:
+    except BucketFault as fault:
         raise LibraryOffline(str(fault)) from None
 
 

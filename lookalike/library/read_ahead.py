@@ -1,4 +1,4 @@
-"""Reads the next few files while one is worked on: a request to a store far away is mostly waiting."""
+"""Reads the next few files while one is worked on: a request to a bucket far away is mostly waiting."""
 
 from collections import deque
 from collections.abc import Callable, Iterable

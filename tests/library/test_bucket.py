@@ -2,10 +2,11 @@ import time
 
 import pytest
 
+from lookalike.errors import Misconfigured
 from lookalike.library import bucket
 from lookalike.library.bucket import BucketLibrary
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import LibraryOffline
-from lookalike.library.objects import StoreFault
 from lookalike.library.rules import Candidates
 from lookalike.library.version import move_key
 from tests.library.buckets import PREFIX, Served
@@ -201,5 +202,26 @@ def test_a_key_that_is_no_path_is_named(served: Served) -> None:
 def test_a_server_that_is_not_there_cannot_be_reached(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
-    with pytest.raises(StoreFault, match=r"cannot be reached \(no answer\)"):
+    with pytest.raises(BucketFault, match=r"cannot be reached \(no answer\)"):
+        served.objects().head("a.jpg")
+
+
+@pytest.mark.parametrize("endpoint", ["minio:9000", "minio", "http://", "ftp://minio", "http://key:secret@minio:9000"])
+def test_an_endpoint_that_is_no_address_is_refused_and_not_repeated(
+    served: Served, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+
+    with pytest.raises(Misconfigured, match="AWS_ENDPOINT_URL is no address of a server") as refused:
+        served.objects().check()
+    assert "secret" not in str(refused.value)
+
+
+def test_without_keys_it_is_told_how_to_give_some(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+
+    with pytest.raises(BucketFault, match="has no keys: set AWS_ACCESS_KEY_ID"):
         served.objects().head("a.jpg")
