@@ -9,7 +9,7 @@ from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.rules import Candidates
 from lookalike.library.version import move_key
-from tests.library.buckets import PREFIX, Served
+from tests.library.buckets import PAGE, PREFIX, Served
 
 
 def test_candidates_are_listed_by_their_path_below_the_prefix(served: Served) -> None:
@@ -58,16 +58,16 @@ def test_a_moved_object_is_known_by_its_etag_and_size(served: Served) -> None:
 
 
 def test_more_objects_than_one_page_holds_are_listed_in_pages(served: Served) -> None:
-    for number in range(1010):
+    for number in range(2 * PAGE + 1):
         served.put(f"{number}.jpg", b"x")
     library = served.library()
 
     count = library.count(lambda: False)
 
     assert count is not None
-    assert count.discovered == 1010
-    assert served.store.seen.requests["LIST"] == 2
-    assert len({file.path for file in library.files()}) == 1010
+    assert count.discovered == 2 * PAGE + 1
+    assert served.store.seen.requests["LIST"] == 3
+    assert len({file.path for file in library.files()}) == 2 * PAGE + 1
 
 
 def test_in_a_scan_only_what_was_not_listed_is_asked_for(served: Served) -> None:
