@@ -112,6 +112,26 @@ def test_it_is_found_by_its_address_and_results_carry_it(site: Site) -> None:
     assert all(line.startswith(f"{site.address}/") for line in shown.stdout.splitlines())
 
 
+def test_a_sheet_shows_its_pictures(site: Site, tmp_path: Path) -> None:
+    done = site.run("search", "3.png", "-k", "3", "--sheet", str(tmp_path / "sheet.png"))
+
+    assert done.returncode == 0, done.stderr
+    # Without the library a sheet has names on grey.
+    assert len(set(Image.open(tmp_path / "sheet.png").convert("RGB").resize((64, 64)).getdata())) > 200
+
+
+def test_doctor_finds_it_well(site: Site) -> None:
+    found = {one["name"]: one for one in json.loads(site.run("doctor", "--json").stdout)["findings"]}
+
+    assert (found["library"]["state"], found["library"]["found"]) == ("ok", site.address)
+    assert "a bucket is not watched" in found["watching"]["found"]
+
+
+def test_one_object_or_a_folder_of_them_is_indexed_at_once(site: Site) -> None:
+    one = site.run("sync", f"{site.address}/3.png", "--json")
+    assert json.loads(one.stdout)["unchanged"] == 1
+
+
 def test_a_part_of_an_object_is_searched_for(site: Site) -> None:
     found = site.client.search(Example("3.png", box=(0.0, 0.0, 0.9, 0.9)), limit=3).result(timeout_s=20)
 
