@@ -42,7 +42,7 @@ class BucketLibrary:
         self.candidates = candidates
         # There are none.
         self.links = Links(max_links=0)
-        self._objects = objects
+        self.objects = objects
         # Hashes of the paths that the last count listed, in order: 8 bytes each, so 8 MB for a million.
         self._counted = array("q")
         # Files of the index that are there though that count did not list them.
@@ -57,13 +57,13 @@ class BucketLibrary:
     def stat(self, path: str) -> FileVersion | None:
         """The object as it is now; None if there is none, or the server does not tell."""
         with suppress(BucketFault):
-            return self._objects.head(path)
+            return self.objects.head(path)
         return None
 
     def is_gone(self, path: str) -> bool:
         """Whether the server says that it has no such key: the first witness of a deletion (witnesses.py)."""
         with suppress(BucketFault):
-            return self._objects.is_missing(path)
+            return self.objects.is_missing(path)
         return False
 
     def is_missing(self, path: str) -> bool:
@@ -76,7 +76,7 @@ class BucketLibrary:
         if at < len(self._counted) and self._counted[at] == mark:
             return False
         try:
-            is_missing = self._objects.is_missing(path)
+            is_missing = self.objects.is_missing(path)
         except BucketFault as fault:
             raise LibraryOffline(str(fault)) from None
         self._unlisted += not is_missing
@@ -91,7 +91,7 @@ class BucketLibrary:
     def read(self, path: str, most_bytes: int) -> bytes | None:
         """An object's bytes; None if it is gone, has more, or cannot be read now."""
         try:
-            found = self._objects.download(path)
+            found = self.objects.download(path)
             if found is None or found.version.size_bytes > most_bytes:
                 return None
             return b"".join(found.pieces)
@@ -146,7 +146,7 @@ class BucketLibrary:
         if not under:
             self._seen_until_s = float("-inf")
         try:
-            for page in self._objects.pages(under):
+            for page in self.objects.pages(under):
                 if page:
                     self._seen_until_s = self._now_s() + ONLINE_FOR_S
                 yield from page

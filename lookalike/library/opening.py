@@ -26,7 +26,9 @@ def library_of(settings: Settings) -> Library:
     """The library that is set. Raises Misconfigured if its folder is not here, LibraryOffline without its bucket."""
     root = None if settings.library is None else absolute(settings.library)
     if isinstance(root, BucketAddress):
-        return BucketLibrary(root, objects_of(settings, root), candidates_of(settings, root))
+        library = BucketLibrary(root, objects_of(settings, root), _rules(settings, ()))
+        library.candidates = rules_of(settings, library)
+        return library
     if root is None or not root.is_dir():
         raise Misconfigured(
             f"The library {root or ''} is not here: set LOOKALIKE_LIBRARY to the folder with the images."
@@ -43,7 +45,7 @@ def opened_library(settings: Settings, root: Path | BucketAddress) -> Library:
         return FolderLibrary(root, candidates_of(settings, root), Links())
     objects = objects_of(settings, root)
     objects.check()
-    return BucketLibrary(root, objects, Candidates(settings.extensions, settings.ignore, (), settings.ignore_defaults))
+    return BucketLibrary(root, objects, _rules(settings, ()))
 
 
 @contextmanager
@@ -68,13 +70,16 @@ def objects_of(settings: Settings, address: BucketAddress) -> Objects:
     return Objects(address, timeout_s=settings.s3_timeout_s, retry_s=settings.s3_retry_s)
 
 
-def candidates_of(settings: Settings, root: Path | BucketAddress) -> Candidates:
-    """The rules of a library.
+def candidates_of(settings: Settings, root: Path) -> Candidates:
+    """The rules of a folder. Raises Misconfigured if the file cannot be read, or for a pattern that cannot work."""
+    return _rules(settings, read_ignore_file(root))
 
-    Raises Misconfigured if the file cannot be read, or for a pattern that cannot work; LibraryOffline.
-    """
-    lines = read_ignore_file(root) if isinstance(root, Path) else _read_ignore_object(objects_of(settings, root))
-    return Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)
+
+def rules_of(settings: Settings, library: Library) -> Candidates:
+    """The rules of a library as they are now. Raises Misconfigured as above, LibraryOffline."""
+    if isinstance(library, BucketLibrary):
+        return _rules(settings, _read_ignore_object(library.objects))
+    return candidates_of(settings, Path(library.root))
 
 
 def read_ignore_file(root: Path) -> tuple[str, ...]:
@@ -101,6 +106,10 @@ def _read_ignore_object(objects: Objects) -> tuple[str, ...]:
         return _lines(b"".join(found.pieces))
     except BucketFault as fault:
         raise LibraryOffline(str(fault)) from None
+
+
+def _rules(settings: Settings, lines: tuple[str, ...]) -> Candidates:
+    return Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)
 
 
 def _lines(content: bytes) -> tuple[str, ...]:

@@ -2,13 +2,15 @@ import time
 
 import pytest
 
-from lookalike.errors import Misconfigured
+from lookalike.errors import Misconfigured, Unreachable
 from lookalike.library import bucket
 from lookalike.library.bucket import BucketLibrary
 from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import LibraryOffline
+from lookalike.library.opening import asked_library, library_of, opened_library, rules_of
 from lookalike.library.rules import Candidates
 from lookalike.library.version import move_key
+from lookalike.settings import read_settings
 from tests.library.buckets import PAGE, PREFIX, Served
 
 
@@ -225,3 +227,36 @@ def test_without_keys_it_is_told_how_to_give_some(served: Served, monkeypatch: p
 
     with pytest.raises(BucketFault, match="has no keys: set AWS_ACCESS_KEY_ID"):
         served.objects().head("a.jpg")
+
+
+def test_the_ignore_file_of_a_bucket_is_read(served: Served) -> None:
+    for path in ("a.jpg", "drafts/b.jpg"):
+        served.put(path)
+    served.put(".lookalikeignore", b"drafts/\n")
+
+    library = library_of(read_settings(library=served.address))
+
+    assert [file.path for file in library.files()] == ["a.jpg"]
+
+
+def test_a_bucket_that_does_not_answer_is_one_sentence_for_a_command(served: Served) -> None:
+    served.faults.failing = 1.0
+
+    with (
+        pytest.raises(Unreachable, match=rf"The library {served.address} cannot be reached \(500 InternalError\)\."),
+        asked_library(read_settings(library=served.address, s3_retry_s=0.3)) as library,
+    ):
+        list(library.files())
+
+
+def test_what_the_producer_opens_waits_for_its_rules(served: Served) -> None:
+    served.faults.failing = 1.0
+    settings = read_settings(library=served.address, s3_retry_s=0.3)
+
+    library = opened_library(settings, served.address)
+    with pytest.raises(LibraryOffline, match="cannot be reached"):
+        rules_of(settings, library)
+    served.faults.heal()
+    served.put(".lookalikeignore", b"drafts/\n")
+
+    assert not rules_of(settings, library).is_candidate("drafts/b.jpg")
