@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -124,14 +125,14 @@ class Objects:
         config: dict[str, str] = {"endpoint": _checked(endpoint)} if endpoint else {}
         if profile.region and not {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys():
             config["region"] = profile.region
-        return _Access(config, profile.keys)
+        return _Access(config, profile.keys, _authority(os.environ.get("AWS_CA_BUNDLE")))
 
     @cached_property
     def _store(self) -> "S3Store":
         self.check()
         from obstore.store import S3Store  # noqa: PLC0415
 
-        config = self._access.config
+        config, authority = self._access.config, self._access.authority
         with told():
             return S3Store(
                 self.address.bucket,
@@ -144,6 +145,7 @@ class Objects:
                     "read_timeout": timedelta(seconds=self.timeout_s),
                     # Of the whole answer, a large one included; the task's own limit ends what never ends.
                     "timeout": timedelta(hours=1),
+                    **({} if authority is None else {"root_certificate": authority}),
                 },
                 retry_config={
                     "backoff": {"init_backoff": FIRST_WAIT, "max_backoff": LONGEST_WAIT, "base": 2},
@@ -157,6 +159,15 @@ class Objects:
 class _Access(NamedTuple):
     config: dict[str, str]
     keys: Any
+    # PEM of who signed the server's certificate, besides those whom the system trusts.
+    authority: bytes | None
+
+
+def _authority(file: str | None) -> bytes | None:
+    try:
+        return None if not file else Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"AWS_CA_BUNDLE: {file} cannot be read ({error.strerror}).") from error
 
 
 def _checked(endpoint: str) -> str:

@@ -219,6 +219,21 @@ def test_an_endpoint_that_is_no_address_is_refused_and_not_repeated(
     assert "secret" not in str(refused.value)
 
 
+def test_an_authority_that_cannot_be_read_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nonexistent/ca.pem")
+
+    with pytest.raises(Misconfigured, match=r"AWS_CA_BUNDLE: /nonexistent/ca\.pem cannot be read"):
+        served.objects().check()
+
+
+def test_a_bucket_that_is_open_to_all_needs_no_keys(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+
+    assert served.library().absence() == "is empty"
+
+
 def test_without_keys_it_is_told_how_to_give_some(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
