@@ -124,6 +124,7 @@ class Verification:
         """Finds ghosts. Returns a sample of what is indexed, each file as likely as the next (Vitter 1985, R)."""
         sample: list[KnownFile] = []
         seen = 0
+        self.disk.remember_listing()
         for file in self.index.files():
             self.advance(1)
             found.rejected += file.status == "rejected"
@@ -140,7 +141,7 @@ class Verification:
     def _is_ghost(self, path: str) -> bool:
         """Whether the library has no file of this name, or the rules leave it out."""
         name = self.disk.unescape(path)
-        return self.disk.is_gone(name) or not self.disk.candidates.is_candidate(name)
+        return self.disk.is_missing(name) or not self.disk.candidates.is_candidate(name)
 
     def _find_lost_and_stale(self, found: Comparison) -> None:
         """Finds what is lost or stale."""

@@ -83,7 +83,7 @@ class BucketEvents:
             first = self._redis.blpop([key], timeout=WAIT_S)
             more = [] if first is None else self._redis.lpop(key, MOST_AT_ONCE) or []
         except RedisError as error:
-            # That the broker is away is told elsewhere; a key of another type is told here alone.
+            # That the broker does not answer is told elsewhere; a key of another type is told here alone.
             log.info("no notifications", key=key, why=str(error))
             sleep(self._stop, WAIT_S)
             return

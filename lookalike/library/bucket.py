@@ -84,6 +84,10 @@ class BucketLibrary:
             raise LibraryOffline("was listed in part only")
         return is_missing
 
+    def remember_listing(self) -> None:
+        """Lists what there is, so that `is_missing` need not ask for each file. Raises LibraryOffline."""
+        self.count(lambda: False)
+
     def unescape(self, path: str) -> str:
         """The key below the prefix of a path in a message."""
         return unescape_path(path)

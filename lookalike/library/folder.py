@@ -78,6 +78,9 @@ class FolderLibrary:
         """The same in a scan, for every file of the index: one status call is quick enough."""
         return self.is_gone(path)
 
+    def remember_listing(self) -> None:
+        """Nothing is to be remembered for `is_missing`."""
+
     def unescape(self, path: str) -> str:
         r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
         return unescape_path(path)

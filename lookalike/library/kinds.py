@@ -33,7 +33,10 @@ class Library(Protocol):
         """Whether no file has this name: the first witness of a deletion (witnesses.py)."""
 
     def is_missing(self, path: str) -> bool:
-        """The same in a scan, asked of every file of the index, after `count`."""
+        """The same, asked of every file of the index, after `count` or `remember_listing`. Raises LibraryOffline."""
+
+    def remember_listing(self) -> None:
+        """Prepares `is_missing`. Raises LibraryOffline."""
 
     def unescape(self, path: str) -> str:
         """The path in the library of a path in a message."""
@@ -86,7 +89,7 @@ class Reader(Protocol):
         """The same of many files, without those that are missing. Raises LibraryOffline."""
 
     def expect(self, versions: Mapping[str, FileVersion]) -> None:
-        """These are read next, in this order: a library that is far away reads some of them ahead."""
+        """These are read next, in this order: a distant library reads some of them ahead."""
 
     def open(self, path: str) -> tuple[OpenFile, FileVersion] | None:
         """The open file and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""

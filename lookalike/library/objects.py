@@ -19,7 +19,7 @@ from lookalike.library.version import FileVersion, object_version
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-# Longer waits are another part's: what is away is tried again by who asked.
+# Longer waits are another part's: who asked tries again.
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=0.1), timedelta(seconds=5)
 MOST_RETRIES = 10
 CONNECT_S = 5
@@ -138,7 +138,7 @@ class Objects:
                 self.address.bucket,
                 prefix=self.address.prefix or None,
                 config=config,  # type: ignore[arg-type]
-                # Whoever writes http:// means it: a server in the same house.
+                # A person who writes http:// means it: a server in the same house.
                 client_options={
                     "allow_http": config.get("endpoint", "").startswith("http://"),
                     "connect_timeout": timedelta(seconds=CONNECT_S),

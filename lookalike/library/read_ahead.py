@@ -1,4 +1,4 @@
-"""Reads the next few files while one is worked on: a request to a bucket far away is mostly waiting."""
+"""Reads the next few files while one is worked on: a request to a distant bucket is mostly waiting."""
 
 from collections import deque
 from collections.abc import Callable, Iterable

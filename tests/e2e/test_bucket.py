@@ -156,11 +156,14 @@ def test_the_gallery_shows_thumbnails_and_originals_and_takes_no_upload(site: Si
 
 
 def test_verify_agrees_also_by_the_vectors(site: Site) -> None:
+    asked = site.store.seen.requests.copy()
     with asked_library(site.client.settings) as library:
         found = Verification(library, ClientIndex(site.client, ("embedding", "copy")), deep=5).run()
 
     assert found.numbers() == {"lost": 0, "ghosts": 0, "stale": 0, "rejected": 1, "pending": 0}
     assert (found.checked, found.wrong.count) == (5, 0)
+    # Of 13 files only the five that are embedded again are asked for by name, and the ignore file.
+    assert (site.store.seen.requests - asked)["GET"] == 6
 
 
 def test_what_needs_a_folder_is_refused_in_one_sentence(site: Site, tmp_path: Path) -> None:
