@@ -47,6 +47,9 @@ OTHERS_PYTHON = (
     "PYTHONWARNINGS",
 )
 REINDEX = "reindex"
+# Flower and gallery import for seconds before they listen, more on a busy machine; then another program may have their
+# port.
+LISTENS_AFTER_S = 30
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
@@ -64,6 +67,8 @@ class ProcessSpec:
     signals_children: bool = True
     # Whether it is started again when it ends well.
     is_lasting: bool = True
+    # One that ends sooner is started again after a pause of a second or more, in which it is seen to have ended.
+    started_after_s: int = 1
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,13 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         _worker("search", settings, f"{keys.search},{keys.thumbnails}", processes=1),
         _worker("duplicates", settings, keys.duplicates, processes=1),
         ProcessSpec("producer", "app", python_module("producer")),
-        ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
-        ProcessSpec("web", "app", python_module("web", f"--host={settings.web_host}", f"--port={ports.web}")),
+        ProcessSpec("flower", "app", _flower_command(settings, ports.flower), started_after_s=LISTENS_AFTER_S),
+        ProcessSpec(
+            "web",
+            "app",
+            python_module("web", f"--host={settings.web_host}", f"--port={ports.web}"),
+            started_after_s=LISTENS_AFTER_S,
+        ),
     ]
 
 

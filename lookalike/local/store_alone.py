@@ -15,11 +15,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from lookalike.errors import LookalikeError, Misconfigured, NotRunning
-from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model, reserved_ports
+from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model
 from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password, store_url_at
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
+from lookalike.local.ports import reserved_ports
 from lookalike.local.preflight import need_extras, only_up_on, wait_for_leftovers
 from lookalike.local.processes import process_environment, store_command
 from lookalike.local.reachable import ask_own_store

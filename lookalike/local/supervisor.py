@@ -69,7 +69,7 @@ command={command}
 environment={environment}
 autostart=false
 autorestart={restarts}
-startsecs=1
+startsecs={started_after_s}
 startretries=1000000000
 stopasgroup={signals_children}
 killasgroup=true
@@ -206,6 +206,7 @@ def _program(spec: ProcessSpec) -> str:
         command=" ".join(_escape_word(word) for word in guarded),
         environment=",".join(f'{name}="{value}"' for name, value in spec.environment.items()),
         signals_children=str(spec.signals_children).lower(),
+        started_after_s=spec.started_after_s,
         restarts="true" if spec.is_lasting else "unexpected",
         stop_s=STOP_STAGE_S[spec.stage],
     )
