@@ -165,6 +165,7 @@ def start_child(**_: Any) -> None:
     if not needs_model():
         enable_formats()
         return
+    process.may_rest = settings.keys.search not in app.amqp.queues.consume_from
     embedder = process.embedder
     embedder.warm_up()
     log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)
