@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -151,7 +151,7 @@ class FolderLibrary:
         """Whether its files can be counted: it is there, though it may be empty."""
         return self.absence() in (None, EMPTY)
 
-    def identity(self) -> tuple[int, int] | None:
+    def identity(self) -> Hashable | None:
         """Device and inode of the root: they differ for another disk or folder at the same path."""
         try:
             found = self.root.stat()
