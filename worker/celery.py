@@ -192,7 +192,7 @@ def start_alive_file(**_: Any) -> None:
     global alive_file  # noqa: PLW0603 (Celery gives its handlers nothing that lives as long)
     if settings.alive_file is not None:
         has_library = settings.keys.ingest in app.amqp.queues.consume_from
-        alive_file = AliveFile(settings.alive_file, settings.library if has_library else None)
+        alive_file = AliveFile(settings.alive_file, settings.library_folder if has_library else None)
         alive_file.start()
 
 

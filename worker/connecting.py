@@ -10,6 +10,9 @@ from qdrant_client import QdrantClient
 
 from lookalike.broker.app import redis_of
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
+from lookalike.library.kinds import Reader
+from lookalike.library.opening import reader_of
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
 from models.contract import ModelCard
@@ -53,11 +56,19 @@ def qdrant_of(settings: Settings) -> QdrantClient:
         )
 
 
-def library_root(settings: Settings) -> Path:
-    """Folder of the library. Raises Misconfigured if none is named."""
+def library_root(settings: Settings) -> Path | BucketAddress:
+    """Where the library is. Raises Misconfigured if none is named."""
     if settings.library is None:
-        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
+        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images, or s3://bucket/prefix.")
     return settings.library
+
+
+def library_reader(settings: Settings) -> Reader:
+    """What reads the library's files. Raises Misconfigured if none is named."""
+    library_root(settings)
+    reader = reader_of(settings)
+    assert reader is not None  # noqa: S101 (for the type checker)
+    return reader
 
 
 def load_embedder(settings: Settings, provider: str, *, rests_after_s: float | None = None) -> Embedder:

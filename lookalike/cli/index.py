@@ -10,7 +10,7 @@ import typer
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import say, say_aside, show_files, show_json
 from lookalike.client import Client
-from lookalike.library.opening import candidates_of, library_of
+from lookalike.library.opening import asked_library, candidates_of
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply
 
@@ -88,17 +88,18 @@ def sync(
 def ignored(data: Data = None, json: Json = False) -> None:
     """List what of the library is left out, and by which rule."""
     with Client(data=data) as client:
-        library = library_of(client.settings)
-    rows = library.ignored()
-    if json:
-        show_json([{"path": escape_path(path), "rule": rule} for path, rule in rows])
-    else:
-        show_files((rule, escape_path(path)) for path, rule in rows)
+        settings = client.settings
+    with asked_library(settings) as library:
+        rows = library.ignored()
+        if json:
+            show_json([{"path": escape_path(path), "rule": rule} for path, rule in rows])
+        else:
+            show_files((rule, escape_path(path)) for path, rule in rows)
 
 
 def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
-    root = client.settings.library
+    root = client.settings.library_folder
     places = (path, *([root / unescape_path(str(path))] if root else []))
     # Not Path.is_dir(), which raises for a name that is too long.
     folder = next((found for found in places if os.path.isdir(found)), None)  # noqa: PTH112

@@ -43,7 +43,7 @@ app.add_typer(model, name="model")
 
 @app.command()
 def up(
-    folder: Annotated[Path, typer.Argument(help="Folder with the images.")],
+    folder: Annotated[str, typer.Argument(help="Folder with the images, or s3://bucket/prefix.")],
     data: Data = None,
     model: Annotated[
         str | None, typer.Option(help="Path of an ONNX model, or the name of one that ships. [LOOKALIKE_MODEL]")
@@ -54,8 +54,10 @@ def up(
 ) -> None:
     """Start everything on this machine and index FOLDER; Ctrl-C stops it."""
     settings = read_settings(data=data, model=model, distance=distance)
+    library = read_settings(library=folder).library
+    assert library is not None  # noqa: S101 (it was given)
     page = webbrowser.open if open_ else None
-    local.up(settings, folder, rebuild=rebuild, open_page=page, console=Console(quiet=is_quiet()))
+    local.up(settings, library, rebuild=rebuild, open_page=page, console=Console(quiet=is_quiet()))
 
 
 @app.command()

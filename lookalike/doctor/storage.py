@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError, Misconfigured
-from lookalike.library.opening import read_ignore_file
+from lookalike.library.objects import StoreFault
+from lookalike.library.opening import objects_of, read_ignore_file
 from lookalike.library.rules import Candidates
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
 from lookalike.local.library_identity import usable_library
@@ -55,8 +56,10 @@ def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
     if settings.library is None:
         return ok("library", "none is named; `lookalike up FOLDER` names it")
     try:
-        usable_library(settings.library, folder)
-        has_files = any(settings.library.iterdir())
+        root = usable_library(settings.library, folder)
+        has_files = any(root.iterdir()) if isinstance(root, Path) else objects_of(settings, root).has_any()
+    except StoreFault as fault:
+        return broken("library", str(settings.library), f"The library {fault}.")
     except LookalikeError as error:
         return broken("library", str(settings.library), str(error))
     if not has_files:
@@ -66,7 +69,7 @@ def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
 
 def check_rules(settings: Settings) -> CheckResult:
     """Whether the patterns of what is left out can work."""
-    root = settings.library
+    root = settings.library_folder
     try:
         lines = () if root is None or not root.is_dir() else read_ignore_file(root)
         rules = Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)

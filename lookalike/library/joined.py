@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookalike.library.address import BucketAddress
+
 TABLE = "folders.json"
 
 
@@ -63,9 +65,9 @@ def folders_of(root: Path) -> Mapping[str, Path]:
     return {"": root} if joined is None else joined.folders
 
 
-def shown(root: Path) -> str:
+def shown(root: Path | BucketAddress) -> str:
     """Where a library is, for people."""
-    return ", ".join(map(str, folders_of(root).values()))
+    return ", ".join(map(str, folders_of(root).values())) if isinstance(root, Path) else root
 
 
 def split_name(path: str) -> tuple[str, str]:

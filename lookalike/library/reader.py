@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -92,7 +93,7 @@ class LibraryReader:
         with file:
             try:
                 if before.size_bytes > self._max_bytes:
-                    raise Rejected(_too_large(before.size_bytes, self._max_bytes))
+                    raise Rejected(too_large(before.size_bytes, self._max_bytes))
                 # One byte more than expected shows a file that is being appended to.
                 blob = file.read(before.size_bytes + 1)
                 after = _version_of(file.fileno())
@@ -111,6 +112,10 @@ class LibraryReader:
         self.require_online()
         unlisted = is_unlisted(self._root, validate_path(path), _raise_if_temporary)
         return self.version(path) is None if unlisted is None else unlisted
+
+    def present(self, paths: Sequence[str]) -> list[str]:
+        """All of them: a library of one folder is there or not as a whole."""
+        return [*paths]
 
     def require_online(self) -> None:
         """Raises LibraryOffline unless the root is present and not unexpectedly empty."""
@@ -152,7 +157,8 @@ def _version_of(descriptor: int) -> FileVersion:
     return version_of(status)
 
 
-def _too_large(size_bytes: int, max_bytes: int) -> str:
+def too_large(size_bytes: int, max_bytes: int) -> str:
+    """Why a file of that size is rejected."""
     return f"it has {size_bytes / 2**20:.0f} MiB, the limit is {max_bytes / 2**20:.0f} (LOOKALIKE_MAX_IMAGE_BYTES)"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from lookalike.library.address import BucketAddress
 from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
 from lookalike.local.ports import LOOPBACK, ChoosePort, Endpoint
 from lookalike.local.processes import Ports
@@ -59,7 +60,7 @@ def choose_addresses(settings: Settings, folder: DataFolder, choose_port: Choose
 
 
 def resolve_settings(
-    settings: Settings, folder: DataFolder, addresses: Addresses, library: Path, library_id: str
+    settings: Settings, folder: DataFolder, addresses: Addresses, library: Path | BucketAddress, library_id: str
 ) -> Settings:
     """The settings as every process gets them: nothing is left to discover or depends on the working folder."""
     ours = {} if addresses.ports.store is None else {"qdrant_api_key": SecretStr(embedded_password(folder))}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from lookalike.library.address import BucketAddress
 from lookalike.local.library_identity import Owned, adopt, owned_by, place_of
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders
@@ -15,7 +16,7 @@ MOST_NAME_CHARS = 40
 HASH_CHARS = 8
 
 
-def folder_of(library: Path, settings: Settings) -> DataFolder:
+def folder_of(library: Path | BucketAddress, settings: Settings) -> DataFolder:
     """The data folder that is set; else that of this library, whose path is absolute; else a new one.
 
     The first library of a user has the user's data folder itself, each other one a folder below it.
@@ -33,7 +34,7 @@ def folder_of(library: Path, settings: Settings) -> DataFolder:
     return home if is_free else DataFolder(home.libraries / _name_of(library))
 
 
-def adopt_renamed(library: Path, folder: DataFolder, given: str | None) -> str | None:
+def adopt_renamed(library: Path | BucketAddress, folder: DataFolder, given: str | None) -> str | None:
     """Ties the data folder to its library under that one's new path; returns the old path, None if it is another one.
 
     Nothing is embedded again: the index has paths within the library alone.
@@ -45,7 +46,7 @@ def adopt_renamed(library: Path, folder: DataFolder, given: str | None) -> str |
     return owned.root
 
 
-def _witnesses(library: Path, given: str | None) -> list[Callable[[Owned], bool]]:
+def _witnesses(library: Path | BucketAddress, given: str | None) -> list[Callable[[Owned], bool]]:
     """What a data folder may be known by, the surest first."""
     return [lambda owned: owned.root == str(library), _has_id(given), _has_place(library)]
 
@@ -54,13 +55,13 @@ def _has_id(given: str | None) -> Callable[[Owned], bool]:
     return lambda owned: given is not None and owned.id == given
 
 
-def _has_place(library: Path) -> Callable[[Owned], bool]:
+def _has_place(library: Path | BucketAddress) -> Callable[[Owned], bool]:
     place = place_of(library)
     # A copy has another place; and where the old path still leads somewhere, it was not renamed.
     return lambda owned: place is not None and owned.place == place and not os.path.lexists(str(owned.root))
 
 
-def _name_of(library: Path) -> str:
+def _name_of(library: Path | BucketAddress) -> str:
     """Readable, and another one for each path."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", library.name).strip("-.")[:MOST_NAME_CHARS] or "library"
     return f"{readable}-{hashlib.sha256(os.fsencode(library)).hexdigest()[:HASH_CHARS]}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lookalike.client.status import Status
+from lookalike.library.address import BucketAddress
 from lookalike.local.addresses import Addresses, choose_addresses, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.library_identity import keep_identity
@@ -38,7 +39,7 @@ class Serving:
 
     settings: Settings
     folder: DataFolder
-    library: Path
+    library: Path | BucketAddress
     library_id: str
     screen: LiveConsole
     stop: StopRequest
@@ -124,7 +125,7 @@ class Serving:
 
 
 def _description(
-    whole: Settings, addresses: Addresses, folder: DataFolder, library: Path, library_id: str
+    whole: Settings, addresses: Addresses, folder: DataFolder, library: Path | BucketAddress, library_id: str
 ) -> RunningSystem:
     return RunningSystem(
         pid=os.getpid(),

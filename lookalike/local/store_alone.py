@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from lookalike.errors import LookalikeError, Misconfigured, NotRunning
+from lookalike.library.address import BucketAddress, absolute, library_address
 from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model
 from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password, store_url_at
@@ -50,7 +51,7 @@ def reachable_store(given: Settings) -> Iterator[Settings]:
     settings = with_running(given)
     running = find_by_broker(given, "" if settings.redis_url is None else settings.redis_url.get_secret_value())
     if running is not None and settings.qdrant_url == running.qdrant_url:
-        if given.library is not None and given.library.expanduser().resolve() != running.library:
+        if given.library is not None and absolute(given.library) != running.library:
             raise Misconfigured(f"A system runs on {running.library}: leave --library out, or name another --data.")
         key = None if running.qdrant_api_key is None else SecretStr(running.qdrant_api_key)
         yield settings.model_copy(update={"data": running.data, "qdrant_api_key": key})
@@ -77,7 +78,7 @@ def folder_for(settings: Settings) -> DataFolder:
     """The data folder that is set, else that of the library that is set, else the user's own."""
     if settings.library is None:
         return data_folder(settings)
-    return folder_of(settings.library.expanduser().resolve(), settings)
+    return folder_of(absolute(settings.library), settings)
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def _owned(settings: Settings, folder: DataFolder) -> Iterator[Settings]:
         settings = with_served(settings, folder.root, absolute_model)
         owned = owned_by(folder)
         if root is None and owned.root is not None:
-            yield _with_library(settings, folder, Path(owned.root), settings.library_id or owned.id)
+            yield _with_library(settings, folder, library_address(owned.root), settings.library_id or owned.id)
             return
         if root is None:
             raise Misconfigured(f"The data folder {folder.root} belongs to no library yet: name it with --library.")
@@ -108,7 +109,9 @@ def _owned(settings: Settings, folder: DataFolder) -> Iterator[Settings]:
         keep_identity(root, library_id, folder)
 
 
-def _with_library(settings: Settings, folder: DataFolder, root: Path, library_id: str | None) -> Settings:
+def _with_library(
+    settings: Settings, folder: DataFolder, root: Path | BucketAddress, library_id: str | None
+) -> Settings:
     return settings.model_copy(update={"data": folder.root, "library": root, "library_id": library_id})
 
 

@@ -10,16 +10,23 @@ from lookalike.broker.app import client_app
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import Status, read_status
 from lookalike.errors import Misconfigured
-from lookalike.library.opening import candidates_of
+from lookalike.library.address import BucketAddress, absolute
 from lookalike.local.addresses import absolute_model
 from lookalike.local.console import LiveConsole
 from lookalike.local.data_version import bring_forward
-from lookalike.local.first_search import first_search
+from lookalike.local.first_search import suggested_search
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, owned_by, usable_library
 from lookalike.local.machine_limits import files_limit, need_files, need_space
 from lookalike.local.ports import PortTaken, reserved_ports
-from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
+from lookalike.local.preflight import (
+    need_extras,
+    need_given_servers,
+    need_locks,
+    only_up_on,
+    packages_for,
+    wait_for_leftovers,
+)
 from lookalike.local.processes import prepare_command, process_specs
 from lookalike.local.serving import AskStatus, MakeSpecs, Serving
 from lookalike.local.stop_signals import stop_on_signals
@@ -41,7 +48,7 @@ def status_of(settings: Settings) -> Callable[[], Status]:
 
 def up(
     settings: Settings,
-    library: Path,
+    library: Path | BucketAddress,
     *,
     rebuild: bool = False,
     open_page: Callable[[str], object] | None = None,
@@ -58,11 +65,11 @@ def up(
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
     need_locks()
-    need_extras()
+    need_extras(packages_for(library))
     need_files(files_limit())
-    root = usable_library(library, folder_of(library.expanduser().resolve(), settings))
+    root = usable_library(library, folder_of(absolute(library), settings))
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
-    suggested = first_search(root, candidates_of(settings, root))
+    suggested = suggested_search(settings.model_copy(update={"library": root}))
     with stop_on_signals() as stop, ExitStack() as held:
         folder = _hold_folder(root, settings, held)
         if not wait_for_leftovers(folder, stop.wait):
@@ -95,7 +102,7 @@ def up(
         _serve_on_free_ports(serving, screen)
 
 
-def _hold_folder(root: Path, settings: Settings, until: ExitStack) -> DataFolder:
+def _hold_folder(root: Path | BucketAddress, settings: Settings, until: ExitStack) -> DataFolder:
     """The data folder of a library, made if need be and locked. Raises Misconfigured if an `up` serves it already."""
     folder = _made(root, settings)
     try:
@@ -110,7 +117,7 @@ def _hold_folder(root: Path, settings: Settings, until: ExitStack) -> DataFolder
     return folder
 
 
-def _made(root: Path, settings: Settings) -> DataFolder:
+def _made(root: Path | BucketAddress, settings: Settings) -> DataFolder:
     folder = folder_of(root, settings)
     usable_library(root, folder)
     make_data_folder(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress, LibraryAddress, absolute
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.settings import Distance, Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders, write_private
@@ -36,7 +37,7 @@ class RunningSystem(BaseModel):
 
     pid: int
     data: Path
-    library: Path
+    library: LibraryAddress
     library_id: str
     name: str
     model: str
@@ -75,7 +76,7 @@ def find_running(settings: Settings) -> RunningSystem | None:
         return running_on(data_folder(settings))
     found = running_systems(settings)
     if settings.library is not None:
-        wanted = settings.library.expanduser().resolve()
+        wanted = absolute(settings.library)
         return next((system for system in found if system.library == wanted), None)
     around = _around(_working_folder(), found)
     if around is not None:
@@ -86,7 +87,7 @@ def find_running(settings: Settings) -> RunningSystem | None:
     return found[0] if found else None
 
 
-def library_around(file: Path, settings: Settings) -> Path | None:
+def library_around(file: Path, settings: Settings) -> Path | BucketAddress | None:
     """The library of a running system in which this file lies; None if none is meant so, or another was chosen."""
     if settings.data is not None or settings.library is not None or settings.redis_url is not None:
         return None
@@ -136,8 +137,12 @@ def with_running(settings: Settings) -> Settings:
 
 def _around(path: Path, systems: list[RunningSystem]) -> RunningSystem | None:
     # One library may lie in another.
-    around = [system for system in systems if path.is_relative_to(system.library)]
-    return max(around, key=lambda system: len(system.library.parts)) if around else None
+    around = [
+        (len(system.library.parts), at)
+        for at, system in enumerate(systems)
+        if isinstance(system.library, Path) and path.is_relative_to(system.library)
+    ]
+    return systems[max(around)[1]] if around else None
 
 
 def _working_folder() -> Path:

@@ -6,6 +6,7 @@ python lean_system.py DATA LIBRARY
 import sys
 from pathlib import Path
 
+from lookalike.library.address import BucketAddress, library_address
 from lookalike.local.processes import Ports, ProcessSpec, process_specs
 from lookalike.local.up import up
 from lookalike.settings import Settings, read_settings
@@ -13,7 +14,7 @@ from lookalike.settings import Settings, read_settings
 NEEDED = ("broker", "store", "ingest", "search", "producer")
 
 
-def lean_system(data: Path, library: Path) -> list[str]:
+def lean_system(data: Path, library: Path | BucketAddress) -> list[str]:
     """What starts it."""
     return [sys.executable, __file__, str(data), str(library)]
 
@@ -24,4 +25,4 @@ def needed_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
 
 
 if __name__ == "__main__":
-    up(read_settings(data=Path(sys.argv[1])), Path(sys.argv[2]), make_specs=needed_specs)
+    up(read_settings(data=Path(sys.argv[1])), library_address(sys.argv[2]), make_specs=needed_specs)
