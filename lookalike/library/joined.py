@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookalike.library.address import BucketAddress
-
 TABLE = "folders.json"
 
 
@@ -65,8 +63,8 @@ def folders_of(root: Path) -> Mapping[str, Path]:
     return {"": root} if joined is None else joined.folders
 
 
-def shown(root: Path | BucketAddress) -> str:
-    """Where a library is, for people."""
+def shown(root: Path | str) -> str:
+    """Where a library is, for people: its folders, or its bucket."""
     return ", ".join(map(str, folders_of(root).values())) if isinstance(root, Path) else root
 
 
@@ -89,7 +87,9 @@ def inside(root: Path, file: Path) -> str | None:
         if file.is_relative_to(folder) and file != folder:
             path = file.relative_to(folder).as_posix()
             return f"{name}/{path}" if name else path
-    return None
+    # By the link to one of several.
+    is_below = file.is_relative_to(root) and file.parent not in (root, root.parent)
+    return file.relative_to(root).as_posix() if is_below else None
 
 
 def nested(folders: Sequence[Path]) -> tuple[Path, Path] | None:

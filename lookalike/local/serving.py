@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lookalike.client.status import Status
 from lookalike.library.address import BucketAddress
+from lookalike.library.joined import read_joined, shown
 from lookalike.local.addresses import Addresses, choose_addresses, resolve_settings
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
 from lookalike.local.library_identity import keep_identity
@@ -102,7 +103,7 @@ class Serving:
         """Returns at a stop request or when supervisord has ended. Raises PortTaken; Misconfigured as RestartCheck."""
         self.screen.say(f"Gallery  {running.web_url}")
         self.screen.say(f"Flower   {running.flower_url}")
-        self.screen.say(f"Library  {running.library}")
+        self.screen.say(f"Library  {shown(running.library)}")
         self.screen.say(f"Data     {running.data}")
         self.screen.say(f"Search   {self.suggested} (in another terminal; Ctrl-C here stops everything)")
         starts = RestartCounter()
@@ -131,6 +132,7 @@ def _description(
         pid=os.getpid(),
         data=folder.root,
         library=library,
+        folders=_folders(library),
         library_id=library_id,
         name=whole.name,
         model=whole.model,
@@ -144,3 +146,8 @@ def _description(
         ignore=whole.ignore,
         ignore_defaults=whole.ignore_defaults,
     )
+
+
+def _folders(library: Path | BucketAddress) -> tuple[Path, ...]:
+    joined = read_joined(library) if isinstance(library, Path) else None
+    return () if joined is None else tuple(joined.folders.values())

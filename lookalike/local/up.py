@@ -15,6 +15,7 @@ from lookalike.local.addresses import absolute_model
 from lookalike.local.console import LiveConsole
 from lookalike.local.data_version import bring_forward
 from lookalike.local.first_search import suggested_search
+from lookalike.local.joining import check_folders, join
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, owned_by, usable_library
 from lookalike.local.machine_limits import files_limit, need_files, need_space
@@ -50,6 +51,8 @@ def up(
     settings: Settings,
     library: Path | BucketAddress,
     *,
+    more: Sequence[Path] = (),
+    only_these: bool = False,
     rebuild: bool = False,
     open_page: Callable[[str], object] | None = None,
     console: Console | None = None,
@@ -59,31 +62,48 @@ def up(
 ) -> None:
     """Runs everything until Ctrl-C, SIGTERM, SIGHUP or `lookalike down`; returns when nothing is left.
 
-    `open_page` is called with the gallery's address once that answers. `ask_status` feeds the live line; `make_specs`
-    and `prepare` choose the programs. Call it in the main thread: it handles those signals, and the kernel ends the
-    processes when the thread that started them ends.
+    `more` are further folders of one library; what is not named of one that has several is taken out of it with
+    `only_these` alone. `open_page` is called with the gallery's address once that answers. `ask_status` feeds the live
+    line; `make_specs` and `prepare` choose the programs. Call it in the main thread: it handles those signals, and the
+    kernel ends the processes when the thread that started them ends.
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
     need_locks()
     need_extras(packages_for(library))
     need_files(files_limit())
-    root = usable_library(library, folder_of(absolute(library), settings))
+    if isinstance(library, BucketAddress) and more:
+        raise Misconfigured("A bucket is a library by itself: name it alone.")
+    first = absolute(library)
+    others = [path for path in dict.fromkeys(map(_resolved, more)) if path != first]
+    check_folders([path for path in (first, *others) if isinstance(path, Path)])
+    for path in (first, *others):
+        usable_library(path, folder_of(first, settings, others))
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
-    suggested = suggested_search(settings.model_copy(update={"library": root}))
+    suggested = suggested_search(settings.model_copy(update={"library": first}))
     with stop_on_signals() as stop, ExitStack() as held:
-        folder = _hold_folder(root, settings, held)
+        folder = _hold_folder(first, others, settings, held)
         if not wait_for_leftovers(folder, stop.wait):
             return
         retract(folder)
         bring_forward(folder)
         need_given_servers(settings)
         settings = settings if rebuild else with_served(settings, folder.root, absolute_model)
+        owned, news = owned_by(folder), list[str]()
+        root, given, is_new = first, settings.library_id, rebuild
+        if isinstance(first, Path):
+            joined = join(folder, [first, *others], only_these=only_these, rebuild=rebuild)
+            root, news = joined.root, [*joined.news]
+        if root != first and owned.root not in (None, str(root)) and not rebuild:
+            # Of one folder it becomes one of several, and stays the same library.
+            given, is_new = given or owned.id, True
         former_root = adopt_renamed(root, folder, settings.library_id)
-        identity = identity_of(root, folder, rebuild=rebuild, given=settings.library_id)
+        identity = identity_of(root, folder, rebuild=is_new, given=given)
         former_ids = owned_by(folder).ids.keys() - {identity}
         screen = held.enter_context(LiveConsole(console or Console()))
         if former_root is not None:
-            screen.say(f"Known    as {former_root}: its index is kept")
+            news.append(f"Known    as {former_root}: its index is kept")
+        for line in news:
+            screen.say(line)
         serving = Serving(
             settings,
             folder,
@@ -102,14 +122,18 @@ def up(
         _serve_on_free_ports(serving, screen)
 
 
-def _hold_folder(root: Path | BucketAddress, settings: Settings, until: ExitStack) -> DataFolder:
+def _resolved(folder: Path) -> Path:
+    return folder.expanduser().resolve()
+
+
+def _hold_folder(root: Path | BucketAddress, more: Sequence[Path], settings: Settings, until: ExitStack) -> DataFolder:
     """The data folder of a library, made if need be and locked. Raises Misconfigured if an `up` serves it already."""
-    folder = _made(root, settings)
+    folder = _made(root, more, settings)
     try:
         until.enter_context(only_up_on(folder))
     except Misconfigured:
         # Two libraries that start for the first time at once both see the user's data folder free.
-        ours = _made(root, settings)
+        ours = _made(root, more, settings)
         if ours == folder:
             raise
         until.enter_context(only_up_on(ours))
@@ -117,9 +141,10 @@ def _hold_folder(root: Path | BucketAddress, settings: Settings, until: ExitStac
     return folder
 
 
-def _made(root: Path | BucketAddress, settings: Settings) -> DataFolder:
-    folder = folder_of(root, settings)
-    usable_library(root, folder)
+def _made(root: Path | BucketAddress, more: Sequence[Path], settings: Settings) -> DataFolder:
+    folder = folder_of(root, settings, more)
+    for path in (root, *more):
+        usable_library(path, folder)
     make_data_folder(folder)
     need_space(folder)
     return folder
