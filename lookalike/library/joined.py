@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 TABLE = "folders.json"
@@ -51,10 +52,17 @@ def read_joined(root: Path) -> Joined | None:
         found = root.stat()
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
             return None
-        return Joined.from_json((root / TABLE).read_text("ascii"))
+        table = (root / TABLE).stat()
+        return _read(root / TABLE, (table.st_ino, table.st_mtime_ns, table.st_size))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         # AttributeError: Windows has no users, and no system can run there.
         return None
+
+
+@lru_cache(maxsize=8)
+def _read(table: Path, _version: tuple[int, int, int]) -> Joined:
+    """Asked for every file that is shown or named."""
+    return Joined.from_json(table.read_text("ascii"))
 
 
 def folders_of(root: Path) -> Mapping[str, Path]:

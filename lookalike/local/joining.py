@@ -124,9 +124,8 @@ def root_with(folder: DataFolder, library: Path) -> Path:
 def _known(folder: DataFolder) -> Joined | None:
     """The folders of the library that the data folder belongs to, if it has several."""
     root, owned = joined_root(folder), owned_by(folder).root
-    # The data folder itself may have another path by now.
-    is_ours = owned == str(root) or (owned is not None and Path(owned).name == root.name and not Path(owned).exists())
-    return read_joined(root) if is_ours else None
+    # The data folder itself may have another path by now, as one that was restored has.
+    return read_joined(root) if owned is not None and Path(owned).name == root.name else None
 
 
 def _renamed(known: Joined, place: tuple[int, int] | None) -> str | None:
