@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from lookalike.library.joined_library import JoinedLibrary
 from lookalike.settings import Settings
@@ -27,8 +27,10 @@ class NamedInbox(Inbox):
 class JoinedWatcher:
     """The watchers of all folders as one. A folder that is away is not watched, and the others are."""
 
-    def __init__(self, watchers: Sequence[Watcher]) -> None:
-        self._watchers = watchers
+    def __init__(self, library: JoinedLibrary, watchers: Mapping[str, Watcher]) -> None:
+        self._library = library
+        self._named = watchers
+        self._watchers = [*watchers.values()]
 
     @property
     def watching(self) -> str:
@@ -48,8 +50,11 @@ class JoinedWatcher:
 
     @property
     def is_complete(self) -> bool:
-        """Whether events tell of every change in all of them."""
-        return all(watcher.is_complete for watcher in self._watchers)
+        """Whether events tell of every change in those that are there: a disk that comes back is compared anyway."""
+        parts = self._library.parts
+        return all(
+            watcher.is_complete or parts[name].identity() is None for name, watcher in self._named.items()
+        ) and any(watcher.is_complete for watcher in self._watchers)
 
     def ensure_watching(self) -> bool:
         """Starts watching where that is not healthy; True if any was started."""
@@ -121,4 +126,4 @@ def follow_joined(
         name: Supervision(part, watchers[name], request_scan=request, request_soon=soon, stop=stop)
         for name, part in library.parts.items()
     }
-    return JoinedWatcher([*watchers.values()]), JoinedSupervision(supervisions)
+    return JoinedWatcher(library, watchers), JoinedSupervision(supervisions)

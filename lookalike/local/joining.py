@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.library.joined import TABLE, Joined, nested, read_joined
-from lookalike.local.library_identity import owned_by, place_of
+from lookalike.local.library_identity import Owned, owned_by, place_of
 from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 
 ONLY_THESE = "--only-these"
@@ -41,20 +41,25 @@ def check_folders(folders: Sequence[Path]) -> None:
         raise Misconfigured(f"{found[1]} lies in {found[0]}, with which it is indexed: name {found[0]} alone.")
 
 
-def join(folder: DataFolder, given: Sequence[Path], *, only_these: bool, rebuild: bool) -> Library:
+def join(
+    folder: DataFolder, given: Sequence[Path], *, only_these: bool, rebuild: bool, library_id: str | None = None
+) -> Library:
     """The library of these folders, absolute and different, on a data folder whose lock is held.
 
+    With the `library_id` of the library itself folders are known by their last names, whatever disk they are on now.
     Raises CollectionMismatch if it belongs to others; Misconfigured if a folder of it is not named, unless `only_these`
     says that it is to be taken out.
     """
     known = None if rebuild else _known(folder)
     if known is None and len(given) == 1:
         return Library(given[0])
-    owned = None if rebuild else owned_by(folder).root
-    if known is None and owned not in (None, *map(str, given)):
-        raise _belongs_to(folder, str(owned))
+    owned = Owned() if rebuild else owned_by(folder)
+    is_named = library_id is not None and owned.id == library_id
+    if known is None and owned.root not in (None, *map(str, given)) and not is_named:
+        raise _belongs_to(folder, str(owned.root))
     before = known or Joined({})
-    now, news = plan(before, given, {path: place_of(path) for path in given}, only_these=only_these)
+    places = {path: place_of(path) for path in given}
+    now, news = plan(before, given, places, only_these=only_these, is_named=is_named)
     if before.folders and not set(before.folders) & set(now.folders):
         raise _belongs_to(folder, ", ".join(map(str, before.folders.values())))
     root = joined_root(folder)
@@ -63,12 +68,22 @@ def join(folder: DataFolder, given: Sequence[Path], *, only_these: bool, rebuild
 
 
 def plan(
-    known: Joined, given: Sequence[Path], places: Mapping[Path, tuple[int, int] | None], *, only_these: bool
+    known: Joined,
+    given: Sequence[Path],
+    places: Mapping[Path, tuple[int, int] | None],
+    *,
+    only_these: bool,
+    is_named: bool = False,
 ) -> tuple[Joined, list[str]]:
-    """The folders with their names, and what differs in words. Raises Misconfigured, see `join`."""
+    """The folders with their names, and what differs in words; `is_named` if the library was named by its id.
+
+    Raises Misconfigured, see `join`.
+    """
     folders, news = dict(known.folders), []
     for path in given:
-        renamed = _renamed(known, places[path]) if path not in folders.values() else None
+        if path in folders.values():
+            continue
+        renamed = (_moved(folders, path) if is_named else None) or _renamed(known, places[path])
         if renamed is not None:
             news.append(f"Known    {path}, before {folders[renamed]}: its part of the index is kept")
             folders[renamed] = path
@@ -133,6 +148,11 @@ def _renamed(known: Joined, place: tuple[int, int] | None) -> str | None:
     return next(
         (name for name, was in known.places.items() if was == place and not os.path.lexists(known.folders[name])), None
     )
+
+
+def _moved(folders: Mapping[str, Path], path: Path) -> str | None:
+    """The name of a folder that was called like this one, its former path gone."""
+    return next((name for name, was in folders.items() if was.name == path.name and not os.path.lexists(was)), None)
 
 
 def _belongs_to(folder: DataFolder, library: str) -> CollectionMismatch:

@@ -91,7 +91,7 @@ def up(
         owned, news = owned_by(folder), list[str]()
         root, given, is_new = first, settings.library_id, rebuild
         if isinstance(first, Path):
-            joined = join(folder, [first, *others], only_these=only_these, rebuild=rebuild)
+            joined = join(folder, [first, *others], only_these=only_these, rebuild=rebuild, library_id=given)
             root, news = joined.root, [*joined.news]
         if root != first and owned.root not in (None, str(root)) and not rebuild:
             # Of one folder it becomes one of several, and stays the same library.

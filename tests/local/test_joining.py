@@ -110,6 +110,20 @@ def test_one_that_was_renamed_keeps_its_name(folder: DataFolder, tmp_path: Path)
     assert (library.root / "photos").readlink() == pictures
 
 
+def test_by_the_librarys_id_its_folders_are_known_on_another_disk(folder: DataFolder, tmp_path: Path) -> None:
+    bound(folder, *made(tmp_path, "photos", "scans"))
+    (tmp_path / "photos").rmdir()
+    (tmp_path / "scans").rmdir()
+    (tmp_path / "disk").mkdir()
+    photos, scans = made(tmp_path / "disk", "photos", "scans")
+
+    library = join(folder, [scans, photos], only_these=False, rebuild=False, library_id="the-id")
+
+    joined = read_joined(library.root)
+    assert joined is not None
+    assert joined.folders == {"photos": photos, "scans": scans}
+
+
 def test_a_data_folder_that_was_moved_still_knows_its_folders(folder: DataFolder, tmp_path: Path) -> None:
     photos, scans = made(tmp_path, "photos", "scans")
     bound(folder, photos, scans)
