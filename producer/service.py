@@ -14,7 +14,7 @@ from lookalike.broker.index_state import IndexState
 from lookalike.client.connections import Connections
 from lookalike.library.address import BucketAddress
 from lookalike.library.joined import shown
-from lookalike.library.opening import candidates_of, opened_library
+from lookalike.library.opening import opened_library, rules_of
 from lookalike.library.paths import escape_path
 from lookalike.log import get_logger
 from lookalike.settings import Settings
@@ -139,7 +139,7 @@ class Service:
             watcher=self._watcher,
             counter=self._counter,
             new_scan=new_scan,
-            new_rules=functools.partial(candidates_of, self.settings, self.root),
+            new_rules=functools.partial(rules_of, self.settings, self._library),
             scan_requests=self._scan_requests,
             library_state=self._library_state,
             stop=self.stop,

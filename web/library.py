@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
-from lookalike.library.errors import Rejected, Unavailable
+from lookalike.library.errors import ReadFailed, Rejected, Unavailable
 from lookalike.library.kinds import OpenFile
 from lookalike.library.opening import asked_library
 from lookalike.library.paths import escape_path, quoted, validate_path
@@ -100,7 +100,7 @@ def original(given: Given, request: Request, path: str) -> Response:
     _known(given, path)
     try:
         opened = given.library.open(path)
-    except (Rejected, Unavailable) as error:
+    except (Rejected, ReadFailed, Unavailable) as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{quoted(path)} cannot be read: {error}.") from error
     if opened is None:
         raise _gone(path)
@@ -131,7 +131,10 @@ def original(given: Given, request: Request, path: str) -> Response:
 )
 async def thumbnail(given: Given, request: Request, path: str, side_px: Side = 256) -> Response:
     """A JPEG in sRGB, at most so many pixels wide and high. A search worker makes it, after the searches."""
-    version = await asyncio.to_thread(given.library.version, validate_path(path))
+    try:
+        version = await asyncio.to_thread(given.library.version, validate_path(path))
+    except Unavailable as error:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{quoted(path)} cannot be looked at: {error}.") from error
     if version is None:
         raise _gone(path)
     key = f"{side_px}\0{version.token}\0{path}"

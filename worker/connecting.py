@@ -12,7 +12,7 @@ from lookalike.broker.app import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress
 from lookalike.library.kinds import Reader
-from lookalike.library.opening import reader_of
+from lookalike.library.opening import objects_of, reader_of
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
 from models.contract import ModelCard
@@ -57,9 +57,11 @@ def qdrant_of(settings: Settings) -> QdrantClient:
 
 
 def library_root(settings: Settings) -> Path | BucketAddress:
-    """Where the library is. Raises Misconfigured if none is named."""
+    """Where the library is. Raises Misconfigured if none is named, or a bucket cannot be asked as things are set."""
     if settings.library is None:
         raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images, or s3://bucket/prefix.")
+    if isinstance(settings.library, BucketAddress):
+        objects_of(settings, settings.library).check()
     return settings.library
 
 

@@ -107,8 +107,9 @@ class Sync(BatchTools):
     ) -> tuple[dict[str, FileVersion], list[str]]:
         changed: dict[str, FileVersion] = {}
         absent = []
+        versions = self.library.versions(paths)
         for path in paths:
-            version, file = self.library.version(path), known.get(path)
+            version, file = versions.get(path), known.get(path)
             if version is None:
                 absent.append(path)
             elif file is None or not file.describes(version) or (retry_rejected and file.status == "rejected"):
@@ -122,9 +123,9 @@ class Sync(BatchTools):
         batch = Batch(self)
         unsettled = []
         donated = self._copy_donated(changed, batch)
-        for path in changed:
-            if path in donated:
-                continue
+        to_read = {path: version for path, version in changed.items() if path not in donated}
+        self.library.expect(to_read)
+        for path in to_read:
             self.yield_to_search()
             try:
                 with self.measurements.timed("read"):
@@ -147,11 +148,9 @@ class Sync(BatchTools):
         batch.write_all()
         outcome.finished += len(batch.writes)
         outcome.tally.update(batch.tally)
-        for path, version in batch.versions.items():
-            outcome.written[path] = version
-            if self.library.version(path) != version:
-                unsettled.append(path)
-        return unsettled
+        outcome.written |= batch.versions
+        now = self.library.versions([*batch.versions])
+        return unsettled + [path for path, version in batch.versions.items() if now.get(path) != version]
 
     def _copy_donated(self, versions: Mapping[str, FileVersion], batch: Batch) -> frozenset[str]:
         """Writes what the generation before has vectors of; returns these paths."""

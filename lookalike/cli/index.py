@@ -10,10 +10,13 @@ import typer
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import say, say_aside, show_files, show_json
 from lookalike.client import Client
+from lookalike.client.caller_paths import CallerPaths
+from lookalike.library.address import BucketAddress
 from lookalike.library.joined import inside
 from lookalike.library.opening import asked_library, candidates_of
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply
+from lookalike.settings import Settings
 
 
 @app.command(name="list")
@@ -100,6 +103,9 @@ def ignored(data: Data = None, json: Json = False) -> None:
 
 def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
+    if isinstance(client.settings.library, BucketAddress):
+        yield from _expand_key(client.settings, path)
+        return
     root = client.settings.library_folder
     places = (path, *([root / unescape_path(str(path))] if root else []))
     # Not Path.is_dir(), which raises for a name that is too long.
@@ -114,3 +120,11 @@ def _expand_path(client: Client, path: Path) -> Iterator[Path]:
             name_there = inside(root, file)
             if name_there is not None and rule.is_candidate(name_there):
                 yield file
+
+
+def _expand_key(settings: Settings, path: Path) -> Iterator[Path]:
+    """The path itself, or the candidates below it in a bucket."""
+    inside = CallerPaths(settings.library).relative(path)
+    with asked_library(settings) as library:
+        below = [Path(escape_path(file.path)) for file in library.files(library.unescape(inside))]
+    yield from below or [path]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.joined import folders_of, shown
-from lookalike.library.objects import StoreFault
 from lookalike.library.opening import objects_of, read_ignore_file
 from lookalike.library.rules import Candidates
 from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
@@ -64,7 +64,7 @@ def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
             empty += [str(root) for root in roots if not any(root.iterdir())]
         elif not objects_of(settings, library).has_any():
             empty.append(library)
-    except StoreFault as fault:
+    except BucketFault as fault:
         return broken("library", shown(library), f"The library {fault}.")
     except LookalikeError as error:
         return broken("library", shown(library), str(error))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured
 
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 # A program that renews keys writes the file again: it is read this often.
 READ_EVERY = timedelta(minutes=5)
 
@@ -30,7 +31,10 @@ def profile_of(environment: Mapping[str, str], now: Callable[[], datetime] = lam
     name = named or "default"
     found = _read(environment, name)
     region, endpoint_url = found.get("region"), found.get("endpoint_url")
-    if environment.get("AWS_ACCESS_KEY_ID"):
+    given = {name for name in KEYS if environment.get(name)}
+    if len(given) == 1:
+        raise Misconfigured(f"Of {' and '.join(KEYS)} only {given.pop()} is set: set both, or neither.")
+    if given:
         return Profile(None, region, endpoint_url)
     if not {"aws_access_key_id", "aws_secret_access_key"} <= found.keys():
         if named is None:

@@ -2,22 +2,22 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from lookalike.library.address import BucketAddress
+from lookalike.library.bucket import ONLINE_FOR_S
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import Changing, LibraryOffline, ReadFailed, Rejected
-from lookalike.library.objects import Objects, StoreFault
+from lookalike.library.objects import Objects
 from lookalike.library.paths import is_escaped_path, unescape_path, validate_path
+from lookalike.library.read_ahead import MOST_BYTES, ReadAhead
 from lookalike.library.reader import Content, too_large
 from lookalike.library.version import NO_VERSION, FileVersion
 
-# A listing that showed something is good for so long: else each object that is gone would cost one of its own.
-ONLINE_FOR_S = 5.0
-
 
 class ObjectFile:
-    """An object that is being read, in the way of a file. Raises OSError if the store stops to answer."""
+    """An object that is being read, in the way of a file. Raises OSError if the server stops to answer."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -28,7 +28,7 @@ class ObjectFile:
         if not self._rest:
             try:
                 self._rest = next(self._pieces, b"")
-            except StoreFault as fault:
+            except BucketFault as fault:
                 raise OSError(str(fault)) from None
         found, self._rest = self._rest[:size], self._rest[size:]
         return found
@@ -60,6 +60,7 @@ class BucketReader:
         self._max_bytes = max_bytes
         self._now_s = now_s
         self._online_until_s = float("-inf")
+        self._ahead, self._looks = ReadAhead(self._read), ReadAhead(self.version)
 
     def version(self, path: str) -> FileVersion | None:
         """The object's version, NO_VERSION if it alone cannot be looked at, None if missing. Raises LibraryOffline."""
@@ -68,7 +69,7 @@ class BucketReader:
             return None
         try:
             found = self._objects.head(key)
-        except StoreFault:
+        except BucketFault:
             self._require_online(fresh=True)
             return NO_VERSION
         if found is None:
@@ -79,6 +80,15 @@ class BucketReader:
         """All of them: a bucket is there or not as a whole."""
         return [*paths]
 
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
+        """The same of many objects, several at once, without those that are missing. Raises LibraryOffline."""
+        found = zip(paths, self._looks.all(paths), strict=True)
+        return {path: version for path, version in found if version is not None}
+
+    def expect(self, versions: Mapping[str, FileVersion]) -> None:
+        """These are read next, in this order: small ones ahead, so that few bytes are held."""
+        self._ahead.expect(path for path, version in versions.items() if version.size_bytes <= MOST_BYTES)
+
     def open(self, path: str) -> tuple[ObjectFile, FileVersion] | None:
         """The open object and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""
         key = _key_of(path)
@@ -86,7 +96,7 @@ class BucketReader:
             return None
         try:
             found = self._objects.download(key)
-        except StoreFault as fault:
+        except BucketFault as fault:
             self._require_online(fresh=True)
             if fault.is_denied:
                 raise Rejected("there is no permission to read it", may_pass=True) from None
@@ -101,6 +111,9 @@ class BucketReader:
 
         Bytes and version are of one answer, so an object that is replaced meanwhile is one or the other.
         """
+        return self._ahead.take(path)
+
+    def _read(self, path: str) -> Content | None:
         opened = self.open(path)
         if opened is None:
             return None
@@ -130,7 +143,7 @@ class BucketReader:
             return True
         try:
             return self._objects.is_missing(key)
-        except StoreFault:
+        except BucketFault:
             self._require_online(fresh=True)
             return False
 
@@ -143,7 +156,7 @@ class BucketReader:
             return
         try:
             has_any = self._objects.has_any()
-        except StoreFault as fault:
+        except BucketFault as fault:
             raise LibraryOffline(f"the library {self._root} {fault}") from None
         if not has_any:
             raise LibraryOffline(f"the library {self._root} is empty; is its prefix right?")

@@ -1,6 +1,6 @@
 """Reads files of a library of several folders, each by a reader of its own that never leaves its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from lookalike.library.errors import LibraryOffline
@@ -20,6 +20,13 @@ class JoinedReader:
         """As of one folder; None also for a path of no folder here. Raises LibraryOffline for one that is away."""
         part, rest = self._part(path)
         return None if part is None else part.version(rest)
+
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
+        """The same of many files, without those that are missing. Raises LibraryOffline."""
+        return {path: version for path in paths if (version := self.version(path)) is not None}
+
+    def expect(self, versions: Mapping[str, FileVersion]) -> None:
+        """These are read next. Nothing is read ahead."""
 
     def open(self, path: str) -> tuple[BinaryIO, FileVersion] | None:
         """As of one folder. Raises Rejected, ReadFailed, LibraryOffline."""

@@ -3,7 +3,7 @@
 A folder (folder.py, reader.py), several (joined_library.py, joined_reader.py), a bucket (bucket.py, bucket_reader.py).
 """
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -89,6 +89,12 @@ class Reader(Protocol):
 
     def version(self, path: str) -> FileVersion | None:
         """The file's version, NO_VERSION if it alone cannot be looked at, None if missing. Raises LibraryOffline."""
+
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
+        """The same of many files, without those that are missing. Raises LibraryOffline."""
+
+    def expect(self, versions: Mapping[str, FileVersion]) -> None:
+        """These are read next, in this order: a library that is far away reads some of them ahead."""
 
     def open(self, path: str) -> tuple[OpenFile, FileVersion] | None:
         """The open file and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.library.address import BucketAddress, absolute
 from lookalike.library.bucket import BucketLibrary
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.bucket_reader import BucketReader
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
@@ -16,7 +17,7 @@ from lookalike.library.joined_reader import JoinedReader
 from lookalike.library.joined_rules import JoinedCandidates
 from lookalike.library.kinds import Library, Reader
 from lookalike.library.links import Links
-from lookalike.library.objects import Objects, StoreFault
+from lookalike.library.objects import Objects
 from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.settings import Settings
@@ -29,7 +30,9 @@ def library_of(settings: Settings) -> Library:
     """The library that is set. Raises Misconfigured if its folder is not here, LibraryOffline without its bucket."""
     root = None if settings.library is None else absolute(settings.library)
     if isinstance(root, BucketAddress):
-        return BucketLibrary(root, objects_of(settings, root), candidates_of(settings, root))
+        library = BucketLibrary(root, objects_of(settings, root), _rules(settings, ()))
+        library.candidates = rules_of(settings, library)
+        return library
     if root is None or not root.is_dir():
         raise Misconfigured(
             f"The library {root or ''} is not here: set LOOKALIKE_LIBRARY to the folder with the images."
@@ -44,8 +47,9 @@ def opened_library(settings: Settings, root: Path | BucketAddress) -> Library:
     """
     if isinstance(root, Path):
         return _folder_library(settings, root, Links())
-    rules = Candidates(settings.extensions, settings.ignore, (), settings.ignore_defaults)
-    return BucketLibrary(root, objects_of(settings, root), rules)
+    objects = objects_of(settings, root)
+    objects.check()
+    return BucketLibrary(root, objects, _rules(settings, ()))
 
 
 @contextmanager
@@ -73,18 +77,20 @@ def objects_of(settings: Settings, address: BucketAddress) -> Objects:
     return Objects(address, timeout_s=settings.s3_timeout_s, retry_s=settings.s3_retry_s)
 
 
-def candidates_of(settings: Settings, root: Path | BucketAddress) -> Candidates:
-    """The rules of a library.
-
-    Raises Misconfigured if the file cannot be read, or for a pattern that cannot work; LibraryOffline.
-    """
-    joined = read_joined(root) if isinstance(root, Path) else None
+def candidates_of(settings: Settings, root: Path) -> Candidates:
+    """The rules of a folder. Raises Misconfigured if the file cannot be read, or for a pattern that cannot work."""
+    joined = read_joined(root)
     if joined is not None:
-        return JoinedCandidates(
-            {name: _rules_in(settings, folder) for name, folder in joined.folders.items()}, joined.dropped
-        )
-    lines = read_ignore_file(root) if isinstance(root, Path) else _read_ignore_object(objects_of(settings, root))
-    return Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)
+        parts = {name: _rules_in(settings, folder) for name, folder in joined.folders.items()}
+        return JoinedCandidates(parts, joined.dropped)
+    return _rules(settings, read_ignore_file(root))
+
+
+def rules_of(settings: Settings, library: Library) -> Candidates:
+    """The rules of a library as they are now. Raises Misconfigured as above, LibraryOffline."""
+    if isinstance(library, BucketLibrary):
+        return _rules(settings, _read_ignore_object(library.objects))
+    return candidates_of(settings, Path(library.root))
 
 
 def _folder_library(settings: Settings, root: Path, links: Links | None) -> FolderLibrary:
@@ -124,8 +130,12 @@ def _read_ignore_object(objects: Objects) -> tuple[str, ...]:
         if found.version.size_bytes > MAX_IGNORE_BYTES:
             raise _too_long()
         return _lines(b"".join(found.pieces))
-    except StoreFault as fault:
+    except BucketFault as fault:
         raise LibraryOffline(str(fault)) from None
+
+
+def _rules(settings: Settings, lines: tuple[str, ...]) -> Candidates:
+    return Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)
 
 
 def _lines(content: bytes) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -59,6 +59,13 @@ class LibraryReader:
             return NO_VERSION
         self._last_filled = root
         return version_of(status) if stat.S_ISREG(status.st_mode) else None
+
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
+        """The same of many files, without those that are missing. Raises LibraryOffline."""
+        return {path: version for path in paths if (version := self.version(path)) is not None}
+
+    def expect(self, versions: Mapping[str, FileVersion]) -> None:
+        """These are read next. Nothing is read ahead: the kernel does it."""
 
     def open(self, path: str) -> tuple[BinaryIO, FileVersion] | None:
         """The open file and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""

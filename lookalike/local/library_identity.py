@@ -22,7 +22,7 @@ def usable_library(library: Path | BucketAddress, folder: DataFolder) -> Path | 
 def usable_library(library: Path | BucketAddress, folder: DataFolder) -> Path | BucketAddress:
     """The absolute path of a library that can be read and does not contain the data folder. Raises Misconfigured."""
     if isinstance(library, BucketAddress):
-        # It is asked when it is used, and waited for.
+        # Whether it answers, the first search that `up` suggests finds out.
         return library
     root = library.expanduser().resolve()
     if not root.exists():

@@ -11,6 +11,8 @@ from tests.support.faulty_store import Faults, FaultyStore
 from tests.support.object_store import Bucket
 
 PREFIX = "2026"
+# Keys on a page of a listing; servers of others have 1,000.
+PAGE = 50
 # A fault that lasts is known after so long.
 RETRY_S = 0.3
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.library.buckets import Served
+from tests.library.buckets import PAGE, Served
 from tests.support.faulty_store import faulty_store
 from tests.support.object_store import Bucket, access, object_store
 
@@ -18,7 +18,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _store_url() -> Iterator[str]:
-    with object_store() as url:
+    with object_store(page=PAGE) as url:
         yield url
 
 

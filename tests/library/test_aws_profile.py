@@ -43,7 +43,12 @@ def test_keys_that_are_renewed_are_read_again(tmp_path: Path) -> None:
 def test_keys_of_the_environment_come_first(tmp_path: Path) -> None:
     write(tmp_path, "credentials", "[default]\naws_access_key_id = A\naws_secret_access_key = S\n")
 
-    assert profile_of({"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "E"}).keys is None
+    assert profile_of({"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "S"}).keys is None
+
+
+def test_half_of_a_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="only AWS_ACCESS_KEY_ID is set: set both, or neither"):
+        profile_of({"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "E"})
 
 
 def test_without_files_the_machines_own_role_is_left_to_the_store(tmp_path: Path) -> None:

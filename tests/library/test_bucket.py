@@ -2,10 +2,16 @@ import time
 
 import pytest
 
+from lookalike.errors import Misconfigured, Unreachable
+from lookalike.library import bucket
+from lookalike.library.bucket import BucketLibrary
+from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.errors import LibraryOffline
-from lookalike.library.objects import StoreFault
+from lookalike.library.opening import asked_library, library_of, opened_library, rules_of
+from lookalike.library.rules import Candidates
 from lookalike.library.version import move_key
-from tests.library.buckets import PREFIX, Served
+from lookalike.settings import read_settings
+from tests.library.buckets import PAGE, PREFIX, Served
 
 
 def test_candidates_are_listed_by_their_path_below_the_prefix(served: Served) -> None:
@@ -54,16 +60,16 @@ def test_a_moved_object_is_known_by_its_etag_and_size(served: Served) -> None:
 
 
 def test_more_objects_than_one_page_holds_are_listed_in_pages(served: Served) -> None:
-    for number in range(1010):
+    for number in range(2 * PAGE + 1):
         served.put(f"{number}.jpg", b"x")
     library = served.library()
 
     count = library.count(lambda: False)
 
     assert count is not None
-    assert count.discovered == 1010
-    assert served.store.seen.requests["LIST"] == 2
-    assert len({file.path for file in library.files()}) == 1010
+    assert count.discovered == 2 * PAGE + 1
+    assert served.store.seen.requests["LIST"] == 3
+    assert len({file.path for file in library.files()}) == 2 * PAGE + 1
 
 
 def test_in_a_scan_only_what_was_not_listed_is_asked_for(served: Served) -> None:
@@ -90,6 +96,45 @@ def test_a_listing_that_ends_early_lets_nothing_be_missing(served: Served) -> No
     assert count is not None
     assert count.discovered == 5
     assert not any(library.is_missing(f"{number}.jpg") for number in range(10))
+
+
+def test_a_listing_that_lacks_very_much_ends_the_scan(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "MOST_UNLISTED", 3)
+    for number in range(10):
+        served.put(f"{number}.jpg")
+    served.faults.cut_listings = 1.0
+    library = served.library()
+    library.count(lambda: False)
+
+    with pytest.raises(LibraryOffline, match="was listed in part only"):
+        [library.is_missing(f"{number}.jpg") for number in range(10)]
+    served.faults.heal()
+    library.count(lambda: False)
+    assert not any(library.is_missing(f"{number}.jpg") for number in range(10))
+
+
+def test_a_store_that_goes_away_ends_the_scan_at_once(served: Served) -> None:
+    served.put("a.jpg")
+    library = served.library()
+    library.count(lambda: False)
+    served.faults.failing = 1.0
+
+    with pytest.raises(LibraryOffline, match="cannot be reached"):
+        library.is_missing("gone.jpg")
+
+
+def test_what_was_listed_a_moment_ago_is_not_listed_again_to_be_available(served: Served) -> None:
+    served.put("a.jpg")
+    times_s = [0.0]
+    library = BucketLibrary(served.address, served.objects(), Candidates(("jpg",)), lambda: times_s[0])
+    library.count(lambda: False)
+    listings = served.store.seen.requests["LIST"]
+
+    assert library.absence() is None
+    assert served.store.seen.requests["LIST"] == listings
+    times_s[0] = bucket.ONLINE_FOR_S
+    served.delete("a.jpg")
+    assert library.absence() == "is empty"
 
 
 def test_an_empty_library_is_empty_and_nothing_of_it_is_gone(served: Served) -> None:
@@ -159,5 +204,74 @@ def test_a_key_that_is_no_path_is_named(served: Served) -> None:
 def test_a_server_that_is_not_there_cannot_be_reached(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
-    with pytest.raises(StoreFault, match=r"cannot be reached \(no answer\)"):
+    with pytest.raises(BucketFault, match=r"cannot be reached \(no answer\)"):
         served.objects().head("a.jpg")
+
+
+@pytest.mark.parametrize("endpoint", ["minio:9000", "minio", "http://", "ftp://minio", "http://key:secret@minio:9000"])
+def test_an_endpoint_that_is_no_address_is_refused_and_not_repeated(
+    served: Served, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+
+    with pytest.raises(Misconfigured, match="AWS_ENDPOINT_URL is no address of a server") as refused:
+        served.objects().check()
+    assert "secret" not in str(refused.value)
+
+
+def test_an_authority_that_cannot_be_read_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nonexistent/ca.pem")
+
+    with pytest.raises(Misconfigured, match=r"AWS_CA_BUNDLE: /nonexistent/ca\.pem cannot be read"):
+        served.objects().check()
+
+
+def test_a_bucket_that_is_open_to_all_needs_no_keys(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+
+    assert served.library().absence() == "is empty"
+
+
+def test_without_keys_it_is_told_how_to_give_some(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+
+    with pytest.raises(BucketFault, match="has no keys: set AWS_ACCESS_KEY_ID"):
+        served.objects().head("a.jpg")
+
+
+def test_the_ignore_file_of_a_bucket_is_read(served: Served) -> None:
+    for path in ("a.jpg", "drafts/b.jpg"):
+        served.put(path)
+    served.put(".lookalikeignore", b"drafts/\n")
+
+    library = library_of(read_settings(library=served.address))
+
+    assert [file.path for file in library.files()] == ["a.jpg"]
+
+
+def test_a_bucket_that_does_not_answer_is_one_sentence_for_a_command(served: Served) -> None:
+    served.faults.failing = 1.0
+
+    with (
+        pytest.raises(Unreachable, match=rf"The library {served.address} cannot be reached \(500 InternalError\)\."),
+        asked_library(read_settings(library=served.address, s3_retry_s=0.3)) as library,
+    ):
+        list(library.files())
+
+
+def test_what_the_producer_opens_waits_for_its_rules(served: Served) -> None:
+    served.faults.failing = 1.0
+    settings = read_settings(library=served.address, s3_retry_s=0.3)
+
+    library = opened_library(settings, served.address)
+    with pytest.raises(LibraryOffline, match="cannot be reached"):
+        rules_of(settings, library)
+    served.faults.heal()
+    served.put(".lookalikeignore", b"drafts/\n")
+
+    assert not rules_of(settings, library).is_candidate("drafts/b.jpg")

@@ -27,6 +27,48 @@ def test_one_image_is_one_request_of_its_own_size(served: Served) -> None:
     assert served.store.seen.body_bytes["GET"] == 1000
 
 
+def test_several_objects_are_looked_at_and_read_at_once(served: Served) -> None:
+    names = [f"{number}.jpg" for number in range(20)]
+    for name in names:
+        served.put(name, name.encode())
+    served.faults.slow_s = 0.05
+    reader = served.reader()
+
+    versions = reader.versions([*names, "gone.jpg"])
+    reader.expect(versions)
+    contents = {name: reader.read(name) for name in names}
+
+    assert [*versions] == names
+    assert {name: content.blob for name, content in contents.items() if content} == {n: n.encode() for n in names}
+    assert served.store.seen.most_at_once > 2
+    assert served.store.seen.requests == {"HEAD": 21, "GET": 20, "LIST": 1}
+
+
+def test_what_is_not_expected_any_more_is_read_when_it_is_its_turn(served: Served) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        served.put(name, name.encode())
+    reader = served.reader()
+    reader.expect(reader.versions(["a.jpg", "b.jpg"]))
+    reader.expect(reader.versions(["b.jpg"]))
+    served.put("a.jpg", b"newer")
+
+    content = reader.read("a.jpg")
+
+    assert content is not None
+    assert content.blob == b"newer"
+
+
+def test_an_error_comes_when_its_file_is_asked_for(served: Served) -> None:
+    for name in ("a.jpg", "large.jpg"):
+        served.put(name, b"x" * (10 if name == "a.jpg" else 1000))
+    reader = served.reader(max_bytes=100)
+    reader.expect(reader.versions(["large.jpg", "a.jpg"]))
+
+    assert reader.read("a.jpg") is not None
+    with pytest.raises(Rejected, match="the limit is"):
+        reader.read("large.jpg")
+
+
 def test_what_is_too_large_is_rejected(served: Served) -> None:
     served.put("a.jpg", b"x" * 1000)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by
 from lookalike.settings import Settings, read_settings
@@ -44,12 +45,25 @@ def library(tmp_path: Path, name: str) -> Path:
     return folder
 
 
-def bound(folder: Path, settings: Settings) -> DataFolder:
+def bound(folder: Path | BucketAddress, settings: Settings) -> DataFolder:
     """As `up` does it."""
     data = folder_of(folder, settings)
     make_data_folder(data)
     keep_identity(folder, identity_of(folder, data, rebuild=False, given=settings.library_id), data)
     return data
+
+
+def test_a_bucket_has_a_data_folder_of_its_own_and_keeps_it(tmp_path: Path, home: Path) -> None:
+    settings, photos = read_settings(), library(tmp_path, "photos")
+    bucket, other = BucketAddress("s3://photos/2026"), BucketAddress("s3://photos/2027")
+
+    folders = [bound(each, settings).root for each in (photos, bucket, other)]
+
+    assert folders == [bound(each, settings).root for each in (photos, bucket, other)]
+    assert len(set(folders)) == 3
+    assert folders[1].parent == home / "libraries"
+    assert folders[1].name.startswith("2026-")
+    assert owned_by(DataFolder(folders[1])).root == "s3://photos/2026"
 
 
 def test_each_library_has_a_data_folder_of_its_own_and_keeps_it(tmp_path: Path, home: Path) -> None:

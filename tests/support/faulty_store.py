@@ -30,6 +30,7 @@ class Faults:
     # Such a listing shows a part of its first page, or nothing, and says that this was all.
     cut_listings: float = 0.0
     empty_listings: bool = False
+    failing_listings: bool = False
     # Code of the answer to every request, such as ExpiredToken.
     denied: str = ""
     slow_s: float = 0.0
@@ -40,9 +41,9 @@ class Faults:
     def heal(self) -> None:
         """Lets everything work."""
         self.throttled = self.failing = self.cut_listings = self.slow_s = self.broken_off = 0.0
-        self.empty_listings, self.denied = False, ""
+        self.empty_listings, self.failing_listings, self.denied = False, False, ""
 
-    def instead(self) -> tuple[int, str] | None:
+    def instead(self, kind: str) -> tuple[int, str] | None:
         """Status and code of an answer in place of the store's, if there is one."""
         if self.slow_s:
             time.sleep(self.slow_s)
@@ -50,6 +51,8 @@ class Faults:
             return 403, self.denied
         if self.chance.random() < self.throttled:
             return 503, "SlowDown"
+        if self.failing_listings and kind == "LIST":
+            return 500, "InternalError"
         return (500, "InternalError") if self.chance.random() < self.failing else None
 
 
@@ -60,6 +63,8 @@ class Seen:
     requests: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     body_bytes: Counter[str] = field(default_factory=Counter)
+    now: int = 0
+    most_at_once: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,17 @@ class _Server(http.server.ThreadingHTTPServer):
     def __init__(self, behind: str) -> None:
         super().__init__(("127.0.0.1", 0), _Between)
         self.behind, self.faults, self.seen = behind, Faults(), Seen()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Counts how many are asked at once."""
+        with self._lock:
+            self.seen.now += 1
+            self.seen.most_at_once = max(self.seen.now, self.seen.most_at_once)
+        yield
+        with self._lock:
+            self.seen.now -= 1
 
 
 class _Between(http.server.BaseHTTPRequestHandler):
@@ -102,7 +118,11 @@ class _Between(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         kind = "LIST" if "list-type" in parse_qs(urlsplit(self.path).query) else self.command
         self.server.seen.requests[kind] += 1
-        instead = self.server.faults.instead()
+        with self.server.counting():
+            self._ask(kind, body)
+
+    def _ask(self, kind: str, body: bytes) -> None:
+        instead = self.server.faults.instead(kind)
         if instead is not None:
             status, code = instead
             self.server.seen.faults[code] += 1

@@ -3,6 +3,7 @@
 moto takes every signature for valid, so what is written here is not signed, and any key can be written.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,11 +62,12 @@ class Bucket:
 
 
 @contextmanager
-def object_store() -> Iterator[str]:
-    """URL of a server of its own, which is killed in the end."""
+def object_store(*, page: int = 1000) -> Iterator[str]:
+    """URL of a server of its own with so many keys on a page of a listing, which is killed in the end."""
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(page)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
