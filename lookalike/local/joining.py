@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.library.joined import TABLE, Joined, nested, read_joined
-from lookalike.local.library_identity import Owned, owned_by, place_of
+from lookalike.local.library_identity import Owned, owned_by, place_of, usable_library
 from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 
 ONLY_THESE = "--only-these"
@@ -34,11 +34,17 @@ def joined_root(folder: DataFolder) -> Path:
     return (folder.root / "folders").resolve()
 
 
-def check_folders(folders: Sequence[Path]) -> None:
-    """Raises Misconfigured for one that lies in another: its files would be there twice."""
+def check_folders(folders: Sequence[Path], folder: DataFolder) -> list[Path]:
+    """The folders that can be read now. One of several that the data folder knows may be away, others not.
+
+    Raises Misconfigured, also for one that lies in another: its files would be there twice.
+    """
     found = nested(folders)
     if found is not None:
         raise Misconfigured(f"{found[1]} lies in {found[0]}, with which it is indexed: name {found[0]} alone.")
+    known = _known(folder) or Joined({})
+    there = [path for path in folders if path.exists() or path not in known.folders.values()]
+    return [usable_library(path, folder) for path in there or folders]
 
 
 def join(
@@ -55,10 +61,10 @@ def join(
         return Library(given[0])
     owned = Owned() if rebuild else owned_by(folder)
     is_named = library_id is not None and owned.id == library_id
-    if known is None and owned.root not in (None, *map(str, given)) and not is_named:
-        raise _belongs_to(folder, str(owned.root))
     before = known or Joined({})
     places = {path: place_of(path) for path in given}
+    if known is None and not is_named and not _is_one_of(owned, places):
+        raise _belongs_to(folder, str(owned.root))
     now, news = plan(before, given, places, only_these=only_these, is_named=is_named)
     if before.folders and not set(before.folders) & set(now.folders):
         raise _belongs_to(folder, ", ".join(map(str, before.folders.values())))
@@ -102,7 +108,9 @@ def plan(
             folders[former or name_for(path, {*folders, *dropped, TABLE})] = path
             dropped.pop(former or "", None)
     news += [f"Out      {path}: its files are taken out of the index" for path in absent.values()]
-    kept = {name: place for name, path in folders.items() if (place := places.get(path)) is not None}
+    news += [f"Away     {path}: nothing of it is removed" for path in folders.values() if places.get(path) is None]
+    found = {name: places.get(path) or known.places.get(name) for name, path in folders.items()}
+    kept = {name: place for name, place in found.items() if place is not None}
     return Joined(folders, kept, dropped), news
 
 
@@ -141,6 +149,13 @@ def _known(folder: DataFolder) -> Joined | None:
     root, owned = joined_root(folder), owned_by(folder).root
     # The data folder itself may have another path by now, as one that was restored has.
     return read_joined(root) if owned is not None and Path(owned).name == root.name else None
+
+
+def _is_one_of(owned: Owned, places: Mapping[Path, tuple[int, int] | None]) -> bool:
+    """Whether the only folder of the library so far is one of these, if it has one, also under another path."""
+    if owned.root is None or owned.root in map(str, places):
+        return True
+    return owned.place is not None and owned.place in places.values() and not os.path.lexists(owned.root)
 
 
 def _renamed(known: Joined, place: tuple[int, int] | None) -> str | None:

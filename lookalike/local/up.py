@@ -75,11 +75,9 @@ def up(
         raise Misconfigured("A bucket is a library by itself: name it alone.")
     first = absolute(library)
     others = [path for path in dict.fromkeys(map(_resolved, more)) if path != first]
-    check_folders([path for path in (first, *others) if isinstance(path, Path)])
-    for path in (first, *others):
-        usable_library(path, folder_of(first, settings, others))
+    there = _usable(first, others, folder_of(first, settings, others))
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
-    suggested = suggested_search(settings.model_copy(update={"library": first}))
+    suggested = suggested_search(settings.model_copy(update={"library": there}))
     with stop_on_signals() as stop, ExitStack() as held:
         folder = _hold_folder(first, others, settings, held)
         if not wait_for_leftovers(folder, stop.wait):
@@ -126,6 +124,11 @@ def _resolved(folder: Path) -> Path:
     return folder.expanduser().resolve()
 
 
+def _usable(first: Path | BucketAddress, others: Sequence[Path], folder: DataFolder) -> Path | BucketAddress:
+    """One of the folders that can be read, or the bucket. Raises Misconfigured."""
+    return check_folders([first, *others], folder)[0] if isinstance(first, Path) else usable_library(first, folder)
+
+
 def _hold_folder(root: Path | BucketAddress, more: Sequence[Path], settings: Settings, until: ExitStack) -> DataFolder:
     """The data folder of a library, made if need be and locked. Raises Misconfigured if an `up` serves it already."""
     folder = _made(root, more, settings)
@@ -143,8 +146,7 @@ def _hold_folder(root: Path | BucketAddress, more: Sequence[Path], settings: Set
 
 def _made(root: Path | BucketAddress, more: Sequence[Path], settings: Settings) -> DataFolder:
     folder = folder_of(root, settings, more)
-    for path in (root, *more):
-        usable_library(path, folder)
+    _usable(root, more, folder)
     make_data_folder(folder)
     need_space(folder)
     return folder

@@ -32,7 +32,7 @@ def test_one_that_is_not_named_is_taken_out_only_if_that_is_said() -> None:
 
     with pytest.raises(Misconfigured, match=r"This library has /nas/photos as well: .* add --only-these to take"):
         planned(known, A)
-    now, news = plan(known, [A], {A: None}, only_these=True)
+    now, news = plan(known, [A], {A: (1, 2)}, only_these=True)
     assert (now.folders, now.dropped) == ({"photos": A}, {"photos-2": B})
     assert news == ["Out      /nas/photos: its files are taken out of the index"]
 
@@ -61,9 +61,9 @@ def test_a_name_can_be_typed(folder: str, name: str) -> None:
     assert name_for(Path(folder), {"folders.json"}) == name
 
 
-def test_one_in_another_is_refused() -> None:
+def test_one_in_another_is_refused(folder: DataFolder) -> None:
     with pytest.raises(Misconfigured, match="/scans/a lies in /scans, with which it is indexed: name /scans alone"):
-        check_folders([A, C / "a", C])
+        check_folders([A, C / "a", C], folder)
 
 
 def made(tmp_path: Path, *names: str) -> list[Path]:
@@ -96,6 +96,19 @@ def test_a_library_of_one_folder_becomes_one_of_several_and_stays_that(folder: D
     assert join(folder, [scans], only_these=False, rebuild=True).root == scans
 
 
+def test_one_folder_that_was_renamed_and_gets_a_second_one_is_known(folder: DataFolder, tmp_path: Path) -> None:
+    photos, scans = made(tmp_path, "photos", "scans")
+    bound(folder, photos)
+
+    pictures = photos.rename(tmp_path / "pictures")
+
+    joined = read_joined(bound(folder, pictures, scans))
+    assert joined is not None
+    assert joined.folders == {"pictures": pictures, "scans": scans}
+    with pytest.raises(CollectionMismatch):
+        join(folder, made(tmp_path, "others", "more"), only_these=False, rebuild=False)
+
+
 def test_one_that_was_renamed_keeps_its_name(folder: DataFolder, tmp_path: Path) -> None:
     photos, scans = made(tmp_path, "photos", "scans")
     bound(folder, photos, scans)
@@ -122,6 +135,24 @@ def test_by_the_librarys_id_its_folders_are_known_on_another_disk(folder: DataFo
     joined = read_joined(library.root)
     assert joined is not None
     assert joined.folders == {"photos": photos, "scans": scans}
+
+
+def test_one_that_is_known_may_be_away_at_start_but_not_all_of_them(folder: DataFolder, tmp_path: Path) -> None:
+    photos, scans = made(tmp_path, "photos", "scans")
+    bound(folder, photos, scans)
+    unplugged = scans.rename(tmp_path / "unplugged")
+
+    assert check_folders([scans, photos], folder) == [photos]
+    assert join(folder, [scans, photos], only_these=False, rebuild=False).news == (
+        f"Away     {scans}: nothing of it is removed",
+    )
+    # The place is kept, so that it is known under another name.
+    assert "before" in join(folder, [unplugged, photos], only_these=False, rebuild=False).news[0]
+    with pytest.raises(Misconfigured, match="none does not exist"):
+        check_folders([photos, tmp_path / "none"], folder)
+    photos.rename(tmp_path / "unplugged too")
+    with pytest.raises(Misconfigured, match="photos does not exist"):
+        check_folders([photos, scans], folder)
 
 
 def test_a_data_folder_that_was_moved_still_knows_its_folders(folder: DataFolder, tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from lookalike.library.joined import Joined
 from lookalike.library.rules import IGNORE_FILE
 from lookalike.local.joining import write_joined
 from lookalike.settings import Settings
+from producer.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched, within
+from producer.joined_following import JoinedSupervision
+from producer.supervision import Supervision
 from tests.producer.conftest import Rest, producing
 from tests.producer.other_side import OtherSide
 from tests.support.pictures import draw
@@ -124,3 +127,31 @@ def test_what_was_taken_out_is_removed_however_much_it_is(
     with producing(settings.model_copy(update={"max_deleted_files": 1})):
         rest()
         wait_indexed(side, {"photos/trip/1.png", "photos/2.png"})
+
+
+@pytest.mark.parametrize(
+    ("event", "there"),
+    [
+        (Touched("a/1.png", closed=True), Touched("scans/a/1.png", closed=True)),
+        (Gone("1.png"), Gone("scans/1.png")),
+        (Moved("1.png", "2.png"), Moved("scans/1.png", "scans/2.png")),
+        (FolderAppeared("a"), FolderAppeared("scans/a")),
+        (FolderGone("a"), FolderGone("scans/a")),
+        (FolderMoved("a", "b"), FolderMoved("scans/a", "scans/b")),
+        (Lost("of many"), Lost("of many")),
+    ],
+)
+def test_an_event_is_one_of_its_folder(event: Event, there: Event) -> None:
+    assert within(event, "scans") == there
+
+
+def test_a_supervision_that_fails_ends_the_producer() -> None:
+    class Failing(Supervision):
+        def __init__(self) -> None:
+            """Looks at nothing."""
+
+        def run(self) -> None:
+            raise RuntimeError("no watch")
+
+    with pytest.raises(RuntimeError, match="no watch"):
+        JoinedSupervision({"photos": Failing()}).run()
