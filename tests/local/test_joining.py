@@ -150,9 +150,10 @@ def test_one_that_is_known_may_be_away_at_start_but_not_all_of_them(folder: Data
     assert "before" in join(folder, [unplugged, photos], only_these=False, rebuild=False).news[0]
     with pytest.raises(Misconfigured, match="none does not exist"):
         check_folders([photos, tmp_path / "none"], folder)
-    photos.rename(tmp_path / "unplugged too")
+    photos.rmdir()
+    unplugged.rmdir()
     with pytest.raises(Misconfigured, match="photos does not exist"):
-        check_folders([photos, scans], folder)
+        check_folders([photos, unplugged], folder)
 
 
 def test_a_data_folder_that_was_moved_still_knows_its_folders(folder: DataFolder, tmp_path: Path) -> None:
