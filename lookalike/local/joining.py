@@ -5,7 +5,7 @@ Names are kept with the data folder: a folder keeps its name when others come, g
 
 import os
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,12 +114,13 @@ def plan(
     return Joined(folders, kept, dropped), news
 
 
-def name_for(folder: Path, taken: Container[str]) -> str:
-    """A name for a folder that no other one has: its own, with a number if need be."""
+def name_for(folder: Path, taken: Iterable[str]) -> str:
+    """A name for a folder that no other one has, on any file system: its own, with a number if need be."""
+    others = {name.casefold() for name in taken}
     own = ODD.sub("-", os.fsencode(folder.name).decode("utf-8", "replace")).strip("- ")[:MOST_NAME_CHARS]
     name = number = own if own.strip(".") else "folder"
     at = 1
-    while number in taken:
+    while number.casefold() in others:
         at += 1
         number = f"{name}-{at}"
     return number

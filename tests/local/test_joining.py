@@ -55,10 +55,11 @@ def test_one_that_comes_back_has_its_name_again_and_no_other_gets_it() -> None:
         ("/a/a\nb", "a-b"),
         ("/a/\udce9", "folder"),
         ("/a/folders.json", "folders.json-2"),
+        ("/a/Scans", "Scans-2"),
     ],
 )
 def test_a_name_can_be_typed(folder: str, name: str) -> None:
-    assert name_for(Path(folder), {"folders.json"}) == name
+    assert name_for(Path(folder), {"folders.json", "scans"}) == name
 
 
 def test_one_in_another_is_refused(folder: DataFolder) -> None:
