@@ -6,6 +6,7 @@ system belongs to a user of its own.
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -40,7 +41,8 @@ class Together:
             library.mkdir(exist_ok=True)
             home, user = self._home(at), self._users[at] if self._users else None
             kept = {name: value for name, value in os.environ.items() if not name.startswith("LOOKALIKE_")}
-            ours = {"PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(home), "TMPDIR": str(home), MARK: self._mark}
+            paths = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
+            ours = {"PYTHONPATH": paths, "XDG_DATA_HOME": str(home), "TMPDIR": str(home), MARK: self._mark}
             with self._log(at).open("wb") as log:
                 command = [sys.executable, str(SMALL_SYSTEM), NONE, str(library)]
                 system = subprocess.Popen(
@@ -75,7 +77,9 @@ class Together:
         return self._folder / f"{at}.log"
 
     def _published(self) -> list[RunningSystem]:
-        found = [RunningSystem.model_validate_json(path.read_bytes()) for path in self._folder.rglob("running.json")]
+        found = [
+            RunningSystem.model_validate(json.loads(path.read_bytes())) for path in self._folder.rglob("running.json")
+        ]
         return [running for running in found if running.pid in {system.pid for system in self._started}]
 
     def _has_ended(self) -> bool:
