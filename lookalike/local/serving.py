@@ -25,6 +25,8 @@ from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, publish, retract
 
 SHOW_EVERY_S = 0.5
+# On a machine that is so busy that no search is answered by then, the other parts start all the same.
+LONGEST_WAIT_S = 30.0
 
 AskStatus = Callable[[Settings], Callable[[], Status]]
 """From the settings to the function that is polled; a LookalikeError means "not now"."""
@@ -106,11 +108,15 @@ class Serving:
         self.screen.say(f"Library  {shown(running.library)}")
         self.screen.say(f"Data     {running.data}")
         self.screen.say(f"Search   {self.suggested} (in another terminal; Ctrl-C here stops everything)")
-        starts = RestartCounter()
+        starts, begun_s, have_waited = RestartCounter(), time.monotonic(), False
         with polled(self.ask_status(whole)) as latest:
             while not self.stop.wait(SHOW_EVERY_S):
                 if not supervisor.is_alive():
                     return
+                is_answered = latest.answer is not None and latest.answer.indexed is not None
+                if not have_waited and (is_answered or time.monotonic() - begun_s > LONGEST_WAIT_S):
+                    supervisor.start_stage("app", "late")
+                    have_waited = True
                 states = supervisor.process_states()
                 for part, state in states.items():
                     starts.record_start(part, state.started_at)

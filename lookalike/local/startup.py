@@ -19,7 +19,8 @@ from lookalike.local.reachable import ask_broker, ask_gallery, ask_own_store
 from lookalike.local.supervisor import ProcessState, Supervisor
 from lookalike.settings import variable_of
 from lookalike.settings.secret_checks import is_loopback
-from lookalike.system.data_folder import DataFolder, open_private
+from lookalike.system.data_folder import PRIVATE_FILE, DataFolder, open_private
+from lookalike.system.file_locks import hold_lock
 from lookalike.system.process_guard import guarded_command
 
 # A server reads a large index or log again before it answers.
@@ -124,8 +125,11 @@ def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[
     if not _await_backing(supervisor, plan, wait, report):
         return False
     report("checking model and index")
-    if not _run_prepare(plan, wait):
-        return False
+    plan.folder.preparing.touch(PRIVATE_FILE)
+    with hold_lock(plan.folder.preparing):
+        supervisor.start_stage("app", "early")
+        if not _run_prepare(plan, wait):
+            return False
     supervisor.start_stage("app")
     return True
 

@@ -15,7 +15,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from lookalike.errors import Misconfigured
 from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
-from lookalike.local.processes import STAGES, ProcessSpec, Stage
+from lookalike.local.processes import STAGES, ProcessSpec, Stage, Turn
 from lookalike.system.data_folder import DataFolder, open_private, write_private
 from lookalike.system.process_guard import NONE, guarded_command
 from lookalike.system.runtime_dir import socket_of
@@ -125,11 +125,14 @@ class Supervisor:
                 raise Misconfigured(f"The supervisor does not start: {lines[-1]} (see {self._folder.logs}).")
             time.sleep(POLL_S)
 
-    def start_stage(self, stage: Stage) -> None:
-        """Starts the processes of a stage without waiting for them. Raises Misconfigured if supervisord has ended."""
+    def start_stage(self, stage: Stage, turn: Turn = "next") -> None:
+        """Starts the processes of a stage whose turn it is, and does not wait for them.
+
+        Raises Misconfigured if supervisord has ended.
+        """
         try:
             for spec in self._specs:
-                if spec.stage == stage:
+                if (spec.stage, spec.turn) == (stage, turn):
                     _calls(self._server).startProcess(f"{stage}:{spec.name}", False)
         except (OSError, HTTPException) as error:
             raise Misconfigured(
