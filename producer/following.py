@@ -82,7 +82,7 @@ def new_following(
         BucketAddress(str(library.root)),
         redis,
         inbox,
-        events_key=settings.s3_events,
+        events_key=settings.bucket_events,
         request_scan=scan_requests.request,
         stop=stop,
     )

@@ -48,7 +48,7 @@ def check_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
 def check_watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
     """Whether the kernel reports changes in the library, and in how many folders."""
     if isinstance(settings.library, BucketAddress):
-        how = "scans" if settings.s3_events is None else f"scans, and notifications in {settings.s3_events}"
+        how = "scans" if settings.bucket_events is None else f"scans, and notifications in {settings.bucket_events}"
         return ok("watching", f"{how}: a bucket is not watched")
     if settings.polling:
         return ok("watching", f"polling every {settings.poll_s:g} s (LOOKALIKE_POLLING)")

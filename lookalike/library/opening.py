@@ -74,7 +74,7 @@ def reader_of(settings: Settings) -> Reader | None:
 
 def objects_of(settings: Settings, address: BucketAddress) -> Objects:
     """The objects below an address. Nothing connects here."""
-    return Objects(address, timeout_s=settings.s3_timeout_s, retry_s=settings.s3_retry_s)
+    return Objects(address, timeout_s=settings.bucket_timeout_s, retry_s=settings.bucket_retry_s)
 
 
 def candidates_of(settings: Settings, root: Path) -> Candidates:

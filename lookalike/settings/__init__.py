@@ -136,11 +136,13 @@ class Settings(BaseSettings):
     scan_at: time | None = Field(
         default=None, description="Time of the day for a scan, such as 03:30; begun within the half hour after it."
     )
-    s3_timeout_s: Seconds = Field(
+    bucket_timeout_s: Seconds = Field(
         default=30.0, description="Seconds without a byte after which a request to object storage is tried again."
     )
-    s3_retry_s: Seconds = Field(default=30.0, description="Longest time of all tries of one request to object storage.")
-    s3_events: str | None = Field(
+    bucket_retry_s: Seconds = Field(
+        default=30.0, description="Longest time of all tries of one request to object storage."
+    )
+    bucket_events: str | None = Field(
         default=None, description="List in Redis where the bucket's notifications arrive; scans alone if unset."
     )
     max_deleted_share: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -259,14 +259,14 @@ def test_a_bucket_that_does_not_answer_is_one_sentence_for_a_command(served: Ser
 
     with (
         pytest.raises(Unreachable, match=rf"The library {served.address} cannot be reached \(500 InternalError\)\."),
-        asked_library(read_settings(library=served.address, s3_retry_s=0.3)) as library,
+        asked_library(read_settings(library=served.address, bucket_retry_s=0.3)) as library,
     ):
         list(library.files())
 
 
 def test_what_the_producer_opens_waits_for_its_rules(served: Served) -> None:
     served.faults.failing = 1.0
-    settings = read_settings(library=served.address, s3_retry_s=0.3)
+    settings = read_settings(library=served.address, bucket_retry_s=0.3)
 
     library = opened_library(settings, served.address)
     with pytest.raises(LibraryOffline, match="cannot be reached"):

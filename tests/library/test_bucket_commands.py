@@ -14,7 +14,7 @@ from tests.support.pictures import encoded, picture
 
 
 def test_doctor_tells_whether_it_can_be_read(served: Served, tmp_path: Path) -> None:
-    settings, folder = read_settings(library=served.address, s3_retry_s=0.3), DataFolder(tmp_path)
+    settings, folder = read_settings(library=served.address, bucket_retry_s=0.3), DataFolder(tmp_path)
     assert check_library(settings, folder).state == "warning"
 
     served.put("a.jpg")
@@ -28,7 +28,7 @@ def test_doctor_tells_whether_it_can_be_read(served: Served, tmp_path: Path) -> 
 
 def test_doctor_tells_how_changes_are_found() -> None:
     assert "scans: a bucket is not watched" in check_watching(read_settings(library="s3://photos")).found
-    told = check_watching(read_settings(library="s3://photos", s3_events="bucket-events")).found
+    told = check_watching(read_settings(library="s3://photos", bucket_events="bucket-events")).found
     assert "notifications in bucket-events" in told
 
 

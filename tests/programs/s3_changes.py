@@ -167,8 +167,8 @@ def main() -> int:
             "LOOKALIKE_MODEL": str(model),
             "LOOKALIKE_INGEST_PROCESSES": str(given.processes),
             "LOOKALIKE_RESCAN_S": "2",
-            "LOOKALIKE_S3_EVENTS": EVENTS,
-            "LOOKALIKE_S3_RETRY_S": "5",
+            "LOOKALIKE_BUCKET_EVENTS": EVENTS,
+            "LOOKALIKE_BUCKET_RETRY_S": "5",
         }
         try:
             machine.start(
