@@ -8,9 +8,11 @@ from redis import Redis
 
 from lookalike.library.address import BucketAddress
 from lookalike.library.folder import FolderLibrary
+from lookalike.library.joined_library import JoinedLibrary
 from lookalike.library.kinds import Library
 from lookalike.settings import Settings
 from producer.bucket_events import BucketEvents
+from producer.joined_following import follow_joined
 from producer.scan_requests import ScanRequests
 from producer.supervision import Supervision
 from producer.watcher import Inbox, Watcher
@@ -66,6 +68,10 @@ def new_following(
     stop: threading.Event,
 ) -> tuple[Following, KeptFollowing]:
     """What this kind of library is followed by, and what keeps that alive."""
+    if isinstance(library, JoinedLibrary):
+        return follow_joined(
+            settings, library, inbox, on_count_changed=on_count_changed, scan_requests=scan_requests, stop=stop
+        )
     if isinstance(library, FolderLibrary):
         watcher = Watcher(
             library, inbox, polling=settings.polling, poll_s=settings.poll_s, on_count_changed=on_count_changed

@@ -8,7 +8,7 @@ from lookalike.errors import Misconfigured
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import EMPTY
 from lookalike.library.kinds import Library
-from lookalike.library.rules import IGNORE_FILE, Candidates
+from lookalike.library.rules import Candidates
 from lookalike.log import get_logger
 from producer.file_counter import FileCounter
 from producer.following import Following
@@ -101,7 +101,7 @@ class ScanScheduler:
         self._state.answered(counts.library)
         scan.compare(counts)
         self._in_vain = self._in_vain + 1 if any(scan.differences) else 0
-        warning = " ".join(filter(None, (self._rules_warning, scan.warning)))
+        warning = " ".join(filter(None, (self._rules_warning, scan.warning, self._library.partial_absence())))
         if self._state.scan_ended(warning, scan.differences):
             log.info("library is back")
         if scan.is_partial:
@@ -112,8 +112,9 @@ class ScanScheduler:
 
         So do those of a file that has not settled: another scan is requested when it has.
         """
-        version = self._library.stat(IGNORE_FILE)
-        if version is not None and 0 <= self._unix_s() - version.mtime_ns / 1e9 < self._settle_s:
+        versions = [self._library.stat(path) for path in self._library.ignore_files]
+        now_s = self._unix_s()
+        if any(found is not None and 0 <= now_s - found.mtime_ns / 1e9 < self._settle_s for found in versions):
             return
         try:
             rules = self._new_rules()

@@ -13,6 +13,7 @@ from pathlib import Path
 from lookalike.broker.index_state import IndexState
 from lookalike.client.connections import Connections
 from lookalike.library.address import BucketAddress
+from lookalike.library.joined import shown
 from lookalike.library.opening import opened_library, rules_of
 from lookalike.library.paths import escape_path
 from lookalike.log import get_logger
@@ -173,7 +174,7 @@ class Service:
             self._losses,
             reporter,
             alive_file=self._alive_file,
-            library=escape_path(str(self.root)),
+            library=escape_path(shown(self.root)),
             flower_url=self.settings.flower_url or "",
         )
 
@@ -199,7 +200,7 @@ class Service:
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
-        log.info("producer started", library=str(self.root), name=self.settings.name)
+        log.info("producer started", library=shown(self.root), name=self.settings.name)
         threads = [
             threading.Thread(target=self._run_thread, args=(name, target), name=name, daemon=True)
             for name, target in self._threads.items()

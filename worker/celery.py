@@ -32,6 +32,8 @@ from lookalike.log import get_logger, log_to_stderr
 from lookalike.redis_keys import Keys
 from lookalike.settings import service_settings
 from lookalike.system.alive_file import AliveFile
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.file_locks import wait_unlocked
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
@@ -130,6 +132,8 @@ def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
     queues = app.amqp.queues.consume_from
     try:
+        if settings.data is not None:
+            wait_unlocked(DataFolder(settings.data).preparing, float("inf"))
         if settings.keys.ingest in queues:
             library_root(settings)
         if settings.keys.ingest in queues or settings.keys.search not in queues:
@@ -165,6 +169,7 @@ def start_child(**_: Any) -> None:
     if not needs_model():
         enable_formats()
         return
+    process.may_rest = settings.keys.search not in app.amqp.queues.consume_from
     embedder = process.embedder
     embedder.warm_up()
     log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)

@@ -73,10 +73,15 @@ def library_reader(settings: Settings) -> Reader:
     return reader
 
 
-def load_embedder(settings: Settings, provider: str) -> Embedder:
-    """The model, loaded and ready. Raises Misconfigured."""
+def load_embedder(settings: Settings, provider: str, *, rests_after_s: float | None = None) -> Embedder:
+    """The model, loaded and ready; given up after so many seconds without use. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings), inference_batch=settings.inference_batch, provider=provider)
+    return Embedder(
+        model_path(settings),
+        inference_batch=settings.inference_batch,
+        provider=provider,
+        rests_after_s=rests_after_s,
+    )
 
 
 def provider_of_index(settings: Settings) -> str | None:

@@ -16,6 +16,7 @@ from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import Measurements
 from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
+from lookalike.library.joined_rules import rules_from_json
 from lookalike.library.opening import reader_of
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
@@ -238,7 +239,7 @@ class WorkerContext:
 
     def _read_rules(self) -> Candidates | None:
         rules = IndexState(self._redis, self._settings.keys).rules()
-        return None if rules is None else Candidates.from_json(rules)
+        return None if rules is None else rules_from_json(rules)
 
     def _open(self) -> None:
         found = self._opener.open()

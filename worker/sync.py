@@ -70,7 +70,7 @@ class Sync(BatchTools):
     def _sync_paths(self, message: SyncMessage, outcome: Outcome) -> SyncReply:
         reported_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         self._delete_left_out(message, outcome)
-        todo = list(dict.fromkeys([*message.paths, *message.gone]))
+        todo = self.library.present([*dict.fromkeys([*message.paths, *message.gone])])
         for _ in range(ROUNDS):
             todo = self._agree(todo, reported_gone, outcome, retry_rejected=message.retry_rejected)
             if not todo:

@@ -12,6 +12,7 @@ from lookalike.cli.output import say, say_aside, show_files, show_json
 from lookalike.client import Client
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.library.address import BucketAddress
+from lookalike.library.joined import inside
 from lookalike.library.opening import asked_library, candidates_of
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply
@@ -116,7 +117,8 @@ def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     for where, _, names in os.walk(folder.absolute()):
         for name in names:
             file = Path(where) / name
-            if file.is_relative_to(root) and rule.is_candidate(file.relative_to(root).as_posix()):
+            name_there = inside(root, file)
+            if name_there is not None and rule.is_candidate(name_there):
                 yield file
 
 

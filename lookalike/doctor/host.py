@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.library.address import BucketAddress
+from lookalike.library.joined import folders_of
 from lookalike.settings import Settings
 
 OLDEST, NEWEST = (3, 11), (3, 14)
@@ -55,7 +56,8 @@ def check_watching(settings: Settings, limits: Path = Path("/proc/sys")) -> Chec
         return ok("watching", f"events of {platform.system()}")
     allowed = {name: _number(limits / "fs/inotify" / name) for name in LIMITS}
     found = "inotify " + ", ".join(f"{name.removeprefix('max_')} {value}" for name, value in allowed.items())
-    folders = 1 if settings.library_folder is None else _folders(settings.library_folder, COUNTING_S)
+    roots = () if settings.library_folder is None else folders_of(settings.library_folder).values()
+    folders = sum(_folders(root, COUNTING_S) for root in roots) or 1
     refused = _watch_error()
     if refused is not None:
         return warning(

@@ -6,6 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, InstanceOf
 
+from lookalike.library.joined import file_at
+
 SCHEME = "s3://"
 # docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; other servers allow a little more.
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
@@ -61,7 +63,7 @@ def absolute(address: Path | BucketAddress) -> Path | BucketAddress:
 
 def located(address: Path | BucketAddress, name: str) -> str:
     """The address of a file of the library, by its name there."""
-    return str(address / name) if isinstance(address, Path) else f"{address}/{name}"
+    return str(file_at(address, name)) if isinstance(address, Path) else f"{address}/{name}"
 
 
 LibraryAddress = Annotated[InstanceOf[Path] | InstanceOf[BucketAddress], BeforeValidator(library_address)]

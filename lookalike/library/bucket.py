@@ -17,7 +17,7 @@ from lookalike.library.folder import EMPTY, Count, FileEntry
 from lookalike.library.links import Links
 from lookalike.library.objects import Objects
 from lookalike.library.paths import unescape_path
-from lookalike.library.rules import Candidates
+from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.library.version import FileVersion
 
 # A listing that showed something is good for so long: else each object that is gone would cost one of its own.
@@ -42,6 +42,7 @@ class BucketLibrary:
         self.candidates = candidates
         # There are none.
         self.links = Links(max_links=0)
+        self.ignore_files = frozenset({IGNORE_FILE})
         self.objects = objects
         # Hashes of the paths that the last count listed, in order: 8 bytes each, so 8 MB for a million.
         self._counted = array("q")
@@ -123,6 +124,10 @@ class BucketLibrary:
             return EMPTY if next(self._listed(""), None) is None else None
         except LibraryOffline as offline:
             return str(offline)
+
+    def partial_absence(self) -> str:
+        """Empty: a bucket is there or not as a whole."""
+        return ""
 
     def is_available(self) -> bool:
         """Whether its files can be counted: it is there, though it may be empty."""

@@ -76,6 +76,10 @@ class BucketReader:
             self._require_online()
         return found
 
+    def present(self, paths: Sequence[str]) -> list[str]:
+        """All of them: a bucket is there or not as a whole."""
+        return [*paths]
+
     def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
         """The same of many objects, several at once, without those that are missing. Raises LibraryOffline."""
         found = zip(paths, self._looks.all(paths), strict=True)

@@ -1,4 +1,7 @@
-"""What every kind of library can do: a folder (folder.py, reader.py), a bucket (bucket.py, bucket_reader.py)."""
+"""What every kind of library can do.
+
+A folder (folder.py, reader.py), several (joined_library.py, joined_reader.py), a bucket (bucket.py, bucket_reader.py).
+"""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +21,8 @@ class Library(Protocol):
 
     candidates: Candidates
     links: Links
+    # Paths of files with rules.
+    ignore_files: frozenset[str]
 
     @property
     def root(self) -> Path | BucketAddress:
@@ -52,6 +57,9 @@ class Library(Protocol):
 
     def absence(self) -> str | None:
         """Why the library is unavailable ("is missing", ...); None if it is available."""
+
+    def partial_absence(self) -> str:
+        """What of it is away while the rest is there, in a sentence; empty if nothing is."""
 
     def is_available(self) -> bool:
         """Whether its files can be counted: it is there, though it may be empty."""
@@ -99,3 +107,6 @@ class Reader(Protocol):
 
     def is_gone(self, path: str) -> bool:
         """Whether there is certainly no such file: the second witness of a deletion. Raises LibraryOffline."""
+
+    def present(self, paths: Sequence[str]) -> list[str]:
+        """The paths that can be looked at now: all but those of a folder that is away while others are there."""

@@ -11,6 +11,10 @@ from lookalike.library.bucket_faults import BucketFault
 from lookalike.library.bucket_reader import BucketReader
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
+from lookalike.library.joined import read_joined
+from lookalike.library.joined_library import JoinedLibrary
+from lookalike.library.joined_reader import JoinedReader
+from lookalike.library.joined_rules import JoinedCandidates
 from lookalike.library.kinds import Library, Reader
 from lookalike.library.links import Links
 from lookalike.library.objects import Objects
@@ -33,7 +37,7 @@ def library_of(settings: Settings) -> Library:
         raise Misconfigured(
             f"The library {root or ''} is not here: set LOOKALIKE_LIBRARY to the folder with the images."
         )
-    return FolderLibrary(root, candidates_of(settings, root))
+    return _folder_library(settings, root, None)
 
 
 def opened_library(settings: Settings, root: Path | BucketAddress) -> Library:
@@ -42,7 +46,7 @@ def opened_library(settings: Settings, root: Path | BucketAddress) -> Library:
     A bucket's ignore file is left to the scan, which reads it first.
     """
     if isinstance(root, Path):
-        return FolderLibrary(root, candidates_of(settings, root), Links())
+        return _folder_library(settings, root, Links())
     objects = objects_of(settings, root)
     objects.check()
     return BucketLibrary(root, objects, _rules(settings, ()))
@@ -62,6 +66,9 @@ def reader_of(settings: Settings) -> Reader | None:
     root, max_bytes = settings.library, settings.max_image_bytes
     if isinstance(root, BucketAddress):
         return BucketReader(root, objects_of(settings, root), max_bytes=max_bytes)
+    joined = None if root is None else read_joined(root)
+    if joined is not None:
+        return JoinedReader(joined, max_bytes=max_bytes)
     return None if root is None else LibraryReader(root, max_bytes=max_bytes)
 
 
@@ -72,6 +79,10 @@ def objects_of(settings: Settings, address: BucketAddress) -> Objects:
 
 def candidates_of(settings: Settings, root: Path) -> Candidates:
     """The rules of a folder. Raises Misconfigured if the file cannot be read, or for a pattern that cannot work."""
+    joined = read_joined(root)
+    if joined is not None:
+        parts = {name: _rules_in(settings, folder) for name, folder in joined.folders.items()}
+        return JoinedCandidates(parts, joined.dropped)
     return _rules(settings, read_ignore_file(root))
 
 
@@ -80,6 +91,21 @@ def rules_of(settings: Settings, library: Library) -> Candidates:
     if isinstance(library, BucketLibrary):
         return _rules(settings, _read_ignore_object(library.objects))
     return candidates_of(settings, Path(library.root))
+
+
+def _folder_library(settings: Settings, root: Path, links: Links | None) -> FolderLibrary:
+    joined, rules = read_joined(root), candidates_of(settings, root)
+    if joined is not None and isinstance(rules, JoinedCandidates):
+        return JoinedLibrary(root, joined, rules, follows_links=links is not None)
+    return FolderLibrary(root, rules, links)
+
+
+def _rules_in(settings: Settings, folder: Path) -> Candidates:
+    """Those of one of several folders, whose name is added to what is wrong with them."""
+    try:
+        return candidates_of(settings, folder)
+    except Misconfigured as error:
+        raise Misconfigured(f"{folder}: {error}") from error
 
 
 def read_ignore_file(root: Path) -> tuple[str, ...]:

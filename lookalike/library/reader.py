@@ -47,12 +47,12 @@ class LibraryReader:
         """The file's version, NO_VERSION if its status cannot be read, None if it is missing. Raises LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
-            self._require_online()
+            self.require_online()
             return None
         try:
             status = found.stat()
         except (FileNotFoundError, NotADirectoryError):
-            self._require_online()
+            self.require_online()
             return None
         except OSError as error:
             _raise_if_temporary(error, path)
@@ -71,7 +71,7 @@ class LibraryReader:
         """The open file and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
-            self._require_online()
+            self.require_online()
             return None
         if not is_utf8(str(found.relative_to(self._root))):
             raise Rejected("its name is not valid UTF-8; rename it")
@@ -79,7 +79,7 @@ class LibraryReader:
             # Does not follow a link that replaced the file since it was resolved, nor wait for a pipe.
             descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
-            self._require_online()
+            self.require_online()
             return None
         except OSError as error:
             raise _error_of(error, path) from error
@@ -116,11 +116,16 @@ class LibraryReader:
         Also if what has its name is no file of this library: a folder, a link that leaves it. Raises LibraryOffline
         unless the root is present and not empty.
         """
-        self._require_online()
+        self.require_online()
         unlisted = is_unlisted(self._root, validate_path(path), _raise_if_temporary)
         return self.version(path) is None if unlisted is None else unlisted
 
-    def _require_online(self) -> None:
+    def present(self, paths: Sequence[str]) -> list[str]:
+        """All of them: a library of one folder is there or not as a whole."""
+        return [*paths]
+
+    def require_online(self) -> None:
+        """Raises LibraryOffline unless the root is present and not unexpectedly empty."""
         try:
             status = self._root.stat()
             with os.scandir(self._root) as entries:

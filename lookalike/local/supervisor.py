@@ -15,7 +15,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from lookalike.errors import Misconfigured
 from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
-from lookalike.local.processes import STAGES, ProcessSpec, Stage
+from lookalike.local.processes import STAGES, ProcessSpec, Stage, Turn
 from lookalike.system.data_folder import DataFolder, open_private, write_private
 from lookalike.system.process_guard import NONE, guarded_command
 from lookalike.system.runtime_dir import socket_of
@@ -69,7 +69,7 @@ command={command}
 environment={environment}
 autostart=false
 autorestart={restarts}
-startsecs=1
+startsecs={started_after_s}
 startretries=1000000000
 stopasgroup={signals_children}
 killasgroup=true
@@ -125,11 +125,14 @@ class Supervisor:
                 raise Misconfigured(f"The supervisor does not start: {lines[-1]} (see {self._folder.logs}).")
             time.sleep(POLL_S)
 
-    def start_stage(self, stage: Stage) -> None:
-        """Starts the processes of a stage without waiting for them. Raises Misconfigured if supervisord has ended."""
+    def start_stage(self, stage: Stage, turn: Turn = "next") -> None:
+        """Starts the processes of a stage whose turn it is, and does not wait for them.
+
+        Raises Misconfigured if supervisord has ended.
+        """
         try:
             for spec in self._specs:
-                if spec.stage == stage:
+                if (spec.stage, spec.turn) == (stage, turn):
                     _calls(self._server).startProcess(f"{stage}:{spec.name}", False)
         except (OSError, HTTPException) as error:
             raise Misconfigured(
@@ -206,6 +209,7 @@ def _program(spec: ProcessSpec) -> str:
         command=" ".join(_escape_word(word) for word in guarded),
         environment=",".join(f'{name}="{value}"' for name, value in spec.environment.items()),
         signals_children=str(spec.signals_children).lower(),
+        started_after_s=spec.started_after_s,
         restarts="true" if spec.is_lasting else "unexpected",
         stop_s=STOP_STAGE_S[spec.stage],
     )

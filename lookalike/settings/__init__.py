@@ -172,6 +172,9 @@ class Settings(BaseSettings):
     ingest_nice: Annotated[int, Field(ge=0, le=19)] = Field(
         default=10, description="Niceness of ingest processes: 0 competes with everything, 19 yields to everything."
     )
+    ingest_idle_s: Seconds = Field(
+        default=600.0, description="Seconds without a batch after which ingest gives up the memory of its model."
+    )
     quiet_hours: str | None = Field(
         default=None,
         description="Hours in which ingest pauses, by the local clock: 08:00-18:00, or 22:00-06:00.",

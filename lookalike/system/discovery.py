@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress, LibraryAddress, absolute
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
+from lookalike.library.joined import shown
 from lookalike.settings import Distance, Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders, write_private
 from lookalike.system.file_locks import lock_holder
@@ -38,6 +39,8 @@ class RunningSystem(BaseModel):
     pid: int
     data: Path
     library: LibraryAddress
+    # Of a library of several, whose `library` joins them.
+    folders: tuple[Path, ...] = ()
     library_id: str
     name: str
     model: str
@@ -77,12 +80,12 @@ def find_running(settings: Settings) -> RunningSystem | None:
     found = running_systems(settings)
     if settings.library is not None:
         wanted = absolute(settings.library)
-        return next((system for system in found if system.library == wanted), None)
+        return next((system for system in found if wanted in (system.library, *system.folders)), None)
     around = _around(_working_folder(), found)
     if around is not None:
         return around
     if len(found) > 1:
-        libraries = ", ".join(str(system.library) for system in found)
+        libraries = ", ".join(shown(system.library) for system in found)
         raise Misconfigured(f"Several systems run: choose one with --library, or go into its folder ({libraries}).")
     return found[0] if found else None
 
@@ -138,9 +141,10 @@ def with_running(settings: Settings) -> Settings:
 def _around(path: Path, systems: list[RunningSystem]) -> RunningSystem | None:
     # One library may lie in another.
     around = [
-        (len(system.library.parts), at)
+        (len(folder.parts), at)
         for at, system in enumerate(systems)
-        if isinstance(system.library, Path) and path.is_relative_to(system.library)
+        for folder in (system.library, *system.folders)
+        if isinstance(folder, Path) and path.is_relative_to(folder)
     ]
     return systems[max(around)[1]] if around else None
 

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Counting(FolderLibrary):
         self.looks += 1
         return super().absence()
 
-    def identity(self) -> tuple[int, int] | None:
+    def identity(self) -> Hashable | None:
         self.looks += 1
         return super().identity()
 
