@@ -68,6 +68,8 @@ def _fault_of(error: Exception) -> BucketFault:  # noqa: PLR0911 (one for each k
         return BucketFault("is in another region: set AWS_REGION")
     if OWN_KEYS.search(text):
         return BucketFault("has no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+    if "Certificate(" in text:
+        return BucketFault("cannot be reached (its certificate is not trusted: AWS_CA_BUNDLE names who signed it)")
     why = " ".join(filter(None, (status, code))) or ("no answer in time" if "timed out" in text else "no answer")
     return BucketFault(f"cannot be reached ({why})")
 
