@@ -31,7 +31,7 @@ from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.redis_keys import Keys
 from lookalike.settings import service_settings
-from lookalike.system.alive_file import AliveFile
+from lookalike.system.alive_file import BROKER_AWAY, AliveFile, alive_while_starting
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
@@ -136,11 +136,12 @@ def check_settings(**_: Any) -> None:
             step_back()
         if settings.keys.ingest in queues:
             app.steps["consumer"].add(pause_step(pausing, settings.keys))
-        served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
-        card_at(model_path(served))
-        if fixed_provider(served) is None and needs_model():
-            # Before any child computes a vector: the first worker measures, and makes the collection.
-            prepare_index(served, rebuild=False, retry_for_s=float("inf"))
+        with alive_while_starting(settings.alive_file):
+            served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
+            card_at(model_path(served))
+            if fixed_provider(served) is None and needs_model():
+                # Before any child computes a vector: the first worker measures, and makes the collection.
+                prepare_index(served, rebuild=False, retry_for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
@@ -186,13 +187,14 @@ def report_start(sender: Any, **_: Any) -> None:
 
 
 @worker_ready.connect
-def start_alive_file(**_: Any) -> None:
-    """After the pool has started: a thread must not be forked."""
+def start_alive_file(sender: Any, **_: Any) -> None:
+    """After the pool has started: a thread must not be forked. Without a broker it says so, and is not dead."""
     global alive_file  # noqa: PLW0603 (Celery gives its handlers nothing that lives as long)
     if settings.alive_file is not None:
         has_library = settings.keys.ingest in app.amqp.queues.consume_from
         alive_file = AliveFile(settings.alive_file, settings.library if has_library else None)
         alive_file.start()
+        sender.while_disconnected = partial(alive_file.beat, BROKER_AWAY)
 
 
 @heartbeat_sent.connect

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from itertools import chain
 
 from lookalike.errors import Misconfigured
+from lookalike.local.machine_limits import files_limit, need_files
 from lookalike.local.reachable import require_broker, require_store
 from lookalike.local.supervisor import is_listening
 from lookalike.settings import Settings
@@ -18,6 +19,13 @@ from lookalike.system.parts import EXTRAS, OPTIONAL, is_installed, packages_of
 PATIENCE_S = 4.0
 LEFTOVERS_S = 15.0
 POLL_S = 0.1
+
+
+def need_host() -> None:
+    """Raises Misconfigured if this machine lacks what every `up` needs: locks, packages, room for open files."""
+    need_locks()
+    need_extras()
+    need_files(files_limit())
 
 
 def need_locks() -> None:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from pydantic import SecretStr
 
 from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
+from lookalike.local.service_manager import VARIABLES as OF_SERVICE_MANAGER
 from lookalike.settings import Settings, variable_of
 from lookalike.system.process_guard import GUARDIAN
 from lookalike.system.service_paths import python_module, service_environment
@@ -129,7 +130,11 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
 
     Secrets are passed here and never in argv, which every user of the machine can read.
     """
-    kept = {name: value for name, value in inherited.items() if name not in (*MISLEADING, *OTHERS_PYTHON)}
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if name not in (*MISLEADING, *OTHERS_PYTHON, *OF_SERVICE_MANAGER)
+    }
     return {
         **service_environment(kept),
         **_settings_variables(settings),

@@ -29,6 +29,9 @@ POLL_S = 0.05
 STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5, "aside": 1}
 # States in supervisord's documentation.
 HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
+RUNS = ("STARTING", "RUNNING")
+# Of a supervisor that is asked by another command.
+ANSWERS_S = 5.0
 
 CONF = """\
 [supervisord]
@@ -175,6 +178,22 @@ def is_listening(folder: DataFolder) -> bool:
         except OSError:
             return False
     return True
+
+
+def programs_of(folder: DataFolder) -> dict[str, bool]:
+    """Whether each lasting program of a running system runs, by its name; empty if its supervisor does not answer."""
+    server = _server_at(socket_of(folder))
+    before_s = socket.getdefaulttimeout()
+    # The transport of supervisord makes its socket itself.
+    socket.setdefaulttimeout(ANSWERS_S)
+    try:
+        with suppress(OSError, HTTPException, Fault):
+            every = _calls(server).getAllProcessInfo()
+            return {known["name"]: known["statename"] in RUNS for known in every if known["group"] != "aside"}
+    finally:
+        socket.setdefaulttimeout(before_s)
+        server("close")()
+    return {}
 
 
 def supervisor_conf(folder: DataFolder, specs: Iterable[ProcessSpec]) -> str:

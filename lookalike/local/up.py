@@ -18,8 +18,8 @@ from lookalike.local.data_version import bring_forward
 from lookalike.local.first_search import first_search
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
-from lookalike.local.machine_limits import CrashLimit, files_limit, need_files, need_space
-from lookalike.local.preflight import need_extras, need_given_servers, need_locks, only_up_on, wait_for_leftovers
+from lookalike.local.machine_limits import CrashLimit, need_space
+from lookalike.local.preflight import need_given_servers, need_host, only_up_on, wait_for_leftovers
 from lookalike.local.processes import (
     Ports,
     ProcessSpec,
@@ -29,8 +29,9 @@ from lookalike.local.processes import (
     reindex_spec,
 )
 from lookalike.local.reindex_watch import ReindexWatch
-from lookalike.local.startup import Plan, RestartCheck, start_all
-from lookalike.local.stop_signals import StopRequest, stop_on_signals
+from lookalike.local.service_manager import ServiceManager
+from lookalike.local.startup import Plan, RestartCheck, Wait, start_all
+from lookalike.local.stop_signals import stop_on_signals
 from lookalike.local.supervisor import Supervisor
 from lookalike.settings import Settings
 from lookalike.system.data_folder import make_data_folder
@@ -69,9 +70,8 @@ def up(
     processes when the thread that started them ends.
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
-    need_locks()
-    need_extras()
-    need_files(files_limit())
+    manager = ServiceManager(os.environ)
+    need_host()
     folder = folder_of(library.expanduser().resolve(), settings)
     root = usable_library(library, folder)
     # Before anything is made: a pattern that cannot work is one sentence here, and would be the producer's end later.
@@ -79,7 +79,8 @@ def up(
     make_data_folder(folder)
     need_space(folder)
     with stop_on_signals() as stop, only_up_on(folder):
-        if not wait_for_leftovers(folder, stop.wait):
+        wait = manager.feeding(stop.wait)
+        if not wait_for_leftovers(folder, wait):
             return
         retract(folder)
         bring_forward(folder)
@@ -109,12 +110,11 @@ def up(
                 ignore_defaults=whole.ignore_defaults,
             )
             later = prepare_command(rebuild=False, former_ids=former_ids) if prepare is None else prepare
-            first = prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare
             plan = Plan(
                 folder,
                 addresses,
                 specs=[*make_specs(whole, addresses.ports), reindex_spec(whole)],
-                prepare=first,
+                prepare=prepare_command(rebuild=rebuild, former_ids=former_ids) if prepare is None else prepare,
                 environment=process_environment(whole, os.environ),
                 rebuild=rebuild,
             )
@@ -124,15 +124,15 @@ def up(
                 with LiveConsole(console or Console()) as screen:
                     if former_root is not None:
                         screen.say(f"Known    as {former_root}: its index is kept")
-                    while start_all(supervisor, plan, stop.wait, screen.show):
+                    while start_all(supervisor, plan, wait, screen.show):
                         keep_identity(root, identity, folder)
                         publish(folder, running)
                         own = plan.own_servers()
                         restarts = RestartCheck(plan.watched_servers(), supervisor.process_states(), confirmed=own)
                         watch = ReindexWatch(whole, folder, running, supervisor)
                         _show(
-                            supervisor, screen, running, ask_status(whole), stop,
-                            restarts=restarts, suggested=suggested, watch=watch, open_page=open_page,
+                            supervisor, screen, running, ask_status(whole), wait,
+                            manager=manager, restarts=restarts, suggested=suggested, watch=watch, open_page=open_page,
                         )  # fmt: skip
                         # Only once: after a crash the page is open already.
                         open_page = None
@@ -141,10 +141,11 @@ def up(
                         # It was killed, most likely; the kernel ended all parts with it.
                         crashes.record_crash(time.monotonic(), folder)
                         screen.say("The supervisor ended, and is started again with all parts.")
-                        if not wait_for_leftovers(folder, stop.wait):
+                        if not wait_for_leftovers(folder, wait):
                             break
                         plan = replace(plan, prepare=later, rebuild=False)
             finally:
+                manager.stopping()
                 supervisor.stop()
                 retract(folder)
 
@@ -154,14 +155,16 @@ def _show(
     screen: LiveConsole,
     running: RunningSystem,
     ask: Callable[[], Status],
-    stop: StopRequest,
+    wait: Wait,
     *,
+    manager: ServiceManager,
     restarts: RestartCheck,
     suggested: str,
     watch: ReindexWatch,
     open_page: Callable[[str], object] | None,
 ) -> None:
     """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
+    manager.ready()
     screen.say(f"Gallery  {running.web_url}")
     screen.say(f"Flower   {running.flower_url}")
     screen.say(f"Library  {running.library}")
@@ -169,7 +172,7 @@ def _show(
     screen.say(f"Search   {suggested} (in another terminal; Ctrl-C here stops everything)")
     starts = RestartCounter()
     with polled(ask) as latest:
-        while not stop.wait(SHOW_EVERY_S):
+        while not wait(SHOW_EVERY_S):
             if not supervisor.is_alive():
                 return
             states = supervisor.process_states()
@@ -180,4 +183,6 @@ def _show(
                 open_page(running.web_url)
                 open_page = None
             watch.look(states)
-            screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))
+            line = live_line(latest.answer, running.flower_url, starts.keep_dying(time.time()))
+            screen.show(line)
+            manager.status(line)
