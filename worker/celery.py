@@ -16,6 +16,7 @@ from celery.signals import (
     task_prerun,
     worker_init,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
 )
 from redis.backoff import NoBackoff
@@ -26,6 +27,7 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 from lookalike.broker.app import celery_app, redis_of
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import Telemetry
+from lookalike.broker.traces import require_traces, trace_tasks
 from lookalike.errors import LookalikeError
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
@@ -130,6 +132,7 @@ def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
     queues = app.amqp.queues.consume_from
     try:
+        require_traces(settings)
         if settings.keys.ingest in queues:
             library_root(settings)
         if settings.keys.ingest in queues or settings.keys.search not in queues:
@@ -163,6 +166,9 @@ def step_back() -> None:
 def start_child(**_: Any) -> None:
     """After fork: loads the model and connects to the store, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
+    if settings.traces:
+        flush = trace_tasks("lookalike-worker")
+        worker_process_shutdown.connect(lambda **_: flush(), weak=False)
     if not needs_model():
         enable_formats()
         return

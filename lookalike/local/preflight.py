@@ -9,7 +9,7 @@ from itertools import chain
 from lookalike.errors import Misconfigured
 from lookalike.local.machine_limits import files_limit, need_files
 from lookalike.local.reachable import require_broker, require_store
-from lookalike.local.supervisor import is_listening
+from lookalike.local.supervisor_calls import is_listening
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder

@@ -22,6 +22,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
+# Flower's own choice lacks what was asked and what came of it.
+FLOWER_COLUMNS = "name,args,state,result,received,runtime,worker"
 # Containers have another name each time they are made; without this their table shows all that ever were.
 FLOWER_FORGETS_S = 60
 # Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.
@@ -153,11 +155,16 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
     }
 
 
+def node_name(part: str, system: str) -> str:
+    """How Flower and Celery call a program: part, host (which Celery fills in) and system, of which a host has many."""
+    return f"{part}@%h.{system}"
+
+
 def worker_command(part: str, system: str, queues: str, processes: int) -> list[str]:
     """A worker of a system, on these queues."""
     return python_module(
         *("celery", "--app", "worker", "worker", "--pool", "prefork", "--concurrency", str(processes)),
-        *("--queues", queues, "--hostname", f"{part}@{system}"),
+        *("--queues", queues, "--hostname", node_name(part, system)),
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
@@ -179,7 +186,7 @@ def _flower_command(settings: Settings, port: int) -> list[str]:
         *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
-        f"--purge-offline-workers={FLOWER_FORGETS_S}",
+        *(f"--purge-offline-workers={FLOWER_FORGETS_S}", f"--tasks-columns={FLOWER_COLUMNS}"),
     )
 
 

@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from lookalike.broker.app import client_app
+from lookalike.broker.app import client_app, redis_of
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import Status, read_status
 from lookalike.library.opening import candidates_of
@@ -30,19 +30,23 @@ from lookalike.local.processes import (
 )
 from lookalike.local.reindex_watch import ReindexWatch
 from lookalike.local.service_manager import ServiceManager
+from lookalike.local.start_counts import StartCounts
 from lookalike.local.startup import Plan, RestartCheck, Wait, start_all
 from lookalike.local.stop_signals import stop_on_signals
-from lookalike.local.supervisor import Supervisor
+from lookalike.local.supervisor import ProcessState, Supervisor
 from lookalike.settings import Settings
-from lookalike.system.data_folder import make_data_folder
+from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import RunningSystem, publish, retract
 from lookalike.system.generation_file import with_served
 from lookalike.system.runtime_dir import ports_folder
 
 SHOW_EVERY_S = 0.5
+ASKED_S = 2.0
 
 AskStatus = Callable[[Settings], Callable[[], Status]]
 """From the settings to the function that is polled; a LookalikeError means "not now"."""
+Watch = Callable[[Mapping[str, ProcessState]], None]
+"""Told about twice a second how the programs are."""
 MakeSpecs = Callable[[Settings, Ports], Sequence[ProcessSpec]]
 
 
@@ -104,6 +108,7 @@ def up(
                 qdrant_url=addresses.qdrant_url,
                 qdrant_api_key=None if whole.qdrant_api_key is None else whole.qdrant_api_key.get_secret_value(),
                 flower_url=addresses.flower_url,
+                flower_auth=None if whole.flower_auth is None else whole.flower_auth.get_secret_value(),
                 web_url=addresses.web_url,
                 extensions=whole.extensions,
                 ignore=whole.ignore,
@@ -129,10 +134,10 @@ def up(
                         publish(folder, running)
                         own = plan.own_servers()
                         restarts = RestartCheck(plan.watched_servers(), supervisor.process_states(), confirmed=own)
-                        watch = ReindexWatch(whole, folder, running, supervisor)
                         _show(
                             supervisor, screen, running, ask_status(whole), wait,
-                            manager=manager, restarts=restarts, suggested=suggested, watch=watch, open_page=open_page,
+                            manager=manager, restarts=restarts, suggested=suggested, open_page=open_page,
+                            watches=_watches(whole, folder, running, supervisor),
                         )  # fmt: skip
                         # Only once: after a crash the page is open already.
                         open_page = None
@@ -160,7 +165,7 @@ def _show(
     manager: ServiceManager,
     restarts: RestartCheck,
     suggested: str,
-    watch: ReindexWatch,
+    watches: Iterable[Watch],
     open_page: Callable[[str], object] | None,
 ) -> None:
     """Returns at a stop request or when supervisord has ended. Raises Misconfigured, see RestartCheck."""
@@ -182,7 +187,19 @@ def _show(
             if open_page is not None and running.web_url is not None and restarts.is_confirmed("web"):
                 open_page(running.web_url)
                 open_page = None
-            watch.look(states)
+            for look in watches:
+                look(states)
             line = live_line(latest.answer, running.flower_url, starts.keep_dying(time.time()))
             screen.show(line)
             manager.status(line)
+
+
+def _watches(
+    settings: Settings, folder: DataFolder, running: RunningSystem, supervisor: Supervisor
+) -> tuple[Watch, ...]:
+    # The broker's patience must not be that of the screen.
+    redis = redis_of(settings, socket_timeout=ASKED_S, socket_connect_timeout=ASKED_S)
+    return (
+        ReindexWatch(settings, folder, running, supervisor, redis).look,
+        StartCounts(redis, settings.keys).look,
+    )

@@ -7,7 +7,6 @@ that the part is dead or hung, which is all that a restart can mend.
 import errno
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,12 +37,14 @@ class AliveFile:
     def __init__(self, file: Path, library: Path | None = None) -> None:
         self._file = file
         self._library = library
-        self._beaten = threading.Event()
+        self._beaten, self._changed = threading.Event(), threading.Event()
         self._trouble = ""
 
     def beat(self, trouble: str = "") -> None:
         """To be called by the main loop, as often as it likes; `trouble` is what keeps it from its work."""
-        self._trouble = trouble
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._changed.set()
         self._beaten.set()
 
     def start(self) -> None:
@@ -64,7 +65,8 @@ class AliveFile:
             # A full disk: the file gets old.
             with suppress(OSError):
                 self.write()
-            time.sleep(WRITE_EVERY_S)
+            self._changed.wait(WRITE_EVERY_S)
+            self._changed.clear()
 
 
 @contextmanager

@@ -1,0 +1,105 @@
+"""Flower's page of tasks in three states: all is well, the store is away, a file kills the process that opens it.
+
+Each is brought about in the running system: the store is killed and not started again meanwhile; the processes of
+ingest are killed while they open one large picture, as the kernel does where memory is short.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from page import SHOWN_WITHIN_MS, open_page, save
+from PIL import Image
+from playwright.sync_api import Browser
+
+from lookalike import Client
+from lookalike.local.processes import node_name
+
+WIDTH_PX, HEIGHT_PX = 1500, 560
+# Some seconds of decoding, below the limit of an image.
+LARGE_PX = 11_000
+WITHIN_S = 60.0
+# Percent of a core.
+BUSY = 50
+
+
+def draw_flower(browser: Browser, address: str, photos: Path, client: Client, up_pid: int) -> None:
+    """Draws flower.png, flower-store.png and flower-file.png, and leaves the system as it was but for some files."""
+    client.duplicates().result(timeout_s=WITHIN_S)
+    shot(browser, address, "lookalike.duplicates", "flower.png")
+    with _store_away(up_pid):
+        _copy(photos, "suns/suns-1.jpg", "suns/new.jpg")
+        client.search("boats/boats-1.jpg", 5)
+        shot(browser, address, "WAITING", "flower-store.png", times=2)
+    _until(lambda: client.status().is_done)
+    large = photos / "large.png"
+    Image.new("RGB", (LARGE_PX, LARGE_PX), "orange").save(large.with_suffix(".part"), "png", compress_level=1)
+    for name in ("new-1.jpg", "new-2.jpg"):
+        _copy(photos, "suns/suns-2.jpg", name)
+    large.with_suffix(".part").rename(large)
+    _kill_until(lambda: any(file.path == large.name for file in client.rejected()), up_pid)
+    shot(browser, address, "1 rejected", "flower-file.png")
+    for name in ("large.png", "new-1.jpg", "new-2.jpg", "suns/new.jpg"):
+        (photos / name).unlink()
+    _until(lambda: client.status().is_done)
+
+
+def shot(browser: Browser, address: str, words: str, name: str, times: int = 1) -> None:
+    """The page of tasks, once these words are on it."""
+    page = open_page(browser, f"{address}/tasks", WIDTH_PX, HEIGHT_PX)
+    page.get_by_text(words).nth(times - 1).wait_for(timeout=SHOWN_WITHIN_MS)
+    save(page, name)
+    page.close()
+
+
+@contextmanager
+def _store_away(up_pid: int) -> Iterator[None]:
+    """Its supervisor sleeps meanwhile, which would start it again."""
+    (supervisor,) = _below(up_pid, "supervisor.supervisord")
+    (store,) = _below(up_pid, "edge")
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(store, signal.SIGKILL)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+
+
+def _kill_until(is_done: Callable[[], bool], up_pid: int) -> None:
+    """Kills the processes of ingest that have worked for a moment, again and again."""
+    until_s = time.monotonic() + WITHIN_S
+    while not is_done():
+        if time.monotonic() > until_s:
+            raise TimeoutError
+        for pid in _below(up_pid, node_name("ingest", "lookalike")):
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if node_name("ingest", "lookalike") in process.parent().cmdline() and process.cpu_percent(0.2) > BUSY:
+                    process.kill()
+
+
+def _below(up_pid: int, word: str) -> list[int]:
+    """The processes of the system with this word on their command line."""
+    found = []
+    for process in psutil.Process(up_pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if word in process.cmdline():
+                found.append(process.pid)
+    return found
+
+
+def _copy(photos: Path, source: str, name: str) -> None:
+    with Image.open(photos / source) as image:
+        image.resize((image.width - 3, image.height - 3)).save(photos / name, quality=70)
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + WITHIN_S
+    while not is_so():
+        if time.monotonic() > until_s:
+            raise TimeoutError
+        time.sleep(0.2)
