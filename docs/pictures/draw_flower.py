@@ -1,7 +1,8 @@
 """Flower's page of tasks in three states: all is well, the store is away, a file kills the process that opens it.
 
 Each is brought about in the running system: the store is killed and not started again meanwhile; the processes of
-ingest are killed while they open one large picture, as the kernel does where memory is short.
+ingest are killed while they open one large picture, as the kernel does where memory is short. What `up` asks by itself
+is left out, as a person would.
 """
 
 import os
@@ -15,16 +16,16 @@ import psutil
 from page import SHOWN_WITHIN_MS, open_page, save
 from PIL import Image
 from playwright.sync_api import Browser
+from redis import Redis
 
 from lookalike import Client
-from lookalike.local.processes import node_name
+from lookalike.broker.app import redis_of
 
-WIDTH_PX, HEIGHT_PX = 1500, 560
+WIDTH_PX, HEIGHT_PX = 1640, 640
 # Some seconds of decoding, below the limit of an image.
 LARGE_PX = 11_000
-WITHIN_S = 60.0
-# Percent of a core.
-BUSY = 50
+WITHIN_S = 90.0
+ASKED = " OR ".join(f"name:lookalike.{task}" for task in ("sync", "search", "duplicates"))
 
 
 def draw_flower(browser: Browser, address: str, photos: Path, client: Client, up_pid: int) -> None:
@@ -33,7 +34,7 @@ def draw_flower(browser: Browser, address: str, photos: Path, client: Client, up
     shot(browser, address, "lookalike.duplicates", "flower.png")
     with _store_away(up_pid):
         _copy(photos, "suns/suns-1.jpg", "suns/new.jpg")
-        client.search("boats/boats-1.jpg", 5)
+        client.search("suns/suns-2.jpg", 5)
         shot(browser, address, "WAITING", "flower-store.png", times=2)
     _until(lambda: client.status().is_done)
     large = photos / "large.png"
@@ -41,7 +42,8 @@ def draw_flower(browser: Browser, address: str, photos: Path, client: Client, up
     for name in ("new-1.jpg", "new-2.jpg"):
         _copy(photos, "suns/suns-2.jpg", name)
     large.with_suffix(".part").rename(large)
-    _kill_until(lambda: any(file.path == large.name for file in client.rejected()), up_pid)
+    with redis_of(client.settings) as redis:
+        _kill_until(lambda: any(file.path == large.name for file in client.rejected()), redis)
     shot(browser, address, "1 rejected", "flower-file.png")
     for name in ("large.png", "new-1.jpg", "new-2.jpg", "suns/new.jpg"):
         (photos / name).unlink()
@@ -51,6 +53,7 @@ def draw_flower(browser: Browser, address: str, photos: Path, client: Client, up
 def shot(browser: Browser, address: str, words: str, name: str, times: int = 1) -> None:
     """The page of tasks, once these words are on it."""
     page = open_page(browser, f"{address}/tasks", WIDTH_PX, HEIGHT_PX)
+    page.get_by_role("searchbox").fill(ASKED)
     page.get_by_text(words).nth(times - 1).wait_for(timeout=SHOWN_WITHIN_MS)
     save(page, name)
     page.close()
@@ -69,17 +72,18 @@ def _store_away(up_pid: int) -> Iterator[None]:
         os.kill(supervisor, signal.SIGCONT)
 
 
-def _kill_until(is_done: Callable[[], bool], up_pid: int) -> None:
-    """Kills the processes of ingest that have worked for a moment, again and again."""
+def _kill_until(is_done: Callable[[], bool], redis: Redis) -> None:
+    """Kills each process that has told the broker that it opens pictures, again and again."""
     until_s = time.monotonic() + WITHIN_S
     while not is_done():
         if time.monotonic() > until_s:
             raise TimeoutError
-        for pid in _below(up_pid, node_name("ingest", "lookalike")):
-            with suppress(psutil.Error):
-                process = psutil.Process(pid)
-                if node_name("ingest", "lookalike") in process.parent().cmdline() and process.cpu_percent(0.2) > BUSY:
-                    process.kill()
+        for key in redis.scan_iter("lookalike:danger:*"):
+            for process in redis.hkeys(key):
+                _host, pid, _start = process.decode().rsplit(":", 2)
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def _below(up_pid: int, word: str) -> list[int]:

@@ -23,7 +23,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
 # Flower's own choice lacks what was asked and what came of it.
-FLOWER_COLUMNS = "name,args,state,result,received,runtime,worker"
+FLOWER_COLUMNS = "name,args,state,result,worker,received,runtime"
 # Containers have another name each time they are made; without this their table shows all that ever were.
 FLOWER_FORGETS_S = 60
 # Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.

@@ -236,7 +236,7 @@ def test_its_page_has_a_column_for_what_was_asked_and_for_what_came_of_it(flower
     page = flower.http.get("/tasks").text
 
     shown = [part.partition('"')[0] for part in page.split('data-column="')[1:]]
-    assert shown == ["name", "args", "state", "result", "received", "runtime", "worker"]
+    assert shown == ["name", "args", "state", "result", "worker", "received", "runtime"]
 
 
 def test_it_needs_its_password_and_writes_it_nowhere(flower: Flower) -> None:
