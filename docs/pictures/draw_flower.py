@@ -25,6 +25,8 @@ WIDTH_PX, HEIGHT_PX = 1640, 640
 # Some seconds of decoding, below the limit of an image.
 LARGE_PX = 11_000
 WITHIN_S = 90.0
+# A small picture takes milliseconds.
+LONG_S = 0.5
 ASKED = " OR ".join(f"name:lookalike.{task}" for task in ("sync", "search", "duplicates"))
 
 
@@ -73,16 +75,17 @@ def _store_away(up_pid: int) -> Iterator[None]:
 
 
 def _kill_until(is_done: Callable[[], bool], redis: Redis) -> None:
-    """Kills each process that has told the broker that it opens pictures, again and again."""
+    """Kills each process that has opened pictures for a while, as it has told the broker, again and again."""
     until_s = time.monotonic() + WITHIN_S
     while not is_done():
         if time.monotonic() > until_s:
             raise TimeoutError
         for key in redis.scan_iter("lookalike:danger:*"):
-            for process in redis.hkeys(key):
+            for process, since_unix_s in redis.hgetall(key).items():
                 _host, pid, _start = process.decode().rsplit(":", 2)
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+                if time.time() - float(since_unix_s) > LONG_S:
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.05)
 
 

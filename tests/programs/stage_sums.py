@@ -4,8 +4,6 @@ A real `lookalike up` with the model that ships is paused while photos are dropp
 of `make bench`), and resumed. While there is a backlog, the seconds of each stage, as Prometheus is told them, are
 compared with the ingest processes times the wall time; the seconds of the tasks, as the worker's log has them, tell
 how much of what is missing lies within tasks and how much between them. Prints shares of processes x wall.
-
-The clock runs from the first numbers that are written to the last ones: both ends are ends of batches.
 """
 
 import argparse
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 from redis import Redis
 
 from bench.photos import drawn, write_many
@@ -30,6 +29,7 @@ from tests.support.waiting import wait_until
 
 LOOK_EVERY_S = 0.02
 PATIENCE_S = 600.0
+STAGES = [stage for stage in get_args(Stage) if stage != "search"]
 SIZE = "0.5 MP"
 # How a worker logs that a task ended.
 TASK = re.compile(r"Task lookalike\.sync\[[^]]+\] succeeded in ([\d.]+)s: (\d+) embedded")
@@ -37,7 +37,7 @@ TASK = re.compile(r"Task lookalike\.sync\[[^]]+\] succeeded in ([\d.]+)s: (\d+) 
 
 @dataclass(frozen=True)
 class Sums:
-    """Seconds of each stage, and of files the number that was finished by then."""
+    """At a time the seconds of each stage since the beginning, and how many files were finished."""
 
     at_s: float
     stages: dict[str, float]
@@ -58,14 +58,14 @@ def main() -> None:
             machine.start(
                 lean_system(machine.folder.root, machine.library), LOOKALIKE_INGEST_PROCESSES=str(asked.processes)
             )
-            first, last = _measured(machine, photos, asked.files)
-            _print(first, last, asked.processes, _in_tasks(machine.log("ingest"), last.files - first.files))
+            seen = _seen(machine, photos, asked.files)
+            _print(seen, asked.processes, _task_s_per_file(machine.log("ingest")))
         finally:
             machine.clear()
 
 
-def _measured(machine: Machine, photos: list[Path], files: int) -> tuple[Sums, Sums]:
-    """The sums when the first batch after the pause was counted, and those of the last one while others waited."""
+def _seen(machine: Machine, photos: list[Path], files: int) -> list[Sums]:
+    """The sums after each batch, while others wait in the queue."""
     with Client(data=machine.folder.root) as client, redis_of(client.settings) as redis:
         keys = client.settings.keys
         wait_until(lambda: client.status().is_done, PATIENCE_S)
@@ -81,35 +81,40 @@ def _measured(machine: Machine, photos: list[Path], files: int) -> tuple[Sums, S
             if now.files and (not seen or now.files > seen[-1].files):
                 seen.append(now)
             time.sleep(LOOK_EVERY_S)
-    return seen[0], seen[-1]
+    return seen
 
 
 def _sums(redis: Redis, keys: Keys) -> Sums:
     measured = read_measured(redis, keys)
-    stages = {stage: seen.sum for stage, seen in measured.histograms["stage_seconds"].items() if stage != "search"}
+    stages = {stage: found.sum for stage, found in measured.histograms["stage_seconds"].items()}
     return Sums(time.monotonic(), stages, sum(measured.counters["images"].values()))
 
 
-def _in_tasks(log: str, files: int) -> float:
-    """Seconds of the tasks for so many files, by the mean of all."""
+def _task_s_per_file(log: str) -> float:
+    """Seconds of a task for each of its files, the mean of all."""
     found = [(float(seconds), int(embedded)) for seconds, embedded in TASK.findall(log)]
-    return sum(seconds for seconds, _ in found) / sum(embedded for _, embedded in found) * files
+    return sum(seconds for seconds, _ in found) / sum(embedded for _, embedded in found)
 
 
-def _print(first: Sums, last: Sums, processes: int, in_tasks_s: float) -> None:
-    wall_s, files = last.at_s - first.at_s, last.files - first.files
-    whole_s = processes * wall_s
-    stages = {stage: last.stages.get(stage, 0.0) - first.stages.get(stage, 0.0) for stage in get_args(Stage)}
-    in_stages_s = sum(stages.values())
+def _print(seen: list[Sums], processes: int, task_s_per_file: float) -> None:
+    at_s = [each.at_s for each in seen]
+
+    def share(values: list[float]) -> float:
+        """Of all processes: the slope of the line through the values, which needs no ends of batches to coincide."""
+        return float(np.polyfit(at_s, values, 1)[0]) / processes
+
+    stages = {stage: share([each.stages.get(stage, 0.0) for each in seen]) for stage in STAGES}
+    in_stages, in_tasks = sum(stages.values()), share([each.files * task_s_per_file for each in seen])
     rows = [
-        *((stage, seconds) for stage, seconds in stages.items() if stage != "search"),
-        ("all stages", in_stages_s),
-        ("in tasks, in no stage", in_tasks_s - in_stages_s),
-        ("between tasks", whole_s - in_tasks_s),
+        *stages.items(),
+        ("all stages", in_stages),
+        ("in tasks, in no stage", in_tasks - in_stages),
+        ("between tasks", 1 - in_tasks),
     ]
-    sys.stdout.write(f"{files} files in {wall_s:.2f} s by {processes} processes\n")
-    for name, seconds in rows:
-        sys.stdout.write(f"{name:22} {seconds:8.2f} s {seconds / whole_s:6.3f}\n")
+    files, wall_s = seen[-1].files - seen[0].files, at_s[-1] - at_s[0]
+    sys.stdout.write(f"{files} files in {wall_s:.2f} s by {processes} processes, {len(seen)} batches\n")
+    for name, part in rows:
+        sys.stdout.write(f"{name:22} {part:6.3f}\n")
 
 
 if __name__ == "__main__":
