@@ -16,6 +16,7 @@ from lookalike.settings import Settings, read_settings
 from lookalike.system.alive_file import read_health
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import find_running, with_running
+from lookalike.system.runtime_dir import socket_of
 
 
 @app.command()
@@ -52,7 +53,7 @@ def _of_system(settings: Settings, *, only_live: bool) -> Health:
         status = _status(with_running(settings))
         lives = signs_health(status)
         return lives if only_live else with_readiness(lives, status)
-    lives = programs_health(programs_of(DataFolder(running.data)))
+    lives = programs_health(programs_of(running.supervisor_socket or socket_of(DataFolder(running.data))))
     return lives if only_live else with_readiness(lives, _status(settings))
 
 

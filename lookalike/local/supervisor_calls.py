@@ -27,9 +27,9 @@ def is_listening(folder: DataFolder) -> bool:
     return True
 
 
-def programs_of(folder: DataFolder) -> dict[str, bool]:
-    """Whether each lasting program of a running system runs, by its name; empty if its supervisor does not answer."""
-    server = server_at(socket_of(folder))
+def programs_of(path: Path) -> dict[str, bool]:
+    """Whether each lasting program of the supervisor at this socket runs, by its name; empty if it does not answer."""
+    server = server_at(path)
     before_s = socket.getdefaulttimeout()
     # The transport of supervisord makes its socket itself.
     socket.setdefaulttimeout(ANSWERS_S)

@@ -38,7 +38,7 @@ from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import RunningSystem, publish, retract
 from lookalike.system.generation_file import with_served
-from lookalike.system.runtime_dir import ports_folder
+from lookalike.system.runtime_dir import ports_folder, socket_of
 
 SHOW_EVERY_S = 0.5
 ASKED_S = 2.0
@@ -110,6 +110,7 @@ def up(
                 flower_url=addresses.flower_url,
                 flower_auth=None if whole.flower_auth is None else whole.flower_auth.get_secret_value(),
                 web_url=addresses.web_url,
+                supervisor_socket=socket_of(folder),
                 extensions=whole.extensions,
                 ignore=whole.ignore,
                 ignore_defaults=whole.ignore_defaults,

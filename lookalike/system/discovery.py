@@ -48,6 +48,8 @@ class RunningSystem(BaseModel):
     # user:password, for `lookalike status`.
     flower_auth: str | None = None
     web_url: str | None = None
+    # Where the supervisor listens, which depends on the TMPDIR of `up`.
+    supervisor_socket: Path | None = None
     extensions: tuple[str, ...]
     ignore: tuple[str, ...]
     ignore_defaults: tuple[str, ...] = DEFAULT_IGNORE
