@@ -1,5 +1,7 @@
 """What a system uses while nothing happens: `python -m bench.idle [--photos 10000] [--minutes 10] [--json]`.
 
+By default ingest keeps its model for the first ten minutes; `--ingest-idle 30` measures what is left without it.
+
 A real `lookalike up` with the model that ships indexes so many small drawn photos and is left alone until its last scan
 is over. Then, over so many minutes: processor and context switches of all threads of each part, and its proportional
 memory (PSS) at the end, from /proc (Linux).
@@ -21,6 +23,7 @@ from pathlib import Path
 import psutil
 
 from lookalike import Client, LookalikeError
+from lookalike.settings import variable_of
 from tests.support.pictures import draw
 from tests.support.waiting import wait_until
 
@@ -53,8 +56,9 @@ class Use:
     pss_mib: float
 
 
-def measure(photos: int, minutes: float, folder: Path) -> list[Use]:
-    """A row for each part, and their sum."""
+def measure(photos: int, minutes: float, folder: Path, ingest_idle_s: float | None = None) -> list[Use]:
+    """A row for each part, and their sum; with LOOKALIKE_INGEST_IDLE_S if it is given."""
+    idle = {} if ingest_idle_s is None else {variable_of("ingest_idle_s"): str(ingest_idle_s)}
     library = folder / "photos"
     library.mkdir()
     for seed in range(photos):
@@ -62,7 +66,10 @@ def measure(photos: int, minutes: float, folder: Path) -> list[Use]:
     code = "from lookalike.cli import main; main()"
     with (folder / "up.log").open("wb") as log:
         up = subprocess.Popen(
-            [sys.executable, "-c", code, "up", str(library), "--data", str(folder / "data")], stdout=log, stderr=log
+            [sys.executable, "-c", code, "up", str(library), "--data", str(folder / "data")],
+            env={**os.environ, **idle},
+            stdout=log,
+            stderr=log,
         )
     try:
         wait_until((folder / "data" / "running.json").exists, STARTED_WITHIN_S)
@@ -140,10 +147,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.idle", description=__doc__)
     parser.add_argument("--photos", type=int, default=10_000, help="(%(default)s)")
     parser.add_argument("--minutes", type=float, default=10.0, help="(%(default)s)")
+    parser.add_argument("--ingest-idle", type=float, metavar="S", help="LOOKALIKE_INGEST_IDLE_S; below a minute")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-idle-") as folder:
-        rows = measure(given.photos, given.minutes, Path(folder))
+        rows = measure(given.photos, given.minutes, Path(folder), given.ingest_idle)
     if given.json:
         sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
         return 0

@@ -36,7 +36,7 @@ class System:
 
     def __init__(self, process: "subprocess.Popen[bytes]", running: RunningSystem) -> None:
         self.process = process
-        self.library = running.library
+        self.library = Path(running.library)
         self.client = Client(data=running.data)
         self.store = qdrant_of(read_settings(qdrant_url=running.qdrant_url, qdrant_api_key=running.qdrant_api_key))
         self._name = running.name

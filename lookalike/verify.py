@@ -5,11 +5,11 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from lookalike.errors import Refused
-from lookalike.library.folder import FileEntry, FolderLibrary
+from lookalike.library.folder import FileEntry
+from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path, is_utf8
 from lookalike.library.version import NO_VERSION, move_key
 from lookalike.messages import MAX_MESSAGE_PATHS, KnownFile
@@ -96,7 +96,7 @@ class Comparison:
 class Verification:
     """Compares; `advance` is called with the number of files that were looked at since."""
 
-    disk: FolderLibrary
+    disk: Library
     index: Index
     deep: int = 0
     # Larger files are not embedded again.
@@ -124,6 +124,7 @@ class Verification:
         """Finds ghosts. Returns a sample of what is indexed, each file as likely as the next (Vitter 1985, R)."""
         sample: list[KnownFile] = []
         seen = 0
+        self.disk.remember_listing()
         for file in self.index.files():
             self.advance(1)
             found.rejected += file.status == "rejected"
@@ -140,7 +141,7 @@ class Verification:
     def _is_ghost(self, path: str) -> bool:
         """Whether the library has no file of this name, or the rules leave it out."""
         name = self.disk.unescape(path)
-        return self.disk.is_gone(name) or not self.disk.candidates.is_candidate(name)
+        return self.disk.is_missing(name) or not self.disk.candidates.is_candidate(name)
 
     def _find_lost_and_stale(self, found: Comparison) -> None:
         """Finds what is lost or stale."""
@@ -173,10 +174,9 @@ class Verification:
 
     def _embed_again(self, file: KnownFile, found: Comparison) -> None:
         """Searches with the file's own bytes: by each vector the best neighbour is the file itself, at no distance."""
-        try:
-            blob = Path(self.disk.root, self.disk.unescape(file.path)).read_bytes()
-        except OSError:
-            # The file is gone, which the next comparison reports.
+        blob = self.disk.read(self.disk.unescape(file.path), self.max_query_bytes)
+        if blob is None:
+            # The file is gone or larger, which the next comparison reports.
             return
         try:
             is_same = all(_is_nearest(file.path, self.index.nearest(blob, by)) for by in self.index.vectors)

@@ -1,11 +1,10 @@
 """`python -m producer`: reads the settings from the environment and runs until it gets SIGTERM or SIGINT."""
 
 import logging
-import os
 import sys
-from pathlib import Path
 
 from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.library.address import absolute
 from lookalike.log import log_to_stderr
 from lookalike.settings import read_settings
 from producer.service import Service
@@ -31,10 +30,10 @@ def main() -> int:
 def _service() -> Service:
     settings = read_settings()
     if settings.library is None:
-        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
+        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images, or s3://bucket/prefix.")
     try:
         # The kernel would watch a link and not the folder behind it.
-        return Service(settings, Path(os.path.realpath(settings.library.expanduser())))
+        return Service(settings, absolute(settings.library))
     except ValueError as error:
         raise Misconfigured(f"REDIS_URL cannot be used ({error}): write redis://HOST:PORT/0.") from error
 

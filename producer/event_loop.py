@@ -7,8 +7,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
-from lookalike.library.folder import FolderLibrary
-from lookalike.library.rules import IGNORE_FILE
+from lookalike.library.kinds import Library
 from producer.batcher import Batcher, Change, split_evenly
 from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
@@ -45,7 +44,7 @@ class EventLoop:
     def __init__(
         self,
         *,
-        library: FolderLibrary,
+        library: Library,
         inbox: Inbox,
         debouncer: Debouncer,
         batcher: Batcher,
@@ -113,10 +112,11 @@ class EventLoop:
         match event:
             case None:
                 pass
-            case Touched(path=path) | Gone(path=path) if path == IGNORE_FILE:
-                self._ignore_file_changed()
-            case Moved(old, new) if IGNORE_FILE in (old, new):
-                self._ignore_file_changed()
+            case Touched(path=path) | Gone(path=path) if path in self._library.ignore_files:
+                self._ignore_file_changed(path)
+            case Moved(old, new) if self._library.ignore_files & {old, new}:
+                for path in self._library.ignore_files & {old, new}:
+                    self._ignore_file_changed(path)
             case Touched(path, closed):
                 self._observe_file(path, closed=closed)
                 self._observe_other_names(path)
@@ -134,11 +134,11 @@ class EventLoop:
             case Lost(reason):
                 self._request_scan(reason)
 
-    def _ignore_file_changed(self) -> None:
+    def _ignore_file_changed(self, path: str) -> None:
         """A scan reads it once it has settled, and finds what the rules newly leave out and take in."""
-        version = self._library.stat(IGNORE_FILE)
-        if version is None or not self._debouncer.observe(IGNORE_FILE, version, self._now_s()):
-            self._request_scan(f"{IGNORE_FILE} is gone")
+        version = self._library.stat(path)
+        if version is None or not self._debouncer.observe(path, version, self._now_s()):
+            self._request_scan(f"{path} is gone")
 
     def _observe_file(self, path: str, *, closed: bool, gone: tuple[str, ...] = ()) -> bool:
         if not self._library.candidates.is_candidate(path):
@@ -183,8 +183,8 @@ class EventLoop:
                     self._file_left(path)
                     continue
                 settled = self._debouncer.confirm(path, version, now_s)
-                if settled is not None and path == IGNORE_FILE:
-                    self._request_scan(f"{IGNORE_FILE} changed")
+                if settled is not None and path in self._library.ignore_files:
+                    self._request_scan(f"{path} changed")
                 elif settled is not None:
                     self._in_flight.mark_sent(path, version)
                     gone = tuple(filter(self._library.is_gone, settled.gone))

@@ -5,7 +5,7 @@ Bytes of a name that are not UTF-8 are surrogates here (PEP 383); only messages 
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -118,6 +118,17 @@ def is_outside(event: FileSystemEvent, root: str, includes_folder: Callable[[str
     paths = filter(None, (_relative(event.src_path, root), _relative(event.dest_path, root)))
     folders = [path if event.is_directory else path.rpartition("/")[0] for path in paths]
     return bool(folders) and not any(not folder or includes_folder(folder) for folder in folders)
+
+
+def within(event: Event, folder: str) -> Event:
+    """The same event of a library to which this is one folder of several."""
+    match event:
+        case Lost():
+            return event
+        case Moved(old, new) | FolderMoved(old, new):
+            return type(event)(f"{folder}/{old}", f"{folder}/{new}")
+        case _:
+            return replace(event, path=f"{folder}/{event.path}")
 
 
 def _folder_event(event: FileSystemEvent, old: str, new: str) -> Event | None:

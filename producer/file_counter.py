@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import Count
 from producer.shutdown import Stopped, sleep
 
@@ -49,7 +50,7 @@ class FileCounter:
         self._changed.set()
 
     def count_files(self) -> None:
-        """Counts now. A change meanwhile makes another count due. Raises Stopped."""
+        """Counts now. A change meanwhile makes another count due. Raises Stopped, LibraryOffline."""
         with self._counting:
             self._changed.clear()
             begun_s = self._now_s()
@@ -72,8 +73,11 @@ class FileCounter:
                 self._rest_until_s, min(self._changed_at_s + QUIET_S, first_s + LONGEST_QUIET_S)
             ):
                 sleep(self._stop, min(QUIET_S, max(0.01, self._rest_until_s - now_s)))
-            if self._may_count():
-                self.count_files()
-            else:
-                # The scan after the library returned counts anyway.
-                self._changed.clear()
+            try:
+                if self._may_count():
+                    self.count_files()
+                    continue
+            except LibraryOffline:
+                pass
+            # The scan after the library returned counts anyway.
+            self._changed.clear()

@@ -7,7 +7,7 @@ runs in a thread of its own and delays neither the event loop nor a scan.
 import queue
 import threading
 
-from lookalike.library.folder import FolderLibrary
+from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path
 from lookalike.messages import MAX_PATH_CHARS
 from producer.debounce import MAX_PATHS, Debouncer
@@ -24,7 +24,7 @@ class FolderExpander:
 
     def __init__(
         self,
-        library: FolderLibrary,
+        library: Library,
         index: IndexClient,
         inbox: Inbox,
         debouncer: Debouncer,

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from lookalike.broker.index_state import IndexState
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.errors import Unreachable
-from lookalike.library.folder import FolderLibrary
+from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
@@ -63,7 +63,7 @@ class QueueWriter:
         *,
         from_scan: bool,
         max_batches: int,
-        library: FolderLibrary,
+        library: Library,
         library_state: LibraryState,
     ) -> None:
         self._transport = transport

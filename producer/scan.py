@@ -14,7 +14,9 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 
-from lookalike.library.folder import EMPTY, FileEntry, FolderLibrary
+from lookalike.library.errors import LibraryOffline
+from lookalike.library.folder import EMPTY, FileEntry
+from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
@@ -36,10 +38,6 @@ log = get_logger(__name__)
 SUPERSEDED_AFTER_S = 600.0
 
 
-class LibraryOffline(Exception):
-    """The library is unavailable: a file that is not found may still exist."""
-
-
 class ScanSuperseded(Exception):
     """Another scan was requested, and this one has run for long: restart."""
 
@@ -49,7 +47,7 @@ class Scan:
 
     def __init__(
         self,
-        library: FolderLibrary,
+        library: Library,
         index: IndexClient,
         scan_publisher: ScanPublisher,
         *,
@@ -84,7 +82,8 @@ class Scan:
         """Publishes everything that differs. Raises LibraryOffline, ScanSuperseded, Stopped."""
         if self._library.absence() == EMPTY and counts.indexed + counts.rejected > 0:
             raise LibraryOffline(EMPTY)
-        plan = ScanPlan(self._library.candidates.is_candidate, self._library.is_gone, self._may_wait)
+        library = self._library
+        plan = ScanPlan(library.candidates.is_candidate, library.is_gone, self._may_wait, is_missing=library.is_missing)
         for at, file in enumerate(self._index.files()):
             if at % MAX_MESSAGE_PATHS == 0:
                 self.check()

@@ -5,18 +5,20 @@ import time
 from collections.abc import Callable
 
 from lookalike.errors import Misconfigured
-from lookalike.library.folder import EMPTY, FolderLibrary
-from lookalike.library.rules import IGNORE_FILE, Candidates
+from lookalike.library.errors import LibraryOffline
+from lookalike.library.folder import EMPTY
+from lookalike.library.kinds import Library
+from lookalike.library.rules import Candidates
 from lookalike.log import get_logger
 from producer.file_counter import FileCounter
+from producer.following import Following
 from producer.index_client import IndexClient
 from producer.library_state import COMPARING, COUNTING, LibraryState
 from producer.publisher import ScanPublisher
-from producer.scan import LibraryOffline, Scan, ScanSuperseded
+from producer.scan import Scan, ScanSuperseded
 from producer.scan_requests import ScanRequests
 from producer.schedule import Schedule
 from producer.shutdown import check
-from producer.watcher import Watcher
 
 log = get_logger(__name__)
 
@@ -29,10 +31,10 @@ class ScanScheduler:
     def __init__(
         self,
         *,
-        library: FolderLibrary,
+        library: Library,
         index: IndexClient,
         scan_publisher: ScanPublisher,
-        watcher: Watcher,
+        watcher: Following,
         counter: FileCounter,
         new_scan: Callable[[], Scan],
         new_rules: Callable[[], Candidates],
@@ -99,7 +101,7 @@ class ScanScheduler:
         self._state.answered(counts.library)
         scan.compare(counts)
         self._in_vain = self._in_vain + 1 if any(scan.differences) else 0
-        warning = " ".join(filter(None, (self._rules_warning, scan.warning)))
+        warning = " ".join(filter(None, (self._rules_warning, scan.warning, self._library.partial_absence())))
         if self._state.scan_ended(warning, scan.differences):
             log.info("library is back")
         if scan.is_partial:
@@ -110,8 +112,9 @@ class ScanScheduler:
 
         So do those of a file that has not settled: another scan is requested when it has.
         """
-        version = self._library.stat(IGNORE_FILE)
-        if version is not None and 0 <= self._unix_s() - version.mtime_ns / 1e9 < self._settle_s:
+        versions = [self._library.stat(path) for path in self._library.ignore_files]
+        now_s = self._unix_s()
+        if any(found is not None and 0 <= now_s - found.mtime_ns / 1e9 < self._settle_s for found in versions):
             return
         try:
             rules = self._new_rules()

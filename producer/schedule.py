@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from lookalike.library.address import BucketAddress
+from lookalike.settings import Settings
+
 DAY_S = 24 * 3600.0
 # Without LOOKALIKE_RESCAN_S: where events may be missed, and after a scan that found something.
 FREQUENT_S = 300.0
@@ -16,6 +19,7 @@ PAUSE_SHARE = 10.0
 # So that many systems of one disk or one house do not begin at once.
 JITTER_S = 1800.0
 MOST_DOUBLINGS = 9
+SPREAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Schedule:
     scan_at: time | None
     now: Callable[[], datetime]
     random: Callable[[], float]
+    # Share of an interval that is added at random, so that many systems do not list one bucket at once.
+    spread: float = 0.0
 
     def pause_s(self, scan_s: float, *, events_are_complete: bool, in_vain: int) -> float:
         """Seconds until the next scan, after one that worked so long.
@@ -41,6 +47,7 @@ class Schedule:
             wait_s = min(DAY_S, FREQUENT_S * 2.0 ** min(in_vain - 1, MOST_DOUBLINGS))
         else:
             wait_s = DAY_S if self.scan_at is not None else DAY_S - JITTER_S * self.random()
+        wait_s *= 1.0 + self.spread * self.random()
         if self.scan_at is not None:
             wait_s = min(wait_s, self._until_s(self.scan_at) + JITTER_S * self.random())
         return max(wait_s, PAUSE_SHARE * scan_s)
@@ -49,3 +56,11 @@ class Schedule:
         now = self.now()
         today = datetime.combine(now.date(), at)
         return ((today if today > now else today + timedelta(days=1)) - now).total_seconds()
+
+
+def schedule_of(settings: Settings, now: Callable[[], datetime], random: Callable[[], float]) -> Schedule:
+    """That of the settings. A bucket, which is never watched, is listed once a day if only that time is set."""
+    rescan_s, scan_at = settings.rescan_s, settings.scan_at
+    if not isinstance(settings.library, BucketAddress):
+        return Schedule(rescan_s, scan_at, now, random)
+    return Schedule(DAY_S if rescan_s is None and scan_at is not None else rescan_s, scan_at, now, random, SPREAD)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from lookalike.broker.index_state import IndexState
 from lookalike.client.connections import Connections
-from lookalike.library.folder import FolderLibrary
-from lookalike.library.links import Links
-from lookalike.library.opening import candidates_of
+from lookalike.library.address import BucketAddress
+from lookalike.library.joined import shown
+from lookalike.library.opening import opened_library, rules_of
 from lookalike.library.paths import escape_path
 from lookalike.log import get_logger
 from lookalike.settings import Settings
@@ -25,6 +25,7 @@ from producer.debounce import Debouncer
 from producer.event_loop import EventLoop
 from producer.file_counter import FileCounter
 from producer.folder_events import FolderExpander
+from producer.following import new_following
 from producer.in_flight import InFlight
 from producer.index_client import IndexClient
 from producer.library_state import LibraryState
@@ -35,11 +36,10 @@ from producer.reporter import Reporter
 from producer.scan import Scan
 from producer.scan_requests import ScanRequests
 from producer.scan_scheduler import ScanScheduler
-from producer.schedule import Schedule
+from producer.schedule import schedule_of
 from producer.shutdown import Stopped
 from producer.status_report import StatusReport
-from producer.supervision import Supervision
-from producer.watcher import Inbox, Watcher
+from producer.watcher import Inbox
 
 log = get_logger(__name__)
 
@@ -52,14 +52,14 @@ class Service:
     """The producer of one library. `run` returns when `stop` is set, or False when a thread failed."""
 
     settings: Settings
-    root: Path
+    root: Path | BucketAddress
     stop: threading.Event = field(default_factory=threading.Event)
     _failed: bool = False
 
     def __post_init__(self) -> None:
         settings, root = self.settings, self.root
         self._connections = Connections(settings, name="producer")
-        self._library = FolderLibrary(root, candidates_of(settings, root), Links())
+        self._library = opened_library(settings, root)
         self._library_state, self._scan_requests = LibraryState(settings.library_id), ScanRequests()
         self._in_flight, self._inbox = InFlight(time.monotonic), Inbox()
         self._debouncer = Debouncer(settings.settle_s)
@@ -67,26 +67,20 @@ class Service:
         self._broker_health = BrokerHealth(self._losses.broker_returned, time.monotonic)
         self._deletion_guard = DeletionGuard(settings.max_deleted_share, settings.max_deleted_files)
         self._counter = FileCounter(self._library.count, self._library.is_available, self.stop)
-        self._watcher = Watcher(
+        self._watcher, self._supervision = new_following(
+            settings,
             self._library,
             self._inbox,
-            polling=settings.polling,
-            poll_s=settings.poll_s,
+            redis=self._connections.redis,
             on_count_changed=self._counter.mark_changed,
-        )
-        requests = self._scan_requests
-        self._supervision = Supervision(
-            self._library,
-            self._watcher,
-            request_scan=requests.request,
-            request_soon=requests.request_soon,
+            scan_requests=self._scan_requests,
             stop=self.stop,
         )
         self._folder_expander = FolderExpander(
             self._library, self._new_index_client(), self._inbox, self._debouncer, self.stop
         )
         file = settings.alive_file
-        self._alive_file = None if file is None else AliveFile(file, root)
+        self._alive_file = None if file is None else AliveFile(file, settings.library_folder)
         index, scan_publisher = self._new_index_client(), self._new_scan_publisher()
         scan_scheduler = self._new_scan_scheduler(index, scan_publisher)
         event_loop = self._new_event_loop(self._new_status_report(index, scan_publisher))
@@ -145,11 +139,11 @@ class Service:
             watcher=self._watcher,
             counter=self._counter,
             new_scan=new_scan,
-            new_rules=functools.partial(candidates_of, self.settings, self.root),
+            new_rules=functools.partial(rules_of, self.settings, self._library),
             scan_requests=self._scan_requests,
             library_state=self._library_state,
             stop=self.stop,
-            schedule=Schedule(self.settings.rescan_s, self.settings.scan_at, datetime.now, random.random),
+            schedule=schedule_of(self.settings, datetime.now, random.random),
             settle_s=self.settings.settle_s,
         )
 
@@ -178,7 +172,7 @@ class Service:
             self._losses,
             reporter,
             alive_file=self._alive_file,
-            library=escape_path(str(self.root)),
+            library=escape_path(shown(self.root)),
             flower_url=self.settings.flower_url or "",
         )
 
@@ -204,7 +198,7 @@ class Service:
 
     def run(self) -> bool:
         """Runs until `stop` is set; False if a thread failed."""
-        log.info("producer started", library=str(self.root), name=self.settings.name)
+        log.info("producer started", library=shown(self.root), name=self.settings.name)
         threads = [
             threading.Thread(target=self._run_thread, args=(name, target), name=name, daemon=True)
             for name, target in self._threads.items()

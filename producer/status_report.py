@@ -7,13 +7,13 @@ from lookalike.broker.telemetry import ProducerReport
 from lookalike.library.paths import escape_path
 from lookalike.system.alive_file import BROKER_AWAY, AliveFile
 from producer.file_counter import FileCounter
+from producer.following import Following
 from producer.index_client import IndexClient
 from producer.library_state import WATCHING, LibraryState
 from producer.losses import Losses
 from producer.publisher import ScanPublisher
 from producer.reporter import Reporter
 from producer.scan_requests import ScanRequests
-from producer.watcher import Watcher
 
 
 class Progress(NamedTuple):
@@ -36,7 +36,7 @@ class StatusReport:
     library_state: LibraryState
     scan_requests: ScanRequests
     counter: FileCounter
-    watcher: Watcher
+    watcher: Following
     index: IndexClient
     scan_publisher: ScanPublisher
     losses: Losses

@@ -6,7 +6,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
@@ -97,7 +97,7 @@ class Watcher:
         # How long an event of our own took to come, the last time.
         self.lag_s = 0.0
         self._restore_watches: Callable[[], None] = lambda: None
-        self._identity: tuple[int, int] | None = None
+        self._identity: Hashable | None = None
 
     def ensure_watching(self) -> bool:
         """Starts watching unless that is healthy; True if it was started. A missing library is not watched."""

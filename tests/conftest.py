@@ -4,6 +4,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
+
+from tests.support.valkey import valkey_process
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -14,3 +17,18 @@ def _hears_the_terminal() -> Iterator[None]:
     yield
     signal.signal(signal.SIGHUP, hangup)
     signal.signal(signal.SIGINT, interrupt)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a broker of this module."""
+    with valkey_process(tmp_path_factory.mktemp("broker")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis(url: str) -> Iterator[Redis]:
+    """It, with nothing in it."""
+    with Redis.from_url(url) as redis:
+        redis.flushall()
+        yield redis

@@ -4,15 +4,16 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator
 
-from lookalike.library.errors import Rejected, Unavailable
-from lookalike.library.opening import library_of
+from lookalike.library.errors import ReadFailed, Rejected, Unavailable
+from lookalike.library.kinds import OpenFile
+from lookalike.library.opening import asked_library
 from lookalike.library.paths import escape_path, quoted, validate_path
 from lookalike.messages import MAX_PAGE, FilesReply, KnownFile
 from lookalike.search.query import Uuid
@@ -79,11 +80,12 @@ def ignored(
 ) -> IgnoredPage:
     """Files and folders of the library that no rule lets into the index. Each page walks through the folder."""
     rows: list[Ignored] = []
-    for at, (path, rule) in enumerate(library_of(given.settings).ignored()):
-        if at >= offset + limit:
-            return IgnoredPage(ignored=rows, next=offset + limit)
-        if at >= offset:
-            rows.append(Ignored(path=escape_path(path), rule=rule))
+    with asked_library(given.settings) as library:
+        for at, (path, rule) in enumerate(library.ignored()):
+            if at >= offset + limit:
+                return IgnoredPage(ignored=rows, next=offset + limit)
+            if at >= offset:
+                rows.append(Ignored(path=escape_path(path), rule=rule))
     return IgnoredPage(ignored=rows, next=None)
 
 
@@ -98,7 +100,7 @@ def original(given: Given, request: Request, path: str) -> Response:
     _known(given, path)
     try:
         opened = given.library.open(path)
-    except (Rejected, Unavailable) as error:
+    except (Rejected, ReadFailed, Unavailable) as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{quoted(path)} cannot be read: {error}.") from error
     if opened is None:
         raise _gone(path)
@@ -107,14 +109,18 @@ def original(given: Given, request: Request, path: str) -> Response:
     if request.headers.get("if-none-match") == headers["etag"]:
         file.close()
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    kind = media_type(file.read(SNIFFED_BYTES))
-    file.seek(0)
+    try:
+        first = file.read(SNIFFED_BYTES)
+    except OSError as error:
+        file.close()
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{quoted(path)} cannot be read: {error}.") from error
+    kind = media_type(first)
     # Opened by itself it is a page of this gallery, in which nothing may run.
     headers |= {"content-security-policy": "sandbox; default-src 'none'", "content-length": str(version.size_bytes)}
     if kind == UNKNOWN:
         name = quote(path.rpartition("/")[2], safe="")
         headers["content-disposition"] = f"attachment; filename*=UTF-8''{name}"
-    return StreamingResponse(_chunks(file, version.size_bytes), media_type=kind, headers=headers)
+    return StreamingResponse(_chunks(first, file, version.size_bytes), media_type=kind, headers=headers)
 
 
 @router.get(
@@ -125,7 +131,10 @@ def original(given: Given, request: Request, path: str) -> Response:
 )
 async def thumbnail(given: Given, request: Request, path: str, side_px: Side = 256) -> Response:
     """A JPEG in sRGB, at most so many pixels wide and high. A search worker makes it, after the searches."""
-    version = await asyncio.to_thread(given.library.version, validate_path(path))
+    try:
+        version = await asyncio.to_thread(given.library.version, validate_path(path))
+    except Unavailable as error:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{quoted(path)} cannot be looked at: {error}.") from error
     if version is None:
         raise _gone(path)
     key = f"{side_px}\0{version.token}\0{path}"
@@ -152,9 +161,11 @@ def _gone(path: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"{quoted(path)} is not in the library.")
 
 
-def _chunks(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
-    """So many bytes of the file, which is closed then."""
+def _chunks(first: bytes, file: OpenFile, size_bytes: int) -> Iterator[bytes]:
+    """So many bytes of a file whose first were read, which is closed then."""
     with file:
+        yield first[:size_bytes]
+        size_bytes -= len(first)
         while size_bytes > 0 and (chunk := file.read(min(CHUNK_BYTES, size_bytes))):
             size_bytes -= len(chunk)
             yield chunk

@@ -10,8 +10,10 @@ from fastapi import Request
 
 from lookalike.client import Client
 from lookalike.client.async_client import AsyncClient
-from lookalike.errors import Misconfigured
-from lookalike.library.reader import LibraryReader
+from lookalike.errors import Misconfigured, Refused
+from lookalike.library.address import BucketAddress
+from lookalike.library.kinds import Reader
+from lookalike.library.opening import reader_of
 from lookalike.settings import Settings
 from web.feed import EventFeed
 from web.thumbnail_cache import ThumbnailCache
@@ -37,13 +39,19 @@ class Services:
         return self.asynchronous.client
 
     @cached_property
-    def library(self) -> LibraryReader:
-        """The folder of the library. Raises Misconfigured where it is not here."""
-        return LibraryReader(self.root, max_bytes=self.settings.max_image_bytes)
+    def library(self) -> Reader:
+        """What reads the library. Raises Misconfigured where its folder is not here."""
+        if not isinstance(self.settings.library, BucketAddress):
+            _ = self.root
+        reader = reader_of(self.settings)
+        assert reader is not None  # noqa: S101 (for the type checker)
+        return reader
 
     @property
     def root(self) -> Path:
-        """The folder of the library, without links. Raises Misconfigured where it is not here."""
+        """The folder of the library, without links. Raises Misconfigured where it is not here, Refused for a bucket."""
+        if isinstance(self.settings.library, BucketAddress):
+            raise Refused("This library is a bucket, which is only read here: put the images there by its own tools.")
         if self.settings.library is None or not self.settings.library.is_dir():
             raise Misconfigured("The library is not here: set LOOKALIKE_LIBRARY to the folder with the images.")
         return Path(os.path.realpath(self.settings.library))

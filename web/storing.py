@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from lookalike.library.joined import folders_of, split_name
 from lookalike.library.links import leads_through_link
 from lookalike.library.paths import quoted, validate_path
 from lookalike.library.rules import Candidates
@@ -49,8 +50,7 @@ class Storing:
     def place(self, given: str, folder: str) -> str:
         """The path for a file with this name in that folder. Raises Problem if there may be no such file."""
         name = safe_name(given)
-        if folder:
-            self._check_folder(validate_path(folder))
+        self._check_folder(validate_path(folder) if folder else "")
         path = f"{folder}/{name}" if folder else name
         rule = self.candidates.why_left_out(path)
         if rule is not None:
@@ -84,7 +84,14 @@ class Storing:
             (self.root / path).unlink()
 
     def _check_folder(self, folder: str) -> None:
-        if leads_through_link(self.root, f"{folder}/") or not (self.root / folder).is_dir():
+        """Raises Problem unless new files may lie in this folder, "" for the library's own."""
+        folders = folders_of(self.root)
+        name, rest = ("", folder) if "" in folders else split_name(folder)
+        if not folder and name not in folders:
+            names = ", ".join(map(quoted, folders))
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"This library has several folders: name one of {names}.")
+        root = folders.get(name)
+        if root is None or (rest and leads_through_link(root, f"{rest}/")) or not (root / rest).is_dir():
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{quoted(folder)} is no folder of the library.")
 
 

@@ -34,6 +34,8 @@ from lookalike.log import get_logger, log_to_stderr
 from lookalike.redis_keys import Keys
 from lookalike.settings import service_settings
 from lookalike.system.alive_file import BROKER_AWAY, AliveFile, alive_while_starting
+from lookalike.system.data_folder import DataFolder
+from lookalike.system.file_locks import wait_unlocked
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
@@ -133,6 +135,9 @@ def check_settings(**_: Any) -> None:
     queues = app.amqp.queues.consume_from
     try:
         require_traces(settings)
+        with alive_while_starting(settings.alive_file):
+            if settings.data is not None:
+                wait_unlocked(DataFolder(settings.data).preparing, float("inf"))
         if settings.keys.ingest in queues:
             library_root(settings)
         if settings.keys.ingest in queues or settings.keys.search not in queues:
@@ -172,6 +177,7 @@ def start_child(**_: Any) -> None:
     if not needs_model():
         enable_formats()
         return
+    process.may_rest = settings.keys.search not in app.amqp.queues.consume_from
     embedder = process.embedder
     embedder.warm_up()
     log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)
@@ -198,7 +204,7 @@ def start_alive_file(sender: Any, **_: Any) -> None:
     global alive_file  # noqa: PLW0603 (Celery gives its handlers nothing that lives as long)
     if settings.alive_file is not None:
         has_library = settings.keys.ingest in app.amqp.queues.consume_from
-        alive_file = AliveFile(settings.alive_file, settings.library if has_library else None)
+        alive_file = AliveFile(settings.alive_file, settings.library_folder if has_library else None)
         alive_file.start()
         sender.while_disconnected = partial(alive_file.beat, BROKER_AWAY)
 

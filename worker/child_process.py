@@ -43,6 +43,8 @@ class ChildProcess:
 
     def __init__(self, settings: Settings, holder: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.sleep = sleep
+        # Whether the model is given up while it is not used: a search waits for no model.
+        self.may_rest = False
         self._settings = settings
         self._failed = False
         self._holder = holder
@@ -53,7 +55,8 @@ class ChildProcess:
     @cached_property
     def follower(self) -> Follower:
         """The generation of the index that this process works with."""
-        load = partial(load_serving, self._settings, priority=self.search_priority)
+        rests_after_s = self._settings.ingest_idle_s if self.may_rest else None
+        load = partial(load_serving, self._settings, priority=self.search_priority, rests_after_s=rests_after_s)
         return Follower(self._redis, self._settings.keys, load, f"{self._holder}/{os.getpid()}")
 
     @property

@@ -10,6 +10,9 @@ from qdrant_client import QdrantClient
 
 from lookalike.broker.app import redis_of
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
+from lookalike.library.kinds import Reader
+from lookalike.library.opening import objects_of, reader_of
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
 from models.contract import ModelCard
@@ -53,17 +56,32 @@ def qdrant_of(settings: Settings) -> QdrantClient:
         )
 
 
-def library_root(settings: Settings) -> Path:
-    """Folder of the library. Raises Misconfigured if none is named."""
+def library_root(settings: Settings) -> Path | BucketAddress:
+    """Where the library is. Raises Misconfigured if none is named, or a bucket cannot be asked as things are set."""
     if settings.library is None:
-        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
+        raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images, or s3://bucket/prefix.")
+    if isinstance(settings.library, BucketAddress):
+        objects_of(settings, settings.library).check()
     return settings.library
 
 
-def load_embedder(settings: Settings, provider: str) -> Embedder:
-    """The model, loaded and ready. Raises Misconfigured."""
+def library_reader(settings: Settings) -> Reader:
+    """What reads the library's files. Raises Misconfigured if none is named."""
+    library_root(settings)
+    reader = reader_of(settings)
+    assert reader is not None  # noqa: S101 (for the type checker)
+    return reader
+
+
+def load_embedder(settings: Settings, provider: str, *, rests_after_s: float | None = None) -> Embedder:
+    """The model, loaded and ready; given up after so many seconds without use. Raises Misconfigured."""
     enable_formats()
-    return Embedder(model_path(settings), inference_batch=settings.inference_batch, provider=provider)
+    return Embedder(
+        model_path(settings),
+        inference_batch=settings.inference_batch,
+        provider=provider,
+        rests_after_s=rests_after_s,
+    )
 
 
 def provider_of_index(settings: Settings) -> str | None:

@@ -16,14 +16,15 @@ from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import Measurements
 from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
-from lookalike.library.reader import LibraryReader
+from lookalike.library.joined_rules import rules_from_json
+from lookalike.library.opening import reader_of
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from models.decoding import DECODER_REVISION, Limits
 from models.preprocess import Box
-from worker.connecting import library_root, opener_of, qdrant_of
+from worker.connecting import library_reader, opener_of, qdrant_of
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
 from worker.index.collection import OpenCollection, open_current
@@ -130,7 +131,7 @@ class WorkerContext:
     def sync(self) -> Sync:
         """The sync task's logic, for workers with the library. Raises Misconfigured on one without."""
         return Sync(
-            library=LibraryReader(library_root(self._settings), max_bytes=self._settings.max_image_bytes),
+            library=library_reader(self._settings),
             library_id=self.collection.identity.library_id,
             generation=self._own_identity.generation,
             index=self.index,
@@ -154,7 +155,7 @@ class WorkerContext:
 
     @cached_property
     def _search(self) -> Search:
-        root, most_bytes = self._settings.library, self._settings.max_image_bytes
+        reader = reader_of(self._settings)
         return Search(
             index=self.index,
             embedder=self._embedder,
@@ -163,7 +164,7 @@ class WorkerContext:
             distance=self._settings.distance,
             dimensions=self._embedder.dimensions,
             bounds=Bounds.of(self._settings),
-            read_library=None if root is None else LibraryReader(root, max_bytes=most_bytes).read,
+            read_library=None if reader is None else reader.read,
         )
 
     @cached_property
@@ -204,15 +205,14 @@ class WorkerContext:
     @cached_property
     def thumbnails(self) -> ThumbnailMaker:
         """The thumbnail task's logic."""
-        settings = self._settings
-        root = settings.library
+        settings, reader = self._settings, reader_of(self._settings)
         return ThumbnailMaker(
             index=self.index,
             limits=Limits(settings.max_image_pixels, settings.max_worker_mib * 2**20),
             max_bytes=settings.max_query_bytes,
             poison=self.poison,
             armed=self.decode_timeout.armed,
-            read_library=None if root is None else LibraryReader(root, max_bytes=settings.max_image_bytes).read,
+            read_library=None if reader is None else reader.read,
         )
 
     def _publish(self, events: Sequence[Event]) -> None:
@@ -239,7 +239,7 @@ class WorkerContext:
 
     def _read_rules(self) -> Candidates | None:
         rules = IndexState(self._redis, self._settings.keys).rules()
-        return None if rules is None else Candidates.from_json(rules)
+        return None if rules is None else rules_from_json(rules)
 
     def _open(self) -> None:
         found = self._opener.open()

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
 from lookalike.errors import LookalikeError, Misconfigured, Refused, Unreachable
+from lookalike.library.address import BucketAddress
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
@@ -145,9 +146,10 @@ def forget_generations(settings: Settings) -> None:
         raise Unavailable(f"the broker does not answer ({error})") from error
 
 
-def require_readable(library: Path) -> None:
-    """Raises Misconfigured if this user cannot read the library. `up` has looked by itself."""
-    trouble = library_trouble(library)
+def require_readable(library: Path | BucketAddress) -> None:
+    """Raises Misconfigured if this user cannot read the library's folder. `up` has looked by itself."""
+    # A bucket is waited for like a server.
+    trouble = library_trouble(library) if isinstance(library, Path) else ""
     if trouble:
         raise Misconfigured(trouble)
 

@@ -66,8 +66,10 @@ def served_now(settings: Settings) -> Settings:
         raise Unavailable(f"the broker does not answer ({error})") from error
 
 
-def load_serving(settings: Settings, told: bytes | None, priority: SearchPriority) -> Serving:
-    """Loads a generation. Raises Misconfigured, StoreUnavailable."""
+def load_serving(
+    settings: Settings, told: bytes | None, priority: SearchPriority, *, rests_after_s: float | None = None
+) -> Serving:
+    """Loads a generation; its model rests after so many seconds (Embedder). Raises Misconfigured, StoreUnavailable."""
     generation = None if told is None else Generation.from_json(told)
     whole = settings_of(settings, generation)
     collection = None
@@ -79,7 +81,7 @@ def load_serving(settings: Settings, told: bytes | None, priority: SearchPriorit
         provider = select_provider(whole, lambda: provider_of_index(whole))
     else:
         provider = collection.identity.provider
-    embedder = load_embedder(whole, provider)
+    embedder = load_embedder(whole, provider, rests_after_s=rests_after_s)
     return Serving(told, whole, embedder, WorkerContext(whole, embedder, priority, collection=collection))
 
 

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from lookalike.broker.events import Event
 from lookalike.broker.measurements import BATCH_FILES
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
+from lookalike.library.kinds import Reader
 from lookalike.library.paths import unescape_path
-from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
@@ -43,7 +43,7 @@ class Outcome:
 class Sync(BatchTools):
     """The task's logic over one library, one index and one model."""
 
-    library: LibraryReader
+    library: Reader
     library_id: str
     # Told of inferences and finished files; writes the measurements, too.
     count_done: Callable[[int, int], None]
@@ -70,7 +70,7 @@ class Sync(BatchTools):
     def _sync_paths(self, message: SyncMessage, outcome: Outcome) -> SyncReply:
         reported_gone = frozenset(message.gone) if message.library == self.library_id else frozenset()
         self._delete_left_out(message, outcome)
-        todo = list(dict.fromkeys([*message.paths, *message.gone]))
+        todo = self.library.present([*dict.fromkeys([*message.paths, *message.gone])])
         for _ in range(ROUNDS):
             todo = self._agree(todo, reported_gone, outcome, retry_rejected=message.retry_rejected)
             if not todo:
@@ -104,26 +104,28 @@ class Sync(BatchTools):
 
     def _find_changes(
         self, paths: Sequence[str], known: Mapping[str, KnownFile], outcome: Outcome, *, retry_rejected: bool
-    ) -> tuple[list[str], list[str]]:
-        changed, absent = [], []
+    ) -> tuple[dict[str, FileVersion], list[str]]:
+        changed: dict[str, FileVersion] = {}
+        absent = []
+        versions = self.library.versions(paths)
         for path in paths:
-            version, file = self.library.version(path), known.get(path)
+            version, file = versions.get(path), known.get(path)
             if version is None:
                 absent.append(path)
             elif file is None or not file.describes(version) or (retry_rejected and file.status == "rejected"):
-                changed.append(path)
+                changed[path] = version
             elif path not in outcome.written:
                 outcome.tally["unchanged"] += 1
         return changed, absent
 
-    def _write(self, paths: Sequence[str], outcome: Outcome) -> list[str]:
-        """Reads, embeds and upserts; returns the paths that changed meanwhile."""
+    def _write(self, changed: Mapping[str, FileVersion], outcome: Outcome) -> list[str]:
+        """Reads, embeds and upserts these files; returns the paths that changed meanwhile."""
         batch = Batch(self)
         unsettled = []
-        donated = self._copy_donated(paths, batch)
-        for path in paths:
-            if path in donated:
-                continue
+        donated = self._copy_donated(changed, batch)
+        to_read = {path: version for path, version in changed.items() if path not in donated}
+        self.library.expect(to_read)
+        for path in to_read:
             self.yield_to_search()
             try:
                 with self.measurements.timed("read"):
@@ -146,15 +148,12 @@ class Sync(BatchTools):
         batch.write_all()
         outcome.finished += len(batch.writes)
         outcome.tally.update(batch.tally)
-        for path, version in batch.versions.items():
-            outcome.written[path] = version
-            if self.library.version(path) != version:
-                unsettled.append(path)
-        return unsettled
+        outcome.written |= batch.versions
+        now = self.library.versions([*batch.versions])
+        return unsettled + [path for path, version in batch.versions.items() if now.get(path) != version]
 
-    def _copy_donated(self, paths: Sequence[str], batch: Batch) -> frozenset[str]:
+    def _copy_donated(self, versions: Mapping[str, FileVersion], batch: Batch) -> frozenset[str]:
         """Writes what the generation before has vectors of; returns these paths."""
-        versions = {path: version for path in paths if (version := self.library.version(path)) is not None}
         found = self.donate(versions) if versions else {}
         for path, vectors in found.items():
             batch.copy(path, versions[path], vectors)

@@ -37,7 +37,7 @@ def options(
         bool, typer.Option("--verbose", "-v", help="Tell on stderr what is done, and where an error comes from.")
     ] = False,
     library: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="The library that is meant, where several run. [LOOKALIKE_LIBRARY]", metavar="DIR"),
     ] = None,
 ) -> None:
@@ -45,4 +45,4 @@ def options(
     set_verbosity(quiet=quiet, verbose=verbose)
     if library is not None:
         # Every command reads its settings from there.
-        os.environ["LOOKALIKE_LIBRARY"] = os.fspath(library)
+        os.environ["LOOKALIKE_LIBRARY"] = library

@@ -23,6 +23,7 @@ from lookalike.cli.output import progress_bar, say, show_json
 from lookalike.cli.service_program import report_of, why
 from lookalike.client import Client
 from lookalike.errors import Refused
+from lookalike.library.address import BucketAddress
 from lookalike.library.opening import library_of
 from lookalike.library.paths import unescape_path
 from lookalike.local.processes import process_environment
@@ -45,6 +46,10 @@ def evaluate(
     """Measure how well the model finds copies of your own photos, and the photos of their folders."""
     with Client(data=data) as client:
         root = library_of(client.settings).root
+        if isinstance(root, BucketAddress):
+            raise Refused(
+                "Photos of a folder are measured, and this library is a bucket: copy some of it into a folder."
+            )
         names = drawn((file.path for file in client.list() if file.status == "indexed"), photos)
         generation = client.status().generation or ""
         settings = client.settings

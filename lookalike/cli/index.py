@@ -10,9 +10,13 @@ import typer
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import say, say_aside, show_files, show_json
 from lookalike.client import Client
-from lookalike.library.opening import candidates_of, library_of
+from lookalike.client.caller_paths import CallerPaths
+from lookalike.library.address import BucketAddress
+from lookalike.library.joined import inside
+from lookalike.library.opening import asked_library, candidates_of
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply
+from lookalike.settings import Settings
 
 
 @app.command(name="list")
@@ -88,17 +92,21 @@ def sync(
 def ignored(data: Data = None, json: Json = False) -> None:
     """List what of the library is left out, and by which rule."""
     with Client(data=data) as client:
-        library = library_of(client.settings)
-    rows = library.ignored()
-    if json:
-        show_json([{"path": escape_path(path), "rule": rule} for path, rule in rows])
-    else:
-        show_files((rule, escape_path(path)) for path, rule in rows)
+        settings = client.settings
+    with asked_library(settings) as library:
+        rows = library.ignored()
+        if json:
+            show_json([{"path": escape_path(path), "rule": rule} for path, rule in rows])
+        else:
+            show_files((rule, escape_path(path)) for path, rule in rows)
 
 
 def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it if it is a folder here or in the library."""
-    root = client.settings.library
+    if isinstance(client.settings.library, BucketAddress):
+        yield from _expand_key(client.settings, path)
+        return
+    root = client.settings.library_folder
     places = (path, *([root / unescape_path(str(path))] if root else []))
     # Not Path.is_dir(), which raises for a name that is too long.
     folder = next((found for found in places if os.path.isdir(found)), None)  # noqa: PTH112
@@ -109,5 +117,14 @@ def _expand_path(client: Client, path: Path) -> Iterator[Path]:
     for where, _, names in os.walk(folder.absolute()):
         for name in names:
             file = Path(where) / name
-            if file.is_relative_to(root) and rule.is_candidate(file.relative_to(root).as_posix()):
+            name_there = inside(root, file)
+            if name_there is not None and rule.is_candidate(name_there):
                 yield file
+
+
+def _expand_key(settings: Settings, path: Path) -> Iterator[Path]:
+    """The path itself, or the candidates below it in a bucket."""
+    inside = CallerPaths(settings.library).relative(path)
+    with asked_library(settings) as library:
+        below = [Path(escape_path(file.path)) for file in library.files(library.unescape(inside))]
+    yield from below or [path]

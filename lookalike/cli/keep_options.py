@@ -15,6 +15,7 @@ from lookalike.cli.output import say_aside
 from lookalike.duplicates.plan import Keeping, PlannedFile, PlannedGroup
 from lookalike.duplicates.script import csv_of, json_of, script_of
 from lookalike.errors import Refused
+from lookalike.library.address import BucketAddress
 from lookalike.settings import Settings
 from lookalike.system.data_folder import write_private
 from lookalike.terminal import escaped, escaped_name
@@ -49,6 +50,8 @@ class PlanFiles:
         for file in filter(None, (self.plan, self.script)):
             if not file.absolute().parent.is_dir():
                 raise Refused(f"The folder of {str(file)!r} is not there: make it, or name another one.")
+        if self.script is not None and isinstance(settings.library, BucketAddress):
+            raise Refused("A script moves files of a folder, and this library is a bucket: write a plan with --plan.")
         if self.script is not None and settings.library is None:
             raise Refused("A script names files, and the library is not here: write it where the library is.")
 
@@ -57,8 +60,8 @@ class PlanFiles:
         if self.plan is not None:
             is_table = self.plan.suffix.lower() == ".csv"
             _write(self.plan, "".join(csv_of(groups) if is_table else json_of(groups, keeping)).encode())
-        if self.script is not None and settings.library is not None:
-            _write(self.script, b"".join(script_of(groups, settings.library)))
+        if self.script is not None and settings.library_folder is not None:
+            _write(self.script, b"".join(script_of(groups, settings.library_folder)))
 
 
 def show_groups(groups: Sequence[PlannedGroup]) -> None:

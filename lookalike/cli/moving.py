@@ -14,6 +14,7 @@ from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, say, show_json
 from lookalike.cli.service_program import Tell, report_of
 from lookalike.errors import Misconfigured
+from lookalike.library.joined import folders_of
 from lookalike.local.processes import process_environment
 from lookalike.local.store_alone import reachable_store, started_alone
 from lookalike.settings import Settings, read_settings
@@ -66,7 +67,9 @@ def import_(
     )
     if settings.redis_url is None:
         model = "" if name is None else f" --model {name}"
-        say(f"Go on with `lookalike up{model} {settings.library}`: its first scan finds what changed since.")
+        library = settings.library
+        folders = folders_of(library).values() if isinstance(library, Path) else [library]
+        say(f"Go on with `lookalike up{model} {' '.join(map(str, folders))}`: its first scan finds what changed since.")
 
 
 @app.command()

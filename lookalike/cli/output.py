@@ -20,6 +20,7 @@ from lookalike.cli.streams import write_json
 from lookalike.cli.verbosity import is_quiet, shows_progress
 from lookalike.client.status import Status
 from lookalike.doctor import CheckResult
+from lookalike.library.address import BucketAddress, located
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.local.console import format_duration
 from lookalike.search.neighbour import Neighbour
@@ -94,14 +95,14 @@ def neighbours_json(found: Sequence[Neighbour]) -> list[dict[str, Any]]:
     ]
 
 
-def show_paths(paths: Iterable[str], library: Path | None, *, ended_by: str) -> None:
+def show_paths(paths: Iterable[str], library: Path | BucketAddress | None, *, ended_by: str) -> None:
     """Paths alone: of the files themselves where the library is here, else as the index has them.
 
     Ended by NUL they are exact to the byte; one a line, what does not print is escaped.
     """
-    root = None if library is None or not library.is_dir() else library
+    root = None if isinstance(library, Path) and not library.is_dir() else library
     for path in paths:
-        name = unescape_path(path) if root is None else str(root / unescape_path(path))
+        name = unescape_path(path) if root is None else located(root, unescape_path(path))
         if ended_by == "\0":
             sys.stdout.flush()
             sys.stdout.buffer.write(os.fsencode(name) + b"\0")

@@ -10,13 +10,15 @@ from lookalike.cli.app import Data, app
 from lookalike.cli.output import say
 from lookalike.errors import Misconfigured
 from lookalike.local.service_install import Placed, install, service_of, uninstall
-from lookalike.local.service_unit import Manager, Service
+from lookalike.local.service_unit import Library, Manager, Service
 from lookalike.settings import read_settings
 
 service = typer.Typer(help="Have systemd run it, from the start of the machine.", no_args_is_help=True)
 app.add_typer(service, name="service")
 
-Folder = Annotated[Path, typer.Argument(help="Folder with the images.")]
+Folders = Annotated[
+    list[str], typer.Argument(metavar="FOLDER...", help="Folders with the images, or s3://bucket/prefix.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the unit; lookalike- and the folder's name otherwise.")]
 User = Annotated[bool, typer.Option("--user", help="A service of this user, which needs no root (the default).")]
 System = Annotated[bool, typer.Option("--system", help="A service of the machine.")]
@@ -35,7 +37,7 @@ def about() -> None:
 
 @service.command("install")
 def install_(
-    folder: Folder,
+    folders: Folders,
     user: User = False,
     system: System = False,
     run_as: RunAs = None,
@@ -44,12 +46,12 @@ def install_(
     data: Data = None,
 ) -> None:
     """Write a unit that runs `up FOLDER`, with a watchdog, and tell what starts it."""
-    _tell("Wrote", install(_service(folder, data, user, system, name, run_as), into))
+    _tell("Wrote", install(_service(folders, data, user, system, name, run_as), into))
 
 
 @service.command()
 def show(
-    folder: Folder,
+    folders: Folders,
     user: User = False,
     system: System = False,
     run_as: RunAs = None,
@@ -57,21 +59,25 @@ def show(
     data: Data = None,
 ) -> None:
     """Print the unit that `install` would write."""
-    sys.stdout.write(_service(folder, data, user, system, name, run_as).text())
+    sys.stdout.write(_service(folders, data, user, system, name, run_as).text())
 
 
 @service.command("uninstall")
 def uninstall_(
-    folder: Folder, user: User = False, system: System = False, name: Name = None, into: Into = None
+    folders: Folders, user: User = False, system: System = False, name: Name = None, into: Into = None
 ) -> None:
     """Remove the unit; index and images stay."""
-    _tell("Removed", uninstall(folder, _manager(user, system), into, name))
+    _tell("Removed", uninstall(_libraries(folders), _manager(user, system), into, name))
 
 
 def _service(
-    folder: Path, data: Path | None, user: bool, system: bool, name: str | None, run_as: str | None
+    folders: list[str], data: Path | None, user: bool, system: bool, name: str | None, run_as: str | None
 ) -> Service:
-    return service_of(read_settings(data=data), folder, _manager(user, system), name=name, run_as=run_as)
+    return service_of(read_settings(data=data), _libraries(folders), _manager(user, system), name=name, run_as=run_as)
+
+
+def _libraries(folders: list[str]) -> list[Library]:
+    return [library for folder in folders if (library := read_settings(library=folder).library) is not None]
 
 
 def _manager(user: bool, system: bool) -> Manager:

@@ -18,7 +18,7 @@ from lookalike.errors import Refused
 from lookalike.messages import SampleReply
 from lookalike.pictures.groups import parts_of
 from lookalike.pictures.sheet import Part, Picture, draw_sheet
-from lookalike.pictures.thumbnails import Thumbnails
+from lookalike.pictures.thumbnails import thumbnails_of
 from lookalike.search.neighbour import Neighbour
 from lookalike.settings import Settings
 from lookalike.terminal import escaped_name
@@ -71,7 +71,7 @@ class SheetFile:
 
     def write_groups(self, groups: Sequence[PlannedGroup], settings: Settings) -> str:
         """Groups of duplicates with their differences. Returns how many of them are on the sheet, in words."""
-        parts = parts_of(groups, Thumbnails(settings.library, settings.max_image_bytes, settings.max_image_pixels))
+        parts = parts_of(groups, thumbnails_of(settings))
         self._write(parts)
         return f"the first {len(parts)} of {len(groups)} groups" if len(parts) < len(groups) else "all groups"
 
@@ -117,7 +117,7 @@ def _fails(opener: str, file: Path) -> bool:
 
 
 def _maker(settings: Settings) -> Callable[..., Callable[[int], Image.Image]]:
-    thumbnails = Thumbnails(settings.library, settings.max_image_bytes, settings.max_image_pixels)
+    thumbnails = thumbnails_of(settings)
 
     def make(source: str, *, inside: bool = False) -> Callable[[int], Image.Image]:
         here = Path(source)

@@ -21,6 +21,7 @@ from lookalike.cli.output import neighbours_json, say_aside, say_error, show_jso
 from lookalike.client import Client
 from lookalike.client.examples import Example
 from lookalike.errors import Refused, TimedOut, Unreachable
+from lookalike.library.address import BucketAddress, located
 from lookalike.library.paths import unescape_path
 from lookalike.messages import MAX_OFFSET
 from lookalike.search.neighbour import Neighbour
@@ -177,7 +178,7 @@ def _step(standing: StandingSearch, after: str, tell: Callable[[Neighbour], None
     return events.next
 
 
-def _tell(found: Neighbour, library: Path | None, command: Command | None, *, json: bool) -> None:
+def _tell(found: Neighbour, library: Path | BucketAddress | None, command: Command | None, *, json: bool) -> None:
     name = unescape_path(found.path)
     if json:
         (document,) = neighbours_json([found])
@@ -186,4 +187,4 @@ def _tell(found: Neighbour, library: Path | None, command: Command | None, *, js
         sys.stdout.write(f"{found.similarity:.3f}\t{escaped_name(found.path)}\n")
     sys.stdout.flush()
     if command is not None:
-        command.run(name if library is None else str(library / name))
+        command.run(name if library is None else located(library, name))

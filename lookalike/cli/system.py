@@ -24,6 +24,7 @@ from lookalike.client.status import Status
 from lookalike.doctor import CheckResult, check_machine
 from lookalike.errors import Misconfigured, NotRunning, Refused, TimedOut
 from lookalike.local.console import format_duration
+from lookalike.local.joining import ONLY_THESE
 from lookalike.local.logs import ALSO
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import data_folder
@@ -43,19 +44,36 @@ app.add_typer(model, name="model")
 
 @app.command()
 def up(
-    folder: Annotated[Path, typer.Argument(help="Folder with the images.")],
+    folders: Annotated[
+        list[str], typer.Argument(metavar="FOLDER...", help="Folders with the images, or s3://bucket/prefix.")
+    ],
     data: Data = None,
     model: Annotated[
         str | None, typer.Option(help="Path of an ONNX model, or the name of one that ships. [LOOKALIKE_MODEL]")
     ] = None,
     distance: Annotated[str | None, typer.Option(help="cosine, dot, euclid or manhattan. [LOOKALIKE_DISTANCE]")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Drop the index that is there.")] = False,
+    only_these: Annotated[
+        bool, typer.Option(ONLY_THESE, help="Take folders that are not named out of the library and its index.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the gallery in a browser once it answers.")] = False,
 ) -> None:
-    """Start everything on this machine and index FOLDER; Ctrl-C stops it."""
+    """Start everything on this machine and index FOLDER, or several as one library; Ctrl-C stops it."""
     settings = read_settings(data=data, model=model, distance=distance)
-    page = webbrowser.open if open_ else None
-    local.up(settings, folder, rebuild=rebuild, open_page=page, console=Console(quiet=is_quiet()))
+    first, *more = [read_settings(library=folder).library for folder in folders]
+    assert first is not None  # noqa: S101 (it was given)
+    others = [folder for folder in more if isinstance(folder, Path)]
+    if len(others) < len(more):
+        raise Misconfigured("A bucket is a library by itself: name it alone.")
+    local.up(
+        settings,
+        first,
+        more=others,
+        only_these=only_these,
+        rebuild=rebuild,
+        open_page=webbrowser.open if open_ else None,
+        console=Console(quiet=is_quiet()),
+    )
 
 
 @app.command()

@@ -8,8 +8,8 @@ from rich.progress import TimeRemainingColumn
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, show_comparison, show_json
 from lookalike.client import Client
-from lookalike.library.folder import FolderLibrary
-from lookalike.library.opening import library_of
+from lookalike.library.kinds import Library
+from lookalike.library.opening import asked_library
 from lookalike.verify import Comparison, Verification
 from lookalike.verify_client import ClientIndex
 
@@ -23,8 +23,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Compare the library with the index; exit code 1 if they differ and nothing is left to do."""
-    with Client(data=data) as client:
-        found = _compare(client, library_of(client.settings), deep)
+    with Client(data=data) as client, asked_library(client.settings) as library:
+        found = _compare(client, library, deep)
     if json:
         embedded = {"checked": found.checked, "wrong": found.wrong.count} if deep else {}
         show_json({**found.numbers(), **embedded})
@@ -34,7 +34,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _compare(client: Client, disk: FolderLibrary, deep: int) -> Comparison:
+def _compare(client: Client, disk: Library, deep: int) -> Comparison:
     """Compares, with a progress bar."""
     progress = progress_bar(TimeRemainingColumn())
     with progress:

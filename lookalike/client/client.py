@@ -49,7 +49,7 @@ from lookalike.messages import (
     first_fault,
 )
 from lookalike.pictures.html import pictures_html
-from lookalike.pictures.thumbnails import Thumbnails
+from lookalike.pictures.thumbnails import thumbnails_of
 from lookalike.search.neighbour import Neighbours
 from lookalike.search.query import By
 from lookalike.settings import Settings, read_settings
@@ -78,7 +78,7 @@ class Client:
         asked = settings if settings is not None else read_settings(**given)
         whole = self.settings = asked if transport is not None else with_running(asked)
         self._paths = CallerPaths(whole.library)
-        thumbnails = Thumbnails(whole.library, whole.max_image_bytes, whole.max_image_pixels)
+        thumbnails = thumbnails_of(whole)
         self._made = partial(Neighbours, show=partial(pictures_html, thumbnails=thumbnails))
         self._answers = partial(answers_of, make=self._made)
         sending = traces_of(whole, "lookalike-client")

@@ -110,6 +110,8 @@ class ImageReader:
         """
         if isinstance(image, bytes):
             return self._with_bytes(image, sent, None, hashed=hashed)
+        if isinstance(image, str) and (there := self.paths.in_bucket(image)) is not None:
+            return sent.model_copy(update={"image": ImageByPath(path=there)}), None
         if isinstance(image, str) and is_url(image) and not os.path.lexists(image):
             raise Refused(url_refused(image))
         path = path_given(image)

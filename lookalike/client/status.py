@@ -8,6 +8,7 @@ from lookalike.broker.generations import Reindex
 from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.library.joined import shown
 from lookalike.library.paths import quoted
 from lookalike.messages import CountsReply
 from lookalike.settings import Settings
@@ -151,7 +152,7 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         redis_url=None if settings.redis_url is None else without_secret(broker_url(settings)),
         qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
         flower_url=settings.flower_url or note.flower_url or None,
-        library=note.library or None if settings.library is None else str(settings.library),
+        library=note.library or None if settings.library is None else shown(settings.library),
         parts={
             "broker": "up",
             # The store is asked through the search workers.

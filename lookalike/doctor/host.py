@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
+from lookalike.library.address import BucketAddress
+from lookalike.library.joined import folders_of
 from lookalike.settings import Settings
 
 OLDEST, NEWEST = (3, 11), (3, 14)
@@ -45,13 +47,17 @@ def check_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> CheckResult:
 
 def check_watching(settings: Settings, limits: Path = Path("/proc/sys")) -> CheckResult:
     """Whether the kernel reports changes in the library, and in how many folders."""
+    if isinstance(settings.library, BucketAddress):
+        how = "scans" if settings.bucket_events is None else f"scans, and notifications in {settings.bucket_events}"
+        return ok("watching", f"{how}: a bucket is not watched")
     if settings.polling:
         return ok("watching", f"polling every {settings.poll_s:g} s (LOOKALIKE_POLLING)")
     if not sys.platform.startswith("linux"):
         return ok("watching", f"events of {platform.system()}")
     allowed = {name: _number(limits / "fs/inotify" / name) for name in LIMITS}
     found = "inotify " + ", ".join(f"{name.removeprefix('max_')} {value}" for name, value in allowed.items())
-    folders = 1 if settings.library is None else _folders(settings.library, COUNTING_S)
+    roots = () if settings.library_folder is None else folders_of(settings.library_folder).values()
+    folders = sum(_folders(root, COUNTING_S) for root in roots) or 1
     refused = _watch_error()
     if refused is not None:
         return warning(

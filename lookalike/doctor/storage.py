@@ -8,11 +8,14 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError, Misconfigured
-from lookalike.library.opening import read_ignore_file
+from lookalike.library.bucket_faults import BucketFault
+from lookalike.library.joined import folders_of, shown
+from lookalike.library.opening import objects_of, read_ignore_file
 from lookalike.library.rules import Candidates
-from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT, LOOPBACK, reserved_ports
+from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
 from lookalike.local.library_identity import usable_library
 from lookalike.local.machine_limits import MIB, NEEDED_MIB, free_mib
+from lookalike.local.ports import LOOPBACK, reserved_ports
 from lookalike.settings import Settings
 from lookalike.system.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
 from lookalike.system.discovery import RunningSystem
@@ -53,24 +56,33 @@ def check_library(settings: Settings, folder: DataFolder) -> CheckResult:
     """Whether the images can be read."""
     if settings.library is None:
         return ok("library", "none is named; `lookalike up FOLDER` names it")
+    library = settings.library
+    empty: list[str] = []
     try:
-        usable_library(settings.library, folder)
-        has_files = any(settings.library.iterdir())
+        if isinstance(library, Path):
+            roots = [usable_library(root, folder) for root in folders_of(library).values()]
+            empty += [str(root) for root in roots if not any(root.iterdir())]
+        elif not objects_of(settings, library).has_any():
+            empty.append(library)
+    except BucketFault as fault:
+        return broken("library", shown(library), f"The library {fault}.")
     except LookalikeError as error:
-        return broken("library", str(settings.library), str(error))
-    if not has_files:
-        return warning("library", f"{settings.library} is empty", "Mount its disk, or put images into it.")
-    return ok("library", str(settings.library))
+        return broken("library", shown(library), str(error))
+    if empty:
+        return warning("library", f"{', '.join(empty)} is empty", "Mount its disk, or put images into it.")
+    return ok("library", shown(library))
 
 
 def check_rules(settings: Settings) -> CheckResult:
     """Whether the patterns of what is left out can work."""
-    root = settings.library
+    root = settings.library_folder
+    roots = [] if root is None else [folder for folder in folders_of(root).values() if folder.is_dir()]
     try:
-        lines = () if root is None or not root.is_dir() else read_ignore_file(root)
-        rules = Candidates(settings.extensions, settings.ignore, lines, settings.ignore_defaults)
+        files = [read_ignore_file(folder) for folder in roots] or [()]
+        every = [Candidates(settings.extensions, settings.ignore, file, settings.ignore_defaults) for file in files]
     except Misconfigured as error:
         return broken("rules", "what is left out is not clear", str(error))
+    rules, lines = every[0], [line for file in files for line in file]
     count = len(rules.ignore) + sum(bool(line.strip()) and not line.startswith("#") for line in lines)
     return ok("rules", f"{len(tuple(rules.extensions))} extensions, {count} patterns besides the defaults")
 

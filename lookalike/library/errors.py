@@ -2,7 +2,7 @@
 
 Rejected        the file is at fault: recorded with its reason, not retried until it changes
 ReadFailed      the disk cannot read these files (EIO, ESTALE): retried a few times, then at each scan
-LibraryOffline  the library is missing or unexpectedly empty: the caller waits and asks again
+LibraryOffline  the library is missing, does not answer or is unexpectedly empty: the caller waits and asks again
 Changing        the file changed while it was read: read again
 """
 
@@ -18,7 +18,7 @@ class Unavailable(Exception):
 
 
 class LibraryOffline(Unavailable):
-    """The library's folder is missing or unexpectedly empty: no file may count as deleted."""
+    """The library is missing, does not answer or is unexpectedly empty: no file may count as deleted."""
 
 
 class Rejected(Exception):

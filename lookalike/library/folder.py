@@ -2,14 +2,14 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from lookalike.library.links import Links, hops_inside, leads_through_link, target_inside
 from lookalike.library.paths import escape_path, unescape_path
-from lookalike.library.rules import Candidates
+from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.library.version import FileVersion, version_of
 from lookalike.library.witnesses import is_missing
 from lookalike.messages import MAX_PATH_CHARS
@@ -51,6 +51,7 @@ class FolderLibrary:
         # Replaced as a whole when the ignore file changes.
         self.candidates = candidates
         self.links = Links(max_links=0) if links is None else links
+        self.ignore_files = frozenset({IGNORE_FILE})
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
 
     def includes_folder(self, folder: str) -> bool:
@@ -74,9 +75,25 @@ class FolderLibrary:
         """Whether no file has this name: the first witness of a deletion (witnesses.py)."""
         return is_missing(self.root, path)
 
+    def is_missing(self, path: str) -> bool:
+        """The same in a scan, for every file of the index: one status call is quick enough."""
+        return self.is_gone(path)
+
+    def remember_listing(self) -> None:
+        """Nothing is to be remembered for `is_missing`."""
+
     def unescape(self, path: str) -> str:
         r"""The path on the disk of a path in a message: `\xNN` stands for a byte that is not UTF-8."""
         return unescape_path(path)
+
+    def read(self, path: str, most_bytes: int) -> bytes | None:
+        """A file's bytes; None if it is gone, has more, or cannot be read now."""
+        try:
+            with Path(self._prefix + path).open("rb") as file:
+                blob = file.read(most_bytes + 1)
+        except OSError:
+            return None
+        return blob if len(blob) <= most_bytes else None
 
     def files(self, under: str = "") -> Iterator[FileEntry]:
         """Every candidate in this folder and below. Folders that cannot be read are left out."""
@@ -147,11 +164,15 @@ class FolderLibrary:
         except OSError as error:
             return f"cannot be read ({error.strerror})"
 
+    def partial_absence(self) -> str:
+        """What of it is away while the rest is there, in a sentence; empty for one folder."""
+        return ""
+
     def is_available(self) -> bool:
         """Whether its files can be counted: it is there, though it may be empty."""
         return self.absence() in (None, EMPTY)
 
-    def identity(self) -> tuple[int, int] | None:
+    def identity(self) -> Hashable | None:
         """Device and inode of the root: they differ for another disk or folder at the same path."""
         try:
             found = self.root.stat()

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -46,12 +47,12 @@ class LibraryReader:
         """The file's version, NO_VERSION if its status cannot be read, None if it is missing. Raises LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
-            self._require_online()
+            self.require_online()
             return None
         try:
             status = found.stat()
         except (FileNotFoundError, NotADirectoryError):
-            self._require_online()
+            self.require_online()
             return None
         except OSError as error:
             _raise_if_temporary(error, path)
@@ -59,11 +60,18 @@ class LibraryReader:
         self._last_filled = root
         return version_of(status) if stat.S_ISREG(status.st_mode) else None
 
+    def versions(self, paths: Sequence[str]) -> dict[str, FileVersion]:
+        """The same of many files, without those that are missing. Raises LibraryOffline."""
+        return {path: version for path in paths if (version := self.version(path)) is not None}
+
+    def expect(self, versions: Mapping[str, FileVersion]) -> None:
+        """These are read next. Nothing is read ahead: the kernel does it."""
+
     def open(self, path: str) -> tuple[BinaryIO, FileVersion] | None:
         """The open file and its version, None if it is gone. Raises Rejected, ReadFailed, LibraryOffline."""
         root, found = self._root_now(), self._find(path)
         if found is None:
-            self._require_online()
+            self.require_online()
             return None
         if not is_utf8(str(found.relative_to(self._root))):
             raise Rejected("its name is not valid UTF-8; rename it")
@@ -71,7 +79,7 @@ class LibraryReader:
             # Does not follow a link that replaced the file since it was resolved, nor wait for a pipe.
             descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
-            self._require_online()
+            self.require_online()
             return None
         except OSError as error:
             raise _error_of(error, path) from error
@@ -92,7 +100,7 @@ class LibraryReader:
         with file:
             try:
                 if before.size_bytes > self._max_bytes:
-                    raise Rejected(_too_large(before.size_bytes, self._max_bytes))
+                    raise Rejected(too_large(before.size_bytes, self._max_bytes))
                 # One byte more than expected shows a file that is being appended to.
                 blob = file.read(before.size_bytes + 1)
                 after = _version_of(file.fileno())
@@ -108,11 +116,16 @@ class LibraryReader:
         Also if what has its name is no file of this library: a folder, a link that leaves it. Raises LibraryOffline
         unless the root is present and not empty.
         """
-        self._require_online()
+        self.require_online()
         unlisted = is_unlisted(self._root, validate_path(path), _raise_if_temporary)
         return self.version(path) is None if unlisted is None else unlisted
 
-    def _require_online(self) -> None:
+    def present(self, paths: Sequence[str]) -> list[str]:
+        """All of them: a library of one folder is there or not as a whole."""
+        return [*paths]
+
+    def require_online(self) -> None:
+        """Raises LibraryOffline unless the root is present and not unexpectedly empty."""
         try:
             status = self._root.stat()
             with os.scandir(self._root) as entries:
@@ -151,7 +164,8 @@ def _version_of(descriptor: int) -> FileVersion:
     return version_of(status)
 
 
-def _too_large(size_bytes: int, max_bytes: int) -> str:
+def too_large(size_bytes: int, max_bytes: int) -> str:
+    """Why a file of that size is rejected."""
     return f"it has {size_bytes / 2**20:.0f} MiB, the limit is {max_bytes / 2**20:.0f} (LOOKALIKE_MAX_IMAGE_BYTES)"
 
 

@@ -7,6 +7,9 @@ that another machine sees.
 The worker, when it deletes, looks for itself (`is_unlisted`): in the listing of the deepest folder that is left, under
 a root that is present and not empty. Alone it could be wrong where its own library is not the producer's: another disk
 at the same path, or a mount that only one of the two sees.
+
+In a bucket both ask the server for the key by name, and it has to say `NoSuchKey`: the producer of keys that its
+listing did not show (bucket.py), the worker under a prefix whose listing shows something (bucket_reader.py).
 """
 
 import os

@@ -3,6 +3,7 @@
 DIR/backup.json       of which version, made when, and the SHA-256 of each file
 DIR/index.npz         the index and what people decided about pairs of photos, as `lookalike export` writes both
 DIR/library.json      which library it is of, under which ids
+DIR/folders.json      the folders of that library and their names, if it has several
 DIR/generations.json  what a reindex switched to, if it did: its model by its place in DIR, if it is a file
 DIR/models/           models that were fetched, and the one that a reindex switched to
 
@@ -21,7 +22,9 @@ from typing import Any
 
 from lookalike import __version__
 from lookalike.errors import Misconfigured, Refused
+from lookalike.library.joined import TABLE, Joined
 from lookalike.local.data_version import VERSION, refuse_newer
+from lookalike.local.joining import joined_root, write_joined
 from lookalike.local.library_identity import owned_by
 from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 from lookalike.system.generation_file import GenerationFile
@@ -47,6 +50,9 @@ def begin_backup(target: Path, folder: DataFolder | None) -> Path:
         return part
     if folder.identity.exists():
         shutil.copyfile(folder.identity, part / IDENTITY)
+    table = joined_root(folder) / TABLE
+    if table.exists():
+        shutil.copyfile(table, part / TABLE)
     if folder.models.is_dir():
         shutil.copytree(folder.models, part / MODELS)
     return part
@@ -138,6 +144,8 @@ def restore_files(backup: Path, folder: DataFolder) -> None:
 
 def restore_identity(backup: Path, folder: DataFolder) -> None:
     """Binds the data folder to its library, as the last step: without it the restore can be begun again."""
+    if (backup / TABLE).exists():
+        write_joined(joined_root(folder), Joined.from_json((backup / TABLE).read_text("ascii")))
     if (backup / IDENTITY).exists():
         write_private(folder.identity, (backup / IDENTITY).read_text("utf-8"))
 

@@ -7,11 +7,31 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+from lookalike.errors import Unreachable
+from lookalike.library.address import located
+from lookalike.library.folder import EMPTY
+from lookalike.library.opening import asked_library, candidates_of
 from lookalike.library.rules import Candidates
+from lookalike.settings import Settings
 
 PROGRAM = "lookalike"
 # Of a library: looking further would read a disk for an example.
 MOST_FOLDERS = 100
+
+
+def suggested_search(settings: Settings) -> str:
+    """That of the library that is set, which is there. Raises Misconfigured, Unreachable if it does not answer."""
+    if settings.library_folder is not None:
+        return first_search(settings.library_folder, candidates_of(settings, settings.library_folder))
+    with asked_library(settings) as library:
+        # Also tells at once of a key that is refused, and of a bucket that is not there.
+        absence = library.absence()
+        if absence not in (None, EMPTY):
+            raise Unreachable(f"The library {library.root} {absence}.")
+        # One page of a listing has been had: no more of it is looked through for an example.
+        found = next(islice(library.files(), 1), None)
+        image = None if found is None or not found.path.isprintable() else located(library.root, found.path)
+    return f"{program()} search {'IMAGE' if image is None else shlex.quote(image)}"
 
 
 def first_search(library: Path, candidates: Candidates) -> str:

@@ -6,13 +6,24 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import overload
 
 from lookalike.errors import CollectionMismatch, Misconfigured
+from lookalike.library.address import BucketAddress
 from lookalike.system.data_folder import DataFolder, write_private
 
 
-def usable_library(library: Path, folder: DataFolder) -> Path:
+@overload
+def usable_library(library: BucketAddress, folder: DataFolder) -> BucketAddress: ...
+@overload
+def usable_library(library: Path, folder: DataFolder) -> Path: ...
+@overload
+def usable_library(library: Path | BucketAddress, folder: DataFolder) -> Path | BucketAddress: ...
+def usable_library(library: Path | BucketAddress, folder: DataFolder) -> Path | BucketAddress:
     """The absolute path of a library that can be read and does not contain the data folder. Raises Misconfigured."""
+    if isinstance(library, BucketAddress):
+        # Whether it answers, the first search that `up` suggests finds out.
+        return library
     root = library.expanduser().resolve()
     if not root.exists():
         raise Misconfigured(f"The library {library} does not exist: name a folder with images.")
@@ -56,7 +67,7 @@ def owned_by(folder: DataFolder) -> Owned:
     return Owned(root, library_id, known.get("ids", {library_id: root}), None if place is None else tuple(place))
 
 
-def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str | None = None) -> str:
+def identity_of(library: Path | BucketAddress, folder: DataFolder, *, rebuild: bool, given: str | None = None) -> str:
     """The id of this library on this data folder, new if it has none. Raises CollectionMismatch for another.
 
     With `rebuild` another library is allowed. `given` is LOOKALIKE_LIBRARY_ID. The id is saved, but does not bind the
@@ -76,20 +87,22 @@ def identity_of(library: Path, folder: DataFolder, *, rebuild: bool, given: str 
     return library_id
 
 
-def keep_identity(library: Path, library_id: str, folder: DataFolder) -> None:
+def keep_identity(library: Path | BucketAddress, library_id: str, folder: DataFolder) -> None:
     """Ties the data folder to this library. Once there is an index: a start that failed must bind nothing."""
     ids = {**owned_by(folder).ids, library_id: str(library)}
     _write(folder, Owned(str(library), library_id, ids, place_of(library)))
 
 
-def adopt(library: Path, folder: DataFolder) -> None:
+def adopt(library: Path | BucketAddress, folder: DataFolder) -> None:
     """Ties the data folder to its own library under another path. The data folder belongs to one already."""
     known = owned_by(folder)
     keep_identity(library, str(known.id), folder)
 
 
-def place_of(library: Path) -> tuple[int, int] | None:
-    """Device and inode of the folder; None if it is not there."""
+def place_of(library: Path | BucketAddress) -> tuple[int, int] | None:
+    """Device and inode of the folder; None if it is not there, and for a bucket, which has none."""
+    if isinstance(library, BucketAddress):
+        return None
     try:
         found = library.stat()
     except OSError:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import chain
+from pathlib import Path
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
 from lookalike.local.machine_limits import files_limit, need_files
 from lookalike.local.reachable import require_broker, require_store
 from lookalike.local.supervisor_calls import is_listening
@@ -21,10 +23,10 @@ LEFTOVERS_S = 15.0
 POLL_S = 0.1
 
 
-def need_host() -> None:
-    """Raises Misconfigured if this machine lacks what every `up` needs: locks, packages, room for open files."""
+def need_host(library: Path | BucketAddress) -> None:
+    """Raises Misconfigured if this machine lacks what `up` needs: locks, packages, room for open files."""
     need_locks()
-    need_extras()
+    need_extras(packages_for(library))
     need_files(files_limit())
 
 
@@ -43,11 +45,17 @@ def needed_packages() -> list[str]:
     return [package for package in every if package not in OPTIONAL]
 
 
+def packages_for(library: Path | BucketAddress) -> list[str]:
+    """Those, and what this kind of library needs."""
+    return [*needed_packages(), *(packages_of("s3") if isinstance(library, BucketAddress) else [])]
+
+
 def need_extras(packages: Iterable[str] | None = None) -> None:
     """Raises Misconfigured if a package that a part needs is not installed."""
     missing = [name for name in (needed_packages() if packages is None else packages) if not is_installed(name)]
     if missing:
-        raise Misconfigured(f"Not installed: {', '.join(missing)}. Run pip install 'lookalike[all]'.")
+        extras = "s3" if set(missing) <= {*packages_of("s3")} else "all"
+        raise Misconfigured(f"Not installed: {', '.join(missing)}. Run pip install 'lookalike[{extras}]'.")
 
 
 def need_given_servers(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,6 +18,9 @@ from lookalike.system.service_paths import python_module, service_environment
 # Of "aside" nothing is started by itself.
 Stage = Literal["backing", "app", "aside"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+# Within the application: what takes longest until it answers begins while the index is checked, for the end of which it
+# waits by itself; what searches and the first scan do not need begins once searches are answered.
+Turn = Literal["early", "next", "late"]
 # By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
@@ -50,6 +53,9 @@ OTHERS_PYTHON = (
     "PYTHONWARNINGS",
 )
 REINDEX = "reindex"
+# Flower and gallery import for seconds before they listen, more on a busy machine; then another program may have their
+# port.
+LISTENS_AFTER_S = 30
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
@@ -67,6 +73,9 @@ class ProcessSpec:
     signals_children: bool = True
     # Whether it is started again when it ends well.
     is_lasting: bool = True
+    # One that ends sooner is started again after a pause of a second or more, in which it is seen to have ended.
+    started_after_s: int = 1
+    turn: Turn = "next"
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,11 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
     return [
         *specs,
         _worker("ingest", settings, f"{keys.ingest},{keys.rescan}", processes=settings.processes),
-        _worker("search", settings, f"{keys.search},{keys.thumbnails}", processes=1),
-        _worker("duplicates", settings, keys.duplicates, processes=1),
+        replace(_worker("search", settings, f"{keys.search},{keys.thumbnails}", processes=1), turn="early"),
+        replace(_worker("duplicates", settings, keys.duplicates, processes=1), turn="late"),
         ProcessSpec("producer", "app", python_module("producer")),
-        ProcessSpec("flower", "app", _flower_command(settings, ports.flower)),
-        ProcessSpec("web", "app", python_module("web", f"--host={settings.web_host}", f"--port={ports.web}")),
+        _listening("flower", _flower_command(settings, ports.flower)),
+        _listening("web", python_module("web", f"--host={settings.web_host}", f"--port={ports.web}")),
     ]
 
 
@@ -179,6 +188,11 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pr
     # SIGTERM lets the running task finish, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. A task
     # that takes longer is killed, and redelivered after the next start.
     return ProcessSpec(slot, "app", celery, lock, signals_children=False)
+
+
+def _listening(name: str, command: list[str]) -> ProcessSpec:
+    """A part that people visit."""
+    return ProcessSpec(name, "app", command, started_after_s=LISTENS_AFTER_S, turn="late")
 
 
 def _flower_command(settings: Settings, port: int) -> list[str]:

@@ -48,7 +48,7 @@ def start_alive_file(settings: Settings) -> Callable[[], None]:
     """What beats for the health check, if there is one."""
     if settings.alive_file is None:
         return lambda: None
-    alive = AliveFile(settings.alive_file, settings.library)
+    alive = AliveFile(settings.alive_file, settings.library_folder)
     alive.start()
     return alive.beat
 
@@ -66,7 +66,7 @@ def main() -> int:
         settings = read_settings()
         log_to_stderr(log_format=settings.log_format)
         if settings.library is None:
-            raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images.")
+            raise Misconfigured("LOOKALIKE_LIBRARY is not set: name the folder with the images, or s3://bucket/prefix.")
         signal.signal(signal.SIGTERM, _end)
         signal.signal(signal.SIGINT, _end)
         redis = redis_of(settings)

@@ -20,7 +20,7 @@ from lookalike.broker.task_events import TaskEvents
 from lookalike.client import Client
 from lookalike.client.status import Status
 from lookalike.errors import LookalikeError, Unreachable
-from lookalike.library.opening import library_of
+from lookalike.library.opening import asked_library
 from lookalike.local.processes import prepare_command
 from lookalike.local.second_system import (
     SecondSystem,
@@ -146,7 +146,8 @@ class Reindexing:
         assert self._client is not None  # noqa: S101 (it is there once the second system is)
         self._note("verifying")
         index = ClientIndex(self._client, ())
-        found = Verification(library_of(self._client.settings), index, advance=lambda _files: self.beat()).run()
+        with asked_library(self._client.settings) as library:
+            found = Verification(library, index, advance=lambda _files: self.beat()).run()
         if found.is_at_rest and not found.differing:
             return True
         if found.is_at_rest:

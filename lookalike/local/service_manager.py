@@ -29,7 +29,7 @@ class ServiceManager:
         self._told = ""
 
     def ready(self) -> None:
-        """All parts are started; what is still to be indexed does not count."""
+        """The parts that work are started; what is still to be indexed does not count."""
         self._send("READY=1")
 
     def feeding(self, wait: Callable[[float], bool]) -> Callable[[float], bool]:

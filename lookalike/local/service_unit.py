@@ -2,13 +2,16 @@
 
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
 
 Manager = Literal["user", "system"]
+Library = Path | BucketAddress
 
 # `up` feeds the watchdog every half second at most; its longest call to a server that does not answer takes seconds.
 WATCHDOG_S = 60
@@ -20,10 +23,10 @@ MOST_NAME_CHARS = 40
 
 UNIT = """\
 # Written by `lookalike service install`; `lookalike service uninstall` removes it.
+# For {libraries}
 [Unit]
 Description=lookalike: image search for {described}
-RequiresMountsFor={library}
-StartLimitIntervalSec=10min
+{mounts}StartLimitIntervalSec=10min
 StartLimitBurst=10
 
 [Service]
@@ -64,7 +67,7 @@ StateDirectoryMode=0700
 CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=read-only
-# The library only for uploads of the gallery, which are refused without it; /tmp is where commands look for a system.
+# Folders with images only for uploads of the gallery, which are refused without; in /tmp commands look for a system.
 ReadWritePaths=/tmp {writable}
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
@@ -77,14 +80,14 @@ RemoveIPC=no
 
 @dataclass(frozen=True)
 class Service:
-    """What a unit says. `library` is absolute; `data` is, too, or None for the place that systemd makes.
+    """What a unit says. `libraries` are absolute folders, or one bucket; `data` is absolute, None if systemd makes it.
 
     `user` is who a service of the system runs as, None for one of a user. `program` is the command without its
     arguments.
     """
 
     name: str
-    library: Path
+    libraries: tuple[Library, ...]
     data: Path | None
     program: tuple[str, ...]
     user: str | None = None
@@ -103,15 +106,17 @@ class Service:
         """The unit. Raises Misconfigured for a name that systemd cannot be told."""
         program, *rest = self.program
         # Of arguments systemd expands $, of the program it does not.
-        words = [_quoted(program), *map(_command_word, (*rest, "up", os.fspath(self.library), "--data"))]
+        words = [_quoted(program), *map(_command_word, (*rest, "up", *map(str, self.libraries), "--data"))]
         words.append(f"%S/lookalike/{self.name}" if self.data is None else _command_word(os.fspath(self.data)))
-        writable = [f'"-{_escaped(path)}"' for path in (self.library, self.data) if path is not None]
+        folders = [each for each in self.libraries if isinstance(each, Path)]
+        writable = [f'"-{_escaped(path)}"' for path in (*folders, self.data) if path is not None]
         hardening = (
             "" if self.user is None else OF_SYSTEM.format(user=self.user, name=self.name, writable=" ".join(writable))
         )
         return UNIT.format(
-            described=_described(self.library),
-            library=_quoted(self.library),
+            libraries=_listed(self.libraries),
+            described=_described(self.libraries[0]),
+            mounts=f"RequiresMountsFor={_listed(folders)}\n" if folders else "",
             command=" ".join(words),
             name=self.name,
             watchdog=WATCHDOG_S,
@@ -122,37 +127,36 @@ class Service:
         )
 
 
-def name_for(library: Path) -> str:
-    """`lookalike-photos` for /home/ann/photos."""
+def name_for(library: Library) -> str:
+    """`lookalike-photos` for /home/ann/photos, and for s3://bucket/photos."""
     readable = re.sub(r"[^a-z0-9]+", "-", library.name.lower()).strip("-")[:MOST_NAME_CHARS].strip("-")
     return f"lookalike-{readable or 'library'}"
 
 
-def library_in(text: str) -> str | None:
-    """The library of a unit that was written here, as the unit has it; None for one of others."""
-    found = re.search(r"^RequiresMountsFor=(.*)$", text, re.MULTILINE)
-    return found[1] if found and text.startswith(UNIT.partition("\n")[0]) else None
-
-
-def is_for(text: str, library: Path) -> bool:
-    """Whether a unit was written here, for this library."""
-    return library_in(text) == _quoted(library)
+def is_for(text: str, libraries: Sequence[Library]) -> bool:
+    """Whether a unit was written here, for these folders or for more than these."""
+    first, second, *_ = [*text.splitlines(), "", ""]
+    return first == UNIT.partition("\n")[0] and all(_quoted(each) in second for each in libraries)
 
 
 def _command_word(word: str) -> str:
     return f'"{_escaped(word).replace("$", "$$")}"'
 
 
-def _quoted(path: str | Path) -> str:
+def _quoted(path: Library | str) -> str:
     return f'"{_escaped(path)}"'
 
 
-def _described(path: Path) -> str:
+def _listed(libraries: Iterable[Library]) -> str:
+    return " ".join(map(_quoted, libraries))
+
+
+def _described(path: Library) -> str:
     # Free text to the end of its line.
     return os.fspath(path).replace("%", "%%").replace("\\", "\\\\")
 
 
-def _escaped(word: str | Path) -> str:
+def _escaped(word: Library | str) -> str:
     """Within double quotes: systemd.syntax(7) has the escapes, systemd.unit(5) the specifiers."""
     text = os.fspath(word)
     if not text.isprintable():

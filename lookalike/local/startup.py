@@ -13,12 +13,14 @@ from lookalike.errors import LookalikeError, Misconfigured, Unreachable
 from lookalike.local.addresses import Addresses
 from lookalike.local.config_check import confirm_broker, confirm_gallery, confirm_store
 from lookalike.local.embedded import is_damaged, set_aside
+from lookalike.local.ports import PortTaken, taken_port
 from lookalike.local.processes import ProcessSpec
 from lookalike.local.reachable import ask_broker, ask_gallery, ask_own_store
 from lookalike.local.supervisor import ProcessState, Supervisor
 from lookalike.settings import variable_of
 from lookalike.settings.secret_checks import is_loopback
-from lookalike.system.data_folder import DataFolder, open_private
+from lookalike.system.data_folder import PRIVATE_FILE, DataFolder, open_private
+from lookalike.system.file_locks import hold_lock
 from lookalike.system.process_guard import guarded_command
 
 # A server reads a large index or log again before it answers.
@@ -115,7 +117,7 @@ class RestartCheck:
 def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[str], None]) -> bool:
     """Whether all was started; False if a stop was requested. Reports what it waits for.
 
-    Raises Misconfigured, Unreachable.
+    Raises PortTaken, Misconfigured, Unreachable.
     """
     report("starting broker and store")
     supervisor.start()
@@ -123,10 +125,24 @@ def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[
     if not _await_backing(supervisor, plan, wait, report):
         return False
     report("checking model and index")
-    if not _run_prepare(plan, wait):
-        return False
+    plan.folder.preparing.touch(PRIVATE_FILE)
+    with hold_lock(plan.folder.preparing):
+        supervisor.start_stage("app", "early")
+        if not _run_prepare(plan, wait):
+            return False
     supervisor.start_stage("app")
     return True
+
+
+def refuse_taken_port(supervisor: Supervisor, addresses: Addresses) -> None:
+    """Raises PortTaken if a part has ended while another program listens where it should."""
+
+    def ended() -> dict[str, int]:
+        return {part: state.started_at for part, state in supervisor.process_states().items() if state.has_ended}
+
+    part = taken_port(addresses.endpoints, ended)
+    if part is not None:
+        raise PortTaken(part)
 
 
 def last_line(log: Path) -> str:
@@ -145,6 +161,8 @@ def _await_backing(supervisor: Supervisor, plan: Plan, wait: Wait, report: Calla
             state = supervisor.process_states().get(part, NEVER)
             starts[part].add(state.started_at)
             # The log is complete only once the process has ended.
+            if state.has_ended:
+                refuse_taken_port(supervisor, plan.addresses)
             has_ended, is_late = state.has_ended and state.started_at != emptied.get(part), time.monotonic() > until
             last = last_line(plan.folder.logs / f"{part}.log") if has_ended or is_late else ""
             if is_late or (has_ended and _is_hopeless(part, len(starts[part]), last)):
@@ -186,10 +204,7 @@ def _is_ready(part: str, ask: Callable[[], None]) -> bool:
         ask()
     except Misconfigured as error:
         # The port was free when it was chosen; our server failed to bind it.
-        raise Misconfigured(
-            f"A server of another program took the port of the {part} in this moment ({error}) Start again: "
-            "another port will be chosen."
-        ) from error
+        raise PortTaken(part, str(error)) from error
     except LookalikeError:
         return False
     return True

@@ -15,11 +15,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from lookalike.errors import LookalikeError, Misconfigured, NotRunning
-from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model, reserved_ports
+from lookalike.library.address import BucketAddress, absolute, library_address
+from lookalike.library.joined import shown
+from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model
 from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password, store_url_at
+from lookalike.local.joining import root_with
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
+from lookalike.local.ports import reserved_ports
 from lookalike.local.preflight import need_extras, only_up_on, wait_for_leftovers
 from lookalike.local.processes import process_environment, store_command
 from lookalike.local.reachable import ask_own_store
@@ -49,8 +53,9 @@ def reachable_store(given: Settings) -> Iterator[Settings]:
     settings = with_running(given)
     running = find_by_broker(given, "" if settings.redis_url is None else settings.redis_url.get_secret_value())
     if running is not None and settings.qdrant_url == running.qdrant_url:
-        if given.library is not None and given.library.expanduser().resolve() != running.library:
-            raise Misconfigured(f"A system runs on {running.library}: leave --library out, or name another --data.")
+        if given.library is not None and absolute(given.library) not in (running.library, *running.folders):
+            other = shown(running.library)
+            raise Misconfigured(f"A system runs on {other}: leave --library out, or name another --data.")
         key = None if running.qdrant_api_key is None else SecretStr(running.qdrant_api_key)
         yield settings.model_copy(update={"data": running.data, "qdrant_api_key": key})
         return
@@ -76,7 +81,7 @@ def folder_for(settings: Settings) -> DataFolder:
     """The data folder that is set, else that of the library that is set, else the user's own."""
     if settings.library is None:
         return data_folder(settings)
-    return folder_of(settings.library.expanduser().resolve(), settings)
+    return folder_of(absolute(settings.library), settings)
 
 
 @contextmanager
@@ -97,17 +102,20 @@ def _owned(settings: Settings, folder: DataFolder) -> Iterator[Settings]:
         settings = with_served(settings, folder.root, absolute_model)
         owned = owned_by(folder)
         if root is None and owned.root is not None:
-            yield _with_library(settings, folder, Path(owned.root), settings.library_id or owned.id)
+            yield _with_library(settings, folder, library_address(owned.root), settings.library_id or owned.id)
             return
         if root is None:
             raise Misconfigured(f"The data folder {folder.root} belongs to no library yet: name it with --library.")
+        root = root_with(folder, root) if isinstance(root, Path) else root
         adopt_renamed(root, folder, settings.library_id)
         library_id = identity_of(root, folder, rebuild=False, given=settings.library_id)
         yield _with_library(settings, folder, root, library_id)
         keep_identity(root, library_id, folder)
 
 
-def _with_library(settings: Settings, folder: DataFolder, root: Path, library_id: str | None) -> Settings:
+def _with_library(
+    settings: Settings, folder: DataFolder, root: Path | BucketAddress, library_id: str | None
+) -> Settings:
     return settings.model_copy(update={"data": folder.root, "library": root, "library_id": library_id})
 
 

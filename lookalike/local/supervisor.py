@@ -12,8 +12,8 @@ from xmlrpc.client import Fault
 
 from lookalike.errors import Misconfigured
 from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
-from lookalike.local.processes import STAGES, ProcessSpec, Stage
-from lookalike.local.supervisor_calls import calls, is_listening, server_at
+from lookalike.local.processes import STAGES, ProcessSpec, Stage, Turn
+from lookalike.local.supervisor_calls import HAS_ENDED, calls, is_listening, server_at
 from lookalike.system.data_folder import DataFolder, open_private, write_private
 from lookalike.system.process_guard import NONE, guarded_command
 from lookalike.system.runtime_dir import socket_of
@@ -25,8 +25,6 @@ STARTED_S = 10.0
 POLL_S = 0.05
 # Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Together these two stay below STOP_S.
 STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5, "aside": 1}
-# States in supervisord's documentation.
-HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
 
 CONF = """\
 [supervisord]
@@ -67,7 +65,7 @@ command={command}
 environment={environment}
 autostart=false
 autorestart={restarts}
-startsecs=1
+startsecs={started_after_s}
 startretries=1000000000
 stopasgroup={signals_children}
 killasgroup=true
@@ -123,11 +121,14 @@ class Supervisor:
                 raise Misconfigured(f"The supervisor does not start: {lines[-1]} (see {self._folder.logs}).")
             time.sleep(POLL_S)
 
-    def start_stage(self, stage: Stage) -> None:
-        """Starts the processes of a stage without waiting for them. Raises Misconfigured if supervisord has ended."""
+    def start_stage(self, stage: Stage, turn: Turn = "next") -> None:
+        """Starts the processes of a stage whose turn it is, and does not wait for them.
+
+        Raises Misconfigured if supervisord has ended.
+        """
         try:
             for spec in self._specs:
-                if spec.stage == stage:
+                if (spec.stage, spec.turn) == (stage, turn):
                     calls(self._server).startProcess(f"{stage}:{spec.name}", False)
         except (OSError, HTTPException) as error:
             raise Misconfigured(
@@ -194,6 +195,7 @@ def _program(spec: ProcessSpec) -> str:
         command=" ".join(_escape_word(word) for word in guarded),
         environment=",".join(f'{name}="{value}"' for name, value in spec.environment.items()),
         signals_children=str(spec.signals_children).lower(),
+        started_after_s=spec.started_after_s,
         restarts="true" if spec.is_lasting else "unexpected",
         stop_s=STOP_STAGE_S[spec.stage],
     )

@@ -12,7 +12,7 @@ from lookalike.system.data_folder import DataFolder
 from lookalike.system.runtime_dir import socket_of
 
 # States in supervisord's documentation.
-RUNS = ("STARTING", "RUNNING")
+HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
 # For one that is asked by another command.
 ANSWERS_S = 5.0
 
@@ -28,7 +28,7 @@ def is_listening(folder: DataFolder) -> bool:
 
 
 def programs_of(path: Path) -> dict[str, bool]:
-    """Whether each lasting program of the supervisor at this socket runs, by its name; empty if it does not answer."""
+    """Which lasting programs have not ended by themselves, by their names; empty if the supervisor does not answer."""
     server = server_at(path)
     before_s = socket.getdefaulttimeout()
     # The transport of supervisord makes its socket itself.
@@ -36,7 +36,7 @@ def programs_of(path: Path) -> dict[str, bool]:
     try:
         with suppress(OSError, HTTPException, Fault):
             every = calls(server).getAllProcessInfo()
-            return {known["name"]: known["statename"] in RUNS for known in every if known["group"] != "aside"}
+            return {known["name"]: known["statename"] not in HAS_ENDED for known in every if known["group"] != "aside"}
     finally:
         socket.setdefaulttimeout(before_s)
         server("close")()

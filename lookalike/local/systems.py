@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from lookalike.local.library_folders import joined_by
 from lookalike.local.library_identity import owned_by
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders
@@ -14,6 +15,8 @@ class System(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     library: str | None
+    # Of a library of several; empty for any other.
+    folders: list[str] = []
     library_id: str | None
     data: str
     is_running: bool
@@ -30,8 +33,10 @@ def systems(settings: Settings) -> list[System]:
 
 def _system(folder: DataFolder) -> System:
     owned, running = owned_by(folder), running_on(folder)
+    folders = [str(path) for path in joined_by(owned).folders.values()]
     return System(
-        library=owned.root,
+        library=", ".join(folders) or owned.root,
+        folders=folders,
         library_id=owned.id,
         data=str(folder.root),
         is_running=running is not None,

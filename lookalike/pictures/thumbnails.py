@@ -10,7 +10,12 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from lookalike.errors import LookalikeError
+from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
+from lookalike.library.kinds import Reader
+from lookalike.library.opening import reader_of
 from lookalike.library.paths import unescape_path
+from lookalike.settings import Settings
 
 WHITE = (255, 255, 255)
 BITS_OF_A_BYTE = 256
@@ -22,27 +27,38 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """Makes thumbnails of files with at most so many bytes and pixels, `library` being the folder of the library."""
+    """Makes thumbnails of files with at most so many bytes and pixels, `library` being the folder of the library.
+
+    Without a folder `reader` reads files of the library, if there is one.
+    """
 
     library: Path | None
     max_bytes: int
     max_pixels: int
+    reader: Reader | None = None
 
     @property
     def has_library(self) -> bool:
         """Whether the library can be read here."""
-        return self.library is not None and os.access(self.library, os.R_OK | os.X_OK)
+        if self.library is None:
+            return self.reader is not None
+        return os.access(self.library, os.R_OK | os.X_OK)
 
     def of_path(self, path: str, side_px: int) -> Image.Image:
         """That of a path of the library. Raises Unreadable."""
-        file = self.file(path)
-        if file is None:
+        if self.library is not None:
+            return self.of_file(self.library / unescape_path(path), side_px)
+        if self.reader is None:
             raise Unreadable("the library is not here")
-        return self.of_file(file, side_px)
-
-    def file(self, path: str) -> Path | None:
-        """The file of a path of the library; None if the library is not known here."""
-        return None if self.library is None else self.library / unescape_path(path)
+        try:
+            content = self.reader.read(path)
+        except Rejected:
+            raise Unreadable("it cannot be read") from None
+        except (Unavailable, ReadFailed, Changing, LookalikeError):
+            raise Unreadable("the library cannot be read now") from None
+        if content is None:
+            raise Unreadable("there is no file")
+        return self.of_bytes(content.blob, side_px)
 
     def of_file(self, file: Path, side_px: int) -> Image.Image:
         """That of a file here. Raises Unreadable."""
@@ -78,6 +94,13 @@ class Thumbnails:
         except Exception as error:
             # Decoders raise anything over a broken file, also SyntaxError and struct.error.
             raise Unreadable("it cannot be decoded") from error
+
+
+def thumbnails_of(settings: Settings) -> Thumbnails:
+    """Of the library that is set, within its bounds."""
+    folder = settings.library_folder
+    reader = reader_of(settings) if folder is None else None
+    return Thumbnails(folder, settings.max_image_bytes, settings.max_image_pixels, reader)
 
 
 def _flattened(image: Image.Image) -> Image.Image:

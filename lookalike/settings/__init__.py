@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, Valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import LibraryAddress
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
 from lookalike.redis_keys import Keys
 from lookalike.settings.environment_check import unknown_variables
@@ -55,7 +56,9 @@ class Settings(BaseSettings):
     data: Path | None = Field(
         default=None, description="Folder for everything that `up` keeps; unset: one for each library."
     )
-    library: Path | None = Field(default=None, description="Folder with the images.")
+    library: LibraryAddress | None = Field(
+        default=None, description="Folder with the images, or `s3://bucket/prefix` on object storage."
+    )
     library_id: str | None = Field(
         default=None, description="Identity of the library; made once by `up`, or named to take over an index."
     )
@@ -133,6 +136,15 @@ class Settings(BaseSettings):
     scan_at: time | None = Field(
         default=None, description="Time of the day for a scan, such as 03:30; begun within the half hour after it."
     )
+    bucket_timeout_s: Seconds = Field(
+        default=30.0, description="Seconds without a byte after which a request to object storage is tried again."
+    )
+    bucket_retry_s: Seconds = Field(
+        default=30.0, description="Longest time of all tries of one request to object storage."
+    )
+    bucket_events: str | None = Field(
+        default=None, description="List in Redis where the bucket's notifications arrive; scans alone if unset."
+    )
     max_deleted_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.3, description="Share of the index that a scan removes without asking."
     )
@@ -159,6 +171,9 @@ class Settings(BaseSettings):
     ingest_processes: Count | None = Field(default=None, description="Ingest processes; one per core if unset.")
     ingest_nice: Annotated[int, Field(ge=0, le=19)] = Field(
         default=10, description="Niceness of ingest processes: 0 competes with everything, 19 yields to everything."
+    )
+    ingest_idle_s: Seconds = Field(
+        default=600.0, description="Seconds without a batch after which ingest gives up the memory of its model."
     )
     quiet_hours: str | None = Field(
         default=None,
@@ -293,6 +308,11 @@ class Settings(BaseSettings):
         if value is not None:
             checks[str(info.field_name)](value.get_secret_value())
         return value
+
+    @property
+    def library_folder(self) -> Path | None:
+        """The folder of the library; None if none is set, and for a library on object storage."""
+        return self.library if isinstance(self.library, Path) else None
 
     @property
     def keys(self) -> Keys:

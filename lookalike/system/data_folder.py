@@ -49,6 +49,11 @@ class DataFolder:
         return self.root / "parts.lock"
 
     @property
+    def preparing(self) -> Path:
+        """Held by `up` while it checks or makes the index: what was started meanwhile waits for that."""
+        return self.run / "preparing"
+
+    @property
     def identity(self) -> Path:
         """Which library the index belongs to."""
         return self.root / "library.json"

@@ -12,7 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress, LibraryAddress, absolute
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
+from lookalike.library.joined import shown
 from lookalike.settings import Distance, Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders, write_private
 from lookalike.system.file_locks import lock_holder
@@ -36,7 +38,9 @@ class RunningSystem(BaseModel):
 
     pid: int
     data: Path
-    library: Path
+    library: LibraryAddress
+    # Of a library of several, whose `library` joins them.
+    folders: tuple[Path, ...] = ()
     library_id: str
     name: str
     model: str
@@ -79,18 +83,18 @@ def find_running(settings: Settings) -> RunningSystem | None:
         return running_on(data_folder(settings))
     found = running_systems(settings)
     if settings.library is not None:
-        wanted = settings.library.expanduser().resolve()
-        return next((system for system in found if system.library == wanted), None)
+        wanted = absolute(settings.library)
+        return next((system for system in found if wanted in (system.library, *system.folders)), None)
     around = _around(_working_folder(), found)
     if around is not None:
         return around
     if len(found) > 1:
-        libraries = ", ".join(str(system.library) for system in found)
+        libraries = ", ".join(shown(system.library) for system in found)
         raise Misconfigured(f"Several systems run: choose one with --library, or go into its folder ({libraries}).")
     return found[0] if found else None
 
 
-def library_around(file: Path, settings: Settings) -> Path | None:
+def library_around(file: Path, settings: Settings) -> Path | BucketAddress | None:
     """The library of a running system in which this file lies; None if none is meant so, or another was chosen."""
     if settings.data is not None or settings.library is not None or settings.redis_url is not None:
         return None
@@ -140,8 +144,13 @@ def with_running(settings: Settings) -> Settings:
 
 def _around(path: Path, systems: list[RunningSystem]) -> RunningSystem | None:
     # One library may lie in another.
-    around = [system for system in systems if path.is_relative_to(system.library)]
-    return max(around, key=lambda system: len(system.library.parts)) if around else None
+    around = [
+        (len(folder.parts), at)
+        for at, system in enumerate(systems)
+        for folder in (system.library, *system.folders)
+        if isinstance(folder, Path) and path.is_relative_to(folder)
+    ]
+    return systems[max(around)[1]] if around else None
 
 
 def _working_folder() -> Path:

@@ -1,6 +1,7 @@
 """What stands in for a service: `child` has a child, `stubborn` ignores SIGTERM, `dying` ends at once.
 
-`store PORT` answers requests that have the key, as a store does; `store PORT open` answers all.
+`store PORT` answers requests that have the key, as a store does; `store PORT open` answers all. `store PORT robbed`
+ends when it runs for the first time, after another program, which lives on, took its port.
 
 The child ties itself to its parent, as the children of the workers do.
 """
@@ -26,6 +27,17 @@ if kind == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.stderr.write(f"{kind} began\n")
 if kind == "store":
+    if sys.argv[3:] == ["robbed"] and not (taken := Path("robbed")).exists():
+        thief = (
+            "import pathlib, socket\n"
+            f"taker = socket.create_server(('127.0.0.1', {int(sys.argv[2])}))\n"
+            "pathlib.Path('robbed').touch()\n"
+            "while True: taker.accept()[0].close()\n"
+        )
+        subprocess.Popen([sys.executable, "-c", thief], start_new_session=True)
+        while not taken.exists():
+            time.sleep(0.01)
+        sys.exit(1)
     key = None if sys.argv[3:] == ["open"] else os.environ["QDRANT__SERVICE__API_KEY"]
 
     class Answer(http.server.BaseHTTPRequestHandler):

@@ -1,8 +1,8 @@
 """`up` with a real broker and small real programs in place of the services: a program of the tests.
 
-    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART] [--search KIND] [--store open]
+    python small_system.py DATA LIBRARY [--rebuild] [--prepare PYTHON_CODE] [--also PART] [--search KIND] [--store KIND]
 
-See small_program.py for the stand-ins.
+DATA is `-` for the folder that is found. See small_program.py for the stand-ins.
 """
 
 import argparse
@@ -40,11 +40,11 @@ def main() -> int:
     parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
     parser.add_argument("--search", default="sleeper", help="which small program is the part `search`")
     parser.add_argument("--open", type=Path, help="file that gets the address of the gallery in place of a browser")
-    parser.add_argument("--store", action="append", default=[], help="`open` if it is to ask for no key")
+    parser.add_argument("--store", action="append", default=[], help="`open`: no key; `robbed`: loses its port")
     given = parser.parse_args()
     try:
         up(
-            read_settings(data=given.data),
+            read_settings(data=None if str(given.data) == "-" else given.data),
             given.library,
             rebuild=given.rebuild,
             open_page=None if given.open is None else given.open.write_text,

@@ -8,6 +8,7 @@ import pytest
 
 from lookalike.broker.generations import Generation, Reindex, ReindexState
 from lookalike.errors import LookalikeError
+from lookalike.library.joined import folders_of
 from lookalike.local.backup import (
     add_generation,
     begin_backup,
@@ -17,6 +18,7 @@ from lookalike.local.backup import (
     restore_files,
     restore_identity,
 )
+from lookalike.local.joining import join, joined_root
 from lookalike.local.library_identity import keep_identity, owned_by
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.generation_file import GenerationFile
@@ -51,6 +53,23 @@ def test_it_becomes_a_data_folder_of_the_same_library(backup: Path, folder: Data
     assert sorted(path.name for path in restored.logs.iterdir()) == []
     with pytest.raises(LookalikeError, match="is in use by the library"):
         need_empty(restored)
+
+
+def test_the_names_of_several_folders_go_with_it(folder: DataFolder, tmp_path: Path) -> None:
+    folders = [tmp_path / "photos", tmp_path / "more" / "photos"]
+    for each in folders:
+        each.mkdir(parents=True)
+    keep_identity(join(folder, folders, only_these=False, rebuild=False).root, "the-id", folder)
+    end_backup(begin_backup(tmp_path / "kept", folder), tmp_path / "kept")
+    restored = DataFolder(tmp_path / "restored")
+    make_data_folder(restored)
+
+    restore_files(tmp_path / "kept", restored)
+    restore_identity(tmp_path / "kept", restored)
+
+    root = join(restored, folders[::-1], only_these=False, rebuild=False).root
+    assert root == joined_root(restored) != joined_root(folder)
+    assert folders_of(root) == {"photos": folders[0], "photos-2": folders[1]}
 
 
 def test_a_target_that_holds_something_is_left_alone(backup: Path, folder: DataFolder, tmp_path: Path) -> None:

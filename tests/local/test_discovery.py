@@ -9,6 +9,7 @@ from threading import Timer
 import pytest
 
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import RunningSystem, find_running, publish, retract, with_running
@@ -53,6 +54,19 @@ def test_a_state_file_counts_while_its_up_holds_the_lock(folder: DataFolder) -> 
     with hold_lock(folder.lock):
         assert find_running(settings) == running(folder)
     assert find_running(settings) is None
+
+
+def test_a_system_on_a_bucket_is_found_by_its_address(folder: DataFolder, held: ExitStack) -> None:
+    held.enter_context(hold_lock(folder.lock))
+    bucket = BucketAddress("s3://photos/2026")
+    publish(folder, running(folder).model_copy(update={"library": bucket}))
+
+    found = find_running(read_settings(library="s3://photos/2026/"))
+
+    assert found is not None
+    assert isinstance(found.library, BucketAddress)
+    assert with_running(read_settings(data=folder.root)).library == bucket
+    assert find_running(read_settings(library="s3://photos/2027")) is None
 
 
 def test_a_state_file_of_another_process_than_the_holder_is_stale(folder: DataFolder, held: ExitStack) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.client.caller_paths import CallerPaths
 from lookalike.errors import Misconfigured
+from lookalike.library.address import BucketAddress
+from lookalike.local.joining import join
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, keep_identity, owned_by
 from lookalike.settings import Settings, read_settings
@@ -44,12 +47,25 @@ def library(tmp_path: Path, name: str) -> Path:
     return folder
 
 
-def bound(folder: Path, settings: Settings) -> DataFolder:
+def bound(folder: Path | BucketAddress, settings: Settings) -> DataFolder:
     """As `up` does it."""
     data = folder_of(folder, settings)
     make_data_folder(data)
     keep_identity(folder, identity_of(folder, data, rebuild=False, given=settings.library_id), data)
     return data
+
+
+def test_a_bucket_has_a_data_folder_of_its_own_and_keeps_it(tmp_path: Path, home: Path) -> None:
+    settings, photos = read_settings(), library(tmp_path, "photos")
+    bucket, other = BucketAddress("s3://photos/2026"), BucketAddress("s3://photos/2027")
+
+    folders = [bound(each, settings).root for each in (photos, bucket, other)]
+
+    assert folders == [bound(each, settings).root for each in (photos, bucket, other)]
+    assert len(set(folders)) == 3
+    assert folders[1].parent == home / "libraries"
+    assert folders[1].name.startswith("2026-")
+    assert owned_by(DataFolder(folders[1])).root == "s3://photos/2026"
 
 
 def test_each_library_has_a_data_folder_of_its_own_and_keeps_it(tmp_path: Path, home: Path) -> None:
@@ -187,3 +203,31 @@ def test_a_data_folder_that_is_set_goes_before_all(
 
     assert found is not None
     assert found.library == three[0]
+
+
+def test_a_library_of_several_folders_is_meant_in_and_by_each_of_them(
+    three: list[Path], tmp_path: Path, held: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = library(tmp_path, "one"), library(tmp_path, "other")
+    data = folder_of(folders[0], read_settings(), folders[1:])
+    make_data_folder(data)
+    held.enter_context(hold_lock(data.lock))
+    root = join(data, folders, only_these=False, rebuild=False).root
+    publish(data, running(data, root).model_copy(update={"folders": folders}))
+    (photo := folders[1] / "a.jpg").touch()
+
+    monkeypatch.chdir(three[0])
+    assert library_around(photo, read_settings()) == root
+    for folder in folders:
+        chosen = with_running(read_settings(library=folder))
+        assert (chosen.library, chosen.name) == (root, root.name)
+        monkeypatch.chdir(folder)
+        found = find_running(read_settings())
+        assert found is not None
+        assert found.library == root
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Misconfigured, match=f"{folders[0]}, {folders[1]}"):
+        find_running(read_settings())
+    assert CallerPaths(root).relative(photo) == CallerPaths(root).relative("other/a.jpg") == "other/a.jpg"
+    assert CallerPaths(root).contains(photo)
+    assert not CallerPaths(root).contains(tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.local.addresses import choose_addresses, reserved_ports, resolve_settings
+from lookalike.local.addresses import choose_addresses, resolve_settings
 from lookalike.local.data_version import bring_forward
 from lookalike.local.embedded import embedded_password
 from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
@@ -19,7 +19,6 @@ from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.parts import PART_NAMES
 from lookalike.system.runtime_dir import MAX_SOCKET_BYTES, ports_folder, socket_of
-from tests.support.valkey import free_port
 
 ALL = Ports(broker=1, store=2, flower=3, web=4)
 
@@ -150,16 +149,6 @@ def test_flower_on_all_addresses_is_visited_on_loopback(folder: DataFolder) -> N
     assert flower_url("0.0.0.0") == "http://127.0.0.1:5555"  # noqa: S104 (nothing binds it)
     assert flower_url("::1") == "http://[::1]:5555"
     assert flower_url("192.168.1.7") == "http://192.168.1.7:5555"
-
-
-def test_a_port_is_reserved_before_anybody_listens_on_it(tmp_path: Path) -> None:
-    first = free_port()
-
-    with reserved_ports(tmp_path) as one, reserved_ports(tmp_path) as other:
-        mine, theirs = one(first), other(first)
-        assert first <= mine < theirs
-    with reserved_ports(tmp_path) as again:
-        assert again(mine) == mine
 
 
 def test_the_brokers_password_is_made_once(folder: DataFolder) -> None:

@@ -3,28 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from redis import Redis
 
 from lookalike.broker.generations import Generation, GenerationState
 from lookalike.redis_keys import Keys
 from tests.support.edge import edge_process
-from tests.support.valkey import valkey_process
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = Keys("photos")
 LONG_AGO = Generation("resnet50", "cosine", "photos-1", kept_since=1.0)
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    with valkey_process(tmp_path) as url, Redis.from_url(url) as redis:
-        yield redis
 
 
 def program(redis: Redis, tmp_path: Path, *words: str, **settings: str) -> "subprocess.Popen[bytes]":

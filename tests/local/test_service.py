@@ -67,14 +67,16 @@ def test_the_checker_would_find_what_is_wrong(tmp_path: Path, photos: Path) -> N
 
 
 def test_each_word_of_the_command_reaches_the_program_as_it_is() -> None:
-    unit = Service("lookalike-x", Path(f"/{HOSTILE}"), Path("/d$"), (sys.executable, "-m", "lookalike")).text()
+    unit = Service(
+        "lookalike-x", (Path(f"/{HOSTILE}"), Path("/b")), Path("/d$"), (sys.executable, "-m", "lookalike")
+    ).text()
 
     (command,) = [line.removeprefix("ExecStart=") for line in unit.splitlines() if line.startswith("ExecStart=")]
     # systemd.service(5) and systemd.unit(5): $$ is $, %% is %, and a backslash stands before itself and a quote.
     words = [
         word.replace("$$", "$").replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\") for word in split(command)
     ]
-    assert words == [sys.executable, "-m", "lookalike", "up", f"/{HOSTILE}", "--data", "/d$"]
+    assert words == [sys.executable, "-m", "lookalike", "up", f"/{HOSTILE}", "/b", "--data", "/d$"]
 
 
 def split(command: str) -> list[str]:
@@ -82,6 +84,22 @@ def split(command: str) -> list[str]:
     words = command.removeprefix('"').removesuffix('"').split('" "')
     assert not any(word.replace('\\"', "").count('"') for word in words)
     return words
+
+
+@analyze
+def test_several_folders_are_one_service_and_a_bucket_needs_no_mount(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    service(tmp_path, "install", str(photos), "scans", "--into", "units")
+    service(tmp_path, "install", "s3://bucket/pictures", "--into", "units")
+    bucket, folders = (tmp_path / "units" / f"lookalike-{name}.service" for name in ("pictures", "photos-2024"))
+
+    assert [verified(file, "user") for file in (bucket, folders)] == ["", ""]
+    assert f'RequiresMountsFor="{photos}" "{tmp_path / "scans"}"' in folders.read_text()
+    assert '"up" "s3://bucket/pictures" "--data"' in bucket.read_text()
+    assert "RequiresMountsFor" not in bucket.read_text()
+    assert service(tmp_path, "uninstall", "scans", "--into", "units").returncode == 0
+    assert not folders.exists()
+    assert "name it alone" in service(tmp_path, "show", "s3://bucket/pictures", str(photos)).stderr
 
 
 def test_the_unit_is_notified_watched_and_ends_in_order(tmp_path: Path, photos: Path) -> None:
@@ -102,7 +120,7 @@ def test_a_service_of_a_user_is_written_where_systemd_looks_and_removed_again(tm
     assert (written.returncode, again.returncode) == (0, 0)
     assert str(file) in written.stdout
     assert "systemctl --user enable --now lookalike-photos-2024.service" in written.stdout
-    assert is_for(file.read_text(), photos)
+    assert is_for(file.read_text(), [photos])
 
     removed = service(tmp_path, "uninstall", str(photos))
 
@@ -137,6 +155,7 @@ def test_a_unit_that_is_enabled_or_of_somebody_else_stays(tmp_path: Path, photos
         ((".", "--user", "--system"), "two services"),
         ((".", "--run-as", "ann"), "leave out --run-as"),
         ((".", "--system", "--run-as", "nobody-of-this-name"), "There is no user"),
+        (("s3://bucket/pictures", "--system"), "has no owner here"),
         (("a\nb",), "systemd cannot be told the name"),
     ],
 )

@@ -17,15 +17,8 @@ from lookalike.client.caller_paths import CallerPaths
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
 from tests.support.pictures import encoded, picture
-from tests.support.valkey import valkey_process
 
 PICTURE = encoded(picture(1))
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the broker and the data folder know of the generations of an index."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,10 @@ from lookalike.errors import Misconfigured
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
 from lookalike.system.generation_file import GenerationFile, with_served
-from tests.support.valkey import valkey_process
 
 KEYS = Keys("photos")
 OLD = Generation("resnet", "cosine", "photos-1")
 NEW = Generation("/models/new.onnx", "euclid", "photos-2")
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("broker")) as url:
-        yield url
-
-
-@pytest.fixture
-def redis(url: str) -> Iterator[Redis]:
-    with Redis.from_url(url) as redis:
-        redis.flushall()
-        yield redis
 
 
 @pytest.fixture

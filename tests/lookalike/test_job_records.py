@@ -1,6 +1,5 @@
 """Records of jobs at a real Valkey: who begins and who cancels is one of them, and a state is what both sides left."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -11,15 +10,8 @@ from lookalike import NoSuchJob
 from lookalike.client.job_records import WAITING_KEPT_S, JobRecords
 from lookalike.client.transport import JobState
 from lookalike.redis_keys import Keys
-from tests.support.valkey import valkey_process
 
 KEYS = Keys("records")
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    with valkey_process(tmp_path_factory.mktemp("valkey")) as url, Redis.from_url(url) as redis:
-        yield redis
 
 
 @pytest.fixture

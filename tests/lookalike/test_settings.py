@@ -60,6 +60,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("LOOKALIKE_REPLICATION_FACTOR", "0"),
         *(("LOOKALIKE_QUIET_HOURS", hours) for hours in ("8-18", "08:00", "08:00-24:00", "08:00-08:00", "a-b")),
         ("LOOKALIKE_INGEST_NICE", "20"),
+        ("LOOKALIKE_INGEST_IDLE_S", "0"),
         ("LOOKALIKE_WRITE_CONSISTENCY_FACTOR", "0"),
         # More copies than there are.
         ("LOOKALIKE_WRITE_CONSISTENCY_FACTOR", "2"),

@@ -1,7 +1,6 @@
 """What `status` counts as queued: files, wherever their messages are."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from redis import Redis
@@ -11,27 +10,13 @@ from lookalike.messages import ImageByPath, SearchExample, SearchMessage, SyncMe
 from lookalike.redis_keys import SEARCH, SYNC, Keys
 from lookalike.settings import Settings, read_settings
 from tests.support.sending import send
-from tests.support.valkey import valkey_process
 
 KEYS = Keys("lookalike")
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("board")) as url:
-        yield url
 
 
 @pytest.fixture
 def settings(url: str) -> Settings:
     return read_settings(redis_url=url)
-
-
-@pytest.fixture
-def redis(url: str) -> Iterator[Redis]:
-    with Redis.from_url(url) as redis:
-        redis.flushall()
-        yield redis
 
 
 def send_sync(settings: Settings, files: int, *, queue: str, gone: int = 0) -> None:

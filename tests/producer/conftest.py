@@ -51,8 +51,8 @@ def other_side(valkey_url: str) -> Iterator[OtherSide]:
 
 @pytest.fixture
 def side(other_side: OtherSide, settings: Settings) -> OtherSide:
-    assert settings.library is not None
-    other_side.begin(settings.library)
+    assert settings.library_folder is not None
+    other_side.begin(settings.library_folder)
     return other_side
 
 

@@ -19,8 +19,8 @@ from celery import Celery
 from redis import Redis
 
 from lookalike.broker.index_state import IndexState
+from lookalike.library.joined_rules import rules_from_json
 from lookalike.library.paths import escape_path
-from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of
 from lookalike.messages import (
     CountsReply,
@@ -53,6 +53,10 @@ class OtherSide:
     def begin(self, root: Path) -> None:
         """Forgets everything and serves another library."""
         self._redis.delete("other-side:files", "other-side:messages", "other-side:embedded")
+        self._redis.set("other-side:root", os.fspath(root))
+
+    def serve(self, root: Path) -> None:
+        """Serves another library and knows what it knew."""
         self._redis.set("other-side:root", os.fspath(root))
 
     @property
@@ -109,7 +113,7 @@ class OtherSide:
                 self._redis.rpush("other-side:embedded", path)
             self._keep(file)
         if message.left_out:
-            rules = Candidates.from_json(IndexState(self._redis, Keys("lookalike")).rules() or "")
+            rules = rules_from_json(IndexState(self._redis, Keys("lookalike")).rules() or "")
             assert (rules.digest, message.library) == (message.rules, LIBRARY_ID)
             assert not any(map(rules.is_candidate, message.left_out))
             self._redis.hdel("other-side:files", *message.left_out)

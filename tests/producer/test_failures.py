@@ -17,6 +17,7 @@ from lookalike.broker.app import redis_of
 from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings, read_settings
 from producer.__main__ import main
+from producer.watcher import Watcher
 from tests.producer.conftest import ROOT, Rest, other_side_process, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import PAUSED, OtherSide
@@ -156,6 +157,7 @@ def test_an_observer_that_died_is_restarted(settings: Settings, library: Path, s
         rest()
         ended_at = rest().scan_ended_at
         watcher = service._watcher  # noqa: SLF001 - it has to be killed
+        assert isinstance(watcher, Watcher)
         watcher.stop()
         wait_until(watcher.is_healthy)
         draw(library / "new.jpg")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FileEntry, FolderLibrary
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion, folder_version
@@ -15,7 +16,7 @@ from lookalike.messages import KnownFile
 from producer.debounce import Debouncer
 from producer.in_flight import InFlight
 from producer.planner import DeletionGuard, MissingFiles, changed_files
-from producer.scan import SUPERSEDED_AFTER_S, LibraryOffline, Scan, ScanSuperseded
+from producer.scan import SUPERSEDED_AFTER_S, Scan, ScanSuperseded
 from producer.scan_requests import ScanRequests
 
 

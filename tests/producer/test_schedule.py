@@ -4,7 +4,8 @@ from datetime import datetime, time
 
 import pytest
 
-from producer.schedule import DAY_S, FREQUENT_S, JITTER_S, Schedule
+from lookalike.settings import read_settings
+from producer.schedule import DAY_S, FREQUENT_S, JITTER_S, SPREAD, Schedule, schedule_of
 
 NOON = datetime(2026, 11, 30, 12, 0)  # noqa: DTZ001 (local time, of no zone)
 
@@ -42,3 +43,23 @@ def test_a_time_of_the_day_is_kept_within_the_half_hour_after_it(at: time, hours
         assert pause_s == hours * 3600 + JITTER_S * random or pause_s == DAY_S
     # It stands beside the interval.
     assert schedule(60.0, at).pause_s(1.0, events_are_complete=True, in_vain=0) == 60.0
+
+
+def test_a_bucket_is_listed_at_its_interval_and_a_random_share_more() -> None:
+    settings = read_settings(library="s3://photos", rescan_s=600)
+    soonest, latest = (schedule_of(settings, lambda: NOON, random) for random in (lambda: 0.0, lambda: 1.0))
+
+    assert soonest.pause_s(1.0, events_are_complete=False, in_vain=0) == 600
+    assert latest.pause_s(1.0, events_are_complete=False, in_vain=0) == 600 * (1 + SPREAD)
+
+
+def test_a_bucket_with_a_time_of_the_day_alone_is_listed_once_a_day() -> None:
+    bucket = schedule_of(read_settings(library="s3://photos", scan_at="03:30"), lambda: NOON, lambda: 0.0)
+
+    assert bucket.pause_s(1.0, events_are_complete=False, in_vain=0) == 15.5 * 3600
+
+
+def test_a_folder_is_looked_at_beside_the_time_of_the_day() -> None:
+    folder = schedule_of(read_settings(library="/srv/photos", scan_at="03:30"), lambda: NOON, lambda: 0.0)
+
+    assert folder.pause_s(1.0, events_are_complete=False, in_vain=0) == FREQUENT_S

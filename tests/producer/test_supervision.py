@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Counting(FolderLibrary):
         self.looks += 1
         return super().absence()
 
-    def identity(self) -> tuple[int, int] | None:
+    def identity(self) -> Hashable | None:
         self.looks += 1
         return super().identity()
 
@@ -70,6 +70,12 @@ class Watched:
         assert not self.thread.is_alive()
 
 
+def pulses(watched: Watched, lags: set[float]) -> int:
+    """Of how many the lag was seen."""
+    lags.add(watched.watcher.lag_s)
+    return len(lags) - 1
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "above" / "library"
@@ -103,8 +109,11 @@ def test_a_library_that_is_removed_is_noticed(watched: Watched, root: Path) -> N
 def test_while_nothing_happens_it_is_not_looked_at(root: Path) -> None:
     watched = Watched(root, pulse_every_s=0.01)
     try:
-        looks, lags = watched.library.looks, set[float]()
-        wait_until(lambda: lags.add(watched.watcher.lag_s) or len(lags) > PULSES)  # type: ignore[func-returns-value]
+        lags = {watched.watcher.lag_s}
+        wait_until(lambda: pulses(watched, lags) > 0)
+        # The look of the start is over by now.
+        looks = watched.library.looks
+        wait_until(lambda: pulses(watched, lags) > PULSES)
     finally:
         watched.end()
     assert watched.library.looks == looks

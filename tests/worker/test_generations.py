@@ -14,7 +14,6 @@ from lookalike.settings import Settings, read_settings
 from models.contract import ModelCard, read_card
 from tests.support.edge import EdgeProcess, client_of, edge_process
 from tests.support.tiny_model import tiny_model
-from tests.support.valkey import valkey_process
 from worker.generations import SWITCHED, Generations, generations_of
 from worker.index.collection import CollectionSpec, OpenCollection, ensure
 from worker.index.payload import INDEXED_FIELDS
@@ -51,12 +50,6 @@ def _one_payload_index(monkeypatch: pytest.MonkeyPatch) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeProcess]:
     with edge_process(tmp_path_factory.mktemp("store") / "data") as edge:
         yield edge
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from lookalike.library.reader import LibraryReader
+from lookalike.library.kinds import Reader
 from lookalike.log import get_logger
 from models.decoding import Limits, decode_file
 from worker.duplicates.small import small_jpeg
@@ -17,7 +17,7 @@ log = get_logger(__name__)
 class Pixels:
     """Reads and decodes files; `library` is None where there is none, and then nothing is known."""
 
-    library: LibraryReader | None
+    library: Reader | None
     limits: Limits
 
     def small(self, path: str, sha256: str) -> bytes:

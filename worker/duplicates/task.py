@@ -19,7 +19,7 @@ from lookalike.broker.found_groups import FoundGroups
 from lookalike.client.results import CANCELLED
 from lookalike.errors import Cancelled
 from lookalike.library.errors import Unavailable
-from lookalike.library.reader import LibraryReader
+from lookalike.library.opening import reader_of
 from lookalike.log import get_logger
 from lookalike.messages import DuplicatesMessage
 from lookalike.search.query import By
@@ -143,5 +143,4 @@ def _only_job(settings: Settings) -> Iterator[Path | None]:
 
 
 def _pixels(settings: Settings) -> Pixels:
-    library = None if settings.library is None else LibraryReader(settings.library, max_bytes=settings.max_image_bytes)
-    return Pixels(library, Limits(settings.max_image_pixels, settings.max_worker_mib * 2**20))
+    return Pixels(reader_of(settings), Limits(settings.max_image_pixels, settings.max_worker_mib * 2**20))

@@ -1,28 +1,43 @@
 """Runs the model: model input in, embeddings and copy descriptors out. Independent of files and of the index."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 
 from lookalike.errors import Misconfigured
 from lookalike.search.query import By
 from lookalike.settings import Settings
 from lookalike.system.service_paths import services_dir
-from models.contract import INPUT, ContractBroken, ModelCard, read_card
+from models.contract import INPUT, ContractBroken, ModelCard, card_of, read_card
+from worker.errors import Unfit
 from worker.inference.imported import IMPORTED, read_imported
 from worker.inference.providers import CPU, open_session
+from worker.inference.resting import RestingSession
+
+# Of what ONNX Runtime says about a file, which may be long.
+MOST_REASON_CHARS = 200
 
 
 class Embedder:
-    """One model, loaded. Make it after fork: a session does not survive one. Raises Misconfigured."""
+    """One model, loaded. Make it after fork: a session does not survive one. Raises Misconfigured.
 
-    def __init__(self, path: Path, *, inference_batch: int, provider: str = CPU) -> None:
+    `rests_after_s`: seconds without a run after which its memory is given back until the next one.
+    """
+
+    def __init__(
+        self, path: Path, *, inference_batch: int, provider: str = CPU, rests_after_s: float | None = None
+    ) -> None:
         self.card = card_at(path)
         # Recorded with the collection: the vectors of providers differ in the third decimal.
         self.provider = provider
-        self._session = open_session(path, provider) if self.card.has_network else None
+        self.session: RestingSession | None = None
+        if self.card.has_network:
+            load_again = partial(_open_again, path, provider, self.card)
+            self.session = RestingSession(open_session(path, provider), load_again, rests_after_s)
         self._inference_batch = inference_batch
         self.dimensions = dimensions_of(self.card)
 
@@ -32,13 +47,14 @@ class Embedder:
         """All outputs of the model for a batch: n arrays uint8 [H, W, 3] RGB -> float32 [n, D] each, L2 norm 1.
 
         Runs take a sub-batch each; one run makes all outputs. Without a network no array is to be given.
+        Raises Unfit if the model was given up and cannot be loaded again.
         """
         runs = []
         for start in range(0, len(images), self._inference_batch):
             before_run()
             run = {INPUT: np.stack(images[start : start + self._inference_batch])}
-            assert self._session is not None  # noqa: S101 (nothing is decoded for imported vectors)
-            runs.append(self._session.run([*self.dimensions], run))
+            assert self.session is not None  # noqa: S101 (nothing is decoded for imported vectors)
+            runs.append(self.session.run([*self.dimensions], run))
         if not runs:
             return {by: np.empty((0, dimension), np.float32) for by, dimension in self.dimensions.items()}
         return {by: np.concatenate(parts) for by, parts in zip(self.dimensions, zip(*runs, strict=True), strict=True)}
@@ -85,3 +101,17 @@ def card_at(path: Path) -> ModelCard:
         return read_card(path)
     except ContractBroken as error:
         raise Misconfigured(str(error)) from error
+
+
+def _open_again(path: Path, provider: str, card: ModelCard) -> ort.InferenceSession:
+    """The same model as before. Raises Unfit if it is not there, or another one: its embeddings would not compare."""
+    try:
+        session = open_session(path, provider)
+        metadata = session.get_modelmeta().custom_metadata_map
+        found = card_of(metadata, session.get_inputs(), session.get_outputs())
+    except Exception as error:  # onnxruntime's own classes share no public base
+        reason = str(error).splitlines()[0][:MOST_REASON_CHARS]
+        raise Unfit(f"the model {path} cannot be loaded again ({reason}): put it back, or restart") from error
+    if found.fingerprint != card.fingerprint:
+        raise Unfit(f"the model {path} is another one than before: put the former one back, or restart")
+    return session

@@ -16,11 +16,12 @@ from qdrant_client import QdrantClient
 
 from lookalike.errors import Misconfigured, Refused
 from lookalike.library.errors import Changing, ReadFailed, Rejected
+from lookalike.library.kinds import Reader as Files
 from lookalike.library.paths import escape_path, is_utf8, validate_path
-from lookalike.library.reader import LibraryReader
 from lookalike.settings import Settings
 from lookalike.system.data_folder import data_folder
 from models.contract import ModelCard
+from worker.connecting import library_reader
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.collection_options import CollectionOptions
 from worker.index.payload import ImageMetadata, indexed_payload
@@ -70,7 +71,7 @@ def take_foreign(settings: Settings, client: QdrantClient, reader: Reader, name:
     opened = patiently(lambda: call_store(ensure, client, spec))
     write_imported(data_folder(settings).models, card)
     enable_formats()
-    library = LibraryReader(settings.library, max_bytes=settings.max_image_bytes)
+    library = library_reader(settings)
     index = QdrantIndex(client, opened.name, request_bytes=settings.store_request_bytes)
     taking = _Taking(settings, library, index, card, opened.identity.generation)
     for page in itertools.chain([first], pages):
@@ -84,7 +85,7 @@ class _Taking:
     """Writes rows with what the library tells of their files."""
 
     settings: Settings
-    library: LibraryReader
+    library: Files
     index: QdrantIndex
     card: ModelCard
     generation: str

@@ -23,6 +23,7 @@ from lookalike.broker.app import celery_app, client_app, redis_of
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.results import broker_errors
 from lookalike.errors import Misconfigured
+from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.opening import candidates_of
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadPage, SyncMessage
@@ -35,7 +36,7 @@ from producer.index_client import IndexClient
 from producer.library_state import LibraryState
 from producer.planner import DeletionGuard
 from producer.publisher import QueueWriter, ScanPublisher
-from producer.scan import LibraryOffline, Scan
+from producer.scan import Scan
 from producer.scan_requests import ScanRequests
 from tests.programs.chaos.judging import judge
 from tests.programs.faults.broker import failing_broker

@@ -18,7 +18,6 @@ from kombu.utils.scheduling import sorted_cycle
 from redis import Redis
 
 from lookalike.redis_keys import SEARCH, SYNC, Keys
-from tests.support.valkey import valkey_process
 from worker.delivery.celery_overrides import BufferedEventsConsumer, UnpausedQueues, transport_options
 
 KEYS = Keys("test")
@@ -46,12 +45,6 @@ class Held:
 
     name: str
     id: str = "1"
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("canary")) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from redis.retry import Retry
 
 from lookalike.redis_keys import Keys
 from tests.support.broker_between import Command, Lost, broker_between
-from tests.support.valkey import valkey_process
 from tests.support.waiting import wait_until
 from tests.support.workers import ROOT
 from worker.delivery.liveness import this_process
@@ -31,19 +30,6 @@ with PoisonDetector(Redis.from_url(sys.argv[1]), Keys("test"), longest_s=30).gua
     print("in", flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey_process(tmp_path_factory.mktemp("poison")) as url:
-        yield url
-
-
-@pytest.fixture
-def redis(url: str) -> Iterator[Redis]:
-    with Redis.from_url(url) as redis:
-        redis.flushall()
-        yield redis
 
 
 @pytest.fixture
