@@ -58,9 +58,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[M
     def is_told() -> bool:
         # It starts after the parts that work, and may have missed the first syncs.
         client.sync(["0.png"]).result(timeout_s=STARTS_WITHIN_S)
-        with suppress(OSError, HTTPException):
-            return any(name == "lookalike.sync" for name, *_ in tasks_in_flower(machine).values())
-        return False
+        return any(name == "lookalike.sync" for name, *_ in tasks_in_flower(machine).values())
 
     wait_until(is_told, 2 * STARTS_WITHIN_S, every_s=0.5)
     yield machine
@@ -213,7 +211,8 @@ def run_cli(machine: Machine, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def tasks_in_flower(machine: Machine) -> dict[str, tuple[str, str, str]]:
-    """Of each ended task that Flower shows its name, what was asked and what came of it, by its id."""
+    """Of each ended task that Flower shows its name, what was asked and what came of it, by its id; once it answers."""
+    wait_until(lambda: flower_answers(machine), 2 * STARTS_WITHIN_S, every_s=0.1)
     with ask_flower(machine, "/api/tasks?limit=1000", AUTH) as answer:
         tasks = json.load(answer).items()
     return {task: (told["name"], told["args"], told["result"]) for task, told in tasks if told["state"] == "SUCCESS"}
@@ -282,6 +281,13 @@ def test_another_library_takes_the_data_folder_and_leaves_nothing_of_the_one_bef
     (collection,) = (each for each in store.get_collections().collections if not each.name.endswith("-verdicts"))
     assert store.get_collection(collection.name).config.metadata["library_id"] == running.library_id  # type: ignore[index]
     store.close()
+
+
+def flower_answers(machine: Machine) -> bool:
+    """Whether it does: it starts after the parts that work."""
+    with suppress(OSError, HTTPException), ask_flower(machine, "/healthcheck", None):
+        return True
+    return False
 
 
 def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:
