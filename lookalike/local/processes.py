@@ -19,7 +19,7 @@ from lookalike.system.service_paths import python_module, service_environment
 Stage = Literal["backing", "app", "aside"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 # Within the application: what takes longest until it answers begins while the index is checked, for the end of which it
-# waits by itself; what searches and the first scan do not need begins once searches are answered.
+# waits by itself; what nobody needs in the first seconds begins once searches are answered.
 Turn = Literal["early", "next", "late"]
 # By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
@@ -192,7 +192,7 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pr
 
 def _listening(name: str, command: list[str]) -> ProcessSpec:
     """A part that people visit."""
-    return ProcessSpec(name, "app", command, started_after_s=LISTENS_AFTER_S, turn="late")
+    return ProcessSpec(name, "app", command, started_after_s=LISTENS_AFTER_S)
 
 
 def _flower_command(settings: Settings, port: int) -> list[str]:
