@@ -106,6 +106,7 @@ pausing = Pausing(
     PauseState(lease_redis, Keys(settings.succeeds or settings.name)),
     partial(local_pause, settings.quiet_span, on_battery=settings.pause_on_battery),
 )
+app.Task.Request = "worker.delivery.celery_overrides:NamedRequest"
 define_tasks(app, settings, process)
 define_duplicates(app, settings, process)
 alive_file: AliveFile | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import bootsteps
 from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.request import Request as CeleryRequest
 from celery.worker.state import active_requests, reserved_requests, scheduled_requests
 from kombu.utils.scheduling import sorted_cycle
 from redis.exceptions import RedisError
@@ -88,6 +89,14 @@ class BufferedEventsConsumer(CeleryConsumer):  # type: ignore[misc]
     def _flush_buffered(self) -> None:
         if self.event_dispatcher is not None:
             self.event_dispatcher.flush()
+
+
+class NamedRequest(CeleryRequest):  # type: ignore[misc]
+    """A task in hand. Each of its events tells what was asked: a Flower that started meanwhile has missed the first."""
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 (Celery's name)
+        """Called by Celery."""
+        super().send_event(type, **{"name": self.name, "args": self.argsrepr, **fields})
 
 
 def prefetch_step(leases: Leases) -> type[bootsteps.StartStopStep]:

@@ -28,7 +28,7 @@ MEMBERS = [
     *(("consumer", name) for name in ("task_consumer", "pool", "app")),
     *(("qos", name) for name in ("can_consume", "ack", "reject", "restore_at_shutdown", "_quick_ack")),
     *(("state", name) for name in ("active_requests", "reserved_requests", "scheduled_requests")),
-    *(("request", name) for name in ("acknowledged", "request_dict", "message")),
+    *(("request", name) for name in ("acknowledged", "request_dict", "message", "send_event", "argsrepr")),
     ("message", "delivery_tag"),
     ("dispatcher", "flush"),
     ("pool", "num_processes"),
