@@ -36,7 +36,16 @@ def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
 
 
 def start(machine: Machine, model: Path) -> None:
+    """Until Flower answers, which may take longer than to find that nothing is left to do."""
     machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_INGEST_PROCESSES="1")
+
+    def is_shown() -> bool:
+        with suppress(OSError):
+            ask_flower(machine, "/healthcheck", None).close()
+            return True
+        return False
+
+    wait_until(is_shown, 2 * STARTS_WITHIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +58,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[M
     machine = Machine(tmp_path_factory.mktemp("machine"))
     for seed in range(PICTURES):
         draw(machine.library / f"{seed}.png", seed)
-    start(machine, model)
-    wait_indexed(machine, PICTURES)
-    yield machine
-    machine.clear()
+    try:
+        start(machine, model)
+        wait_indexed(machine, PICTURES)
+        yield machine
+    finally:
+        machine.clear()
 
 
 def wait_indexed(machine: Machine, count: int) -> Client:
