@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from lookalike.broker.app import client_app, redis_of
 from lookalike.broker.measurements import HISTOGRAMS, NOTHING, Histogram, Observed, Stage, read_measured
 from lookalike.broker.queue_reports import QueueReport, queue_reports
-from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport, Telemetry
+from lookalike.broker.telemetry import ProducerReport, SystemReport, Telemetry
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import COUNTS_S
 from lookalike.client.transport import IndexReader
@@ -29,6 +29,7 @@ from lookalike.errors import LookalikeError, Unreachable
 from lookalike.messages import CountsReply
 from lookalike.redis_keys import Keys
 from lookalike.settings import Settings
+from lookalike.system.parts import PART_NAMES
 
 # Short: the caller waits, and Prometheus gives up after ten seconds by default.
 BROKER_S = 2.0
@@ -44,7 +45,7 @@ HELP = {
 KNOWN = {
     "images": ("embedded", "copied", "rejected", "unchanged", "absent", "deleted"),
     "searches": ("answered", "failed"),
-    "starts": BEATING_PARTS,
+    "starts": PART_NAMES,
     "stage_seconds": get_args(Stage),
     "batch_files": ("",),
 }

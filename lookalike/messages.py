@@ -110,7 +110,7 @@ class SyncMessage(Strict):
 
 
 class SyncReply(Strict):
-    """How many paths ended which way."""
+    """How many paths ended which way; `split` were sent again, each alone, because one of them breaks its process."""
 
     embedded: int = 0
     copied: int = 0
@@ -118,6 +118,7 @@ class SyncReply(Strict):
     rejected: int = 0
     deleted: int = 0
     absent: int = 0
+    split: int = 0
 
 
 class SearchMessage(SearchQuery):

@@ -54,6 +54,11 @@ class Reporter:
         self._is_start_counted = False
         self._broker_run_id: str | None = None
 
+    @property
+    def is_broker_away(self) -> bool:
+        """Whether the last attempt to use it failed."""
+        return self._broker_health.is_unavailable
+
     def report(self, report: ProducerReport) -> None:
         """Writes the report if it is due, or if a value changed that a client may be waiting for."""
         now_s = self._now_s()

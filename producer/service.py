@@ -60,6 +60,8 @@ class Service:
         settings, root = self.settings, self.root
         self._connections = Connections(settings, name="producer")
         self._library = opened_library(settings, root)
+        # An object is whole from the first moment, whatever the server's clock says.
+        self._settle_s = settings.settle_s if isinstance(root, Path) else float("-inf")
         self._library_state, self._scan_requests = LibraryState(settings.library_id), ScanRequests()
         self._in_flight, self._inbox = InFlight(time.monotonic), Inbox()
         self._debouncer = Debouncer(settings.settle_s)
@@ -126,7 +128,7 @@ class Service:
             index,
             scan_publisher,
             deletion_guard=self._deletion_guard,
-            settle_s=self.settings.settle_s,
+            settle_s=self._settle_s,
             debouncer=self._debouncer,
             in_flight=self._in_flight,
             scan_requests=self._scan_requests,
@@ -144,7 +146,7 @@ class Service:
             library_state=self._library_state,
             stop=self.stop,
             schedule=schedule_of(self.settings, datetime.now, random.random),
-            settle_s=self.settings.settle_s,
+            settle_s=self._settle_s,
         )
 
     def _new_status_report(self, index: IndexClient, scan_publisher: ScanPublisher) -> StatusReport:

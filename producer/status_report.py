@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lookalike.broker.telemetry import ProducerReport
 from lookalike.library.paths import escape_path
-from lookalike.system.alive_file import AliveFile
+from lookalike.system.alive_file import BROKER_AWAY, AliveFile
 from producer.file_counter import FileCounter
 from producer.following import Following
 from producer.index_client import IndexClient
@@ -50,7 +50,7 @@ class StatusReport:
     def report(self, progress: Progress) -> None:
         """Writes the report if it is due. Called in each turn of the event loop."""
         if self.alive_file is not None:
-            self.alive_file.beat()
+            self.alive_file.beat(BROKER_AWAY if self.reporter.is_broker_away else "")
         self.reporter.report(self._report(progress))
 
     def _report(self, progress: Progress) -> ProducerReport:

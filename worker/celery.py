@@ -16,6 +16,7 @@ from celery.signals import (
     task_prerun,
     worker_init,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
 )
 from redis.backoff import NoBackoff
@@ -26,12 +27,13 @@ from structlog.contextvars import bind_contextvars, unbind_contextvars
 from lookalike.broker.app import celery_app, redis_of
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import Telemetry
+from lookalike.broker.traces import require_traces, trace_tasks
 from lookalike.errors import LookalikeError
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.redis_keys import Keys
 from lookalike.settings import service_settings
-from lookalike.system.alive_file import AliveFile
+from lookalike.system.alive_file import BROKER_AWAY, AliveFile, alive_while_starting
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import wait_unlocked
 from lookalike.system.process_guard import die_with_parent
@@ -132,19 +134,22 @@ def check_settings(**_: Any) -> None:
     """Before the pool starts: refuses settings that cannot work."""
     queues = app.amqp.queues.consume_from
     try:
-        if settings.data is not None:
-            wait_unlocked(DataFolder(settings.data).preparing, float("inf"))
+        require_traces(settings)
+        with alive_while_starting(settings.alive_file):
+            if settings.data is not None:
+                wait_unlocked(DataFolder(settings.data).preparing, float("inf"))
         if settings.keys.ingest in queues:
             library_root(settings)
         if settings.keys.ingest in queues or settings.keys.search not in queues:
             step_back()
         if settings.keys.ingest in queues:
             app.steps["consumer"].add(pause_step(pausing, settings.keys))
-        served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
-        card_at(model_path(served))
-        if fixed_provider(served) is None and needs_model():
-            # Before any child computes a vector: the first worker measures, and makes the collection.
-            prepare_index(served, rebuild=False, retry_for_s=float("inf"))
+        with alive_while_starting(settings.alive_file):
+            served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
+            card_at(model_path(served))
+            if fixed_provider(served) is None and needs_model():
+                # Before any child computes a vector: the first worker measures, and makes the collection.
+                prepare_index(served, rebuild=False, retry_for_s=float("inf"))
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
@@ -166,6 +171,9 @@ def step_back() -> None:
 def start_child(**_: Any) -> None:
     """After fork: loads the model and connects to the store, so that the first task is as quick as the rest."""
     die_with_parent(signal.SIGKILL, main_pid)
+    if settings.traces:
+        flush = trace_tasks("lookalike-worker")
+        worker_process_shutdown.connect(lambda **_: flush(), weak=False)
     if not needs_model():
         enable_formats()
         return
@@ -191,13 +199,14 @@ def report_start(sender: Any, **_: Any) -> None:
 
 
 @worker_ready.connect
-def start_alive_file(**_: Any) -> None:
-    """After the pool has started: a thread must not be forked."""
+def start_alive_file(sender: Any, **_: Any) -> None:
+    """After the pool has started: a thread must not be forked. Without a broker it says so, and is not dead."""
     global alive_file  # noqa: PLW0603 (Celery gives its handlers nothing that lives as long)
     if settings.alive_file is not None:
         has_library = settings.keys.ingest in app.amqp.queues.consume_from
         alive_file = AliveFile(settings.alive_file, settings.library_folder if has_library else None)
         alive_file.start()
+        sender.while_disconnected = partial(alive_file.beat, BROKER_AWAY)
 
 
 @heartbeat_sent.connect

@@ -27,7 +27,7 @@ from lookalike.library.address import BucketAddress
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger, log_to_stderr
 from lookalike.settings import Settings, read_settings
-from lookalike.system.alive_file import library_trouble
+from lookalike.system.alive_file import alive_while_starting, library_trouble
 from lookalike.system.data_folder import data_folder
 from lookalike.system.generation_file import GenerationFile
 from lookalike.system.room import MIB, available_mib, refusal
@@ -203,7 +203,11 @@ def main() -> int:
                 need_room(settings)
                 check_model(settings)
             patience_s = float("inf") if arguments.wait else RETRY_FOR_S
-            line = prepare(settings, rebuild=arguments.rebuild, former_ids=arguments.former_id, retry_for_s=patience_s)
+            # The part begins with this program where it waits.
+            with alive_while_starting(settings.alive_file if arguments.wait else None):
+                line = prepare(
+                    settings, rebuild=arguments.rebuild, former_ids=arguments.former_id, retry_for_s=patience_s
+                )
     except LookalikeError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_TRY_AGAIN if isinstance(error, Unreachable) else 1

@@ -177,12 +177,15 @@ class Sync(BatchTools):
         rules = self.read_rules()
         if rules is None or rules.digest != message.rules:
             return
-        known = self.index.get_files(message.left_out)
+        with self.measurements.timed("lookup"):
+            known = self.index.get_files(message.left_out)
         to_delete = [path for path in known if not rules.is_candidate(unescape_path(path))]
         self._remove(to_delete, outcome)
 
     def _remove(self, paths: Sequence[str], outcome: Outcome) -> None:
-        self.index.delete(paths, self.retry_while_unavailable)
+        if paths:
+            with self.measurements.timed("delete"):
+                self.index.delete(paths, self.retry_while_unavailable)
         outcome.tally["deleted"] += len(paths)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.publish([Event("removed", path, now) for path in paths])

@@ -17,6 +17,7 @@ from celery import Task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from lookalike.client.shown import shown
 from lookalike.errors import LookalikeError, Refused
 from lookalike.library.errors import ReadFailed, Rejected, Unavailable
 from lookalike.log import get_logger
@@ -152,8 +153,14 @@ def _split(task: Task, message: SyncMessage, why: str) -> SyncReply:
     parts += [empty.model_copy(update={"gone": [path]}) for path in message.gone]
     parts += [empty.model_copy(update={"left_out": message.left_out})] if message.left_out else []
     for part in parts:
-        task.app.send_task(SYNC, args=[part.model_dump(mode="json")], queue=queue, ignore_result=True)
-    return SyncReply()
+        task.app.send_task(
+            SYNC,
+            args=[part.model_dump(mode="json")],
+            argsrepr=shown(part, str(queue).partition(":")[0]),
+            queue=queue,
+            ignore_result=True,
+        )
+    return SyncReply(split=len(parts))
 
 
 def _log(event: str, message: SyncMessage, error: Exception) -> None:

@@ -2,12 +2,15 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from celery import Celery, Task
 from celery.exceptions import Reject, Retry
 from celery.states import SUCCESS
+from kombu.exceptions import OperationalError
 from pydantic import BaseModel, ValidationError
+from redis.exceptions import RedisError
 
 from lookalike.errors import LookalikeError, Refused, Unreachable
 from lookalike.library.errors import ReadFailed, Unavailable
@@ -25,6 +28,7 @@ from lookalike.messages import (
 )
 from lookalike.redis_keys import READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT
 from lookalike.settings import Settings
+from worker.answers import Answer
 from worker.child_process import ChildProcess
 from worker.context import WorkerContext
 from worker.delivery.leases import HeldMessage, TakenOver
@@ -42,7 +46,6 @@ READ_RETRY_S = 5.0
 # Share of a batch's time limit for pauses in place that the store asked for.
 ASKED_SHARE = 0.4
 GRACE_S = 5.0
-SHOWN_CHARS = 200
 
 
 def parse_message(kind: type[Message], message: Any) -> Message:
@@ -68,14 +71,14 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
         time_limit=settings.task_time_limit_s,
         throws=(LookalikeError,),
     )
-    def sync(self: Task, message: Any) -> dict[str, Any]:
+    def sync(self: Task, message: Any) -> Answer:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
         if not self.request.ignore_result:
             process.begin(self.request.id)
         return _run_sync(self, settings, process, parse_message(SyncMessage, message))
 
-    def search_budget() -> RetryBudget:
-        return RetryBudget(settings.search_timeout_s, report=process.report_waiting, sleep=process.sleep)
+    def search_budget(task: Task) -> RetryBudget:
+        return RetryBudget(settings.search_timeout_s, report=_reporting(task, process), sleep=process.sleep)
 
     def before_start(_self: Task, *_args: Any) -> None:
         process.begin_search()
@@ -90,61 +93,60 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
         "time_limit": search_limit_s,
         "before_start": before_start,
         "after_return": after_return,
-        # What Flower and the log show of an answer: Celery's 1,024 characters took .13 ms, these take .03 (2026-11-30).
-        "resultrepr_maxsize": SHOWN_CHARS,
     }
 
     @app.task(name=SEARCH, **searching)
-    def search(self: Task, message: Any) -> dict[str, Any]:
+    def search(self: Task, message: Any) -> Answer:
         """Answers a SearchMessage with a SearchReply."""
         asked = parse_message(SearchMessage, message)
         images = process.begin(self.request.id, _keys([asked]))
         work = functools.partial(_run_search, message=asked, images=images)
-        return _answer(lambda: process.context.with_index(work), search_budget())
+        return _answer(lambda: process.context.with_index(work), search_budget(self))
 
     @app.task(name=SEARCH_MANY, **searching)
-    def search_many(self: Task, message: Any) -> dict[str, Any]:
+    def search_many(self: Task, message: Any) -> Answer:
         """Answers a SearchManyMessage with a SearchManyReply."""
         asked = parse_message(SearchManyMessage, message)
         images = process.begin(self.request.id, _keys(asked.queries))
         work = functools.partial(_run_search_many, message=asked, images=images)
-        return _answer(lambda: process.context.with_index(work), search_budget())
+        return _answer(lambda: process.context.with_index(work), search_budget(self))
 
-    @app.task(name=READ, throws=(LookalikeError,), time_limit=search_limit_s)
-    def read(message: Any) -> dict[str, Any]:
+    @app.task(name=READ, bind=True, throws=(LookalikeError,), time_limit=search_limit_s)
+    def read(self: Task, message: Any) -> Answer:
         """Answers a ReadMessage with the reply to what it asks."""
         work = functools.partial(_run_read, message=parse_message(ReadMessage, message))
         process.follower.look()
-        return _answer(lambda: process.context.with_index(work), search_budget())
+        return _answer(lambda: process.context.with_index(work), search_budget(self))
 
     _define_thumbnail(app, process, search_limit_s, search_budget)
 
-    @app.task(name=VERDICT, throws=(LookalikeError,), time_limit=search_limit_s)
-    def verdict(message: Any) -> dict[str, Any]:
+    @app.task(name=VERDICT, bind=True, throws=(LookalikeError,), time_limit=search_limit_s)
+    def verdict(self: Task, message: Any) -> Answer:
         """Keeps the verdicts of a VerdictMessage. Returns a VerdictReply."""
         verdicts = parse_message(VerdictMessage, message).verdicts
         return _answer(
-            lambda: process.context.with_index(lambda context: context.verdicts.record(verdicts).model_dump()),
-            search_budget(),
+            lambda: process.context.with_index(lambda context: Answer(context.verdicts.record(verdicts))),
+            search_budget(self),
         )
 
 
-def _define_thumbnail(app: Celery, process: ChildProcess, limit_s: float, budget: Callable[[], RetryBudget]) -> None:
-    # Of the result the log and Flower get a part: the rest is a picture.
-    @app.task(name=THUMBNAIL, bind=True, throws=(LookalikeError,), time_limit=limit_s, resultrepr_maxsize=80)
-    def thumbnail(self: Task, message: Any) -> dict[str, Any]:
+def _define_thumbnail(
+    app: Celery, process: ChildProcess, limit_s: float, budget: Callable[[Task], RetryBudget]
+) -> None:
+    @app.task(name=THUMBNAIL, bind=True, throws=(LookalikeError,), time_limit=limit_s)
+    def thumbnail(self: Task, message: Any) -> Answer:
         """Answers a ThumbnailMessage with a ThumbnailReply."""
         asked = parse_message(ThumbnailMessage, message)
         images = process.begin(self.request.id, _key_of(asked))
         work = functools.partial(_run_thumbnail, message=asked, images=images)
-        return _answer(lambda: process.context.with_index(work), budget())
+        return _answer(lambda: process.context.with_index(work), budget(self))
 
 
-def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: SyncMessage) -> dict[str, Any]:
+def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: SyncMessage) -> Answer:
     budget = RetryBudget(
         IN_PLACE_S,
         asked_for_s=settings.task_time_limit_s * ASKED_SHARE,
-        report=process.report_waiting,
+        report=_reporting(task, process),
         sleep=process.sleep,
     )
     process.follower.look()
@@ -169,7 +171,7 @@ def _run_sync(task: Task, settings: Settings, process: ChildProcess, message: Sy
         pause = pause_s(task.request.retries + 1, error.retry_after_s)
         raise retry_task(task, error, pause, process.sleep) from error
     process.report_success()
-    return reply.model_dump()
+    return Answer(reply)
 
 
 def retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float], None]) -> Exception:
@@ -193,6 +195,18 @@ def retry_task(task: Task, error: Exception, in_s: float, sleep: Callable[[float
         return back
 
 
+def _reporting(task: Task, process: ChildProcess) -> Callable[[Unavailable | None, float], None]:
+    """Reports what a task waits for; in Flower its state is WAITING meanwhile, with the sentence as its result."""
+
+    def report(why: Unavailable | None, for_s: float) -> None:
+        process.report_waiting(why, for_s)
+        if why is not None:
+            with suppress(OperationalError, RedisError, OSError):
+                task.send_event("task-waiting", retry=False, result=f"{why}; the next try in {for_s:.2g} s")
+
+    return report
+
+
 def _keys(queries: Sequence[SearchQuery]) -> list[str]:
     """The keys of all images that were sent for these queries."""
     images = [example.image for query in queries for example in query.examples]
@@ -204,25 +218,25 @@ def _key_of(message: ThumbnailMessage) -> list[str]:
     return [message.image.key] if isinstance(message.image, ImageByKey) else []
 
 
-def _run_search(context: WorkerContext, message: SearchMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
+def _run_search(context: WorkerContext, message: SearchMessage, images: Mapping[str, bytes]) -> Answer:
     check_generation(message.generation, context.collection.identity)
-    return context.search(images).find_neighbours(message).model_dump()
+    return Answer(context.search(images).find_neighbours(message))
 
 
-def _run_search_many(context: WorkerContext, message: SearchManyMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
+def _run_search_many(context: WorkerContext, message: SearchManyMessage, images: Mapping[str, bytes]) -> Answer:
     check_generation(message.generation, context.collection.identity)
-    return context.search(images).find_many(message).model_dump()
+    return Answer(context.search(images).find_many(message))
 
 
-def _run_read(context: WorkerContext, message: ReadMessage) -> dict[str, Any]:
-    return context.read_queries.answer(message).model_dump()
+def _run_read(context: WorkerContext, message: ReadMessage) -> Answer:
+    return Answer(context.read_queries.answer(message))
 
 
-def _run_thumbnail(context: WorkerContext, message: ThumbnailMessage, images: Mapping[str, bytes]) -> dict[str, Any]:
-    return context.thumbnails.make(message, images).model_dump()
+def _run_thumbnail(context: WorkerContext, message: ThumbnailMessage, images: Mapping[str, bytes]) -> Answer:
+    return Answer(context.thumbnails.make(message, images))
 
 
-def _answer(work: Callable[[], dict[str, Any]], budget: RetryBudget) -> dict[str, Any]:
+def _answer(work: Callable[[], Answer], budget: RetryBudget) -> Answer:
     try:
         return budget.retry_while_unavailable(work)
     except Unavailable as error:

@@ -12,25 +12,24 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from draw_flower import draw_flower
+from page import HERE, SHOWN_WITHIN_MS, open_page, save
 from PIL import Image, ImageOps
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 from rich.console import Console
 from rich.text import Text
 
 from examples.samples import draw_samples
+from lookalike import Client
 from tests.support.browser import browser_at, browser_path
 
-HERE = Path(__file__).parent
 COLUMNS = 104
-WIDTH_PX, HEIGHT_PX = 1280, 620
-COLOURS, KMEANS = 48, 2
 INDEXED_WITHIN_S = 60.0
-SHOWN_WITHIN_MS = 60_000
-# Pictures that came are drawn by then.
-SETTLED_MS = 1_500
 ADDRESS = r"\s+(http://127\.0\.0\.1:\d+)"
 # Redrawing a line: back to its start, erase; and what hides and shows the cursor.
 REDRAWN = re.compile(r"\r\x1b\[2K|\x1b\[\?25[lh]|\x1b\[1A\x1b\[2K")
@@ -51,12 +50,15 @@ def main() -> int:
         os.close(theirs)
         try:
             shown = _read_until(ours, " indexed 36 ")
+            # A terminal that is read by nothing holds `up` up.
+            threading.Thread(target=_read_on, args=(ours,), daemon=True).start()
             for motif in ("houses", "suns", "boats", "balloons"):
                 for found in sorted((folder / "photos").glob(f"{motif}/*-1.jpg")):
                     subprocess.run([*command, "search", str(found), "--quiet"], cwd=folder, env=environment, check=True)
             draw_terminal(shown.replace(str(folder), "/home/you"), HERE / "up.svg")
             gallery, flower = (re.findall(name + ADDRESS, shown)[0] for name in ("Gallery", "Flower"))
-            draw_pages(gallery, flower, folder / "photos")
+            with Client(data=folder / "data" / "lookalike") as client:
+                draw_pages(gallery, flower, folder / "photos", client, up.pid)
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(30)
@@ -76,24 +78,17 @@ def draw_terminal(shown: str, into: Path) -> None:
     into.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), "utf-8")
 
 
-def draw_pages(gallery: str, flower: str, photos: Path) -> None:
+def draw_pages(gallery: str, flower: str, photos: Path, client: Client, up_pid: int) -> None:
     """Writes the pages as small PNGs, if there is a browser."""
     found = browser_path()
     if found is None:
         sys.stderr.write("No chromium here: the pictures of the pages stay as they are.\n")
         return
     with browser_at(found) as browser:
-        draw_flower(browser, flower)
+        draw_flower(browser, flower, photos, client, up_pid)
         page = open_page(browser, f"{gallery}/?like=houses%2Fhouses-3.jpg")
         save(page, "gallery.png")
         draw_duplicates(browser, gallery, photos)
-
-
-def draw_flower(browser: Browser, address: str) -> None:
-    """The page of tasks."""
-    page = open_page(browser, f"{address}/tasks")
-    page.get_by_text("lookalike.search").first.wait_for(timeout=SHOWN_WITHIN_MS)
-    save(page, "flower.png")
 
 
 def draw_duplicates(browser: Browser, gallery: str, photos: Path) -> None:
@@ -110,21 +105,6 @@ def draw_duplicates(browser: Browser, gallery: str, photos: Path) -> None:
     save(page, "duplicates.png")
 
 
-def open_page(browser: Browser, address: str) -> Page:
-    """A new page of the size of the pictures."""
-    page = browser.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX}, reduced_motion="reduce")
-    page.goto(address)
-    return page
-
-
-def save(page: Page, name: str) -> None:
-    """Once all pictures in view are there."""
-    page.wait_for_function("[...document.images].every((image) => image.complete || image.loading === 'lazy')")
-    page.wait_for_timeout(SETTLED_MS)
-    with Image.open(io.BytesIO(page.screenshot())) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE, kmeans=KMEANS).save(HERE / name, optimize=True)
-
-
 def _cut(image: Image.Image) -> Image.Image:
     width, height = image.size
     return image.crop((width // 8, height // 8, width * 7 // 8, height * 7 // 8))
@@ -139,6 +119,12 @@ def _read_until(terminal: int, words: str) -> str:
         if select.select([terminal], [], [], 1.0)[0]:
             shown += os.read(terminal, 65536).decode()
     return shown
+
+
+def _read_on(terminal: int) -> None:
+    with suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
 
 
 if __name__ == "__main__":

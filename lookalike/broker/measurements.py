@@ -26,7 +26,7 @@ from redis.client import Pipeline
 
 from lookalike.redis_keys import Keys
 
-Stage = Literal["lookup", "read", "decode", "embed", "upsert", "search"]
+Stage = Literal["lookup", "read", "decode", "embed", "upsert", "delete", "search"]
 Counter = Literal["images", "searches", "starts"]
 
 

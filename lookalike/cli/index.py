@@ -124,7 +124,8 @@ def _expand_path(client: Client, path: Path) -> Iterator[Path]:
 
 def _expand_key(settings: Settings, path: Path) -> Iterator[Path]:
     """The path itself, or the candidates below it in a bucket."""
-    inside = CallerPaths(settings.library).relative(path)
+    is_all = str(path) == str(Path(str(settings.library)))
+    key = "" if is_all else CallerPaths(settings.library).relative(path)
     with asked_library(settings) as library:
-        below = [Path(escape_path(file.path)) for file in library.files(library.unescape(inside))]
+        below = [Path(escape_path(file.path)) for file in library.files(library.unescape(key))]
     yield from below or [path]

@@ -117,8 +117,8 @@ def show_files(rows: Iterable[tuple[str, str]]) -> None:
         sys.stdout.write(f"{escaped_name(first)}\t{escaped_name(second)}\n")
 
 
-def show_status(status: Status) -> None:
-    """The status as a small table; a warning comes last."""
+def show_status(status: Status, flower_auth: str | None = None) -> None:
+    """The status as a small table; a warning comes last. `flower_auth` is user:password for Flower."""
     table = Table(box=None, show_header=False)
     table.add_column(style="dim")
     table.add_column()
@@ -142,6 +142,7 @@ def show_status(status: Status) -> None:
         ),
         ("gallery", status.web_url),
         ("flower", status.flower_url),
+        *([] if flower_auth is None else [("", "user {0}, password {2}".format(*flower_auth.partition(":")))]),
         ("parts", ", ".join(f"{part} {state}" for part, state in status.parts.items())),
         ("producer", status.state),
         *([("ingest", status.paused)] if status.paused else []),

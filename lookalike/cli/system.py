@@ -111,7 +111,8 @@ def status(
     if json:
         show_json(now.model_dump())
     else:
-        show_status(now)
+        auth = client.settings.flower_auth
+        show_status(now, flower_auth=None if auth is None else auth.get_secret_value())
 
 
 @app.command()

@@ -21,6 +21,7 @@ from lookalike.broker.events import Events, EventStream
 from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
+from lookalike.broker.traces import Sending, untraced
 from lookalike.client.answer_listener import AnswerListener
 from lookalike.client.job_records import JobRecords
 from lookalike.client.results import CANCELLED, DIED, WorkerDied, broker_errors, fetch_result
@@ -56,8 +57,9 @@ TASKS: Mapping[JobKind, str] = {
 class CeleryTransport:
     """Sends messages through one Celery app."""
 
-    def __init__(self, app: Celery, keys: Keys) -> None:
+    def __init__(self, app: Celery, keys: Keys, sending: Sending = untraced) -> None:
         self._app = app
+        self._sending = sending
         self._keys = keys
         # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
         # closing it would break theirs.
@@ -228,7 +230,10 @@ class CeleryTransport:
                 (seconds, microseconds), *_ = pipe.execute()
             now_s = seconds + microseconds / 1e6
             expires = None if expires_s is None else datetime.fromtimestamp(seconds + expires_s, UTC)
-            with self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer:  # type: ignore[no-untyped-call]
+            with (
+                self._sending(task, job) as context,
+                self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer,  # type: ignore[no-untyped-call]
+            ):
                 self._app.send_task(
                     task,
                     args=[message.model_dump(mode="json", exclude_none=True)],
@@ -237,7 +242,7 @@ class CeleryTransport:
                     task_id=job,
                     queue=queue,
                     expires=expires,
-                    headers={SENT_AT: now_s},
+                    headers={SENT_AT: now_s, **context},
                     retry=False,
                     producer=producer,
                     # Bound to this app: by itself it belongs to the current app of the process, and builds its backend.

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url, client_app
 from lookalike.broker.events import Events
+from lookalike.broker.traces import traces_of
 from lookalike.client.argument_checks import limit_given, pause_given, seconds_given
 from lookalike.client.caller_paths import CallerPaths
 from lookalike.client.celery_transport import CeleryTransport
@@ -80,8 +81,11 @@ class Client:
         thumbnails = thumbnails_of(whole)
         self._made = partial(Neighbours, show=partial(pictures_html, thumbnails=thumbnails))
         self._answers = partial(answers_of, make=self._made)
+        sending = traces_of(whole, "lookalike-client")
         make: Callable[[], Transport] = (
-            (lambda: CeleryTransport(client_app(whole), whole.keys)) if transport is None else (lambda: transport)
+            (lambda: CeleryTransport(client_app(whole), whole.keys, sending))
+            if transport is None
+            else (lambda: transport)
         )
         self._opened = PerProcess(make, closes=transport is None)
         # An unreferenced client is closed, too; at exit the operating system does that.

@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from lookalike.broker.app import client_app, redis_of
 from lookalike.broker.telemetry import Telemetry
+from lookalike.broker.traces import traces_of
 from lookalike.client.celery_transport import CeleryTransport
 from lookalike.errors import Closed
 from lookalike.settings import Settings
@@ -17,7 +18,9 @@ class Connections:
     def __init__(self, settings: Settings, *, name: str = "lookalike") -> None:
         self.redis = redis_of(settings)
         self.telemetry = Telemetry(self.redis, settings.keys)
-        self.transport = CeleryTransport(client_app(settings, name=name), settings.keys)
+        self.transport = CeleryTransport(
+            client_app(settings, name=name), settings.keys, traces_of(settings, f"lookalike-{name}")
+        )
 
     def close(self) -> None:
         """Closes all connections, those of other threads included."""

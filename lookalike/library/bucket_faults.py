@@ -58,7 +58,7 @@ def _fault_of(error: Exception) -> BucketFault:  # noqa: PLR0911 (one for each k
     if code == NO_BUCKET:
         return BucketFault(f"is missing ({NO_BUCKET})")
     if code in KEY_REFUSED:
-        return BucketFault(f"cannot be read: its keys are refused ({code}); give valid ones")
+        return BucketFault(f"cannot be read with the keys that are set ({code}): give valid ones")
     if code == "AccessDenied" or status in REFUSED_STATUS:
         return BucketFault(f"cannot be read: access is denied ({code or status})", is_denied=True)
     if type(error).__name__ == "InvalidPathError":

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress
+from lookalike.local.machine_limits import files_limit, need_files
 from lookalike.local.reachable import require_broker, require_store
-from lookalike.local.supervisor import is_listening
+from lookalike.local.supervisor_calls import is_listening
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder
@@ -20,6 +21,13 @@ from lookalike.system.parts import EXTRAS, OPTIONAL, is_installed, packages_of
 PATIENCE_S = 4.0
 LEFTOVERS_S = 15.0
 POLL_S = 0.1
+
+
+def need_host(library: Path | BucketAddress) -> None:
+    """Raises Misconfigured if this machine lacks what `up` needs: locks, packages, room for open files."""
+    need_locks()
+    need_extras(packages_for(library))
+    need_files(files_limit())
 
 
 def need_locks() -> None:

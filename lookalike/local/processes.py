@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from pydantic import SecretStr
 
 from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
+from lookalike.local.service_manager import VARIABLES as OF_SERVICE_MANAGER
 from lookalike.settings import Settings, variable_of
 from lookalike.system.process_guard import GUARDIAN
 from lookalike.system.service_paths import python_module, service_environment
@@ -24,6 +25,8 @@ Turn = Literal["early", "next", "late"]
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
 FLOWER_SAVES_EVERY_MS = 60_000
+# Flower's own choice lacks what was asked and what came of it.
+FLOWER_COLUMNS = "name,args,state,result,worker,received,runtime"
 # Containers have another name each time they are made; without this their table shows all that ever were.
 FLOWER_FORGETS_S = 60
 # Celery prefers these to the URL that its app was made with; the last opens Flower's API to everybody on this machine.
@@ -138,7 +141,11 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
 
     Secrets are passed here and never in argv, which every user of the machine can read.
     """
-    kept = {name: value for name, value in inherited.items() if name not in (*MISLEADING, *OTHERS_PYTHON)}
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if name not in (*MISLEADING, *OTHERS_PYTHON, *OF_SERVICE_MANAGER)
+    }
     return {
         **service_environment(kept),
         **_settings_variables(settings),
@@ -157,11 +164,16 @@ def process_environment(settings: Settings, inherited: Mapping[str, str]) -> dic
     }
 
 
+def node_name(part: str, system: str) -> str:
+    """How Flower and Celery call a program: part, host (which Celery fills in) and system, of which a host has many."""
+    return f"{part}@%h.{system}"
+
+
 def worker_command(part: str, system: str, queues: str, processes: int) -> list[str]:
     """A worker of a system, on these queues."""
     return python_module(
         *("celery", "--app", "worker", "worker", "--pool", "prefork", "--concurrency", str(processes)),
-        *("--queues", queues, "--hostname", f"{part}@{system}"),
+        *("--queues", queues, "--hostname", node_name(part, system)),
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
@@ -188,7 +200,7 @@ def _flower_command(settings: Settings, port: int) -> list[str]:
         *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
-        f"--purge-offline-workers={FLOWER_FORGETS_S}",
+        *(f"--purge-offline-workers={FLOWER_FORGETS_S}", f"--tasks-columns={FLOWER_COLUMNS}"),
     )
 
 

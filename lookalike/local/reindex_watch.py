@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import get_args
 
+from redis import Redis
 from redis.exceptions import RedisError
 
-from lookalike.broker.app import redis_of
 from lookalike.broker.generations import Generation, GenerationState
 from lookalike.local.processes import REINDEX
 from lookalike.local.startup import NEVER
@@ -28,13 +28,12 @@ class ReindexWatch:
     folder: DataFolder
     running: RunningSystem
     supervisor: Supervisor
+    redis: Redis
     now_s: Callable[[], float] = time.monotonic
     _next_s: float = 0.0
 
     def __post_init__(self) -> None:
-        # The broker's patience must not be that of the screen.
-        self._redis = redis_of(self.settings, socket_timeout=2.0, socket_connect_timeout=2.0)
-        self._state = GenerationState(self._redis, self.settings.keys)
+        self._state = GenerationState(self.redis, self.settings.keys)
 
     def look(self, states: Mapping[str, ProcessState]) -> None:
         """Starts the program if something is asked for, and asks for the end of what was kept for too long."""

@@ -84,7 +84,7 @@ class Reindexing:
             if asked is None or not asked.order:
                 return False
             if asked.order == "cancel":
-                return self._cancel()
+                return self._cancel(asked)
             if asked.order == "drop":
                 return self._drop()
             self._fill(asked)
@@ -117,13 +117,13 @@ class Reindexing:
             if asked.hold and asked.order != "switch":
                 self._note("held")
             else:
-                self._switch()
+                self._switch(asked)
 
     def _begin(self, asked: Reindex) -> None:
         """Makes the second generation and starts what fills it in. Raises _Unfit if it cannot be, before it began."""
         if asked.state == "switching":
             # Cut off after the comparison.
-            self._switch()
+            self._switch(asked)
             return
         begins = asked.state in ("asked", "checking")
         if begins:
@@ -156,7 +156,7 @@ class Reindexing:
         self._note("filling")
         return False
 
-    def _switch(self) -> None:
+    def _switch(self, asked: Reindex) -> None:
         self._note("switching")
         self._save()
         failed = self._run("switch")
@@ -166,9 +166,9 @@ class Reindexing:
         self._state.clear_next()
         self._state.update(state="switched", order="", why="")
         self._save()
-        self._events.done("switched")
+        self._events.succeeded(asked, f"searches use {asked.model}, {asked.distance} now")
 
-    def _cancel(self) -> bool:
+    def _cancel(self, asked: Reindex) -> bool:
         self._note("cancelling")
         self._stop()
         failed = self._run("cancel")
@@ -176,7 +176,7 @@ class Reindexing:
             raise Unreachable(failed)
         self._state.end()
         self._save()
-        self._events.done("cancelled")
+        self._events.cancelled(asked)
         return False
 
     def _drop(self) -> bool:
@@ -190,6 +190,9 @@ class Reindexing:
         log.error("refused", why=why)
         self._stop()
         self._run("cancel")
+        asked = self._state.read()
+        if asked is not None:
+            self._events.refused(asked, why)
         self._state.clear_next()
         self._state.update(state="refused", order="", why=why, collection="")
         self._save()

@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lookalike.broker.app import redis_of
 from lookalike.client.status import Status
 from lookalike.library.address import BucketAddress
 from lookalike.library.joined import read_joined, shown
@@ -17,19 +18,25 @@ from lookalike.local.ports import ChoosePort
 from lookalike.local.preflight import wait_for_leftovers
 from lookalike.local.processes import Ports, ProcessSpec, process_environment, reindex_spec
 from lookalike.local.reindex_watch import ReindexWatch
+from lookalike.local.service_manager import ServiceManager
+from lookalike.local.start_counts import StartCounts
 from lookalike.local.startup import Plan, RestartCheck, refuse_taken_port, start_all
 from lookalike.local.stop_signals import StopRequest
-from lookalike.local.supervisor import Supervisor
+from lookalike.local.supervisor import ProcessState, Supervisor
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, publish, retract
+from lookalike.system.runtime_dir import socket_of
 
 SHOW_EVERY_S = 0.5
+ASKED_S = 2.0
 # On a machine that is so busy that no search is answered by then, the other parts start all the same.
 LONGEST_WAIT_S = 30.0
 
 AskStatus = Callable[[Settings], Callable[[], Status]]
 """From the settings to the function that is polled; a LookalikeError means "not now"."""
+Watch = Callable[[Mapping[str, ProcessState]], None]
+"""Told about twice a second how the programs are."""
 MakeSpecs = Callable[[Settings, Ports], Sequence[ProcessSpec]]
 
 
@@ -46,6 +53,7 @@ class Serving:
     library_id: str
     screen: LiveConsole
     stop: StopRequest
+    manager: ServiceManager
     suggested: str
     ask_status: AskStatus
     make_specs: MakeSpecs
@@ -68,27 +76,29 @@ class Serving:
             rebuild=self.rebuild,
         )
         supervisor = Supervisor(self.folder, plan.specs, plan.environment)
-        crashes = CrashLimit()
+        crashes, wait = CrashLimit(), self.manager.feeding(self.stop.wait)
         try:
-            if not wait_for_leftovers(self.folder, self.stop.wait):
+            if not wait_for_leftovers(self.folder, wait):
                 return
-            while start_all(supervisor, plan, self.stop.wait, self.screen.show):
+            while start_all(supervisor, plan, wait, self.screen.show):
                 self.prepare, self.rebuild = self.prepare_again, False
                 keep_identity(self.library, self.library_id, self.folder)
                 publish(self.folder, running)
                 own = plan.own_servers()
                 restarts = RestartCheck(plan.watched_servers(), supervisor.process_states(), confirmed=own)
-                watch = ReindexWatch(whole, self.folder, running, supervisor)
-                self._show(supervisor, plan, running, whole, restarts=restarts, watch=watch)
+                watches = _watches(whole, self.folder, running, supervisor)
+                self._show(supervisor, plan, running, whole, restarts=restarts, watches=watches)
                 if self.stop.requested:
                     break
                 # It was killed, most likely; the kernel ended all parts with it.
                 crashes.record_crash(time.monotonic(), self.folder)
                 self.screen.say("The supervisor ended, and is started again with all parts.")
-                if not wait_for_leftovers(self.folder, self.stop.wait):
+                if not wait_for_leftovers(self.folder, wait):
                     break
                 plan = replace(plan, prepare=self.prepare, rebuild=self.rebuild)
         finally:
+            if self.stop.requested:
+                self.manager.stopping()
             supervisor.stop()
             retract(self.folder)
 
@@ -100,17 +110,19 @@ class Serving:
         whole: Settings,
         *,
         restarts: RestartCheck,
-        watch: ReindexWatch,
+        watches: Iterable[Watch],
     ) -> None:
         """Returns at a stop request or when supervisord has ended. Raises PortTaken; Misconfigured as RestartCheck."""
+        self.manager.ready()
         self.screen.say(f"Gallery  {running.web_url}")
         self.screen.say(f"Flower   {running.flower_url}")
         self.screen.say(f"Library  {shown(running.library)}")
         self.screen.say(f"Data     {running.data}")
         self.screen.say(f"Search   {self.suggested} (in another terminal; Ctrl-C here stops everything)")
         starts, begun_s, have_waited = RestartCounter(), time.monotonic(), False
+        wait = self.manager.feeding(self.stop.wait)
         with polled(self.ask_status(whole)) as latest:
-            while not self.stop.wait(SHOW_EVERY_S):
+            while not wait(SHOW_EVERY_S):
                 if not supervisor.is_alive():
                     return
                 is_answered = latest.answer is not None and latest.answer.indexed is not None
@@ -127,8 +139,22 @@ class Serving:
                     self.open_page(running.web_url)
                     # Only once: after a crash the page is open already.
                     self.open_page = None
-                watch.look(states)
-                self.screen.show(live_line(latest.answer, running.flower_url, starts.keep_dying(time.time())))
+                for look in watches:
+                    look(states)
+                line = live_line(latest.answer, running.flower_url, starts.keep_dying(time.time()))
+                self.screen.show(line)
+                self.manager.status(line)
+
+
+def _watches(
+    settings: Settings, folder: DataFolder, running: RunningSystem, supervisor: Supervisor
+) -> tuple[Watch, ...]:
+    # The broker's patience must not be that of the screen.
+    redis = redis_of(settings, socket_timeout=ASKED_S, socket_connect_timeout=ASKED_S)
+    return (
+        ReindexWatch(settings, folder, running, supervisor, redis).look,
+        StartCounts(redis, settings.keys).look,
+    )
 
 
 def _description(
@@ -147,7 +173,9 @@ def _description(
         qdrant_url=addresses.qdrant_url,
         qdrant_api_key=None if whole.qdrant_api_key is None else whole.qdrant_api_key.get_secret_value(),
         flower_url=addresses.flower_url,
+        flower_auth=None if whole.flower_auth is None else whole.flower_auth.get_secret_value(),
         web_url=addresses.web_url,
+        supervisor_socket=socket_of(folder),
         extensions=whole.extensions,
         ignore=whole.ignore,
         ignore_defaults=whole.ignore_defaults,

@@ -1,21 +1,19 @@
 """Runs one supervisord per data folder: it restarts processes that end and stops all of them in order."""
 
-import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
-from xmlrpc.client import Fault, ServerProxy
+from typing import NamedTuple
+from xmlrpc.client import Fault
 
 from lookalike.errors import Misconfigured
 from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
 from lookalike.local.processes import STAGES, ProcessSpec, Stage, Turn
+from lookalike.local.supervisor_calls import HAS_ENDED, calls, is_listening, server_at
 from lookalike.system.data_folder import DataFolder, open_private, write_private
 from lookalike.system.process_guard import NONE, guarded_command
 from lookalike.system.runtime_dir import socket_of
@@ -27,8 +25,6 @@ STARTED_S = 10.0
 POLL_S = 0.05
 # Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Together these two stay below STOP_S.
 STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5, "aside": 1}
-# States in supervisord's documentation.
-HAS_ENDED = ("BACKOFF", "EXITED", "FATAL")
 
 CONF = """\
 [supervisord]
@@ -96,7 +92,7 @@ class Supervisor:
         self._socket = socket_of(folder)
         self._specs = list(specs)
         self._environment = environment
-        self._server = _server_at(self._socket)
+        self._server = server_at(self._socket)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -133,7 +129,7 @@ class Supervisor:
         try:
             for spec in self._specs:
                 if (spec.stage, spec.turn) == (stage, turn):
-                    _calls(self._server).startProcess(f"{stage}:{spec.name}", False)
+                    calls(self._server).startProcess(f"{stage}:{spec.name}", False)
         except (OSError, HTTPException) as error:
             raise Misconfigured(
                 f"The supervisor ended while it started the parts ({error}): see `lookalike logs supervisor`."
@@ -142,12 +138,12 @@ class Supervisor:
     def start_aside(self, name: str) -> None:
         """Starts a program of this stage unless it runs, or there is none of this name."""
         with suppress(OSError, HTTPException, Fault):
-            _calls(self._server).startProcess(f"aside:{name}", False)
+            calls(self._server).startProcess(f"aside:{name}", False)
 
     def process_states(self) -> dict[str, ProcessState]:
         """The state of each process, by its name; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
-            every = _calls(self._server).getAllProcessInfo()
+            every = calls(self._server).getAllProcessInfo()
             return {known["name"]: ProcessState(known["start"], known["statename"] in HAS_ENDED) for known in every}
         return {}
 
@@ -168,16 +164,6 @@ class Supervisor:
             self._process.wait()
         self._server("close")()
         self._socket.unlink(missing_ok=True)
-
-
-def is_listening(folder: DataFolder) -> bool:
-    """Whether a supervisord of this data folder listens."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(os.fspath(socket_of(folder)))
-        except OSError:
-            return False
-    return True
 
 
 def supervisor_conf(folder: DataFolder, specs: Iterable[ProcessSpec]) -> str:
@@ -218,20 +204,3 @@ def _program(spec: ProcessSpec) -> str:
 def _escape_word(word: str) -> str:
     """A word of a command: supervisord splits like a shell, expands % and takes " ;" and " #" for comments."""
     return re.sub(r"([^\w@+=:,./-])", r"\\\1", word).replace("%", "%%")
-
-
-class _Calls(Protocol):
-    """The calls of supervisord's XML-RPC interface that are used here; its documentation has the meanings."""
-
-    def startProcess(self, name: str, wait: bool) -> bool: ...  # noqa: FBT001, N802
-    def getAllProcessInfo(self) -> list[dict[str, Any]]: ...  # noqa: N802
-
-
-def _calls(server: ServerProxy) -> _Calls:
-    return cast("_Calls", server.supervisor)
-
-
-def _server_at(path: Path) -> ServerProxy:
-    from supervisor.xmlrpc import SupervisorTransport  # noqa: PLC0415 (the package is an extra)
-
-    return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{path}"))

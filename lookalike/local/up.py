@@ -1,5 +1,6 @@
 """`lookalike up`: checks, takes the data folder, and serves the library. Wires this folder's modules."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,17 +19,11 @@ from lookalike.local.first_search import suggested_search
 from lookalike.local.joining import check_folders, join
 from lookalike.local.library_folders import adopt_renamed, folder_of
 from lookalike.local.library_identity import identity_of, owned_by, usable_library
-from lookalike.local.machine_limits import files_limit, need_files, need_space
+from lookalike.local.machine_limits import need_space
 from lookalike.local.ports import PortTaken, reserved_ports
-from lookalike.local.preflight import (
-    need_extras,
-    need_given_servers,
-    need_locks,
-    only_up_on,
-    packages_for,
-    wait_for_leftovers,
-)
+from lookalike.local.preflight import need_given_servers, need_host, only_up_on, wait_for_leftovers
 from lookalike.local.processes import prepare_command, process_specs
+from lookalike.local.service_manager import ServiceManager
 from lookalike.local.serving import AskStatus, MakeSpecs, Serving
 from lookalike.local.stop_signals import stop_on_signals
 from lookalike.settings import Settings
@@ -68,9 +63,8 @@ def up(
     kernel ends the processes when the thread that started them ends.
     Raises Misconfigured, CollectionMismatch, Unreachable.
     """
-    need_locks()
-    need_extras(packages_for(library))
-    need_files(files_limit())
+    manager = ServiceManager(os.environ)
+    need_host(library)
     if isinstance(library, BucketAddress) and more:
         raise Misconfigured("A bucket is a library by itself: name it alone.")
     first = absolute(library)
@@ -80,7 +74,7 @@ def up(
     suggested = suggested_search(settings.model_copy(update={"library": there}))
     with stop_on_signals() as stop, ExitStack() as held:
         folder = _hold_folder(first, others, settings, held)
-        if not wait_for_leftovers(folder, stop.wait):
+        if not wait_for_leftovers(folder, manager.feeding(stop.wait)):
             return
         retract(folder)
         bring_forward(folder)
@@ -109,6 +103,7 @@ def up(
             identity,
             screen=screen,
             stop=stop,
+            manager=manager,
             suggested=suggested,
             ask_status=ask_status,
             make_specs=make_specs,

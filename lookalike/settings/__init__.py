@@ -232,6 +232,10 @@ class Settings(BaseSettings):
     alive_file: Path | None = Field(
         default=None, description="File that workers and producer write while they are well, for a health check."
     )
+    traces: bool = Field(
+        default=False,
+        description="Trace jobs from who sends them to their task, by OpenTelemetry; `OTEL_*` has the rest.",
+    )
     log_format: LogFormat = Field(default="text", description="Form of the logs: `text` for people, or `json`.")
     flower_url: str | None = Field(default=None, description="Where Flower is, for `status`; `up` knows it by itself.")
     flower_host: str = Field(default="127.0.0.1", description="Address that Flower listens on.")

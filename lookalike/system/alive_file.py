@@ -1,17 +1,30 @@
-"""The file by which a health check that costs next to nothing tells whether a part is well (deploy/healthy.sh).
+"""The file by which a health check that costs next to nothing tells how a part is (deploy/healthy.sh).
 
-Written every few seconds: empty while the part is well, with one sentence while it is not. An old file means that the
-part is dead or hung.
+Written every few seconds: empty while the part is ready for work, with one sentence while it is not. An old file means
+that the part is dead or hung, which is all that a restart can mend.
 """
 
 import errno
 import os
 import threading
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 WRITE_EVERY_S = 5.0
+# As in deploy/healthy.sh.
+OLD_AFTER_S = 30.0
+SILENT = "no sign of life for half a minute"
+STARTING = "it is starting, and waits for broker and store"
+BROKER_AWAY = "The broker does not answer: check REDIS_URL, and whether it runs."
+
+
+class PartHealth(NamedTuple):
+    """Whether a part lives; and why it is not ready, a sentence, empty if it is."""
+
+    lives: bool
+    trouble: str
 
 
 class AliveFile:
@@ -24,10 +37,14 @@ class AliveFile:
     def __init__(self, file: Path, library: Path | None = None) -> None:
         self._file = file
         self._library = library
-        self._beaten = threading.Event()
+        self._beaten, self._changed = threading.Event(), threading.Event()
+        self._trouble = ""
 
-    def beat(self) -> None:
-        """To be called by the main loop, as often as it likes."""
+    def beat(self, trouble: str = "") -> None:
+        """To be called by the main loop, as often as it likes; `trouble` is what keeps it from its work."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._changed.set()
         self._beaten.set()
 
     def start(self) -> None:
@@ -36,7 +53,8 @@ class AliveFile:
 
     def write(self) -> None:
         """Writes how the part is."""
-        self._file.write_text("" if self._library is None else library_trouble(self._library))
+        library = "" if self._library is None else library_trouble(self._library)
+        self._file.write_text(" ".join(filter(None, (self._trouble, library))))
         # An empty file that is written empty again need not become newer.
         os.utime(self._file)
 
@@ -47,7 +65,45 @@ class AliveFile:
             # A full disk: the file gets old.
             with suppress(OSError):
                 self.write()
-            time.sleep(WRITE_EVERY_S)
+            self._changed.wait(WRITE_EVERY_S)
+            self._changed.clear()
+
+
+@contextmanager
+def alive_while_starting(file: Path | None) -> Iterator[None]:
+    """Writes the file while the block runs, which may wait for a store that reads a large index; nothing without one.
+
+    The thread has ended afterwards: a process with a thread must not be forked.
+    """
+    if file is None:
+        yield
+        return
+    alive, is_over = AliveFile(file), threading.Event()
+    alive.beat(STARTING)
+
+    def write() -> None:
+        while True:
+            with suppress(OSError):
+                alive.write()
+            if is_over.wait(WRITE_EVERY_S):
+                return
+
+    thread = threading.Thread(target=write, name="alive-file", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def read_health(file: Path, now_unix_s: float) -> PartHealth:
+    """What the file says of its part."""
+    try:
+        said, age_s = file.read_text("utf-8", "replace"), now_unix_s - file.stat().st_mtime
+    except OSError:
+        return PartHealth(lives=False, trouble=SILENT)
+    return PartHealth(True, said) if age_s <= OLD_AFTER_S else PartHealth(False, SILENT)
 
 
 def library_trouble(library: Path) -> str:

@@ -23,7 +23,7 @@ from lookalike.system.runtime_dir import pointer_of, pointers
 # Settings that another command inherits from the running system unless they were set.
 INHERITED = (
     *("name", "library", "library_id", "extensions", "ignore", "ignore_defaults"),
-    *("redis_url", "qdrant_url", "flower_url", "web_url", "model", "distance"),
+    *("redis_url", "qdrant_url", "flower_url", "flower_auth", "web_url", "model", "distance"),
 )
 
 # So that `lookalike status --wait` may follow `lookalike up &` at once; a start takes seconds.
@@ -49,7 +49,11 @@ class RunningSystem(BaseModel):
     qdrant_url: str
     qdrant_api_key: str | None = None
     flower_url: str
+    # user:password, for `lookalike status`.
+    flower_auth: str | None = None
     web_url: str | None = None
+    # Where the supervisor listens, which depends on the TMPDIR of `up`.
+    supervisor_socket: Path | None = None
     extensions: tuple[str, ...]
     ignore: tuple[str, ...]
     ignore_defaults: tuple[str, ...] = DEFAULT_IGNORE

@@ -15,6 +15,7 @@ from redis import Redis
 
 from lookalike import Client, Example
 from lookalike.cli.evaluate import evaluate
+from lookalike.cli.index import sync
 from lookalike.cli.keep_options import PlanFiles
 from lookalike.errors import Refused
 from lookalike.library.address import BucketAddress
@@ -131,8 +132,12 @@ def test_it_is_found_by_its_address_and_results_carry_it(site: Site, tmp_path: P
     assert len(colours) > 1000
 
 
-def test_one_object_is_indexed_at_once(site: Site) -> None:
+def test_one_object_or_all_of_them_are_indexed_at_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert site.client.sync([f"{site.address}/3.png"]).result(20).unchanged == 1
+
+    sync(paths=[Path(site.address)], data=site.machine.folder.root, json=True)
+
+    assert json.loads(capsys.readouterr().out)["unchanged"] == PICTURES + 1
 
 
 def test_a_part_of_an_object_is_searched_for(site: Site) -> None:
@@ -195,7 +200,7 @@ def test_refused_keys_and_empty_or_cut_listings_remove_nothing(site: Site) -> No
     faults.denied = "ExpiredToken"
     site.tell("look")
     wait_until(lambda: site.client.status().state == "offline", PATIENCE_S)
-    assert "its keys are refused (ExpiredToken); give valid ones; nothing is removed" in str(
+    assert "with the keys that are set (ExpiredToken): give valid ones; nothing is removed" in str(
         site.client.status().warning
     )
     faults.empty_listings, faults.denied = True, ""

@@ -18,6 +18,7 @@ import pytest
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
+from lookalike.local.processes import node_name
 from tests.local.conftest import Machine
 from tests.support.pictures import draw, encoded, picture
 from tests.support.shipped import MODEL
@@ -112,7 +113,12 @@ def embedded(person: Person) -> Callable[[], int]:
 @pytest.fixture
 def is_part(person: Person) -> Callable[[int, str], bool]:
     """Whether the process is that part itself, and not a child of it."""
-    words = {"broker": "valkey-server", "store": "edge", "ingest": "ingest@lookalike", "producer": "producer"}
+    words = {
+        "broker": "valkey-server",
+        "store": "edge",
+        "ingest": node_name("ingest", "lookalike"),
+        "producer": "producer",
+    }
 
     def check(pid: int, part: str) -> bool:
         command = " ".join(person.machine.processes().get(pid, []))

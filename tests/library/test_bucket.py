@@ -148,7 +148,7 @@ def test_an_empty_library_is_empty_and_nothing_of_it_is_gone(served: Served) -> 
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("ExpiredToken", r"cannot be read: its keys are refused \(ExpiredToken\)"),
+        ("ExpiredToken", r"cannot be read with the keys that are set \(ExpiredToken\)"),
         ("AccessDenied", r"cannot be read: access is denied \(AccessDenied\)"),
     ],
 )

@@ -23,7 +23,7 @@ def test_doctor_tells_whether_it_can_be_read(served: Served, tmp_path: Path) -> 
     served.faults.denied = "ExpiredToken"
     found = check_library(settings, folder)
     assert found.state == "broken"
-    assert found.remedy == "The library cannot be read: its keys are refused (ExpiredToken); give valid ones."
+    assert found.remedy == "The library cannot be read with the keys that are set (ExpiredToken): give valid ones."
 
 
 def test_doctor_tells_how_changes_are_found() -> None:

@@ -52,8 +52,10 @@ def test_there_are_as_many_ingest_processes_as_set_and_they_are_named_for_their_
         if part.name.endswith(("st", "ch"))
     )
 
-    assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@mine " in " ".join(ingest.command)
-    assert " --concurrency 1 --queues mine:search,mine:thumbnails --hostname search@mine " in " ".join(search.command)
+    assert " --concurrency 7 --queues mine:ingest,mine:rescan --hostname ingest@%h.mine " in " ".join(ingest.command)
+    assert " --concurrency 1 --queues mine:search,mine:thumbnails --hostname search@%h.mine " in " ".join(
+        search.command
+    )
 
 
 def test_the_application_stops_before_its_backing_services(folder: DataFolder) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lookalike.client import Client
 from lookalike.errors import LookalikeError
+from lookalike.system.parts import PART_NAMES
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine
 from tests.support.pictures import draw
 from tests.support.stores import store_of
@@ -27,6 +29,7 @@ from tests.support.waiting import wait_until
 
 PICTURES = 5
 AUTH = "ann:not:for $everybody"
+HOST = socket.gethostname()
 
 
 def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
@@ -85,7 +88,24 @@ def test_flower_shows_the_tasks_to_who_knows_the_password_alone(machine: Machine
     refused.value.close()
     assert refused.value.code == 401
 
-    assert {"lookalike.sync", "lookalike.read"} <= set(tasks_in_flower(machine).values())
+    assert {"lookalike.sync", "lookalike.read"} <= {name for name, *_ in tasks_in_flower(machine).values()}
+
+
+def test_flowers_workers_are_called_by_part_and_host(machine: Machine) -> None:
+    with ask_flower(machine, "/workers?json=1", AUTH) as answer:
+        names = {worker["hostname"] for worker in json.load(answer)["data"] if worker["status"]}
+
+    assert names == {f"{part}@{HOST}.lookalike" for part in ("ingest", "search", "duplicates")}
+
+
+def test_status_tells_the_password_of_flower_to_who_asks_here_and_no_log_has_it(machine: Machine) -> None:
+    shown = run_cli(machine, "status").stdout
+    user, _, password = AUTH.partition(":")
+
+    assert f"user {user}, password {password}" in shown
+    assert password not in run_cli(machine, "status", "--json").stdout
+    assert not any(password in log.read_text("utf-8", "replace") for log in machine.folder.logs.iterdir())
+    assert password not in machine.output.read_text()
 
 
 def test_flower_tells_prometheus_what_the_index_has_without_a_password(machine: Machine) -> None:
@@ -101,9 +121,7 @@ def test_flower_tells_prometheus_what_the_index_has_without_a_password(machine: 
 
     outcomes = [told[f"lookalike_images_total:{outcome}"] for outcome in ("embedded", "copied", "rejected")]
     assert outcomes == [PICTURES, 0, 0]
-    assert [told[f"lookalike_starts_total:{part}"] for part in ("ingest", "search", "duplicates", "producer")] == [
-        1
-    ] * 4
+    assert {part: told[f"lookalike_starts_total:{part}"] for part in PART_NAMES} == dict.fromkeys(PART_NAMES, 1)
     assert (told["lookalike_backlog_files"], told["lookalike_library_files:discovered"]) == (0, PICTURES)
     assert told["lookalike_scans_total"] >= 1
     assert any(name.startswith("flower_events_total:") for name in told)
@@ -112,7 +130,13 @@ def test_flower_tells_prometheus_what_the_index_has_without_a_password(machine: 
 def test_no_page_of_flower_shows_the_brokers_password(machine: Machine) -> None:
     password = machine.folder.password.read_text()
 
-    for page in ("/", "/broker", "/worker/ingest@lookalike", "/worker/search@lookalike", "/api/workers"):
+    for page in (
+        "/",
+        "/broker",
+        f"/worker/ingest@{HOST}.lookalike",
+        f"/worker/search@{HOST}.lookalike",
+        "/api/workers",
+    ):
         with ask_flower(machine, page, AUTH) as answer:
             assert password not in answer.read().decode()
 
@@ -142,7 +166,7 @@ def test_all_stops_within_ten_seconds_and_starts_again_with_nothing_to_do_and_no
 
     client = wait_indexed(machine, PICTURES)
     assert client.status().embedded_total == PICTURES
-    assert "lookalike.sync" in seen.values()
+    assert any("lookalike.sync" in told and "embedded" in str(told) for told in seen.values())
     assert seen.items() <= tasks_in_flower(machine).items()
 
 
@@ -190,10 +214,11 @@ def run_cli(machine: Machine, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def tasks_in_flower(machine: Machine) -> dict[str, str]:
-    """Id and name of each task that Flower shows."""
+def tasks_in_flower(machine: Machine) -> dict[str, tuple[str, str, str]]:
+    """Of each ended task that Flower shows its name, what was asked and what came of it, by its id."""
     with ask_flower(machine, "/api/tasks?limit=1000", AUTH) as answer:
-        return {task: shown["name"] for task, shown in json.load(answer).items()}
+        tasks = json.load(answer).items()
+    return {task: (told["name"], told["args"], told["result"]) for task, told in tasks if told["state"] == "SUCCESS"}
 
 
 def test_a_rebuild_changes_the_distance_and_one_with_a_broken_model_costs_no_index(

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from lookalike.system.alive_file import AliveFile, library_trouble
+from lookalike.system.alive_file import (
+    BROKER_AWAY,
+    STARTING,
+    AliveFile,
+    PartHealth,
+    alive_while_starting,
+    library_trouble,
+    read_health,
+)
 from tests.support.waiting import wait_until
 
 CHECK = Path(__file__).resolve().parents[2] / "deploy" / "healthy.sh"
@@ -28,10 +37,10 @@ def library() -> Iterator[Path]:
         yield Path(folder)
 
 
-def checked(file: Path) -> tuple[int, str]:
+def checked(file: Path, *question: str) -> tuple[int, str]:
     """Exit code of the check, and what it says."""
     environment = {"PATH": os.environ["PATH"], "LOOKALIKE_ALIVE_FILE": str(file)}
-    done = subprocess.run([CHECK], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([CHECK, *question], env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -88,6 +97,41 @@ def test_without_a_beat_of_the_main_loop_nothing_is_written(file: Path) -> None:
     assert not file.exists()
     alive.beat()
     wait_until(file.exists)
+
+
+def test_a_part_without_a_broker_lives_and_is_not_ready(file: Path) -> None:
+    alive = AliveFile(file)
+    alive.beat(BROKER_AWAY)
+    alive.write()
+
+    assert checked(file, "live") == (0, "")
+    assert checked(file, "ready") == (1, BROKER_AWAY)
+    assert read_health(file, time.time()) == PartHealth(True, BROKER_AWAY)
+
+    alive.beat()
+    alive.write()
+
+    assert checked(file, "ready") == (0, "")
+    assert read_health(file, time.time()) == PartHealth(True, "")
+
+
+def test_a_part_that_says_nothing_for_half_a_minute_does_not_live(file: Path) -> None:
+    AliveFile(file).write()
+    os.utime(file, (time.time() - 40, time.time() - 40))
+
+    assert checked(file, "live")[0] == 1
+    assert not read_health(file, time.time()).lives
+    assert not read_health(file.with_name("never"), time.time()).lives
+
+
+def test_a_part_that_waits_for_its_store_at_the_start_lives_and_leaves_no_thread(file: Path) -> None:
+    threads = threading.active_count()
+
+    with alive_while_starting(file):
+        wait_until(lambda: read_health(file, time.time()) == PartHealth(True, STARTING))
+        assert checked(file, "live") == (0, "")
+
+    assert threading.active_count() == threads
 
 
 def as_nobody(ask: Callable[[], str]) -> str:

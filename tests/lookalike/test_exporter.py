@@ -1,5 +1,6 @@
 """Dashboard and alert rules speak of what is exported, and promtool finds nothing wrong with either."""
 
+import copy
 import json
 import re
 import shutil
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
@@ -103,6 +107,28 @@ def test_the_dashboard_has_panels_that_do_not_lie_on_each_other_and_one_source()
     assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["source"]
 
 
+def test_grafanas_own_types_read_the_dashboard_and_lose_nothing_of_it() -> None:
+    register_default_plugins()
+
+    written = json.loads(JSONEncoder().encode(Dashboard.from_json(copy.deepcopy(DASHBOARD))))
+
+    assert lost(DASHBOARD, written) == []
+
+
+def lost(given: Any, kept: Any, where: str = "") -> list[str]:
+    """Where something of the first is not in the second, or is otherwise there."""
+    match given:
+        case dict():
+            there = kept if isinstance(kept, dict) else {}
+            return [each for key, value in given.items() for each in lost(value, there.get(key), f"{where}/{key}")]
+        case list():
+            pairs = zip(given, kept, strict=True) if isinstance(kept, list) and len(kept) == len(given) else ()
+            return (
+                [each for at, pair in enumerate(pairs) for each in lost(*pair, f"{where}/{at}")] if pairs else [where]
+            )
+    return [] if given == kept else [where]
+
+
 def test_sizes_of_the_index_are_those_of_the_last_time_so_that_nothing_waits() -> None:
     is_answered, asked = threading.Event(), list[None]()
 
@@ -122,6 +148,19 @@ def test_sizes_of_the_index_are_those_of_the_last_time_so_that_nothing_waits() -
 @promtool
 def test_promtool_accepts_rules_and_configuration() -> None:
     run_promtool("check", "config", str(DEPLOY / "prometheus" / "prometheus.yml"))
+
+
+@promtool
+def test_promtool_reads_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    """As rules: older versions have no command for an expression alone."""
+    expressions = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    # What Grafana puts in.
+    filled = [re.sub(r"\$__(rate_)?interval", "1m", expression) for expression in expressions]
+    assert not any("$" in expression for expression in filled)
+    rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(filled)]
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    run_promtool("check", "rules", str(tmp_path / "panels.yml"))
 
 
 @promtool

@@ -177,7 +177,7 @@ def test_every_setting_reaches_every_container(service: str) -> None:
 
     assert documented == {variable_of(field) for field in Settings.model_fields}
     assert {name for name, value in environment.items() if value == "given"} >= documented - PLACES - SECRET_ONES
-    assert set(environment) <= documented | {"NO_PROXY", "no_proxy", "TZ"}
+    assert {name for name in environment if not name.startswith("OTEL_")} <= documented | {"NO_PROXY", "no_proxy", "TZ"}
 
 
 def test_what_is_not_set_leaves_the_default() -> None:
@@ -205,7 +205,7 @@ def test_no_secret_is_an_argument_or_written_down() -> None:
 def test_images_hold_neither_torch_nor_tools_for_tests() -> None:
     installed = set(re.findall(r"--extra (\w+)", DOCKERFILE))
 
-    assert installed == {"worker", "producer", "monitor", "web"}
+    assert installed == {"worker", "producer", "monitor", "web", "traces"}
     assert "apt-get" not in DOCKERFILE
 
 
@@ -232,7 +232,9 @@ def test_each_part_is_started_as_on_one_machine(service: str) -> None:
     assert set(re.findall(r" (--[a-z-]+)", command)) == {
         word.partition("=")[0] for word in here.command if word.startswith("--")
     }
-    assert {word for word in here.command if word.startswith(("--max", "--state", "--purge"))} <= set(command.split())
+    assert {word for word in here.command if word.startswith(("--max", "--state", "--purge", "--tasks"))} <= set(
+        command.split()
+    )
 
 
 def test_a_reindex_runs_where_its_profile_is_named_and_sees_what_ingest_sees() -> None:

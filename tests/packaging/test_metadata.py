@@ -27,6 +27,7 @@ INSTALLED_AS = {
     "qdrant_edge": "qdrant-edge-py",
     "grpc": "qdrant-client",
     "kombu": "celery",
+    "opentelemetry": "opentelemetry-sdk",
     "redis": "celery",
 }
 # Beside the client's requirements. lookalike starts what `edge` brings and is what Flower, of `monitor`, runs; fetching
@@ -38,7 +39,14 @@ EXTRAS_OF = {
     "models": ("worker", "train", "jxl"),
     "edge": ("edge",),
 }
-ASKED_FOR_WHEN_USED = {"huggingface-hub", "obstore", "onnxruntime-ep-openvino", "pi-heif", "pyarrow"}
+ASKED_FOR_WHEN_USED = {
+    "huggingface-hub",
+    "obstore",
+    "onnxruntime-ep-openvino",
+    "opentelemetry-sdk",
+    "pi-heif",
+    "pyarrow",
+}
 # Large, for some machines or tasks only, and in nobody's `make setup`.
 BY_CHOICE = {"torch", "onnxruntime-ep-openvino", "onnxruntime-gpu"}
 OURS = {*EXTRAS_OF, "tests"}

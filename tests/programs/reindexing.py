@@ -28,6 +28,7 @@ import psutil
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
+from lookalike.local.processes import node_name
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
@@ -210,7 +211,7 @@ def _measure(machine: Machine, given: argparse.Namespace) -> int:
     lasting, changing = names[: given.photos // 2], names[given.photos // 2 :]
     searching = Searching(client, lasting, given.rate)
     killed: list[tuple[str, int]] = []
-    words = ["ingest@lookalike", "edge", "ingest@lookalike-next"]
+    words = [node_name("ingest", "lookalike"), "edge", node_name("ingest", "lookalike-next")]
     with searching.going_on():
         begun_s = time.monotonic()
         asked = lookalike(machine, "reindex", "--model", str(new))

@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ SERVER, OPENSSL = shutil.which("redis-server"), shutil.which("openssl")
 PASSWORD = secrets.token_hex(16)
 PICTURES = 12
 STARTS_WITHIN_S = 10.0
-PAGES = ("/", "/tasks", "/broker", "/workers", "/worker/ingest@lookalike", "/metrics")
+INGEST = f"ingest@{socket.gethostname()}.lookalike"
+PAGES = ("/", "/tasks", "/broker", "/workers", f"/worker/{INGEST}", "/metrics")
 pytestmark = pytest.mark.skipif(
     SERVER is None or OPENSSL is None, reason="needs Debian's redis-server and openssl, which are not installed here"
 )
@@ -117,7 +119,7 @@ def test_flower_shows_the_tasks_and_not_the_password(machine: Machine) -> None:
         with urlopen(machine.running.flower_url + page, timeout=10) as answer:  # noqa: S310 (our own server)
             pages.append(answer.read().decode())
 
-    assert "ingest@lookalike" in "".join(pages)
+    assert INGEST in "".join(pages)
     assert PASSWORD not in "".join(pages)
 
 

@@ -48,6 +48,22 @@ class BufferedEventsConsumer(CeleryConsumer):  # type: ignore[misc]
         self._scheduled_at_s = 0.0
         # Whether syncs rest; replaced by the step that knows.
         self.is_paused: Callable[[], bool] = lambda: False
+        # Called every second while it connects, which may take as long as the broker is away.
+        self.while_disconnected: Callable[[], None] = lambda: None
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Called by Celery to connect."""
+        connect = conn.ensure_connection
+
+        def connect_and_tell(*args: Any, callback: Callable[[], None], **named: Any) -> Any:
+            def each_second() -> None:
+                self.while_disconnected()
+                callback()
+
+            return connect(*args, callback=each_second, **named)
+
+        conn.ensure_connection = connect_and_tell
+        return super().ensure_connected(conn)
 
     def on_send_event_buffered(self) -> None:
         """Called by Celery's dispatcher for each event."""

@@ -9,6 +9,7 @@ from lookalike.library.errors import Unavailable
 from lookalike.messages import DuplicatesMessage
 from lookalike.redis_keys import DUPLICATES
 from lookalike.settings import Settings
+from worker.answers import Answer
 from worker.child_process import ChildProcess
 from worker.duplicates.task import run_duplicates
 from worker.tasks import parse_message, retry_task
@@ -28,7 +29,7 @@ def define_duplicates(app: Celery, settings: Settings, process: ChildProcess) ->
         max_retries=None,
         throws=(LookalikeError,),
     )
-    def duplicates(self: Task, message: Any) -> dict[str, Any]:
+    def duplicates(self: Task, message: Any) -> Answer:
         """Answers a DuplicatesMessage with a DuplicatesReply."""
         asked = parse_message(DuplicatesMessage, message)
         process.begin(self.request.id)

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from celery import Task
 from redis.exceptions import RedisError
@@ -27,6 +26,7 @@ from lookalike.search.query import By
 from lookalike.settings import Settings
 from models.contract import ModelCard
 from models.decoding import Limits
+from worker.answers import Answer
 from worker.child_process import ChildProcess
 from worker.connecting import opener_of, provider_of_index, qdrant_of
 from worker.duplicates.comparing import Comparing
@@ -55,7 +55,7 @@ class Model:
     provider: str
 
 
-def run_duplicates(task: Task, settings: Settings, process: ChildProcess, message: DuplicatesMessage) -> dict[str, Any]:
+def run_duplicates(task: Task, settings: Settings, process: ChildProcess, message: DuplicatesMessage) -> Answer:
     """The reply, after its pages are stored. Raises Unavailable if another job is at work or a server is not there."""
     job = str(task.request.id)
     model = Model(card_at(model_path(settings)), select_provider(settings, lambda: provider_of_index(settings)))
@@ -87,7 +87,7 @@ def run_duplicates(task: Task, settings: Settings, process: ChildProcess, messag
             kept.finish_run()
         finally:
             kept.close()
-    return reply.model_dump(mode="json")
+    return Answer(reply)
 
 
 class Teller:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from lookalike.local.processes import node_name
 from tests.local.conftest import Machine
 
 # What tells the command line of each part from the others.
 WORDS = {
     "broker": "valkey-server",
     "store": "edge",
-    "ingest": "ingest@lookalike",
-    "search": "search@lookalike",
+    "ingest": node_name("ingest", "lookalike"),
+    "search": node_name("search", "lookalike"),
     "producer": "producer",
 }
 # Only workers have children that work.

@@ -24,7 +24,7 @@ KEYS = Keys("test")
 OPTIONS = transport_options(KEYS, "holder", visibility_timeout_s=1.0)
 MEMBERS = [
     *(("consumer", name) for name in ("on_send_event_buffered", "shutdown", "hub", "event_dispatcher")),
-    *(("consumer", name) for name in ("apply_eta_task", "timer")),
+    *(("consumer", name) for name in ("apply_eta_task", "timer", "ensure_connected")),
     *(("consumer", name) for name in ("task_consumer", "pool", "app")),
     *(("qos", name) for name in ("can_consume", "ack", "reject", "restore_at_shutdown", "_quick_ack")),
     *(("state", name) for name in ("active_requests", "reserved_requests", "scheduled_requests")),
