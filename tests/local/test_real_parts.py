@@ -88,7 +88,8 @@ def test_flower_shows_the_tasks_to_who_knows_the_password_alone(machine: Machine
     refused.value.close()
     assert refused.value.code == 401
 
-    assert {"lookalike.sync", "lookalike.read"} <= {name for name, *_ in tasks_in_flower(machine).values()}
+    # Workers send their events in bundles.
+    wait_until(lambda: {"lookalike.sync", "lookalike.read"} <= {name for name, *_ in tasks_in_flower(machine).values()})
 
 
 def test_flowers_workers_are_called_by_part_and_host(machine: Machine) -> None:
