@@ -18,8 +18,8 @@ from lookalike.system.service_paths import python_module, service_environment
 # Of "aside" nothing is started by itself.
 Stage = Literal["backing", "app", "aside"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-# Within the application: what takes longest until it answers begins while the index is checked, for the end of which it
-# waits by itself; what nobody needs in the first seconds begins once searches are answered.
+# Within the application: early is what needs no index until it has imported, which takes longest, and begins while the
+# index is checked; late is what nobody needs in the first seconds, and begins once searches are answered.
 Turn = Literal["early", "next", "late"]
 # By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
@@ -104,7 +104,8 @@ def process_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
         replace(_worker("search", settings, f"{keys.search},{keys.thumbnails}", processes=1), turn="early"),
         replace(_worker("duplicates", settings, keys.duplicates, processes=1), turn="late"),
         ProcessSpec("producer", "app", python_module("producer")),
-        _listening("flower", _flower_command(settings, ports.flower)),
+        # Before the first tasks, of which it would show none that it did not see.
+        replace(_listening("flower", _flower_command(settings, ports.flower)), turn="early"),
         _listening("web", python_module("web", f"--host={settings.web_host}", f"--port={ports.web}")),
     ]
 

@@ -148,6 +148,7 @@ def test_a_part_of_an_object_is_searched_for(site: Site) -> None:
 
 def test_the_gallery_shows_thumbnails_and_originals_and_takes_no_upload(site: Site) -> None:
     assert site.machine.running is not None
+    wait_until(lambda: _answers(f"{site.machine.running.web_url}/healthz"), 60.0)  # type: ignore[union-attr]
     with httpx.Client(base_url=f"{site.machine.running.web_url}/api/v1", trust_env=False, timeout=20) as http:
         original = http.get("/files/3.png")
         small = http.get("/thumbnails/3.png", params={"side_px": 128})
@@ -241,3 +242,10 @@ def test_no_key_is_in_logs_messages_status_or_files(site: Site) -> None:
         texts |= {key.decode(): redis.dump(key) or b"" for key in redis.scan_iter()}
 
     assert [name for name, text in texts.items() if KEY_ID.encode() in text or SECRET_KEY.encode() in text] == []
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

@@ -30,13 +30,15 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     draw(scans / "0.png", 0)
     tiny_model(machine.tmp_path / "tiny.onnx", copies=True)
     up = [sys.executable, "-c", "from lookalike.cli import main; main()", "up", str(photos), str(scans)]
-    machine.start(
-        [*up, "--model", str(machine.tmp_path / "tiny.onnx")],
-        XDG_DATA_HOME=str(machine.tmp_path / "home"),
-        LOOKALIKE_INGEST_PROCESSES="1",
-    )
-    yield machine
-    machine.clear()
+    try:
+        machine.start(
+            [*up, "--model", str(machine.tmp_path / "tiny.onnx")],
+            XDG_DATA_HOME=str(machine.tmp_path / "home"),
+            LOOKALIKE_INGEST_PROCESSES="1",
+        )
+        yield machine
+    finally:
+        machine.clear()
 
 
 @pytest.fixture

@@ -39,7 +39,16 @@ def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
 
 
 def start(machine: Machine, model: Path) -> None:
+    """Until Flower answers, which may take longer than to find that nothing is left to do."""
     machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_INGEST_PROCESSES="1")
+
+    def is_shown() -> bool:
+        with suppress(OSError):
+            ask_flower(machine, "/healthcheck", None).close()
+            return True
+        return False
+
+    wait_until(is_shown, 2 * STARTS_WITHIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +61,19 @@ def machine(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[M
     machine = Machine(tmp_path_factory.mktemp("machine"))
     for seed in range(PICTURES):
         draw(machine.library / f"{seed}.png", seed)
-    start(machine, model)
-    client = wait_indexed(machine, PICTURES)
+    try:
+        start(machine, model)
+        client = wait_indexed(machine, PICTURES)
 
-    def is_told() -> bool:
-        # It starts after the parts that work, and may have missed the first syncs.
-        client.sync(["0.png"]).result(timeout_s=STARTS_WITHIN_S)
-        return any(name == "lookalike.sync" for name, *_ in tasks_in_flower(machine).values())
+        def is_told() -> bool:
+            # It may have started after the first syncs, and missed them.
+            client.sync(["0.png"]).result(timeout_s=STARTS_WITHIN_S)
+            return any(name == "lookalike.sync" for name, *_ in tasks_in_flower(machine).values())
 
-    wait_until(is_told, 2 * STARTS_WITHIN_S, every_s=0.5)
-    yield machine
-    machine.clear()
+        wait_until(is_told, 2 * STARTS_WITHIN_S, every_s=0.5)
+        yield machine
+    finally:
+        machine.clear()
 
 
 def wait_indexed(machine: Machine, count: int) -> Client:
@@ -84,7 +95,8 @@ def test_flower_shows_the_tasks_to_who_knows_the_password_alone(machine: Machine
     refused.value.close()
     assert refused.value.code == 401
 
-    assert {"lookalike.sync", "lookalike.read"} <= {name for name, *_ in tasks_in_flower(machine).values()}
+    # Workers send their events in bundles.
+    wait_until(lambda: {"lookalike.sync", "lookalike.read"} <= {name for name, *_ in tasks_in_flower(machine).values()})
 
 
 def test_flowers_workers_are_called_by_part_and_host(machine: Machine) -> None:
