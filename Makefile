@@ -38,8 +38,9 @@ types: $(READY) ## mypy --strict (20 s)
 imports: $(READY) ## which part may import which (2 s)
 	.venv/bin/lint-imports
 
-test: $(READY) ## all tests, in as many processes as there are cores; T=tests/edge or T="-k name" for some, in one
-	.venv/bin/pytest $(if $(T),$(T),--numprocesses logical --maxprocesses 4 --dist loadfile)
+# One process more than there are cores: a third of the time tests wait for a server to start or to end.
+test: $(READY) ## all tests, in several processes; T=tests/edge or T="-k name" for some, in one
+	.venv/bin/pytest $(if $(T),$(T),--numprocesses $$($(PYTHON) -c 'import os; print(min(4, 1 + os.cpu_count()))') --dist loadfile)
 
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
 	$(PYTHON) -m tests.programs.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")

@@ -69,16 +69,17 @@ class ChildProcess:
         """The logic of the tasks."""
         return self.follower.current.context
 
-    def begin(self, job: str, images: Sequence[str] = ()) -> Mapping[str, bytes]:
+    def begin(self, job: str, images: Sequence[str] = (), *, comes_again: bool = False) -> Mapping[str, bytes]:
         """Marks the job as begun, and fetches its images, by key; those that are gone are left out.
 
+        With `comes_again` another worker gets its message if this one dies, so nobody is told of that.
         A job without a record is done, as is one without images while the broker does not answer. Raises Cancelled if
         its sender cancelled it before, Unreachable.
         """
         keys = self._settings.keys
         try:
             may_begin, (told, *blobs) = self.job_records.begin(
-                job, [keys.served, *(keys.query(image) for image in images)], by=self._holder
+                job, [keys.served, *(keys.query(image) for image in images)], by="" if comes_again else self._holder
             )
         except (RedisError, OSError) as error:
             if images:

@@ -22,6 +22,7 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
+from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import LookalikeError, Misconfigured, Refused, Unreachable
 from lookalike.library.address import BucketAddress
 from lookalike.library.errors import Unavailable
@@ -57,6 +58,7 @@ def prepare(settings: Settings, *, rebuild: bool, former_ids: Sequence[str] = ()
     """Name of the collection, which exists and fits now. Raises LookalikeError."""
     library_root(settings)
     try:
+        retry_while_unavailable(lambda: forget_report(settings), for_s=retry_for_s)
         if not rebuild:
             retry_while_unavailable(lambda: restore_generations(settings), for_s=retry_for_s)
         served = settings if rebuild else retry_while_unavailable(lambda: served_now(settings), for_s=retry_for_s)
@@ -113,6 +115,14 @@ def mend_verdicts(settings: Settings) -> None:
     except (LookalikeError, Unavailable, StoreRefused) as error:
         # They are compared again whenever they are read.
         log.warning("verdicts are not compared", why=str(error))
+
+
+def forget_report(settings: Settings) -> None:
+    """Removes what the producer reported before this start. Raises Unavailable."""
+    try:
+        Telemetry(redis_of(settings), settings.keys).forget_report()
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"the broker does not answer ({error})") from error
 
 
 def restore_generations(settings: Settings) -> None:

@@ -74,7 +74,7 @@ def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None
     def sync(self: Task, message: Any) -> Answer:
         """Makes the index agree with the paths of a SyncMessage. Returns a SyncReply."""
         if not self.request.ignore_result:
-            process.begin(self.request.id)
+            process.begin(self.request.id, comes_again=True)
         return _run_sync(self, settings, process, parse_message(SyncMessage, message))
 
     def search_budget(task: Task) -> RetryBudget:

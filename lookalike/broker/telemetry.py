@@ -171,6 +171,10 @@ class Telemetry:
         """Inferences since the index was made."""
         return int(self._redis.hget(self._key("total"), "embedded") or 0)
 
+    def forget_report(self) -> None:
+        """Removes the producer's report, when the system starts: that of a run before would pass for this one's."""
+        self._redis.delete(self._key("producer"))
+
     def reset_totals(self) -> None:
         """Resets the counters, for an index that is rebuilt."""
         self._redis.delete(self._key("total"))

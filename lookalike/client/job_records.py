@@ -75,7 +75,8 @@ class JobRecords:
     def begin(self, job: str, keys: Sequence[str] = (), *, by: str = "") -> tuple[bool, list[bytes | None]]:
         """Called by a worker before it begins: whether it may, and the values of these keys, in one request.
 
-        `by` is the worker's name as a holder of messages, by which a client finds out whether it still lives.
+        `by` is the worker's name as a holder of messages, by which a client finds out whether it still lives; empty
+        for a message that another worker takes over.
 
         It may also if there is no record, if it began before, and if a full broker cannot note that it begins.
         """
@@ -90,7 +91,7 @@ class JobRecords:
         return state != b"cancelled", values
 
     def orphans(self, jobs: Sequence[str], result_key: Callable[[str], Any]) -> list[str]:
-        """Those that a worker began which does not live any more, and that have no result."""
+        """Those that a worker began which does not live any more, that no other takes over, and without a result."""
         with self._redis.pipeline(transaction=False) as pipe:
             for job in jobs:
                 pipe.hget(self._keys.job(job), "by")

@@ -32,7 +32,7 @@ def define_duplicates(app: Celery, settings: Settings, process: ChildProcess) ->
     def duplicates(self: Task, message: Any) -> Answer:
         """Answers a DuplicatesMessage with a DuplicatesReply."""
         asked = parse_message(DuplicatesMessage, message)
-        process.begin(self.request.id)
+        process.begin(self.request.id, comes_again=True)
         try:
             return run_duplicates(self, settings, process, asked)
         except Unavailable as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu.utils.json import dumps, loads
 from qdrant_client import QdrantClient
 from qdrant_client.models import Filter
 from redis import Redis
@@ -80,7 +81,8 @@ class TasksHere:
     def _read(self, ask: ReadCounts | ReadPage | ReadKnown) -> Any:
         message = ReadMessage(ask=ask).model_dump(mode="json")
         with broker_errors(lambda: None):
-            return self._app.tasks[READ].apply(args=[message]).get()
+            # As it travels.
+            return loads(dumps(self._app.tasks[READ].apply(args=[message]).get()))  # type: ignore[no-untyped-call]
 
 
 @dataclass
