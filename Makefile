@@ -1,6 +1,6 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test bench pythons licences rehearse pictures train chaos connections faults constraints dist clean
+.PHONY: help setup run check lint types imports test bench pythons licences rehearse pictures train chaos connections proofs faults constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
@@ -47,6 +47,9 @@ chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1,
 
 connections: $(READY) ## count a client's connections over SEARCHES=10000 by 16 threads, against 100 (3 min)
 	$(PYTHON) -m tests.programs.connections --searches $(SEARCHES)
+
+proofs: $(READY) ## the long proofs that `test` leaves out: a whole system over a fail-over and on a bucket (2 min)
+	.venv/bin/pytest -m long tests/e2e
 
 faults: $(READY) ## make each call to disk, store and broker fail in turn, then compare; MOST=n tries n, chosen by SEED=1
 	$(PYTHON) -m tests.programs.faults --seed $(SEED) $(if $(MOST),--most $(MOST))
