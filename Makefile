@@ -38,9 +38,8 @@ types: $(READY) ## mypy --strict (20 s)
 imports: $(READY) ## which part may import which (2 s)
 	.venv/bin/lint-imports
 
-# One process more than there are cores: a third of the time tests wait for a server to start or to end.
-test: $(READY) ## all tests, in several processes; T=tests/edge or T="-k name" for some, in one
-	.venv/bin/pytest $(if $(T),$(T),--numprocesses $$($(PYTHON) -c 'import os; print(min(4, 1 + os.cpu_count()))') --dist loadfile)
+test: $(READY) ## all tests, in as many processes as there are cores; T=tests/edge or T="-k name" for some, in one
+	.venv/bin/pytest $(if $(T),$(T),--numprocesses logical --maxprocesses 4 --dist loadfile)
 
 chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1, then compare; JSON=file keeps the table
 	$(PYTHON) -m tests.programs.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(JSON),--json "$(JSON)")
@@ -48,7 +47,7 @@ chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1,
 connections: $(READY) ## count a client's connections over SEARCHES=10000 by 16 threads, against 100 (3 min)
 	$(PYTHON) -m tests.programs.connections --searches $(SEARCHES)
 
-proofs: $(READY) ## the long proofs that `test` leaves out: a whole system over a fail-over and on a bucket (2 min)
+proofs: $(READY) ## the long proofs that `test` leaves out: whole systems on a bucket, over a fail-over, ... (4 min)
 	.venv/bin/pytest -m long tests/e2e
 
 faults: $(READY) ## make each call to disk, store and broker fail in turn, then compare; MOST=n tries n, chosen by SEED=1
