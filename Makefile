@@ -1,6 +1,6 @@
 # On a fresh machine: python3 and make are enough. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run check lint types imports test bench pythons licences rehearse pictures train chaos connections proofs faults constraints dist clean
+.PHONY: help setup run check lint types imports test bench pythons licences rehearse pictures train chaos connections faults constraints dist clean
 SHELL := /bin/sh
 
 PYTHON := .venv/bin/python
@@ -47,9 +47,6 @@ chaos: $(READY) ## write files and kill -9 every part for SECONDS=600 by SEED=1,
 connections: $(READY) ## count a client's connections over SEARCHES=10000 by 16 threads, against 100 (3 min)
 	$(PYTHON) -m tests.programs.connections --searches $(SEARCHES)
 
-proofs: $(READY) ## the long proofs that `test` leaves out: whole systems on a bucket, over a fail-over, ... (4 min)
-	.venv/bin/pytest -m long tests/e2e
-
 faults: $(READY) ## make each call to disk, store and broker fail in turn, then compare; MOST=n tries n, chosen by SEED=1
 	$(PYTHON) -m tests.programs.faults --seed $(SEED) $(if $(MOST),--most $(MOST))
 
@@ -91,19 +88,20 @@ clean: ## remove .venv and all that was built; photos and data stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # No `sync`: what else lies in .venv (torch, for training) stays there.
+# Compiled once: where Python may not write, each of the many processes would compile all packages again (1.7 s of 3.4).
 # The project itself comes last and without dependencies, because an editable install has no hash.
 $(READY): constraints.txt pyproject.toml | $(PYTHON)
 	@echo "Setting up .venv: some 20 s the first time." >&2
 	@awk '/^[a-z0-9]/ { wanted = /^uv==/ } wanted' constraints.txt > .venv/uv.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
-	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --require-hashes --requirement constraints.txt
+	@$(PYTHON) -m uv pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes --requirement constraints.txt
 	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # fastembed needs older versions of what we need, so it has an environment of its own.
 $(RIVAL)/.ready: bench/fastembed.txt | $(READY)
 	@$(PYTHON) -m uv venv --quiet --clear $(RIVAL)
-	@$(PYTHON) -m uv pip install --quiet --python $(RIVAL)/bin/python --require-hashes --requirement bench/fastembed.txt
+	@$(PYTHON) -m uv pip install --quiet --compile-bytecode --python $(RIVAL)/bin/python --require-hashes --requirement bench/fastembed.txt
 	@touch $@
 
 $(PYTHON):

@@ -30,8 +30,6 @@ from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.long
-
 PICTURES = 12
 PATIENCE_S = 60.0
 EVENTS = "bucket-events"

@@ -17,8 +17,6 @@ from tests.support.sentinels import watched_broker
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.long
-
 FIRST = 10
 MORE = 20
 WITHIN_S = 60.0

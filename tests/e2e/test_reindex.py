@@ -139,7 +139,6 @@ def test_what_is_held_can_be_compared_and_cancelled_and_nothing_of_it_is_left(ma
     wait_until(lambda: not second_system(machine), every_s=0.1)
 
 
-@pytest.mark.long
 def test_the_first_one_is_brought_up_to_date_before_it_is_searched_again(machine: Machine, client: Client) -> None:
     first = GenerationFile(machine.folder.root).kept()
     assert first is not None
@@ -159,7 +158,6 @@ def test_the_first_one_is_brought_up_to_date_before_it_is_searched_again(machine
         assert again.status().kept is None
 
 
-@pytest.mark.long
 def test_a_backup_serves_what_was_switched_to_also_where_its_model_is_gone(machine: Machine) -> None:
     """The backup of the second test: `other` was searched then."""
     machine.kill()

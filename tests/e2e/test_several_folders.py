@@ -16,8 +16,6 @@ from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.long
-
 WITHIN_S = 60.0
 
 
