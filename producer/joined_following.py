@@ -25,7 +25,7 @@ class NamedInbox(Inbox):
 
 
 class JoinedWatcher:
-    """The watchers of all folders as one. A folder that is away is not watched, and the others are."""
+    """The watchers of all folders as one. A folder that is missing is not watched, and the others are."""
 
     def __init__(self, library: JoinedLibrary, watchers: Mapping[str, Watcher]) -> None:
         self._library = library

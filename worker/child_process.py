@@ -72,7 +72,7 @@ class ChildProcess:
     def begin(self, job: str, images: Sequence[str] = (), *, comes_again: bool = False) -> Mapping[str, bytes]:
         """Marks the job as begun, and fetches its images, by key; those that are gone are left out.
 
-        With `comes_again` another worker gets its message if this one dies, so nobody is told of that.
+        With `comes_again` another worker gets its message if this one dies, so its sender is not told of that.
         A job without a record is done, as is one without images while the broker does not answer. Raises Cancelled if
         its sender cancelled it before, Unreachable.
         """

@@ -46,7 +46,7 @@ class TaskEvents:
         self._send(asked, "task-succeeded", result=outcome, runtime=max(0.0, time.time() - asked.asked_at))
 
     def cancelled(self, asked: Reindex) -> None:
-        """Tells that it was given up because somebody asked for that."""
+        """Tells that it was given up on request."""
         self._begin(asked)
         self._send(asked, "task-revoked", terminated=True, signum=None, expired=False)
 

@@ -26,7 +26,7 @@ class Health(BaseModel):
 
 
 def programs_health(programs: Mapping[str, bool]) -> Health:
-    """By the programs of this machine, each with whether it runs: asks neither broker nor store, so both may be away.
+    """By the programs of this machine, each with whether it runs: asks neither broker nor store, so both may be down.
 
     Without any their supervisor does not answer.
     """

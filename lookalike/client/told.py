@@ -34,10 +34,10 @@ def sentence(exception: str) -> str:
     if found is None:
         return exception
     try:
-        said = ast.literal_eval(found[1] or "''")
+        text = ast.literal_eval(found[1] or "''")
     except (SyntaxError, ValueError):
         return exception
-    return said if isinstance(said, str) and said else exception
+    return text if isinstance(text, str) and text else exception
 
 
 def _line(reply: BaseModel) -> str:  # noqa: PLR0911 (one for each kind)

@@ -165,7 +165,7 @@ class FolderLibrary:
             return f"cannot be read ({error.strerror})"
 
     def partial_absence(self) -> str:
-        """What of it is away while the rest is there, in a sentence; empty for one folder."""
+        """What of it is missing while the rest is there, in a sentence; empty for one folder."""
         return ""
 
     def is_available(self) -> bool:

@@ -46,7 +46,7 @@ class Joined:
 def read_joined(root: Path) -> Joined | None:
     """The folders that this one joins; None for any other folder.
 
-    Only a folder into which nobody but this user can write counts: a table says what is read as part of the library.
+    Only a folder into which this user alone can write counts: a table says what is read as part of the library.
     """
     try:
         found = root.stat()

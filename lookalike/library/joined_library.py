@@ -1,4 +1,4 @@
-"""The files of a library of several folders. Each folder is there or not by itself: one that is away loses nothing.
+"""The files of a library of several folders. Each folder is there or not by itself: one that is missing loses nothing.
 
 What of one folder alone is asked of its own FolderLibrary; here paths get and lose the name of the folder.
 """
@@ -47,7 +47,7 @@ class JoinedLibrary(FolderLibrary):
         return None if part is None else part.stat(rest)
 
     def is_gone(self, path: str) -> bool:
-        """Whether no file has this name; False while its folder is away.
+        """Whether no file has this name; False while its folder is missing.
 
         A path of no folder here is from before the folders were joined: any of them may have had it.
         """
@@ -82,11 +82,11 @@ class JoinedLibrary(FolderLibrary):
         return next((reason for reason in reasons if reason != EMPTY), EMPTY)
 
     def partial_absence(self) -> str:
-        """Which of the folders are away, in a sentence with the remedy; empty if none is."""
-        away = [f"{part.root} {reason}" for part in self.parts.values() if (reason := part.absence()) is not None]
-        if not away:
+        """Which of the folders are missing, in a sentence with the remedy; empty if none is."""
+        missing = [f"{part.root} {reason}" for part in self.parts.values() if (reason := part.absence()) is not None]
+        if not missing:
             return ""
-        return f"{'; '.join(away)}: nothing of it is removed, mount its disk, or start without it (--only-these)."
+        return f"{'; '.join(missing)}: nothing of it is removed, mount its disk, or start without it (--only-these)."
 
     def identity(self) -> Hashable | None:
         """Differs when one of the folders comes, goes or is another one."""

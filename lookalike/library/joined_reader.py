@@ -17,7 +17,7 @@ class JoinedReader:
         self._parts = {name: LibraryReader(folder, max_bytes=max_bytes) for name, folder in joined.folders.items()}
 
     def version(self, path: str) -> FileVersion | None:
-        """As of one folder; None also for a path of no folder here. Raises LibraryOffline for one that is away."""
+        """As of one folder; None also for a path of no folder here. Raises LibraryOffline for one that is missing."""
         part, rest = self._part(path)
         return None if part is None else part.version(rest)
 
@@ -39,7 +39,7 @@ class JoinedReader:
         return None if part is None else part.read(rest)
 
     def is_gone(self, path: str) -> bool:
-        """Whether there is certainly no such file. Raises LibraryOffline if its folder is away.
+        """Whether there is certainly no such file. Raises LibraryOffline if its folder is missing.
 
         A path of no folder here is from before the folders were joined: then all of them must be there.
         """
@@ -52,10 +52,12 @@ class JoinedReader:
 
     def present(self, paths: Sequence[str]) -> list[str]:
         """The paths whose folder is there. Those of another one wait for its return, which begins with a scan."""
-        away = {name for name in {self._name(path) for path in paths} if name in self._parts and self._is_away(name)}
-        return [path for path in paths if self._name(path) not in away]
+        missing = {
+            name for name in {self._name(path) for path in paths} if name in self._parts and self._is_missing(name)
+        }
+        return [path for path in paths if self._name(path) not in missing]
 
-    def _is_away(self, name: str) -> bool:
+    def _is_missing(self, name: str) -> bool:
         try:
             self._parts[name].require_online()
         except LibraryOffline:

@@ -59,7 +59,7 @@ class Library(Protocol):
         """Why the library is unavailable ("is missing", ...); None if it is available."""
 
     def partial_absence(self) -> str:
-        """What of it is away while the rest is there, in a sentence; empty if nothing is."""
+        """What of it is missing while the rest is there, in a sentence; empty if nothing is."""
 
     def is_available(self) -> bool:
         """Whether its files can be counted: it is there, though it may be empty."""
@@ -109,4 +109,4 @@ class Reader(Protocol):
         """Whether there is certainly no such file: the second witness of a deletion. Raises LibraryOffline."""
 
     def present(self, paths: Sequence[str]) -> list[str]:
-        """The paths that can be looked at now: all but those of a folder that is away while others are there."""
+        """The paths that can be looked at now: all but those of a folder that is missing while others are there."""

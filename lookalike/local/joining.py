@@ -35,7 +35,7 @@ def joined_root(folder: DataFolder) -> Path:
 
 
 def check_folders(folders: Sequence[Path], folder: DataFolder) -> list[Path]:
-    """The folders that can be read now. One of several that the data folder knows may be away, others not.
+    """The folders that can be read now. One of several that the data folder knows may be missing, others not.
 
     Raises Misconfigured, also for one that lies in another: its files would be there twice.
     """
@@ -108,7 +108,7 @@ def plan(
             folders[former or name_for(path, {*folders, *dropped, TABLE})] = path
             dropped.pop(former or "", None)
     news += [f"Out      {path}: its files are taken out of the index" for path in absent.values()]
-    news += [f"Away     {path}: nothing of it is removed" for path in folders.values() if places.get(path) is None]
+    news += [f"Missing  {path}: nothing of it is removed" for path in folders.values() if places.get(path) is None]
     found = {name: places.get(path) or known.places.get(name) for name, path in folders.items()}
     kept = {name: place for name, place in found.items() if place is not None}
     return Joined(folders, kept, dropped), news

@@ -19,7 +19,7 @@ from lookalike.system.service_paths import python_module, service_environment
 Stage = Literal["backing", "app", "aside"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 # Within the application: early is what needs no index until it has imported, which takes longest, and begins while the
-# index is checked; late is what nobody needs in the first seconds, and begins once searches are answered.
+# index is checked; late is what is not needed in the first seconds, and begins once searches are answered.
 Turn = Literal["early", "next", "late"]
 # By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).

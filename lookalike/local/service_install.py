@@ -118,7 +118,7 @@ def _usable(named: Library) -> Library:
 
 
 def _user(given: str | None, library: Library) -> str:
-    """Who it runs as. Raises Misconfigured for somebody unknown, and for root unless it is named."""
+    """Who it runs as. Raises Misconfigured for an unknown user, and for root unless it is named."""
     if given is None and not isinstance(library, Path):
         raise Misconfigured("A bucket has no owner here: name a user of this machine with --run-as.")
     try:

@@ -17,7 +17,7 @@ STATUS_EVERY_S = 5.0
 class ServiceManager:
     """The service manager that started this process, if one did.
 
-    Its watchdog is fed by the loop that watches the parts. Neither a slow store nor a broker that is away holds that
+    Its watchdog is fed by the loop that watches the parts. Neither a slow store nor a broker that is down holds that
     loop up, so they never have the service started again.
     """
 

@@ -100,10 +100,10 @@ def alive_while_starting(file: Path | None) -> Iterator[None]:
 def read_health(file: Path, now_unix_s: float) -> PartHealth:
     """What the file says of its part."""
     try:
-        said, age_s = file.read_text("utf-8", "replace"), now_unix_s - file.stat().st_mtime
+        text, age_s = file.read_text("utf-8", "replace"), now_unix_s - file.stat().st_mtime
     except OSError:
         return PartHealth(lives=False, trouble=SILENT)
-    return PartHealth(True, said) if age_s <= OLD_AFTER_S else PartHealth(False, SILENT)
+    return PartHealth(True, text) if age_s <= OLD_AFTER_S else PartHealth(False, SILENT)
 
 
 def library_trouble(library: Path) -> str:

@@ -31,7 +31,7 @@ JPEG_EXIF_BEGINS = b"Exif\0\0"
 JPEG_PROFILE, JPEG_PROFILE_BEGINS, JPEG_PROFILE_BYTES = 0xE2, b"ICC_PROFILE\0", 4 + 14
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-# Frames, tables and what else a picture is made of; all other segments are beside it.
+# Frames, tables and what else a picture is made of; all other segments describe it.
 JPEG_CARRIES = frozenset({*range(0xC0, 0xD0), *range(0xD8, 0xE0), 0xF7, 0xF8})
 # "Adobe", versions and flags, and the transform.
 JPEG_ADOBE_BYTES = 4 + 12

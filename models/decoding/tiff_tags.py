@@ -17,7 +17,7 @@ MOST_PHOTOMETRIC = 10
 # Of a file with hundreds of pictures the first few tell.
 MOST_PICTURES = 16
 MOST_ENTRIES = 1024
-# Of a tag: strips of a very large picture; a profile. Layers of another program's are beside the picture.
+# Of a tag: strips of a very large picture; a profile. Layers of another program's are no part of the picture.
 MOST_NUMBERS, MOST_BYTES = 2**20, 8 * 2**20
 # A tag of single bytes that has more of them is no list of numbers.
 MOST_SMALL_NUMBERS = 64

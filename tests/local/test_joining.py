@@ -145,7 +145,7 @@ def test_one_that_is_known_may_be_away_at_start_but_not_all_of_them(folder: Data
 
     assert check_folders([scans, photos], folder) == [photos]
     assert join(folder, [scans, photos], only_these=False, rebuild=False).news == (
-        f"Away     {scans}: nothing of it is removed",
+        f"Missing  {scans}: nothing of it is removed",
     )
     # The place is kept, so that it is known under another name.
     assert "before" in join(folder, [unplugged, photos], only_these=False, rebuild=False).news[0]

@@ -82,7 +82,7 @@ def give_memory_back() -> None:
 
 
 def _rest_when_due(session: "weakref.ref[RestingSession]") -> None:
-    """Sleeps until then. A session that nobody has any more is not held for it."""
+    """Sleeps until then. A session that is dropped elsewhere is not held for it."""
     wait_s: float | None = None
     while wait_s != 0.0:
         time.sleep(wait_s or 0.0)

@@ -53,13 +53,14 @@ class Flower:
         shown = self.http.get("/tasks/datatable", params=asked | order).raise_for_status().json()
         return {row["uuid"]: row for row in shown["data"]}
 
-    def row(self, task: str, state: str) -> dict[str, Any]:
-        """That of this task, once it has this state."""
-        return wait_until(
-            lambda: next((row for name, row in self.rows().items() if name == task and row["state"] == state), None),
-            WITHIN_S,
-            told=lambda: self.rows().get(task),
-        ) or {}  # fmt: skip
+    def row(self, task: str, state: str, result: str | None = None) -> dict[str, Any]:
+        """That of this task, once it has this state, and this result where one is named: events come one by one."""
+
+        def there() -> dict[str, Any] | None:
+            row = self.rows().get(task)
+            return row if row and row["state"] == state and result in (None, row["result"]) else None
+
+        return wait_until(there, WITHIN_S, told=lambda: self.rows().get(task)) or {}
 
     def workers(self) -> dict[str, bool]:
         """The names in its table, and whether each is there."""
@@ -201,10 +202,9 @@ def test_a_job_for_duplicates_shows_how_far_it_is(system: System, flower: Flower
         teller.advance(0, 1000)
         teller.advance(250, 1000)
 
-        row = flower.row(job.id, "COMPARING")
+        row = flower.row(job.id, "COMPARING", "250 of 1000 images compared, about 30 s left")
         job.cancel()
 
-    assert row["result"] == "250 of 1000 images compared, about 30 s left"
     assert row["worker"] == "duplicates@test"
 
 
