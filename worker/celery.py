@@ -107,6 +107,7 @@ pausing = Pausing(
     partial(local_pause, settings.quiet_span, on_battery=settings.pause_on_battery),
 )
 app.Task.Request = "worker.delivery.celery_overrides:NamedRequest"
+app.events_cls = "worker.delivery.celery_overrides:OneTryEvents"
 define_tasks(app, settings, process)
 define_duplicates(app, settings, process)
 alive_file: AliveFile | None = None

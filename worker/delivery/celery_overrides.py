@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
+from celery.app.events import Events
+from celery.events import EventDispatcher
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.request import Request as CeleryRequest
 from celery.worker.state import active_requests, reserved_requests, scheduled_requests
@@ -89,6 +91,24 @@ class BufferedEventsConsumer(CeleryConsumer):  # type: ignore[misc]
     def _flush_buffered(self) -> None:
         if self.event_dispatcher is not None:
             self.event_dispatcher.flush()
+
+
+class OneTryDispatcher(EventDispatcher):  # type: ignore[misc]
+    """Sends an event once: what fails is kept, and sent after the worker has connected again.
+
+    Celery retries a heartbeat for as long as the broker is down, in the thread that would notice that it is: a worker
+    whose broker went right after its start said nothing of it, and took nothing, until that was back.
+    """
+
+    def send(self, type: str, *args: Any, retry: bool = False, **fields: Any) -> Any:  # noqa: A002, ARG002 (Celery's)
+        """Called by Celery."""
+        return super().send(type, *args, retry=False, **fields)
+
+
+class OneTryEvents(Events):  # type: ignore[misc]
+    """Of an app whose processes send their events so."""
+
+    dispatcher_cls = f"{__name__}:{OneTryDispatcher.__qualname__}"
 
 
 class NamedRequest(CeleryRequest):  # type: ignore[misc]
