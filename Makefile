@@ -38,7 +38,7 @@ types: $(READY) ## mypy --strict (20 s)
 imports: $(READY) ## which part may import which (2 s)
 	.venv/bin/lint-imports
 
-# One more than cores: a test waits a fifth of its time for programs that start or stop (1,136 s became 910 s).
+# One more than cores: a test waits a fifth of its time for programs that start or stop (910 s instead of about 1,050).
 test: $(READY) ## all tests, in one process more than there are cores; T=tests/edge or T="-k name" for some, in one
 	.venv/bin/pytest $(if $(T),$(T),--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist loadfile)
 
