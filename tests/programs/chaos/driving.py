@@ -77,11 +77,11 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = lambda _: None) 
     try:
         running = machine.start([*up, *where], LOOKALIKE_INGEST_PROCESSES="2")
         with Client(data=machine.folder.root) as client:
-            wait_until(lambda: _is_at_rest(client), UP_WITHIN_S)
+            wait_until(lambda: is_at_rest(client), UP_WITHIN_S)
             writer = Writer(machine.library, folder / "outside", random.Random(plan.seed), plan.burst_files)
             killer = Killer(machine, random.Random(plan.seed + 1))
             _harm(plan, writer, killer, tell)
-            agreed_s = _agreement(client, machine.library, tell)
+            agreed_s = agreement(client, machine.library, tell)
             store = store_of(running)
             verdict = judge(machine.library, store, running.name, model)
             store.close()
@@ -110,13 +110,13 @@ def _harm(plan: Plan, writer: Writer, killer: Killer, tell: Callable[[str], None
     killer.kill()
 
 
-def _agreement(client: Client, library: Path, tell: Callable[[str], None]) -> float | None:
+def agreement(client: Client, library: Path, tell: Callable[[str], None]) -> float | None:
     """Seconds from now until the index knows exactly the files in their versions and nothing is left to do."""
     begun_s = time.monotonic()
     wanted = stamps_of(library)
     while (now_s := time.monotonic() - begun_s) < PATIENCE_S:
         known = _known(client, wanted)
-        if known == wanted and _is_at_rest(client):
+        if known == wanted and is_at_rest(client):
             return time.monotonic() - begun_s
         differing = "-" if known is None else len(set(known.items()) ^ set(wanted.items()))
         tell(f"{now_s:.0f} s after the last fault: {differing} differ")
@@ -135,7 +135,7 @@ def _known(client: Client, wanted: Stamps) -> Stamps | None:
     return None
 
 
-def _is_at_rest(client: Client) -> bool:
+def is_at_rest(client: Client) -> bool:
     with suppress(LookalikeError):
         return client.status().is_done
     return False

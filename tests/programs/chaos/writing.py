@@ -61,7 +61,7 @@ class Writer:
             self._write_aside: 6,
             self._write_other: 2,
             self._write_oddly_named: 2,
-            self._burst: 0.3,
+            self.burst: 0.3,
             self._rewrite: 12,
             self._touch: 3,
             self._rename: 10,
@@ -101,6 +101,13 @@ class Writer:
             while file.pieces:
                 self._write_more(file)
 
+    def burst(self) -> None:
+        """Fills a new folder with many files, as fast as it can."""
+        folder = self._new_folder()
+        for _ in range(self.burst_files):
+            self._put(folder / self._new_name(), self._content())
+        self.files_in_bursts += self.burst_files
+
     def _write(self) -> None:
         self._put(self._new_path(), self._content())
 
@@ -108,12 +115,6 @@ class Writer:
         folder = self._new_folder()
         for _ in range(self.chance.randrange(2, 20)):
             self._put(folder / self._new_name(), self._content())
-
-    def _burst(self) -> None:
-        folder = self._new_folder()
-        for _ in range(self.burst_files):
-            self._put(folder / self._new_name(), self._content())
-        self.files_in_bursts += self.burst_files
 
     def _write_slowly(self) -> None:
         content, path = self._content(), self._new_path()
