@@ -54,7 +54,8 @@ faults: $(READY) ## make each call to disk, store and broker fail in turn, then 
 pythons: $(READY) ## ask the index for wheels of all pinned versions, for each Python and platform that we name (a minute)
 	@for python in 3.11 3.12 3.13 3.14; do for platform in $(PLATFORMS); do \
 	  MACOSX_DEPLOYMENT_TARGET=14.0 $(PYTHON) -m uv pip compile --quiet --no-build --no-header --python-version $$python \
-	    --python-platform $$platform --extra all --extra fetch --extra jxl --constraint constraints.txt pyproject.toml >/dev/null || exit 1; \
+	    --python-platform $$platform --extra all --extra export --extra fetch --extra jxl --extra s3 --extra traces \
+	    --constraint constraints.txt pyproject.toml >/dev/null || exit 1; \
 	  echo "$$python $$platform: all there"; \
 	done; done
 
