@@ -29,7 +29,7 @@ from worker.index.payload import ImageMetadata, indexed_payload
 from worker.index.qdrant import PointWrite, QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
-from worker.search import Bounds, Search
+from worker.searching.search import Bounds, Search
 
 QUERIES = 50
 PAGE = 37

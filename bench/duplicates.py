@@ -159,7 +159,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             for number, image in enumerate(images):
                 image.save(Path(folder) / f"{number:06}.png")
-            script = str(HERE / "hash_rivals.py")
+            script = str(HERE / "rivals" / "hash_rivals.py")
             done = subprocess.run([str(arguments.rival), script, folder], capture_output=True, check=True)
         for rival, hits in json.loads(done.stdout).items():
             document[rival] = judged([(names[a], names[b]) for a, b in hits], names, kinds)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import harmonic_mean
 
-from bench.bare import CORES, bare_loop, decode_only, embed_only, steps
 from bench.memory import watched
 from bench.networks import Networks
 from bench.photos import write_many
-from bench.recipe import tutorial
 from bench.results import Results
+from bench.rivals.bare import CORES, bare_loop, decode_only, embed_only, steps
+from bench.rivals.recipe import tutorial
 from bench.servers import System, make_collection, store, system
 
 RIVAL = Path(sys.prefix) / "rival" / "bin" / "python"
@@ -125,7 +125,7 @@ def _against_fastembed(size: str, paths: Sequence[Path], models: Networks, folde
     """Both of fastembed's ways, and the quicker one counts; with them our bare loop on the same fp32 weights."""
     rates = [
         subprocess.run(
-            [RIVAL, Path(__file__).with_name("fastembed_rival.py"), models.float_contract, "16", parallel],
+            [RIVAL, Path(__file__).parent / "rivals" / "fastembed_rival.py", models.float_contract, "16", parallel],
             input="\n".join(map(str, paths)),
             stdout=subprocess.PIPE,
             text=True,

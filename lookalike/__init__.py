@@ -2,10 +2,10 @@
 
 from lookalike.client import Client
 from lookalike.client.async_client import AsyncClient
-from lookalike.client.examples import Example
 from lookalike.client.job import Job
-from lookalike.client.queries import Query
-from lookalike.client.searches import Answer, Searches
+from lookalike.client.queries.examples import Example
+from lookalike.client.queries.queries import Query
+from lookalike.client.queries.searches import Answer, Searches
 from lookalike.errors import (
     Cancelled,
     Closed,

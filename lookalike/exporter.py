@@ -22,9 +22,9 @@ from lookalike.broker.app import client_app, redis_of
 from lookalike.broker.measurements import HISTOGRAMS, NOTHING, Histogram, Observed, Stage, read_measured
 from lookalike.broker.queue_reports import QueueReport, queue_reports
 from lookalike.broker.telemetry import ProducerReport, SystemReport, Telemetry
-from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import COUNTS_S
-from lookalike.client.transport import IndexReader
+from lookalike.client.transports.celery_transport import CeleryTransport
+from lookalike.client.transports.transport import IndexReader
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.messages import CountsReply
 from lookalike.redis_keys import Keys

@@ -71,7 +71,7 @@ class Keys:
         return f"{self.system}:query:{key}"
 
     def job(self, job: str) -> str:
-        """Redis hash: what a client sent and how far it is (lookalike/client/job_records.py)."""
+        """Redis hash: what a client sent and how far it is (lookalike/client/transports/job_records.py)."""
         return f"{self.system}:job:{job}"
 
     @property

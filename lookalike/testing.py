@@ -25,10 +25,10 @@ from typing import Any
 from lookalike.broker.events import MAX_READ, Event, EventName, Events
 from lookalike.broker.pause import Pause
 from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
-from lookalike.client.job_records import no_such_job
-from lookalike.client.memory_index import Embed, MemoryIndex
-from lookalike.client.results import CANCELLED, EXPIRED, no_answer, settle
-from lookalike.client.transport import UNFOLLOWED, JobState, JobStatus, Message, kind_of
+from lookalike.client.memory.index import Embed, MemoryIndex
+from lookalike.client.transports.job_records import no_such_job
+from lookalike.client.transports.results import CANCELLED, EXPIRED, no_answer, settle
+from lookalike.client.transports.transport import UNFOLLOWED, JobState, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 
 
@@ -43,7 +43,7 @@ class _Job:
 
 
 class InMemoryTransport:
-    """A system of one process with an index in memory (lookalike/client/transport.py says what each method does)."""
+    """A system of one process with an index in memory (client/transports/transport.py says what each method does)."""
 
     def __init__(
         self,

@@ -8,10 +8,14 @@ from redis.exceptions import RedisError
 
 from lookalike.errors import Unreachable
 from lookalike.library.kinds import Library
-from producer.batcher import Batcher, Change, split_evenly
-from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
-from producer.events import (
+from producer.publishing.batcher import Batcher, Change, split_evenly
+from producer.publishing.broker_health import BrokerHealth
+from producer.publishing.in_flight import InFlight
+from producer.publishing.publisher import LivePublisher
+from producer.scanning.scan_requests import ScanRequests
+from producer.status_report import Progress
+from producer.watching.events import (
     Event,
     FolderAppeared,
     FolderGone,
@@ -21,12 +25,8 @@ from producer.events import (
     Moved,
     Touched,
 )
-from producer.folder_events import FolderExpander
-from producer.in_flight import InFlight
-from producer.publisher import LivePublisher
-from producer.scan_requests import ScanRequests
-from producer.status_report import Progress
-from producer.watcher import Inbox
+from producer.watching.folder_events import FolderExpander
+from producer.watching.watcher import Inbox
 
 # The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
 BUSY_S = 0.02

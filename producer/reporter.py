@@ -7,9 +7,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from lookalike.broker.index_state import IndexReport, IndexState
 from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry
-from producer.broker_health import BrokerHealth
-from producer.in_flight import InFlight
-from producer.planner import DeletionGuard
+from producer.publishing.broker_health import BrokerHealth
+from producer.publishing.in_flight import InFlight
+from producer.scanning.planner import DeletionGuard
 
 REPORT_S = 1.0
 

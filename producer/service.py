@@ -11,35 +11,35 @@ from datetime import datetime
 from pathlib import Path
 
 from lookalike.broker.index_state import IndexState
-from lookalike.client.connections import Connections
+from lookalike.client.transports.connections import Connections
 from lookalike.library.address import BucketAddress
-from lookalike.library.joined import shown
+from lookalike.library.joined.folders import shown
 from lookalike.library.opening import opened_library, rules_of
 from lookalike.library.paths import escape_path
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.alive_file import AliveFile
-from producer.batcher import Batcher
-from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
 from producer.event_loop import EventLoop
-from producer.file_counter import FileCounter
-from producer.folder_events import FolderExpander
-from producer.following import new_following
-from producer.in_flight import InFlight
-from producer.index_client import IndexClient
-from producer.library_state import LibraryState
-from producer.losses import Losses
-from producer.planner import DeletionGuard
-from producer.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
+from producer.publishing.batcher import Batcher
+from producer.publishing.broker_health import BrokerHealth
+from producer.publishing.in_flight import InFlight
+from producer.publishing.publisher import EXPRESS_BATCHES, LivePublisher, QueueWriter, ScanPublisher
 from producer.reporter import Reporter
-from producer.scan import Scan
-from producer.scan_requests import ScanRequests
-from producer.scan_scheduler import ScanScheduler
-from producer.schedule import schedule_of
+from producer.scanning.file_counter import FileCounter
+from producer.scanning.index_client import IndexClient
+from producer.scanning.library_state import LibraryState
+from producer.scanning.losses import Losses
+from producer.scanning.planner import DeletionGuard
+from producer.scanning.scan import Scan
+from producer.scanning.scan_requests import ScanRequests
+from producer.scanning.scan_scheduler import ScanScheduler
+from producer.scanning.schedule import schedule_of
 from producer.shutdown import Stopped
 from producer.status_report import StatusReport
-from producer.watcher import Inbox
+from producer.watching.folder_events import FolderExpander
+from producer.watching.following import new_following
+from producer.watching.watcher import Inbox
 
 log = get_logger(__name__)
 

@@ -6,14 +6,14 @@ from typing import NamedTuple
 from lookalike.broker.telemetry import ProducerReport
 from lookalike.library.paths import escape_path
 from lookalike.system.alive_file import BROKER_AWAY, AliveFile
-from producer.file_counter import FileCounter
-from producer.following import Following
-from producer.index_client import IndexClient
-from producer.library_state import WATCHING, LibraryState
-from producer.losses import Losses
-from producer.publisher import ScanPublisher
+from producer.publishing.publisher import ScanPublisher
 from producer.reporter import Reporter
-from producer.scan_requests import ScanRequests
+from producer.scanning.file_counter import FileCounter
+from producer.scanning.index_client import IndexClient
+from producer.scanning.library_state import WATCHING, LibraryState
+from producer.scanning.losses import Losses
+from producer.scanning.scan_requests import ScanRequests
+from producer.watching.following import Following
 
 
 class Progress(NamedTuple):

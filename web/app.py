@@ -10,7 +10,7 @@ from fastapi import FastAPI
 import lookalike
 from lookalike.client import Client
 from lookalike.client.async_client import AsyncClient
-from lookalike.client.transport import Transport
+from lookalike.client.transports.transport import Transport
 from lookalike.messages import MAX_EXAMPLES, SearchMessage
 from lookalike.settings import Settings
 from lookalike.system.data_folder import data_folder

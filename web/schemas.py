@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lookalike.client.argument_checks import MAX_WAIT_S
-from lookalike.client.searches import Answer
-from lookalike.client.transport import JobKind, JobState
+from lookalike.client.queries.argument_checks import MAX_WAIT_S
+from lookalike.client.queries.searches import Answer
+from lookalike.client.transports.transport import JobKind, JobState
 from lookalike.duplicates.groups import LABELS, Label
 from lookalike.duplicates.plan import PlannedGroup
 from lookalike.duplicates.verdicts import PairVerdict, Verdict

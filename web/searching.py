@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from lookalike.client.transport import JobStatus
+from lookalike.client.transports.transport import JobStatus
 from lookalike.messages import MAX_PAGE, SampleReply
 from web.problems import RESPONSES, Problem
 from web.query_form import BODY, search_of

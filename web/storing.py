@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from lookalike.library.joined import folders_of, split_name
+from lookalike.library.joined.folders import folders_of, split_name
 from lookalike.library.links import leads_through_link
 from lookalike.library.paths import quoted, validate_path
 from lookalike.library.rules import Candidates

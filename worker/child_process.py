@@ -14,8 +14,8 @@ from lookalike.broker.app import redis_of
 from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import STAGE_SECONDS, Measurements, write_measured
 from lookalike.broker.telemetry import Telemetry
-from lookalike.client.job_records import JobRecords
-from lookalike.client.results import CANCELLED
+from lookalike.client.transports.job_records import JobRecords
+from lookalike.client.transports.results import CANCELLED
 from lookalike.errors import Cancelled, Refused, Unreachable
 from lookalike.library.errors import Unavailable
 from lookalike.settings import Settings
@@ -25,13 +25,13 @@ from worker.errors import StoreUnavailable, Unfit
 from worker.index.monitor import IndexMonitor
 from worker.index.opener import IndexOpener
 from worker.inference.embedder import Embedder
-from worker.search_priority import SearchPriority
+from worker.searching.search_priority import SearchPriority
 from worker.serving import Follower, Serving, load_serving
 
 # Searches are counted in memory for so long, then in one request: one after each of them cost half a millisecond of
 # processor, which the next search missed (two cores, 2026-11-30).
 COUNTED_EVERY_S = 1.0
-# A scan that is wanted soon begins by then (producer/schedule.py).
+# A scan that is wanted soon begins by then (producer/scanning/schedule.py).
 FAILURE_SHOWN_S = 300.0
 
 

@@ -16,7 +16,7 @@ from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import Measurements
 from lookalike.broker.telemetry import Telemetry
 from lookalike.errors import Misconfigured
-from lookalike.library.joined_rules import rules_from_json
+from lookalike.library.joined.rules import rules_from_json
 from lookalike.library.opening import reader_of
 from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
@@ -35,9 +35,9 @@ from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image
 from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
-from worker.search import Bounds, Search
-from worker.search_priority import SearchPriority
-from worker.sync import Sync
+from worker.searching.search import Bounds, Search
+from worker.searching.search_priority import SearchPriority
+from worker.syncing.sync import Sync
 from worker.thumbnails import ThumbnailMaker
 from worker.verdicts.contents import sha256_by_path
 from worker.verdicts.kept import KeptVerdicts, verdicts_of

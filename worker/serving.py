@@ -29,7 +29,7 @@ from worker.index.qdrant import call_store
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import select_provider
 from worker.retry_budget import retry_while_unavailable
-from worker.search_priority import SearchPriority
+from worker.searching.search_priority import SearchPriority
 
 LOOK_EVERY_S = 1.0
 log = get_logger(__name__)

@@ -35,7 +35,7 @@ from worker.delivery.leases import HeldMessage, TakenOver
 from worker.errors import StoreRefused
 from worker.index.identity import check_generation
 from worker.retry_budget import RetryBudget, pause_s
-from worker.sync_attempt import RetryLater, attempt_sync
+from worker.syncing.sync_attempt import RetryLater, attempt_sync
 
 log = get_logger(__name__)
 Message = TypeVar("Message", bound=BaseModel)

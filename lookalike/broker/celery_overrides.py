@@ -99,7 +99,7 @@ class Channel(RedisChannel):
         """Called in children that multiprocessing makes.
 
         Kombu would disconnect here, and wait for ever if a thread of the parent held the lock of redis-py's pool at the
-        fork. The child has connections of its own (lookalike/client/connections.py).
+        fork. The child has connections of its own (lookalike/client/transports/connections.py).
         """
 
     @property

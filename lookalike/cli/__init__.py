@@ -8,7 +8,8 @@ import sys
 
 from typer.exceptions import Abort, TyperException
 
-from lookalike.cli import (
+from lookalike.cli.app import app
+from lookalike.cli.commands import (
     backups,
     comparing,
     duplicates,
@@ -28,11 +29,10 @@ from lookalike.cli import (
     verdicts,
     verify,
 )
-from lookalike.cli.app import app
-from lookalike.cli.common_options import options_first
+from lookalike.cli.options.common import options_first
+from lookalike.cli.options.verbosity import is_verbose
 from lookalike.cli.output import say_error, say_usage
 from lookalike.cli.streams import Unwritable, set_streams
-from lookalike.cli.verbosity import is_verbose
 from lookalike.errors import LookalikeError
 
 __all__ = [

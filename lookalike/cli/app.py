@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lookalike import __version__
-from lookalike.cli.verbosity import set_verbosity
+from lookalike.cli.options.verbosity import set_verbosity
 
 app = typer.Typer(
     name="lookalike",

@@ -16,8 +16,8 @@ from rich.text import Text
 from typer import rich_utils
 from typer.exceptions import TyperException
 
+from lookalike.cli.options.verbosity import is_quiet, shows_progress
 from lookalike.cli.streams import write_json
-from lookalike.cli.verbosity import is_quiet, shows_progress
 from lookalike.client.status import Status
 from lookalike.doctor import CheckResult
 from lookalike.library.address import BucketAddress, located

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 from PIL import Image
 
-from lookalike.client.examples import Example
+from lookalike.client.queries.examples import Example
 from lookalike.duplicates.plan import PlannedGroup
 from lookalike.errors import Refused
 from lookalike.messages import SampleReply

@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from lookalike.client.client import Client
-from lookalike.client.connections import PerProcess
 from lookalike.client.job import Job
-from lookalike.client.results import WorkerDied, no_answer
-from lookalike.client.searches import Answer, Searches
-from lookalike.client.transport import Transport
+from lookalike.client.queries.searches import Answer, Searches
+from lookalike.client.transports.connections import PerProcess
+from lookalike.client.transports.results import WorkerDied, no_answer
+from lookalike.client.transports.transport import Transport
 from lookalike.errors import LookalikeError
 from lookalike.messages import MAX_PAGE
 from lookalike.settings import Settings

@@ -13,19 +13,19 @@ from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url, client_app
 from lookalike.broker.events import Events
 from lookalike.broker.traces import traces_of
-from lookalike.client.argument_checks import limit_given, pause_given, seconds_given
-from lookalike.client.caller_paths import CallerPaths
-from lookalike.client.celery_transport import CeleryTransport
-from lookalike.client.connections import PerProcess
 from lookalike.client.duplicates import DuplicatesJob, groups_of
-from lookalike.client.examples import Examples, ImageReader
 from lookalike.client.job import Job
-from lookalike.client.job_records import no_such_job
-from lookalike.client.queries import Filtered, Pack, Query, QueryFields, packed, queries_given, wired
-from lookalike.client.searches import Answer, Searches, answers_of
+from lookalike.client.queries.argument_checks import limit_given, pause_given, seconds_given
+from lookalike.client.queries.caller_paths import CallerPaths
+from lookalike.client.queries.examples import Examples, ImageReader
+from lookalike.client.queries.queries import Filtered, Pack, Query, QueryFields, packed, queries_given, wired
+from lookalike.client.queries.searches import Answer, Searches, answers_of
 from lookalike.client.status import Status, read_status
 from lookalike.client.thumbnail import Thumbnail, thumbnail_message, thumbnail_of
-from lookalike.client.transport import IndexReader, JobStatus, Transport
+from lookalike.client.transports.celery_transport import CeleryTransport
+from lookalike.client.transports.connections import PerProcess
+from lookalike.client.transports.job_records import no_such_job
+from lookalike.client.transports.transport import IndexReader, JobStatus, Transport
 from lookalike.client.verdicts import new_verdict, pages_of, tell_all
 from lookalike.duplicates.groups import LABELS, Groups, Label
 from lookalike.duplicates.verdicts import PairVerdict, Verdict
@@ -68,8 +68,8 @@ class Client:
     threads at once, and on both sides of a fork(): each process connects for itself. `close` or a `with` block ends
     what it opened in this process; so does the garbage collector once the client is unreferenced.
 
-    With a `transport` of the caller (lookalike/client/transport.py) it looks for no system, talks to that alone, and
-    leaves it open. lookalike/testing.py has one for tests that needs no system.
+    With a `transport` of the caller (lookalike/client/transports/transport.py) it looks for no system, talks to that
+    alone, and leaves it open. lookalike/testing.py has one for tests that needs no system.
     """
 
     def __init__(

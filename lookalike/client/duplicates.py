@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from lookalike.client.job import Job
-from lookalike.client.job_records import no_such_job
-from lookalike.client.transport import JobStatus, Transport
+from lookalike.client.transports.job_records import no_such_job
+from lookalike.client.transports.transport import JobStatus, Transport
 from lookalike.duplicates.groups import Group, Groups
 from lookalike.messages import DuplicatesReply
 

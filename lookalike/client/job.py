@@ -6,9 +6,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from lookalike.client.argument_checks import seconds_given
-from lookalike.client.results import WorkerDied
-from lookalike.client.transport import JobStatus, Transport
+from lookalike.client.queries.argument_checks import seconds_given
+from lookalike.client.transports.results import WorkerDied
+from lookalike.client.transports.transport import JobStatus, Transport
 
 Answer = TypeVar("Answer")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lookalike.client.transport import Message
+from lookalike.client.transports.transport import Message
 from lookalike.messages import (
     DuplicatesMessage,
     ReadMessage,

@@ -6,9 +6,9 @@ from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url
 from lookalike.broker.generations import Reindex
 from lookalike.broker.telemetry import BEATING_PARTS
-from lookalike.client.transport import IndexReader, Transport
+from lookalike.client.transports.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
-from lookalike.library.joined import shown
+from lookalike.library.joined.folders import shown
 from lookalike.library.paths import quoted
 from lookalike.messages import CountsReply
 from lookalike.settings import Settings

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from lookalike.client.transport import IndexReader, Transport, tell_verdicts
+from lookalike.client.transports.transport import IndexReader, Transport, tell_verdicts
 from lookalike.duplicates.verdict_messages import (
     MAX_NEW_VERDICTS,
     Content,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok
 from lookalike.errors import LookalikeError
-from lookalike.local.embedded import valkey_server
-from lookalike.local.processes import process_environment
+from lookalike.local.servers.embedded import valkey_server
+from lookalike.local.supervision.processes import process_environment
 from lookalike.settings import Settings
 from lookalike.system.service_paths import python_module
 

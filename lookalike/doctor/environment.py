@@ -9,8 +9,8 @@ from pathlib import Path
 from lookalike.broker.address import without_secret
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
-from lookalike.local.machine_limits import PROCESSES, files_limit, need_files, processes_limit
-from lookalike.local.processes import MISLEADING, OTHERS_PYTHON
+from lookalike.local.supervision.machine_limits import PROCESSES, files_limit, need_files, processes_limit
+from lookalike.local.supervision.processes import MISLEADING, OTHERS_PYTHON
 from lookalike.settings import Settings
 from lookalike.system.runtime_dir import runtime_folder
 from lookalike.system.store_access import CERTIFICATE_FOLDERS, CERTIFICATES, store_access

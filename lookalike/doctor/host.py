@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.library.address import BucketAddress
-from lookalike.library.joined import folders_of
+from lookalike.library.joined.folders import folders_of
 from lookalike.settings import Settings
 
 OLDEST, NEWEST = (3, 11), (3, 14)

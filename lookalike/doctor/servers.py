@@ -10,7 +10,7 @@ from lookalike.broker.app import redis_of
 from lookalike.client import Client
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError
-from lookalike.local.reachable import ask_broker, ask_store
+from lookalike.local.servers.reachable import ask_broker, ask_store
 from lookalike.settings import Settings
 from lookalike.system.discovery import RunningSystem
 

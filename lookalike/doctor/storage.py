@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lookalike.doctor.result import CheckResult, broken, ok, warning
 from lookalike.errors import LookalikeError, Misconfigured
-from lookalike.library.bucket_faults import BucketFault
-from lookalike.library.joined import folders_of, shown
+from lookalike.library.buckets.bucket_faults import BucketFault
+from lookalike.library.joined.folders import folders_of, shown
 from lookalike.library.opening import objects_of, read_ignore_file
 from lookalike.library.rules import Candidates
-from lookalike.local.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
-from lookalike.local.library_identity import usable_library
-from lookalike.local.machine_limits import MIB, NEEDED_MIB, free_mib
-from lookalike.local.ports import LOOPBACK, reserved_ports
+from lookalike.local.folders.library_identity import usable_library
+from lookalike.local.servers.addresses import FIRST_BROKER_PORT, FIRST_STORE_PORT
+from lookalike.local.servers.ports import LOOPBACK, reserved_ports
+from lookalike.local.supervision.machine_limits import MIB, NEEDED_MIB, free_mib
 from lookalike.settings import Settings
 from lookalike.system.data_folder import PRIVATE_FOLDER, REMEDY, DataFolder, refuse_foreign
 from lookalike.system.discovery import RunningSystem

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, InstanceOf
 
-from lookalike.library.joined import file_at
+from lookalike.library.joined.folders import file_at
 
 SCHEME = "s3://"
 # docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; other servers allow a little more.

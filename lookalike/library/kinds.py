@@ -1,6 +1,6 @@
 """What every kind of library can do.
 
-A folder (folder.py, reader.py), several (joined_library.py, joined_reader.py), a bucket (bucket.py, bucket_reader.py).
+A folder (folder.py, reader.py), several (joined/), a bucket (buckets/).
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured, Unreachable
 from lookalike.library.address import BucketAddress, absolute
-from lookalike.library.bucket import BucketLibrary
-from lookalike.library.bucket_faults import BucketFault
-from lookalike.library.bucket_reader import BucketReader
+from lookalike.library.buckets.bucket import BucketLibrary
+from lookalike.library.buckets.bucket_faults import BucketFault
+from lookalike.library.buckets.bucket_reader import BucketReader
+from lookalike.library.buckets.objects import Objects
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
-from lookalike.library.joined import read_joined
-from lookalike.library.joined_library import JoinedLibrary
-from lookalike.library.joined_reader import JoinedReader
-from lookalike.library.joined_rules import JoinedCandidates
+from lookalike.library.joined.folders import read_joined
+from lookalike.library.joined.library import JoinedLibrary
+from lookalike.library.joined.reader import JoinedReader
+from lookalike.library.joined.rules import JoinedCandidates
 from lookalike.library.kinds import Library, Reader
 from lookalike.library.links import Links
-from lookalike.library.objects import Objects
 from lookalike.library.reader import LibraryReader
 from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.settings import Settings

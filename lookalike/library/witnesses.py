@@ -9,7 +9,8 @@ a root that is present and not empty. Alone it could be wrong where its own libr
 at the same path, or a mount that only one of the two sees.
 
 In a bucket both ask the server for the key by name, and it has to say `NoSuchKey`: the producer of keys that its
-listing did not show (bucket.py), the worker under a prefix whose listing shows something (bucket_reader.py).
+listing did not show (buckets/bucket.py), the worker under a prefix whose listing shows something
+(buckets/bucket_reader.py).
 """
 
 import os

@@ -22,10 +22,10 @@ from typing import Any
 
 from lookalike import __version__
 from lookalike.errors import Misconfigured, Refused
-from lookalike.library.joined import TABLE, Joined
-from lookalike.local.data_version import VERSION, refuse_newer
-from lookalike.local.joining import joined_root, write_joined
-from lookalike.local.library_identity import owned_by
+from lookalike.library.joined.folders import TABLE, Joined
+from lookalike.local.folders.data_version import VERSION, refuse_newer
+from lookalike.local.folders.joining import joined_root, write_joined
+from lookalike.local.folders.library_identity import owned_by
 from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 from lookalike.system.generation_file import GenerationFile
 

@@ -10,9 +10,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.broker.generations import Generation, GenerationState
-from lookalike.local.processes import REINDEX
-from lookalike.local.startup import NEVER
-from lookalike.local.supervisor import ProcessState, Supervisor
+from lookalike.local.supervision.processes import REINDEX
+from lookalike.local.supervision.startup import NEVER
+from lookalike.local.supervision.supervisor import ProcessState, Supervisor
 from lookalike.settings import Distance, Settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, publish

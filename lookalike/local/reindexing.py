@@ -21,7 +21,6 @@ from lookalike.client import Client
 from lookalike.client.status import Status
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.library.opening import asked_library
-from lookalike.local.processes import prepare_command
 from lookalike.local.second_system import (
     SecondSystem,
     run_program,
@@ -29,6 +28,7 @@ from lookalike.local.second_system import (
     second_environment,
     second_settings,
 )
+from lookalike.local.supervision.processes import prepare_command
 from lookalike.log import get_logger
 from lookalike.settings import Settings
 from lookalike.system.generation_file import GenerationFile

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lookalike.backoff import backoff_s
-from lookalike.local.processes import worker_command
+from lookalike.local.supervision.processes import worker_command
 from lookalike.settings import Settings, variable_of
 from lookalike.system.process_guard import GUARDIAN, guarded_command
 from lookalike.system.service_paths import python_module

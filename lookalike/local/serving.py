@@ -9,20 +9,20 @@ from pathlib import Path
 from lookalike.broker.app import redis_of
 from lookalike.client.status import Status
 from lookalike.library.address import BucketAddress
-from lookalike.library.joined import read_joined, shown
-from lookalike.local.addresses import Addresses, choose_addresses, resolve_settings
+from lookalike.library.joined.folders import read_joined, shown
 from lookalike.local.console import LiveConsole, RestartCounter, live_line, polled
-from lookalike.local.library_identity import keep_identity
-from lookalike.local.machine_limits import CrashLimit
-from lookalike.local.ports import ChoosePort
-from lookalike.local.preflight import wait_for_leftovers
-from lookalike.local.processes import Ports, ProcessSpec, process_environment, reindex_spec
+from lookalike.local.folders.library_identity import keep_identity
 from lookalike.local.reindex_watch import ReindexWatch
-from lookalike.local.service_manager import ServiceManager
-from lookalike.local.start_counts import StartCounts
-from lookalike.local.startup import Plan, RestartCheck, refuse_taken_port, start_all
-from lookalike.local.stop_signals import StopRequest
-from lookalike.local.supervisor import ProcessState, Supervisor
+from lookalike.local.servers.addresses import Addresses, choose_addresses, resolve_settings
+from lookalike.local.servers.ports import ChoosePort
+from lookalike.local.service.manager import ServiceManager
+from lookalike.local.supervision.machine_limits import CrashLimit
+from lookalike.local.supervision.preflight import wait_for_leftovers
+from lookalike.local.supervision.processes import Ports, ProcessSpec, process_environment, reindex_spec
+from lookalike.local.supervision.start_counts import StartCounts
+from lookalike.local.supervision.startup import Plan, RestartCheck, refuse_taken_port, start_all
+from lookalike.local.supervision.stop_signals import StopRequest
+from lookalike.local.supervision.supervisor import ProcessState, Supervisor
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, publish, retract

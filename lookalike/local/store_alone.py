@@ -16,18 +16,18 @@ from pydantic import SecretStr
 
 from lookalike.errors import LookalikeError, Misconfigured, NotRunning
 from lookalike.library.address import BucketAddress, absolute, library_address
-from lookalike.library.joined import shown
-from lookalike.local.addresses import FIRST_STORE_PORT, absolute_model
-from lookalike.local.data_version import bring_forward
-from lookalike.local.embedded import embedded_password, store_url_at
-from lookalike.local.joining import root_with
-from lookalike.local.library_folders import adopt_renamed, folder_of
-from lookalike.local.library_identity import identity_of, keep_identity, owned_by, usable_library
-from lookalike.local.ports import reserved_ports
-from lookalike.local.preflight import need_extras, only_up_on, wait_for_leftovers
-from lookalike.local.processes import process_environment, store_command
-from lookalike.local.reachable import ask_own_store
-from lookalike.local.startup import last_line
+from lookalike.library.joined.folders import shown
+from lookalike.local.folders.data_version import bring_forward
+from lookalike.local.folders.joining import root_with
+from lookalike.local.folders.library_folders import adopt_renamed, folder_of
+from lookalike.local.folders.library_identity import identity_of, keep_identity, owned_by, usable_library
+from lookalike.local.servers.addresses import FIRST_STORE_PORT, absolute_model
+from lookalike.local.servers.embedded import embedded_password, store_url_at
+from lookalike.local.servers.ports import reserved_ports
+from lookalike.local.servers.reachable import ask_own_store
+from lookalike.local.supervision.preflight import need_extras, only_up_on, wait_for_leftovers
+from lookalike.local.supervision.processes import process_environment, store_command
+from lookalike.local.supervision.startup import last_line
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, data_folder, make_data_folder, open_private
 from lookalike.system.discovery import find_by_broker, with_running

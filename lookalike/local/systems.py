@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from lookalike.local.library_folders import joined_by
-from lookalike.local.library_identity import owned_by
+from lookalike.local.folders.library_folders import joined_by
+from lookalike.local.folders.library_identity import owned_by
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders
 from lookalike.system.discovery import running_on, running_systems

@@ -8,24 +8,24 @@ from pathlib import Path
 from rich.console import Console
 
 from lookalike.broker.app import client_app
-from lookalike.client.celery_transport import CeleryTransport
 from lookalike.client.status import Status, read_status
+from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress, absolute
-from lookalike.local.addresses import absolute_model
 from lookalike.local.console import LiveConsole
-from lookalike.local.data_version import bring_forward
 from lookalike.local.first_search import suggested_search
-from lookalike.local.joining import check_folders, join
-from lookalike.local.library_folders import adopt_renamed, folder_of
-from lookalike.local.library_identity import identity_of, owned_by, usable_library
-from lookalike.local.machine_limits import need_space
-from lookalike.local.ports import PortTaken, reserved_ports
-from lookalike.local.preflight import need_given_servers, need_host, only_up_on, wait_for_leftovers
-from lookalike.local.processes import prepare_command, process_specs
-from lookalike.local.service_manager import ServiceManager
+from lookalike.local.folders.data_version import bring_forward
+from lookalike.local.folders.joining import check_folders, join
+from lookalike.local.folders.library_folders import adopt_renamed, folder_of
+from lookalike.local.folders.library_identity import identity_of, owned_by, usable_library
+from lookalike.local.servers.addresses import absolute_model
+from lookalike.local.servers.ports import PortTaken, reserved_ports
+from lookalike.local.service.manager import ServiceManager
 from lookalike.local.serving import AskStatus, MakeSpecs, Serving
-from lookalike.local.stop_signals import stop_on_signals
+from lookalike.local.supervision.machine_limits import need_space
+from lookalike.local.supervision.preflight import need_given_servers, need_host, only_up_on, wait_for_leftovers
+from lookalike.local.supervision.processes import prepare_command, process_specs
+from lookalike.local.supervision.stop_signals import stop_on_signals
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import retract

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress, LibraryAddress, absolute
 from lookalike.library.ignore_defaults import DEFAULT_IGNORE
-from lookalike.library.joined import shown
+from lookalike.library.joined.folders import shown
 from lookalike.settings import Distance, Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders, write_private
 from lookalike.system.file_locks import lock_holder

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.broker.index_state import IndexState
-from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.errors import Unreachable
 from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path
@@ -24,10 +24,10 @@ from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.messages import MAX_MESSAGE_PATHS, MAX_PATH_CHARS, SyncMessage
 from lookalike.redis_keys import Keys
-from producer.batcher import Batch, Batcher, Change, split_evenly
-from producer.broker_health import BrokerHealth
-from producer.in_flight import InFlight
-from producer.library_state import LibraryState
+from producer.publishing.batcher import Batch, Batcher, Change, split_evenly
+from producer.publishing.broker_health import BrokerHealth
+from producer.publishing.in_flight import InFlight
+from producer.scanning.library_state import LibraryState
 from producer.shutdown import sleep
 
 log = get_logger(__name__)

@@ -9,11 +9,11 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from lookalike.backoff import BACKOFF
-from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.errors import LookalikeError, Unreachable
 from lookalike.log import get_logger
 from lookalike.messages import CountsReply, KnownFile, ReadPage
-from producer.broker_health import BrokerHealth
+from producer.publishing.broker_health import BrokerHealth
 from producer.shutdown import sleep
 
 log = get_logger(__name__)

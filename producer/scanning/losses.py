@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from lookalike.broker.index_state import IndexReport
-from producer.in_flight import InFlight
-from producer.scan_requests import ScanRequests
+from producer.publishing.in_flight import InFlight
+from producer.scanning.scan_requests import ScanRequests
 
 INDEX_REBUILT = "The store had lost the index, which is being made anew: every image is embedded again."
 

@@ -10,7 +10,7 @@ from lookalike.library.folder import FileEntry
 from lookalike.library.paths import escape_path, is_utf8, unescape_path
 from lookalike.library.version import FileVersion, move_key
 from lookalike.messages import KnownFile
-from producer.batcher import Change
+from producer.publishing.batcher import Change
 
 # About 60 MB. The next scan deletes the files beyond that.
 MAX_MISSING_PATHS = 200_000

@@ -1,6 +1,6 @@
 """A scan: compares the whole library with the whole index in constant memory; publishes the difference to `rescan`.
 
-1. Count the files (producer/file_counter.py), so that their number is known at once.
+1. Count the files (producer/scanning/file_counter.py), so that their number is known at once.
 2. Page through the index and check which of its files are missing from the library.
 3. Walk the library and look up the files in the index, 1,000 at a time. A new file with the size and mtime of a
    missing one is its new name.
@@ -21,15 +21,15 @@ from lookalike.library.paths import escape_path
 from lookalike.library.version import FileVersion
 from lookalike.log import get_logger
 from lookalike.messages import MAX_MESSAGE_PATHS, CountsReply
-from producer.batcher import Change
 from producer.debounce import Debouncer
-from producer.events import Event, Touched
-from producer.in_flight import InFlight
-from producer.index_client import IndexClient
-from producer.library_state import NO_DIFFERENCES, Differences
-from producer.planner import MAX_MISSING_PATHS, DeletionGuard, ScanPlan
-from producer.publisher import ScanPublisher
-from producer.scan_requests import ScanRequests
+from producer.publishing.batcher import Change
+from producer.publishing.in_flight import InFlight
+from producer.publishing.publisher import ScanPublisher
+from producer.scanning.index_client import IndexClient
+from producer.scanning.library_state import NO_DIFFERENCES, Differences
+from producer.scanning.planner import MAX_MISSING_PATHS, DeletionGuard, ScanPlan
+from producer.scanning.scan_requests import ScanRequests
+from producer.watching.events import Event, Touched
 
 log = get_logger(__name__)
 

@@ -10,15 +10,15 @@ from lookalike.library.folder import EMPTY
 from lookalike.library.kinds import Library
 from lookalike.library.rules import Candidates
 from lookalike.log import get_logger
-from producer.file_counter import FileCounter
-from producer.following import Following
-from producer.index_client import IndexClient
-from producer.library_state import COMPARING, COUNTING, LibraryState
-from producer.publisher import ScanPublisher
-from producer.scan import Scan, ScanSuperseded
-from producer.scan_requests import ScanRequests
-from producer.schedule import Schedule
+from producer.publishing.publisher import ScanPublisher
+from producer.scanning.file_counter import FileCounter
+from producer.scanning.index_client import IndexClient
+from producer.scanning.library_state import COMPARING, COUNTING, LibraryState
+from producer.scanning.scan import Scan, ScanSuperseded
+from producer.scanning.scan_requests import ScanRequests
+from producer.scanning.schedule import Schedule
 from producer.shutdown import check
+from producer.watching.following import Following
 
 log = get_logger(__name__)
 

@@ -9,10 +9,10 @@ from redis.exceptions import RedisError
 
 from lookalike.library.address import BucketAddress
 from lookalike.log import get_logger
-from producer.bucket_messages import events_of
-from producer.clock_jumps import ClockJumps
 from producer.shutdown import check, sleep
-from producer.watcher import Inbox
+from producer.watching.bucket_messages import events_of
+from producer.watching.clock_jumps import ClockJumps
+from producer.watching.watcher import Inbox
 
 log = get_logger(__name__)
 

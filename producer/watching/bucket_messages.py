@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from lookalike.library.address import BucketAddress
-from producer.events import Event, Gone, Lost, Touched
+from producer.watching.events import Event, Gone, Lost, Touched
 
 UNREADABLE = Lost("a notification of the bucket was not understood")
 

@@ -11,10 +11,20 @@ from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path
 from lookalike.messages import MAX_PATH_CHARS
 from producer.debounce import MAX_PATHS, Debouncer
-from producer.events import Event, FolderAppeared, FolderEvent, FolderGone, FolderMoved, Gone, Lost, Moved, Touched
-from producer.index_client import IndexClient
+from producer.scanning.index_client import IndexClient
 from producer.shutdown import check, sleep
-from producer.watcher import Inbox
+from producer.watching.events import (
+    Event,
+    FolderAppeared,
+    FolderEvent,
+    FolderGone,
+    FolderMoved,
+    Gone,
+    Lost,
+    Moved,
+    Touched,
+)
+from producer.watching.watcher import Inbox
 
 MAX_FOLDERS = 10_000
 

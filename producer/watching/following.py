@@ -8,14 +8,14 @@ from redis import Redis
 
 from lookalike.library.address import BucketAddress
 from lookalike.library.folder import FolderLibrary
-from lookalike.library.joined_library import JoinedLibrary
+from lookalike.library.joined.library import JoinedLibrary
 from lookalike.library.kinds import Library
 from lookalike.settings import Settings
-from producer.bucket_events import BucketEvents
-from producer.joined_following import follow_joined
-from producer.scan_requests import ScanRequests
-from producer.supervision import Supervision
-from producer.watcher import Inbox, Watcher
+from producer.scanning.scan_requests import ScanRequests
+from producer.watching.bucket_events import BucketEvents
+from producer.watching.joined_following import follow_joined
+from producer.watching.supervision import Supervision
+from producer.watching.watcher import Inbox, Watcher
 
 
 class Following(Protocol):

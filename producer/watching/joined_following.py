@@ -4,12 +4,12 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 
-from lookalike.library.joined_library import JoinedLibrary
+from lookalike.library.joined.library import JoinedLibrary
 from lookalike.settings import Settings
-from producer.events import Event, within
-from producer.scan_requests import ScanRequests
-from producer.supervision import Supervision
-from producer.watcher import POLLING, Inbox, Watcher
+from producer.scanning.scan_requests import ScanRequests
+from producer.watching.events import Event, within
+from producer.watching.supervision import Supervision
+from producer.watching.watcher import POLLING, Inbox, Watcher
 
 
 class NamedInbox(Inbox):

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from lookalike.library.folder import EMPTY, FolderLibrary
 from lookalike.log import get_logger
-from producer.clock_jumps import ClockJumps
-from producer.mounts import mounted_below
 from producer.shutdown import check
-from producer.watcher import Watcher
+from producer.watching.clock_jumps import ClockJumps
+from producer.watching.mounts import mounted_below
+from producer.watching.watcher import Watcher
 
 if sys.platform == "linux":
-    from producer.surroundings import Surroundings
+    from producer.watching.surroundings import Surroundings
 
 log = get_logger(__name__)
 

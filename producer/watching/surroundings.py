@@ -13,7 +13,7 @@ from pathlib import Path
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
-from producer.mounts import TABLE, mounts_at
+from producer.watching.mounts import TABLE, mounts_at
 
 SELF = Mask(InotifyConstants.IN_MOVE_SELF | InotifyConstants.IN_DELETE_SELF)
 

@@ -14,8 +14,8 @@ from watchdog.observers.polling import PollingObserverVFS
 
 from lookalike.library.folder import FolderLibrary
 from lookalike.log import get_logger
-from producer.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
-from producer.mounts import is_local
+from producer.watching.events import WATCHDOG_EVENTS, Event, Lost, changes_count, from_watchdog, is_outside
+from producer.watching.mounts import is_local
 
 log = get_logger(__name__)
 
@@ -194,7 +194,7 @@ class Watcher:
             # lstat: links to folders are not followed, so that no cycle is walked.
             return PollingObserverVFS(os.lstat, os.scandir, polling_interval=self._poll_s)
         if sys.platform == "linux":
-            from producer.inotify import OverflowAwareObserver  # noqa: PLC0415 - needs Linux's libc
+            from producer.watching.inotify import OverflowAwareObserver  # noqa: PLC0415 - needs Linux's libc
 
             observer = OverflowAwareObserver(
                 lambda: self._inbox.put_event(Lost("the kernel's queue of events overflowed")), self._exhausted.set

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.bare import decode
 from bench.photos import many, write_many
 from bench.plot import plot
 from bench.recall import Setting, measure
 from bench.results import Results
+from bench.rivals.bare import decode
 from models.contract import read_card
 from tests.support.pictures import encoded, picture
 from tests.support.shipped import SHIPPED

@@ -14,16 +14,16 @@ from PIL import Image
 from redis import Redis
 
 from lookalike import Client, Example
-from lookalike.cli.evaluate import evaluate
-from lookalike.cli.index import sync
-from lookalike.cli.keep_options import PlanFiles
+from lookalike.cli.commands.evaluate import evaluate
+from lookalike.cli.commands.index import sync
+from lookalike.cli.options.keep import PlanFiles
 from lookalike.errors import Refused
 from lookalike.library.address import BucketAddress
 from lookalike.library.opening import asked_library
 from lookalike.verify import Verification
 from lookalike.verify_client import ClientIndex
 from tests.local.conftest import Machine
-from tests.support.faulty_store import FaultyStore, faulty_store
+from tests.support.faulty.faulty_store import FaultyStore, faulty_store
 from tests.support.lean_system import lean_system
 from tests.support.object_store import KEY_ID, SECRET_KEY, Bucket, access, object_store
 from tests.support.pictures import encoded, picture

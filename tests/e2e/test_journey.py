@@ -18,7 +18,7 @@ import pytest
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
-from lookalike.local.processes import node_name
+from lookalike.local.supervision.processes import node_name
 from tests.local.conftest import Machine
 from tests.support.pictures import draw, encoded, picture
 from tests.support.shipped import MODEL

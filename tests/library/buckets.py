@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from lookalike.library.address import BucketAddress
-from lookalike.library.bucket import BucketLibrary
-from lookalike.library.bucket_reader import BucketReader
-from lookalike.library.objects import Objects
+from lookalike.library.buckets.bucket import BucketLibrary
+from lookalike.library.buckets.bucket_reader import BucketReader
+from lookalike.library.buckets.objects import Objects
 from lookalike.library.rules import Candidates
-from tests.support.faulty_store import Faults, FaultyStore
+from tests.support.faulty.faulty_store import Faults, FaultyStore
 from tests.support.object_store import Bucket
 
 PREFIX = "2026"

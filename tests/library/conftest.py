@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.library.buckets import PAGE, Served
-from tests.support.faulty_store import faulty_store
+from tests.support.faulty.faulty_store import faulty_store
 from tests.support.object_store import Bucket, access, object_store
 
 

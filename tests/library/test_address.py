@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.queries.caller_paths import CallerPaths
 from lookalike.errors import Misconfigured, Refused
 from lookalike.library.address import BucketAddress, located
 from lookalike.settings import read_settings

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.library.aws_profile import READ_EVERY, profile_of
+from lookalike.library.buckets.aws_profile import READ_EVERY, profile_of
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 

@@ -3,9 +3,9 @@ import time
 import pytest
 
 from lookalike.errors import Misconfigured, Unreachable
-from lookalike.library import bucket
-from lookalike.library.bucket import BucketLibrary
-from lookalike.library.bucket_faults import BucketFault
+from lookalike.library.buckets import bucket
+from lookalike.library.buckets.bucket import BucketLibrary
+from lookalike.library.buckets.bucket_faults import BucketFault
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.opening import asked_library, library_of, opened_library, rules_of
 from lookalike.library.rules import Candidates

@@ -8,13 +8,13 @@ import pytest
 from lookalike.errors import Misconfigured, Refused
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import EMPTY, MISSING
-from lookalike.library.joined import Joined, file_at, folders_of, inside, nested, read_joined, shown
-from lookalike.library.joined_library import JoinedLibrary
-from lookalike.library.joined_reader import JoinedReader
-from lookalike.library.joined_rules import TAKEN_OUT, JoinedCandidates, rules_from_json
+from lookalike.library.joined.folders import Joined, file_at, folders_of, inside, nested, read_joined, shown
+from lookalike.library.joined.library import JoinedLibrary
+from lookalike.library.joined.reader import JoinedReader
+from lookalike.library.joined.rules import TAKEN_OUT, JoinedCandidates, rules_from_json
 from lookalike.library.opening import candidates_of, library_of, opened_library, reader_of
 from lookalike.library.rules import IGNORE_FILE
-from lookalike.local.joining import write_joined
+from lookalike.local.folders.joining import write_joined
 from lookalike.settings import Settings, read_settings
 from tests.support.pictures import draw
 

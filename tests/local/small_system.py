@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from lookalike.errors import LookalikeError
-from lookalike.local.processes import Ports, ProcessSpec, process_specs
+from lookalike.local.supervision.processes import Ports, ProcessSpec, process_specs
 from lookalike.local.up import up
 from lookalike.settings import Settings, read_settings
 from tests.support.status import a_status

@@ -8,7 +8,7 @@ import pytest
 
 from lookalike.broker.generations import Generation, Reindex, ReindexState
 from lookalike.errors import LookalikeError
-from lookalike.library.joined import folders_of
+from lookalike.library.joined.folders import folders_of
 from lookalike.local.backup import (
     add_generation,
     begin_backup,
@@ -18,8 +18,8 @@ from lookalike.local.backup import (
     restore_files,
     restore_identity,
 )
-from lookalike.local.joining import join, joined_root
-from lookalike.local.library_identity import keep_identity, owned_by
+from lookalike.local.folders.joining import join, joined_root
+from lookalike.local.folders.library_identity import keep_identity, owned_by
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.generation_file import GenerationFile
 

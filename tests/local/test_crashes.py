@@ -8,7 +8,7 @@ import pytest
 from lookalike.broker.app import redis_of
 from lookalike.errors import Unreachable
 from lookalike.local import down
-from lookalike.local.reachable import ask_broker
+from lookalike.local.servers.reachable import ask_broker
 from lookalike.settings import read_settings
 from lookalike.system.discovery import with_running
 from tests.local.conftest import STARTS_WITHIN_S, Machine

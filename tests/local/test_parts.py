@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from lookalike.broker import telemetry
-from lookalike.local.preflight import needed_packages
-from lookalike.local.processes import REINDEX, Ports, process_specs
+from lookalike.local.supervision.preflight import needed_packages
+from lookalike.local.supervision.processes import REINDEX, Ports, process_specs
 from lookalike.settings import read_settings
 from lookalike.system.parts import EXTRAS, OPTIONAL, PART_NAMES, PARTS, Part, module_of, packages_of
 from tests.programs.rehearsal.recipe import stages_of

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import CollectionMismatch, Misconfigured, NotRunning, Unreachable
-from lookalike.local import down, logs, preflight, up
-from lookalike.local.library_identity import keep_identity, owned_by
-from lookalike.local.machine_limits import CrashLimit, need_space, why_it_ended
+from lookalike.local import down, logs, up
+from lookalike.local.folders.library_identity import keep_identity, owned_by
+from lookalike.local.supervision import preflight
+from lookalike.local.supervision.machine_limits import CrashLimit, need_space, why_it_ended
 from lookalike.settings import Settings, read_settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import hold_lock

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.local.processes import reindex_spec
 from lookalike.local.second_system import (
     SecondSystem,
     second_commands,
     second_environment,
     second_settings,
 )
-from lookalike.local.supervisor import supervisor_conf
+from lookalike.local.supervision.processes import reindex_spec
+from lookalike.local.supervision.supervisor import supervisor_conf
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder
 from tests.support.waiting import wait_until

@@ -23,8 +23,8 @@ from lookalike.broker.address import without_secret
 from lookalike.broker.app import redis_of
 from lookalike.errors import Misconfigured
 from lookalike.local import down, up
-from lookalike.local.library_identity import owned_by
-from lookalike.local.reachable import ask_broker, ask_store
+from lookalike.local.folders.library_identity import owned_by
+from lookalike.local.servers.reachable import ask_broker, ask_store
 from lookalike.settings import read_settings
 from lookalike.system.discovery import find_running, with_running
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from lookalike.local.processes import FLOWER_FORGETS_S, REINDEX, Ports, process_specs, reindex_spec
+from lookalike.local.supervision.processes import FLOWER_FORGETS_S, REINDEX, Ports, process_specs, reindex_spec
 from lookalike.settings import Settings, variable_of
 from lookalike.system.store_access import store_access
 from tests.packaging.conftest import ROOT

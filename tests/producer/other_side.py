@@ -19,7 +19,7 @@ from celery import Celery
 from redis import Redis
 
 from lookalike.broker.index_state import IndexState
-from lookalike.library.joined_rules import rules_from_json
+from lookalike.library.joined.rules import rules_from_json
 from lookalike.library.paths import escape_path
 from lookalike.library.version import version_of
 from lookalike.messages import (

@@ -17,7 +17,7 @@ from lookalike.broker.app import redis_of
 from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings, read_settings
 from producer.__main__ import main
-from producer.watcher import Watcher
+from producer.watching.watcher import Watcher
 from tests.producer.conftest import ROOT, Rest, other_side_process, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import PAUSED, OtherSide

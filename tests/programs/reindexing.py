@@ -28,7 +28,7 @@ import psutil
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
-from lookalike.local.processes import node_name
+from lookalike.local.supervision.processes import node_name
 from tests.local.conftest import Machine
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model

@@ -23,7 +23,7 @@ from lookalike.library.address import BucketAddress
 from tests.local.conftest import Machine
 from tests.programs.chaos.judging import MAX_PIXELS, MIN_COSINE, PAGE
 from tests.programs.s3_world import EVENTS, FAULTS, PREFIX, World, content
-from tests.support.faulty_store import Faults, faulty_store
+from tests.support.faulty.faulty_store import Faults, faulty_store
 from tests.support.lean_system import lean_system
 from tests.support.object_store import Bucket, access, object_store
 from tests.support.stores import store_of

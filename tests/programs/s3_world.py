@@ -10,7 +10,7 @@ from redis import Redis
 from lookalike.broker.telemetry import Telemetry
 from lookalike.redis_keys import Keys
 from tests.local.conftest import Machine
-from tests.support.faulty_store import FaultyStore
+from tests.support.faulty.faulty_store import FaultyStore
 from tests.support.object_store import Bucket
 from tests.support.pictures import encoded, picture
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from lookalike.local.service_unit import WATCHDOG_S
+from lookalike.local.service.unit import WATCHDOG_S
 from tests.support.pictures import draw
 from tests.support.waiting import wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from lookalike.cli import app, error_sentence
-from lookalike.cli.common_options import options_first
+from lookalike.cli.options.common import options_first
 from lookalike.errors import LookalikeError
 
 

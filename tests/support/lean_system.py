@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lookalike.library.address import BucketAddress, library_address
-from lookalike.local.processes import Ports, ProcessSpec, process_specs
+from lookalike.local.supervision.processes import Ports, ProcessSpec, process_specs
 from lookalike.local.up import up
 from lookalike.settings import Settings, read_settings
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.local.config_check import confirm_gallery
+from lookalike.local.servers.config_check import confirm_gallery
 from tests.web.conftest import FIRST, ROOT, Gallery, web_process
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (that this is found out is what is tested)

@@ -13,12 +13,12 @@ from lookalike.library.reader import LibraryReader
 from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
-from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
-from worker.sync import Sync
+from worker.searching.example_vectors import Decodes
+from worker.syncing.sync import Sync
 
 MAX_PIXELS = 4_000_000
 MAX_BYTES = 1_000_000

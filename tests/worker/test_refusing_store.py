@@ -16,9 +16,9 @@ from lookalike.broker.telemetry import Telemetry
 from lookalike.messages import SyncMessage, SyncReply
 from lookalike.redis_keys import SYNC
 from lookalike.settings import Settings, read_settings
-from tests.support.between import Answer, Request
 from tests.support.edge import edge_process
-from tests.support.misbehaving import Faults, each, misbehaving, refusal
+from tests.support.faulty.between import Answer, Request
+from tests.support.faulty.misbehaving import Faults, each, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
 from tests.support.waiting import wait_until

@@ -8,7 +8,7 @@ from lookalike.messages import ReadSample, SyncMessage
 from tests.support.pictures import draw, picture
 from worker.index.qdrant import QdrantIndex
 from worker.sampling import sample
-from worker.sync import Sync
+from worker.syncing.sync import Sync
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from lookalike.library.errors import LibraryOffline
-from lookalike.library.joined import Joined
-from lookalike.library.joined_reader import JoinedReader
+from lookalike.library.joined.folders import Joined
+from lookalike.library.joined.reader import JoinedReader
 from lookalike.messages import SyncMessage
 from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES
 from worker.index.qdrant import QdrantIndex
-from worker.sync import Sync
+from worker.syncing.sync import Sync
 
 
 @pytest.fixture

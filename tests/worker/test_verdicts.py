@@ -18,7 +18,7 @@ from models.contract import read_card
 from tests.support.pictures import encoded, picture
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
-from worker.sync import Sync
+from worker.syncing.sync import Sync
 from worker.verdicts.contents import sha256_by_path
 from worker.verdicts.kept import KeptVerdicts
 from worker.verdicts.lines import VerdictLines

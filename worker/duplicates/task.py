@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker.app import redis_of
 from lookalike.broker.found_groups import FoundGroups
-from lookalike.client.results import CANCELLED
+from lookalike.client.transports.results import CANCELLED
 from lookalike.errors import Cancelled
 from lookalike.library.errors import Unavailable
 from lookalike.library.opening import reader_of

@@ -26,7 +26,7 @@ from worker.index.filters import candidates_filter
 from worker.index.payload import VECTORS, WITHOUT_SMALL
 from worker.index.qdrant import QdrantIndex, Vector, Vectors, call_store, vector_in
 from worker.index.scrolling import Scroll
-from worker.ranking import Hit
+from worker.searching.ranking import Hit
 
 BRIEF = PayloadSelectorInclude(include=["path", "sha256"])
 PAGE_POINTS = 1000

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lookalike.client.query_image import too_many_bytes
+from lookalike.client.queries.query_image import too_many_bytes
 from lookalike.errors import Refused
 from lookalike.library.errors import Changing, ReadFailed, Rejected, Unavailable
 from lookalike.library.paths import validate_path
@@ -31,7 +31,7 @@ from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex, Vector
 from worker.index.searching import Searching, Stored
 from worker.inference.decoder import DecodedImage
-from worker.sync_batch import Embeds
+from worker.syncing.sync_batch import Embeds
 
 # Model inputs are kept until the model runs: 150 kB each.
 EMBEDDED_AT_ONCE = 256

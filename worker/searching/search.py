@@ -20,12 +20,12 @@ from lookalike.search.neighbour import Neighbour, nearer, score_of, similarity
 from lookalike.search.notes import note_of
 from lookalike.search.query import By
 from lookalike.settings import Distance, Settings
-from worker.example_vectors import Decodes, Draft, ExampleVectors
 from worker.index.filters import store_filter
 from worker.index.qdrant import QdrantIndex
 from worker.index.searching import Nearest, Searching
-from worker.ranking import Hit, Window
-from worker.sync_batch import Embeds
+from worker.searching.example_vectors import Decodes, Draft, ExampleVectors
+from worker.searching.ranking import Hit, Window
+from worker.syncing.sync_batch import Embeds
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion
 from lookalike.messages import KnownFile, SyncMessage, SyncReply
 from worker.index.donor import Donate, no_donor
-from worker.sync_batch import Batch, BatchTools
+from worker.syncing.sync_batch import Batch, BatchTools
 
 # A file that is being written is looked at again a few times without a pause; then the task waits.
 ROUNDS = 4

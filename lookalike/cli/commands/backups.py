@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.moving import folder_of, moved
+from lookalike.cli.commands.moving import folder_of, moved
 from lookalike.cli.output import say, show_json
 from lookalike.local.backup import (
     INDEX,

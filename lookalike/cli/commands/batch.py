@@ -10,8 +10,8 @@ import typer
 
 from lookalike.cli.output import neighbours_json, say_error, show_json
 from lookalike.client import Client
-from lookalike.client.examples import Example
-from lookalike.client.queries import Query
+from lookalike.client.queries.examples import Example
+from lookalike.client.queries.queries import Query
 from lookalike.errors import Refused
 
 

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.evaluate import drawn
+from lookalike.cli.commands.evaluate import drawn
+from lookalike.cli.commands.searching import Open, Sheet
 from lookalike.cli.output import say, say_aside, show_json
-from lookalike.cli.searching import Open, Sheet
 from lookalike.cli.sheets import Row, SheetFile, open_file
 from lookalike.client import Client
-from lookalike.client.searches import Answer
+from lookalike.client.queries.searches import Answer
 from lookalike.errors import Refused
-from lookalike.local.addresses import absolute_model
 from lookalike.local.second_system import second_settings
+from lookalike.local.servers.addresses import absolute_model
 from lookalike.search.agreement import Figures, figures_of, overlap
 
 MOST_QUERIES = 1000

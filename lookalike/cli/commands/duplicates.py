@@ -12,11 +12,11 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
 
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.keep_options import Keep, PlanFile, PlanFiles, Protect, Script, say_written, show_groups
+from lookalike.cli.commands.searching import Open, Sheet
+from lookalike.cli.options.keep import Keep, PlanFile, PlanFiles, Protect, Script, say_written, show_groups
+from lookalike.cli.options.verbosity import shows_progress
 from lookalike.cli.output import say, say_aside, show_json
-from lookalike.cli.searching import Open, Sheet
 from lookalike.cli.sheets import SheetFile, open_file
-from lookalike.cli.verbosity import shows_progress
 from lookalike.client import Client
 from lookalike.client.duplicates import DuplicatesJob
 from lookalike.duplicates.groups import LABELS, Group, Label

@@ -26,7 +26,7 @@ from lookalike.errors import Refused
 from lookalike.library.address import BucketAddress
 from lookalike.library.opening import library_of
 from lookalike.library.paths import unescape_path
-from lookalike.local.processes import process_environment
+from lookalike.local.supervision.processes import process_environment
 from lookalike.settings import Settings
 from lookalike.system.service_paths import python_module
 

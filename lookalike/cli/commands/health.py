@@ -11,7 +11,7 @@ from lookalike.client import Client
 from lookalike.client.health import Health, programs_health, signs_health, with_readiness
 from lookalike.client.status import Status
 from lookalike.errors import LookalikeError, Misconfigured
-from lookalike.local.supervisor_calls import programs_of
+from lookalike.local.supervision.supervisor_calls import programs_of
 from lookalike.settings import Settings, read_settings
 from lookalike.system.alive_file import read_health
 from lookalike.system.data_folder import DataFolder

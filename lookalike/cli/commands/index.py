@@ -10,9 +10,9 @@ import typer
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import say, say_aside, show_files, show_json
 from lookalike.client import Client
-from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.queries.caller_paths import CallerPaths
 from lookalike.library.address import BucketAddress
-from lookalike.library.joined import inside
+from lookalike.library.joined.folders import inside
 from lookalike.library.opening import asked_library, candidates_of
 from lookalike.library.paths import escape_path, unescape_path
 from lookalike.messages import SyncReply

@@ -14,9 +14,9 @@ from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, say, show_json
 from lookalike.cli.service_program import Tell, report_of
 from lookalike.errors import Misconfigured
-from lookalike.library.joined import folders_of
-from lookalike.local.processes import process_environment
+from lookalike.library.joined.folders import folders_of
 from lookalike.local.store_alone import reachable_store, started_alone
+from lookalike.local.supervision.processes import process_environment
 from lookalike.settings import Settings, read_settings
 from lookalike.system.data_folder import DataFolder, data_folder
 from lookalike.system.file_locks import lock_holder

@@ -12,10 +12,10 @@ from lookalike.broker.generations import GenerationState, Order, Reindex
 from lookalike.cli.app import Data, Json, app
 from lookalike.cli.output import progress_bar, say, show_json
 from lookalike.client import Client
-from lookalike.client.results import broker_errors
+from lookalike.client.transports.results import broker_errors
 from lookalike.errors import Refused
-from lookalike.local.addresses import absolute_model
 from lookalike.local.console import format_duration
+from lookalike.local.servers.addresses import absolute_model
 from lookalike.settings import Settings, read_settings
 
 # `up` looks once a second; checking a model and its room takes some seconds on a busy machine.

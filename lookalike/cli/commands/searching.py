@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lookalike.cli import query_options as asked
 from lookalike.cli.app import Data, Json, app
-from lookalike.cli.batch import search_lines
+from lookalike.cli.commands.batch import search_lines
+from lookalike.cli.options import query as asked
 from lookalike.cli.output import neighbours_json, say, say_aside, show_json, show_neighbours, show_paths
 from lookalike.cli.sheets import SheetFile, open_file
 from lookalike.client import Client

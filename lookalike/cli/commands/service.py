@@ -9,8 +9,8 @@ import typer
 from lookalike.cli.app import Data, app
 from lookalike.cli.output import say
 from lookalike.errors import Misconfigured
-from lookalike.local.service_install import Placed, install, service_of, uninstall
-from lookalike.local.service_unit import Library, Manager, Service
+from lookalike.local.service.install import Placed, install, service_of, uninstall
+from lookalike.local.service.unit import Library, Manager, Service
 from lookalike.settings import read_settings
 
 service = typer.Typer(help="Have systemd run it, from the start of the machine.", no_args_is_help=True)

@@ -15,11 +15,11 @@ from typing import Annotated
 import typer
 
 from lookalike.broker.events import Event
-from lookalike.cli import query_options as asked
 from lookalike.cli.app import Data, app
+from lookalike.cli.options import query as asked
 from lookalike.cli.output import neighbours_json, say_aside, say_error, show_json
 from lookalike.client import Client
-from lookalike.client.examples import Example
+from lookalike.client.queries.examples import Example
 from lookalike.errors import Refused, TimedOut, Unreachable
 from lookalike.library.address import BucketAddress, located
 from lookalike.library.paths import unescape_path

@@ -17,14 +17,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from lookalike import local
 from lookalike.cli.app import Data, Json, app
+from lookalike.cli.options.verbosity import is_quiet
 from lookalike.cli.output import progress_bar, show_check_result, show_json, show_status
-from lookalike.cli.verbosity import is_quiet
 from lookalike.client import Client
 from lookalike.client.status import Status
 from lookalike.doctor import CheckResult, check_machine
 from lookalike.errors import Misconfigured, NotRunning, Refused, TimedOut
 from lookalike.local.console import format_duration
-from lookalike.local.joining import ONLY_THESE
+from lookalike.local.folders.joining import ONLY_THESE
 from lookalike.local.logs import ALSO
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import data_folder

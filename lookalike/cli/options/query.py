@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lookalike.client import Client
-from lookalike.client.examples import Example
+from lookalike.client.queries.examples import Example
 from lookalike.errors import Refused
 from lookalike.search.filter_text import words_of
 from lookalike.settings import read_settings

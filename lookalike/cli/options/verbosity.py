@@ -1,4 +1,4 @@
-"""How much a command says: `--quiet` and `--verbose`, which may stand anywhere in what was typed (common_options.py).
+"""How much a command says: `--quiet` and `--verbose`, which may stand anywhere in what was typed (common.py).
 
 Both are levels of the log: at WARNING a command prints no sentences for people, at DEBUG the client logs each of its
 actions on stderr. Results and errors (neighbours, JSON, errors) are always printed.

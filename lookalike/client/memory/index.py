@@ -8,8 +8,8 @@ from operator import mul
 from pathlib import PurePosixPath
 from typing import Any
 
-from lookalike.client.memory_query import neighbours, without
-from lookalike.client.memory_verdicts import MemoryVerdicts
+from lookalike.client.memory.query import neighbours, without
+from lookalike.client.memory.verdicts import MemoryVerdicts
 from lookalike.errors import Refused
 from lookalike.library.paths import validate_path
 from lookalike.messages import (

@@ -4,10 +4,10 @@ import os
 import re
 from pathlib import Path
 
-from lookalike.client.argument_checks import path_given
+from lookalike.client.queries.argument_checks import path_given
 from lookalike.errors import Refused
 from lookalike.library.address import SCHEME, BucketAddress
-from lookalike.library.joined import folders_of, inside, shown
+from lookalike.library.joined.folders import folders_of, inside, shown
 from lookalike.library.paths import escape_path, is_utf8, quoted, validate_path
 
 ADDRESS = re.compile(r"s3:/{1,2}([^/].*)", re.DOTALL)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from lookalike.client.argument_checks import path_given, why_no_file
-from lookalike.client.caller_paths import CallerPaths
-from lookalike.client.query_image import query_image, too_many_bytes
+from lookalike.client.queries.argument_checks import path_given, why_no_file
+from lookalike.client.queries.caller_paths import CallerPaths
+from lookalike.client.queries.query_image import query_image, too_many_bytes
 from lookalike.errors import Refused
 from lookalike.library.paths import quoted
 from lookalike.messages import ImageByKey, ImageByPath, SearchExample, SearchMessage, SearchQuery, first_fault

@@ -4,8 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from lookalike.client.argument_checks import limit_given, offset_given
-from lookalike.client.examples import Asked, Example, Examples, ImageReader, examples_given, search_query, with_images
+from lookalike.client.queries.argument_checks import limit_given, offset_given
+from lookalike.client.queries.examples import (
+    Asked,
+    Example,
+    Examples,
+    ImageReader,
+    examples_given,
+    search_query,
+    with_images,
+)
 from lookalike.errors import Refused
 from lookalike.messages import MAX_NUMBERS, MAX_OFFSET, ImageByVector, SearchQuery
 from lookalike.search.filters import SearchFilter

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lookalike.client.argument_checks import seconds_given
 from lookalike.client.job import Job
-from lookalike.client.queries import Pack
-from lookalike.client.results import CANCELLED
+from lookalike.client.queries.argument_checks import seconds_given
+from lookalike.client.queries.queries import Pack
+from lookalike.client.transports.results import CANCELLED
 from lookalike.errors import Cancelled, Refused
 from lookalike.messages import SearchManyReply
 from lookalike.search.neighbour import Neighbour, Neighbours

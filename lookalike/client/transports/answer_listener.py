@@ -14,7 +14,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import Answer
-from lookalike.client.results import DIED, WorkerDied, broker_errors, read_answer, settle
+from lookalike.client.transports.results import DIED, WorkerDied, broker_errors, read_answer, settle
 from lookalike.errors import LookalikeError
 
 # How long one look at the socket takes without a message, and so how late the end of the client is seen.

@@ -22,11 +22,11 @@ from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.broker.traces import Sending, untraced
-from lookalike.client.answer_listener import AnswerListener
-from lookalike.client.job_records import JobRecords
-from lookalike.client.results import CANCELLED, DIED, WorkerDied, broker_errors, fetch_result
 from lookalike.client.shown import shown
-from lookalike.client.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
+from lookalike.client.transports.answer_listener import AnswerListener
+from lookalike.client.transports.job_records import JobRecords
+from lookalike.client.transports.results import CANCELLED, DIED, WorkerDied, broker_errors, fetch_result
+from lookalike.client.transports.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import (
     CountsReply,

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from lookalike.broker.app import client_app, redis_of
 from lookalike.broker.telemetry import Telemetry
 from lookalike.broker.traces import traces_of
-from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.errors import Closed
 from lookalike.settings import Settings
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from redis import Redis
 
-from lookalike.client.transport import JobKind, JobState, JobStatus
+from lookalike.client.transports.transport import JobKind, JobState, JobStatus
 from lookalike.errors import NoSuchJob
 from lookalike.redis_keys import Keys
 

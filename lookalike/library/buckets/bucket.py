@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from lookalike.library.address import BucketAddress
-from lookalike.library.bucket_faults import BucketFault
+from lookalike.library.buckets.bucket_faults import BucketFault
+from lookalike.library.buckets.objects import Objects
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import EMPTY, Count, FileEntry
 from lookalike.library.links import Links
-from lookalike.library.objects import Objects
 from lookalike.library.paths import unescape_path
 from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.library.version import FileVersion

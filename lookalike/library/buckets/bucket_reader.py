@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from lookalike.library.address import BucketAddress
-from lookalike.library.bucket import ONLINE_FOR_S
-from lookalike.library.bucket_faults import BucketFault
+from lookalike.library.buckets.bucket import ONLINE_FOR_S
+from lookalike.library.buckets.bucket_faults import BucketFault
+from lookalike.library.buckets.objects import Objects
+from lookalike.library.buckets.read_ahead import MOST_BYTES, ReadAhead
 from lookalike.library.errors import Changing, LibraryOffline, ReadFailed, Rejected
-from lookalike.library.objects import Objects
 from lookalike.library.paths import is_escaped_path, unescape_path, validate_path
-from lookalike.library.read_ahead import MOST_BYTES, ReadAhead
 from lookalike.library.reader import Content, too_large
 from lookalike.library.version import NO_VERSION, FileVersion
 

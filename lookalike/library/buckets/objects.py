@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress
-from lookalike.library.aws_profile import profile_of
-from lookalike.library.bucket_faults import NO_BUCKET, code_of, told
+from lookalike.library.buckets.aws_profile import profile_of
+from lookalike.library.buckets.bucket_faults import NO_BUCKET, code_of, told
 from lookalike.library.version import FileVersion, object_version
 
 if TYPE_CHECKING:

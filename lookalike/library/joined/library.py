@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from lookalike.library.folder import EMPTY, FileEntry, FolderLibrary
-from lookalike.library.joined import Joined, split_name
-from lookalike.library.joined_rules import JoinedCandidates
+from lookalike.library.joined.folders import Joined, split_name
+from lookalike.library.joined.rules import JoinedCandidates
 from lookalike.library.links import Links
 from lookalike.library.rules import IGNORE_FILE, Candidates
 from lookalike.library.version import FileVersion

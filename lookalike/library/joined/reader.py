@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from lookalike.library.errors import LibraryOffline
-from lookalike.library.joined import Joined, split_name
+from lookalike.library.joined.folders import Joined, split_name
 from lookalike.library.paths import unescape_path, validate_path
 from lookalike.library.reader import Content, LibraryReader
 from lookalike.library.version import FileVersion

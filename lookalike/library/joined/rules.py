@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
-from lookalike.library.joined import split_name
+from lookalike.library.joined.folders import split_name
 from lookalike.library.rules import Candidates
 
 TAKEN_OUT = "a folder that was taken out of the library"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.errors import CollectionMismatch, Misconfigured
-from lookalike.library.joined import TABLE, Joined, nested, read_joined
-from lookalike.local.library_identity import Owned, owned_by, place_of, usable_library
+from lookalike.library.joined.folders import TABLE, Joined, nested, read_joined
+from lookalike.local.folders.library_identity import Owned, owned_by, place_of, usable_library
 from lookalike.system.data_folder import PRIVATE_FOLDER, DataFolder, write_private
 
 ONLY_THESE = "--only-these"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress
-from lookalike.library.joined import Joined, read_joined
-from lookalike.local.library_identity import Owned, adopt, owned_by, place_of
+from lookalike.library.joined.folders import Joined, read_joined
+from lookalike.local.folders.library_identity import Owned, adopt, owned_by, place_of
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder, data_folder, known_folders
 from lookalike.system.file_locks import lock_holder

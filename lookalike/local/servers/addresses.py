@@ -7,9 +7,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from lookalike.library.address import BucketAddress
-from lookalike.local.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
-from lookalike.local.ports import LOOPBACK, ChoosePort, Endpoint
-from lookalike.local.processes import Ports
+from lookalike.local.servers.embedded import broker_url_at, embedded_password, store_url_at, write_valkey_conf
+from lookalike.local.servers.ports import LOOPBACK, ChoosePort, Endpoint
+from lookalike.local.supervision.processes import Ports
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder
 

@@ -13,7 +13,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from lookalike.broker.address import without_secret
 from lookalike.errors import Misconfigured, Unreachable
-from lookalike.local.reachable import ANSWER_S
+from lookalike.local.servers.reachable import ANSWER_S
 from lookalike.system.data_folder import DataFolder
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "-::1"})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured, NotRunning
 from lookalike.library.address import absolute
-from lookalike.local.library_folders import folder_of
-from lookalike.local.service_unit import Library, Manager, Service, is_for, name_for
+from lookalike.local.folders.library_folders import folder_of
+from lookalike.local.service.unit import Library, Manager, Service, is_for, name_for
 from lookalike.settings import Settings
 
 UNIT_MODE = 0o644

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress
-from lookalike.local.machine_limits import files_limit, need_files
-from lookalike.local.reachable import require_broker, require_store
-from lookalike.local.supervisor_calls import is_listening
+from lookalike.local.servers.reachable import require_broker, require_store
+from lookalike.local.supervision.machine_limits import files_limit, need_files
+from lookalike.local.supervision.supervisor_calls import is_listening
 from lookalike.settings import Settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import LockHeld, hold_lock, is_unlocked, lock_holder

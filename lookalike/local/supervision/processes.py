@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 from pydantic import SecretStr
 
-from lookalike.local.embedded import VALKEY_CONF_NAME, valkey_server
-from lookalike.local.service_manager import VARIABLES as OF_SERVICE_MANAGER
+from lookalike.local.servers.embedded import VALKEY_CONF_NAME, valkey_server
+from lookalike.local.service.manager import VARIABLES as OF_SERVICE_MANAGER
 from lookalike.settings import Settings, variable_of
 from lookalike.system.process_guard import GUARDIAN
 from lookalike.system.service_paths import python_module, service_environment
@@ -184,7 +184,7 @@ def _worker(slot: str, settings: Settings, queues: str, *, processes: int) -> Pr
     celery = worker_command(slot, settings.name, queues, processes)
     # Ingest takes every core, so it yields to searches: a tenth of their weight where both want a core
     # (LOOKALIKE_INGEST_NICE, which the worker itself applies), and a pause where they would share one
-    # (worker/search_priority.py). Paths are relative to the data folder.
+    # (worker/searching/search_priority.py). Paths are relative to the data folder.
     lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     # SIGTERM lets the running task finish, mostly 0.2 s; Celery's soft shutdown would sleep its whole timeout. A task
     # that takes longer is killed, and redelivered after the next start.

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from lookalike.broker.measurements import write_measured
 from lookalike.broker.telemetry import BEATING_PARTS
-from lookalike.local.supervisor import ProcessState
+from lookalike.local.supervision.supervisor import ProcessState
 from lookalike.redis_keys import Keys
 from lookalike.system.parts import PART_NAMES
 

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from lookalike.errors import LookalikeError, Misconfigured, Unreachable
-from lookalike.local.addresses import Addresses
-from lookalike.local.config_check import confirm_broker, confirm_gallery, confirm_store
-from lookalike.local.embedded import is_damaged, set_aside
-from lookalike.local.ports import PortTaken, taken_port
-from lookalike.local.processes import ProcessSpec
-from lookalike.local.reachable import ask_broker, ask_gallery, ask_own_store
-from lookalike.local.supervisor import ProcessState, Supervisor
+from lookalike.local.servers.addresses import Addresses
+from lookalike.local.servers.config_check import confirm_broker, confirm_gallery, confirm_store
+from lookalike.local.servers.embedded import is_damaged, set_aside
+from lookalike.local.servers.ports import PortTaken, taken_port
+from lookalike.local.servers.reachable import ask_broker, ask_gallery, ask_own_store
+from lookalike.local.supervision.processes import ProcessSpec
+from lookalike.local.supervision.supervisor import ProcessState, Supervisor
 from lookalike.settings import variable_of
 from lookalike.settings.secret_checks import is_loopback
 from lookalike.system.data_folder import PRIVATE_FILE, DataFolder, open_private

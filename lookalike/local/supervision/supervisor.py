@@ -11,9 +11,9 @@ from typing import NamedTuple
 from xmlrpc.client import Fault
 
 from lookalike.errors import Misconfigured
-from lookalike.local.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
-from lookalike.local.processes import STAGES, ProcessSpec, Stage, Turn
-from lookalike.local.supervisor_calls import HAS_ENDED, calls, is_listening, server_at
+from lookalike.local.supervision.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
+from lookalike.local.supervision.processes import STAGES, ProcessSpec, Stage, Turn
+from lookalike.local.supervision.supervisor_calls import HAS_ENDED, calls, is_listening, server_at
 from lookalike.system.data_folder import DataFolder, open_private, write_private
 from lookalike.system.process_guard import NONE, guarded_command
 from lookalike.system.runtime_dir import socket_of

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.local.data_version import STEPS, VERSION, bring_forward
-from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
+from lookalike.local.folders.data_version import STEPS, VERSION, bring_forward
+from lookalike.local.folders.library_identity import Owned, identity_of, keep_identity, owned_by
 from lookalike.system.data_folder import DataFolder
 
 

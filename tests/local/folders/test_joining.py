@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import CollectionMismatch, Misconfigured
-from lookalike.library.joined import Joined, read_joined
-from lookalike.local.joining import check_folders, join, joined_root, name_for, plan, root_with
-from lookalike.local.library_folders import adopt_renamed, folder_of
-from lookalike.local.library_identity import keep_identity
+from lookalike.library.joined.folders import Joined, read_joined
+from lookalike.local.folders.joining import check_folders, join, joined_root, name_for, plan, root_with
+from lookalike.local.folders.library_folders import adopt_renamed, folder_of
+from lookalike.local.folders.library_identity import keep_identity
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder, make_data_folder
 

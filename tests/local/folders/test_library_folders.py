@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.queries.caller_paths import CallerPaths
 from lookalike.errors import Misconfigured
 from lookalike.library.address import BucketAddress
-from lookalike.local.joining import join
-from lookalike.local.library_folders import adopt_renamed, folder_of
-from lookalike.local.library_identity import identity_of, keep_identity, owned_by
+from lookalike.local.folders.joining import join
+from lookalike.local.folders.library_folders import adopt_renamed, folder_of
+from lookalike.local.folders.library_identity import identity_of, keep_identity, owned_by
 from lookalike.settings import Settings, read_settings
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import (

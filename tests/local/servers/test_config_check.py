@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.local.config_check import confirm_broker, confirm_store
-from lookalike.local.embedded import valkey_server, write_valkey_conf
-from lookalike.local.reachable import require_broker
+from lookalike.local.servers.config_check import confirm_broker, confirm_store
+from lookalike.local.servers.embedded import valkey_server, write_valkey_conf
+from lookalike.local.servers.reachable import require_broker
 from lookalike.system.data_folder import DataFolder
 from tests.support.edge import edge_process
 from tests.support.valkey import free_port, stop_valkey

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.local import ports
-from lookalike.local.ports import LOOPBACK, Endpoint, is_port_free, reserved_ports, taken_port
+from lookalike.local.servers import ports
+from lookalike.local.servers.ports import LOOPBACK, Endpoint, is_port_free, reserved_ports, taken_port
 from tests.local.conftest import STARTS_WITHIN_S, Machine
 from tests.programs.at_once import Together, ports_of
 from tests.support.valkey import free_port

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.local.service_unit import Service, is_for
+from lookalike.local.service.unit import Service, is_for
 from tests.support.commands import typed
 
 analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lookalike.local.service_manager import VARIABLES, ServiceManager
+from lookalike.local.service.manager import VARIABLES, ServiceManager
 from tests.local.conftest import STARTS_WITHIN_S, Machine
 from tests.support.commands import typed
 from tests.support.waiting import wait_until

@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from lookalike.local.addresses import choose_addresses, resolve_settings
-from lookalike.local.data_version import bring_forward
-from lookalike.local.embedded import embedded_password
-from lookalike.local.library_identity import Owned, identity_of, keep_identity, owned_by
-from lookalike.local.processes import Ports, ProcessSpec, prepare_command, process_environment, process_specs
-from lookalike.local.supervisor import supervisor_conf
+from lookalike.local.folders.data_version import bring_forward
+from lookalike.local.folders.library_identity import Owned, identity_of, keep_identity, owned_by
+from lookalike.local.servers.addresses import choose_addresses, resolve_settings
+from lookalike.local.servers.embedded import embedded_password
+from lookalike.local.supervision.processes import (
+    Ports,
+    ProcessSpec,
+    prepare_command,
+    process_environment,
+    process_specs,
+)
+from lookalike.local.supervision.supervisor import supervisor_conf
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.parts import PART_NAMES

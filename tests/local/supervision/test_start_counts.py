@@ -6,8 +6,8 @@ import pytest
 from redis import Redis
 
 from lookalike.broker.measurements import read_measured
-from lookalike.local.start_counts import StartCounts
-from lookalike.local.supervisor import ProcessState
+from lookalike.local.supervision.start_counts import StartCounts
+from lookalike.local.supervision.supervisor import ProcessState
 from lookalike.redis_keys import Keys
 from tests.support.valkey import free_port, start_valkey, stop_valkey, valkey_process
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from lookalike.local.stop_signals import STOP_SIGNALS, stop_on_signals
+from lookalike.local.supervision.stop_signals import STOP_SIGNALS, stop_on_signals
 
 
 def test_each_stop_signal_wakes_whoever_waits() -> None:

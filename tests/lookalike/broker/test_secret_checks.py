@@ -12,7 +12,7 @@ from lookalike.errors import Misconfigured
 from lookalike.settings import read_settings
 from tests.support.valkey import valkey_process
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SECRET = "hunter2"
 FLOWER = ("--app", "lookalike.flower_app", "flower", "--port=0")
 WORKER = ("--app", "worker", "worker")

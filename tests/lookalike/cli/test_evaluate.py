@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lookalike.cli.evaluate import drawn, meaning, measured, show_report
+from lookalike.cli.commands.evaluate import drawn, meaning, measured, show_report
 from lookalike.errors import Misconfigured
 from lookalike.settings import read_settings
 from tests.support.pictures import draw

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.cli.keep_options import PlanFiles, show_groups
+from lookalike.cli.options.keep import PlanFiles, show_groups
 from lookalike.duplicates.plan import Keeping, planned
 from lookalike.duplicates.preference import KeepRule
 from lookalike.errors import Refused

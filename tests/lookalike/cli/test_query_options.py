@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from lookalike import Example, Refused
-from lookalike.cli.query_options import examples_of, filter_of
-from lookalike.cli.standing import Command
+from lookalike.cli.commands.standing import Command
+from lookalike.cli.options.query import examples_of, filter_of
 from lookalike.search.filters import SearchFilter
 
 

@@ -2,7 +2,7 @@
 
 from lookalike import Client, Example
 from lookalike.broker.events import Event
-from lookalike.cli.standing import StandingSearch
+from lookalike.cli.commands.standing import StandingSearch
 from lookalike.search.query import By
 from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport

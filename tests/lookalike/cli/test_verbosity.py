@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.cli.common_options import options_first
+from lookalike.cli.options.common import options_first
 from tests.support.valkey import free_port
 from tests.support.workers import worker_environment
 

@@ -13,7 +13,7 @@ from redis import Redis
 
 from lookalike import Client, Closed, Example, Query, Refused
 from lookalike.broker.telemetry import ProducerReport, Telemetry
-from lookalike.client.caller_paths import CallerPaths
+from lookalike.client.queries.caller_paths import CallerPaths
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
 from tests.support.pictures import encoded, picture

@@ -12,9 +12,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from lookalike import Example, Refused
-from lookalike.client.caller_paths import CallerPaths
-from lookalike.client.examples import ImageReader, examples_given, search_message, with_images
-from lookalike.client.query_image import query_image
+from lookalike.client.queries.caller_paths import CallerPaths
+from lookalike.client.queries.examples import ImageReader, examples_given, search_message, with_images
+from lookalike.client.queries.query_image import query_image
 from lookalike.messages import MAX_EXAMPLES, MAX_INLINE_QUERY_BYTES, MAX_OFFSET, SearchMessage, first_fault
 from tests.support.pictures import encoded
 

@@ -7,8 +7,8 @@ import pytest
 from redis import Redis
 
 from lookalike import NoSuchJob
-from lookalike.client.job_records import WAITING_KEPT_S, JobRecords
-from lookalike.client.transport import JobState
+from lookalike.client.transports.job_records import WAITING_KEPT_S, JobRecords
+from lookalike.client.transports.transport import JobState
 from lookalike.redis_keys import Keys
 
 KEYS = Keys("records")

@@ -35,7 +35,7 @@ def system(*, copies: bool) -> InMemoryTransport:
 
 def run(monkeypatch: pytest.MonkeyPatch, transport: InMemoryTransport, *words: str) -> Result:
     client = Client(read_settings(), transport=transport)
-    monkeypatch.setattr("lookalike.cli.query_options.Client", lambda **_: client)
+    monkeypatch.setattr("lookalike.cli.options.query.Client", lambda **_: client)
     return CliRunner().invoke(app, ["search", *words])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from lookalike.client.query_image import QueryImage, query_image
+from lookalike.client.queries.query_image import QueryImage, query_image
 from lookalike.errors import Refused
 from tests.support.pictures import encoded, picture
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from lookalike import Closed, Unreachable
-from lookalike.client.results import broker_errors
+from lookalike.client.transports.results import broker_errors
 
 
 def wait_on_a_closed_socket() -> None:

@@ -9,11 +9,11 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from lookalike import Client, Example
 from lookalike.client.schema import schema_of
-from lookalike.client.transport import JobStatus, Message
+from lookalike.client.transports.transport import JobStatus, Message
 from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SYNC, TASKS, THUMBNAIL, Keys
 from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport
-from tests.lookalike.test_cli import run
+from tests.lookalike.cli.test_cli import run
 
 SCHEMA = schema_of(Keys("other"))
 

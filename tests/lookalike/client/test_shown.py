@@ -3,7 +3,7 @@
 import pytest
 
 from lookalike.client.shown import MOST_CHARS, shown
-from lookalike.client.transport import Message
+from lookalike.client.transports.transport import Message
 from lookalike.messages import (
     DuplicatesMessage,
     ReadCounts,

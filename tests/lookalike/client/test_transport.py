@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from lookalike.broker.app import client_app
-from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.messages import ImageByPath, SearchExample, SearchMessage
 from lookalike.settings import read_settings
 from tests.support.valkey import valkey_process

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.batcher import Batch, Batcher, Change, split_evenly
+from producer.publishing.batcher import Batch, Batcher, Change, split_evenly
 
 
 def test_a_batch_is_full_at_its_number_of_paths() -> None:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from lookalike.backoff import LONGEST_S
-from producer.broker_health import BrokerHealth
+from producer.publishing.broker_health import BrokerHealth
 
 
 def test_loss_and_recovery_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:

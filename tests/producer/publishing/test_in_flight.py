@@ -1,7 +1,7 @@
 """What is on its way is remembered for as long as it may be on its way."""
 
 from lookalike.library.version import folder_version
-from producer.in_flight import InFlight
+from producer.publishing.in_flight import InFlight
 
 ONE, TWO = folder_version(1, 1), folder_version(2, 2)
 

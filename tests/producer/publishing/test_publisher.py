@@ -2,8 +2,8 @@
 
 import pytest
 
-from producer.batcher import Batch
-from producer.publisher import LivePublisher
+from producer.publishing.batcher import Batch
+from producer.publishing.publisher import LivePublisher
 
 
 class Queue:

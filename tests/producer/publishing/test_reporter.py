@@ -11,10 +11,10 @@ from lookalike.broker.index_state import IndexReport, IndexState
 from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry
 from lookalike.library.version import folder_version
 from lookalike.redis_keys import Keys
-from producer.broker_health import BrokerHealth
-from producer.in_flight import InFlight
-from producer.planner import DeletionGuard
+from producer.publishing.broker_health import BrokerHealth
+from producer.publishing.in_flight import InFlight
 from producer.reporter import Reporter
+from producer.scanning.planner import DeletionGuard
 from tests.support.valkey import free_port, start_valkey, stop_valkey
 from tests.support.waiting import wait_until
 

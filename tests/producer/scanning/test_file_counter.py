@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from lookalike.library.folder import Count
-from producer.file_counter import FileCounter
+from producer.scanning.file_counter import FileCounter
 from producer.shutdown import Stopped
 from tests.support.waiting import wait_until
 

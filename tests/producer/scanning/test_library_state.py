@@ -1,6 +1,6 @@
 """What the scans found out, as the report shows it."""
 
-from producer.library_state import COMPARING, COUNTING, OFFLINE, STARTING, WATCHING, LibraryState
+from producer.scanning.library_state import COMPARING, COUNTING, OFFLINE, STARTING, WATCHING, LibraryState
 
 
 def phase(state: LibraryState) -> str:

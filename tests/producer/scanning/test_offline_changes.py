@@ -9,7 +9,7 @@ from lookalike.broker.app import redis_of
 from lookalike.broker.index_state import IndexState
 from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings
-from producer import schedule
+from producer.scanning import schedule
 from tests.producer.conftest import Rest, producing
 from tests.producer.files import draw, draw_old
 from tests.producer.other_side import OtherSide

@@ -14,10 +14,10 @@ from lookalike.library.rules import Candidates
 from lookalike.library.version import FileVersion, folder_version
 from lookalike.messages import KnownFile
 from producer.debounce import Debouncer
-from producer.in_flight import InFlight
-from producer.planner import DeletionGuard, MissingFiles, changed_files
-from producer.scan import SUPERSEDED_AFTER_S, Scan, ScanSuperseded
-from producer.scan_requests import ScanRequests
+from producer.publishing.in_flight import InFlight
+from producer.scanning.planner import DeletionGuard, MissingFiles, changed_files
+from producer.scanning.scan import SUPERSEDED_AFTER_S, Scan, ScanSuperseded
+from producer.scanning.scan_requests import ScanRequests
 
 
 def known(path: str, size_bytes: int, mtime_ns: int) -> dict[str, KnownFile]:

@@ -5,7 +5,7 @@ from datetime import datetime, time
 import pytest
 
 from lookalike.settings import read_settings
-from producer.schedule import DAY_S, FREQUENT_S, JITTER_S, SPREAD, Schedule, schedule_of
+from producer.scanning.schedule import DAY_S, FREQUENT_S, JITTER_S, SPREAD, Schedule, schedule_of
 
 NOON = datetime(2026, 11, 30, 12, 0)  # noqa: DTZ001 (local time, of no zone)
 

@@ -8,12 +8,12 @@ import pytest
 from redis import Redis
 
 from lookalike.library.address import BucketAddress
-from producer.bucket_events import BucketEvents
-from producer.bucket_messages import UNREADABLE, events_of
-from producer.clock_jumps import ClockJumps
-from producer.events import Gone, Touched
 from producer.shutdown import Stopped
-from producer.watcher import Inbox
+from producer.watching.bucket_events import BucketEvents
+from producer.watching.bucket_messages import UNREADABLE, events_of
+from producer.watching.clock_jumps import ClockJumps
+from producer.watching.events import Gone, Touched
+from producer.watching.watcher import Inbox
 from tests.support.waiting import wait_until
 
 ROOT = BucketAddress("s3://photos/2026")

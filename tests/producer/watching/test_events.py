@@ -15,7 +15,7 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from producer.events import (
+from producer.watching.events import (
     Event,
     FolderAppeared,
     FolderGone,

@@ -1,4 +1,4 @@
-"""producer/inotify.py extends classes of watchdog by their private members: another watchdog may not have them."""
+"""producer's inotify.py extends classes of watchdog by their private members: another watchdog may not have them."""
 
 import ast
 import inspect
@@ -11,7 +11,7 @@ from watchdog.observers.inotify_c import InotifyFD
 
 from tests.producer.conftest import ROOT
 
-INOTIFY = ROOT / "producer" / "inotify.py"
+INOTIFY = ROOT / "producer" / "watching" / "inotify.py"
 PRIVATE = {
     InotifyFD: ("_add_callback", "_get_or_create_watch"),
     InotifyWatchGroup: (
@@ -38,7 +38,7 @@ PARAMETERS = {
     (InotifyWatchGroup, "_remove_callbacks"): ("self", "wds"),
     (InotifyWatchGroup, "_remove_watch_internally"): ("self", "wd"),
 }
-# Private names that producer/inotify.py defines itself.
+# Private names that producer/watching/inotify.py defines itself.
 OURS = {"_is_folder_moved_out", "_observed", "_on_exhausted", "_on_overflow"}
 
 
@@ -57,7 +57,7 @@ def members_of(owner: type) -> set[str]:
 @pytest.mark.parametrize(("owner", "member"), [(owner, member) for owner in PRIVATE for member in PRIVATE[owner]])
 def test_watchdog_has_each_private_member_that_is_used(owner: type, member: str) -> None:
     assert member in members_of(owner), (
-        f"watchdog {version('watchdog')} has no {owner.__name__}.{member}, which producer/inotify.py uses: "
+        f"watchdog {version('watchdog')} has no {owner.__name__}.{member}, which producer/watching/inotify.py uses: "
         "adapt that module, or exclude this version of watchdog in pyproject.toml."
     )
 
@@ -66,7 +66,7 @@ def test_watchdogs_private_methods_take_what_they_are_given() -> None:
     for (owner, member), expected in PARAMETERS.items():
         found = tuple(inspect.signature(getattr(owner, member)).parameters)
         assert found == expected, (
-            f"watchdog {version('watchdog')}: {owner.__name__}.{member} takes {found}, and producer/inotify.py "
+            f"watchdog {version('watchdog')}: {owner.__name__}.{member} takes {found}, and inotify.py "
             f"expects {expected}: adapt that module, or exclude this version of watchdog in pyproject.toml."
         )
 

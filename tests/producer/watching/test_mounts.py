@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.mounts import Mount, is_local, mounted_below, mounts_at
+from producer.watching.mounts import Mount, is_local, mounted_below, mounts_at
 
 TABLE = r"""21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 30 21 0:30 / /photos rw - tmpfs x rw

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.library.joined import Joined
+from lookalike.library.joined.folders import Joined
 from lookalike.library.rules import IGNORE_FILE
-from lookalike.local.joining import write_joined
+from lookalike.local.folders.joining import write_joined
 from lookalike.settings import Settings
-from producer.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched, within
-from producer.joined_following import JoinedSupervision
-from producer.supervision import Supervision
+from producer.watching.events import Event, FolderAppeared, FolderGone, FolderMoved, Gone, Lost, Moved, Touched, within
+from producer.watching.joined_following import JoinedSupervision
+from producer.watching.supervision import Supervision
 from tests.producer.conftest import Rest, producing
 from tests.producer.other_side import OtherSide
 from tests.support.pictures import draw

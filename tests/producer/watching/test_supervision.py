@@ -10,11 +10,11 @@ import pytest
 
 from lookalike.library.folder import EMPTY, FolderLibrary
 from lookalike.library.rules import Candidates
-from producer.clock_jumps import ClockJumps
-from producer.mounts import is_local
 from producer.shutdown import Stopped
-from producer.supervision import Supervision
-from producer.watcher import Inbox, Watcher
+from producer.watching.clock_jumps import ClockJumps
+from producer.watching.mounts import is_local
+from producer.watching.supervision import Supervision
+from producer.watching.watcher import Inbox, Watcher
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the library is looked at once a second")

@@ -7,10 +7,10 @@ from watchdog.observers import inotify_c
 
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.rules import Candidates
-from producer.events import Touched
-from producer.inotify import OverflowAwareObserver
-from producer.mounts import is_local
-from producer.watcher import PULSE_WITHIN_S, Inbox, Watcher
+from producer.watching.events import Touched
+from producer.watching.inotify import OverflowAwareObserver
+from producer.watching.mounts import is_local
+from producer.watching.watcher import PULSE_WITHIN_S, Inbox, Watcher
 from tests.producer.files import draw
 from tests.support.waiting import wait_until
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from lookalike.local.processes import node_name
+from lookalike.local.supervision.processes import node_name
 from tests.local.conftest import Machine
 
 # What tells the command line of each part from the others.

@@ -1,7 +1,7 @@
 """Which command to a broker is of which kind, and how it can fail."""
 
 from tests.programs.faults.injecting import Injector
-from tests.support.broker_between import Command, Lost, Rule
+from tests.support.faulty.broker_between import Command, Lost, Rule
 
 LOST = {"connection lost": Lost.BEFORE, "connection lost after": Lost.AFTER}
 OOM = "OOM command not allowed when used memory > 'maxmemory'."

@@ -17,15 +17,15 @@ from redis import Redis
 
 from lookalike.broker.app import client_app
 from lookalike.broker.telemetry import Telemetry
-from lookalike.client.celery_transport import CeleryTransport
+from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.library.version import version_of
 from lookalike.messages import SyncMessage
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings
 from tests.programs.faults.broker import LOADING, LOST, OOM
 from tests.programs.faults.injecting import Fault, Injector
-from tests.support.broker_between import Command, Lost, broker_between
 from tests.support.edge import edge_process
+from tests.support.faulty.broker_between import Command, Lost, broker_between
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
 from tests.support.valkey import valkey_process

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from tests.programs.faults.injecting import Injector
-from tests.support.between import Answer, Forward, Request
-from tests.support.misbehaving import refusal
+from tests.support.faulty.between import Answer, Forward, Request
+from tests.support.faulty.misbehaving import refusal
 
 LOST, LOST_AFTER, SILENT = "connection lost", "connection lost after", "no answer in time"
 ANSWERS = {

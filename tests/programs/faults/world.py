@@ -21,8 +21,8 @@ from qdrant_client.models import Filter
 from redis import Redis
 
 from lookalike.broker.app import celery_app, client_app, redis_of
-from lookalike.client.celery_transport import CeleryTransport
-from lookalike.client.results import broker_errors
+from lookalike.client.transports.celery_transport import CeleryTransport
+from lookalike.client.transports.results import broker_errors
 from lookalike.errors import Misconfigured
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
@@ -30,15 +30,15 @@ from lookalike.library.opening import candidates_of
 from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadPage, SyncMessage
 from lookalike.redis_keys import READ, SYNC
 from lookalike.settings import Settings, read_settings
-from producer.broker_health import BrokerHealth
 from producer.debounce import Debouncer
-from producer.in_flight import InFlight
-from producer.index_client import IndexClient
-from producer.library_state import LibraryState
-from producer.planner import DeletionGuard
-from producer.publisher import QueueWriter, ScanPublisher
-from producer.scan import Scan
-from producer.scan_requests import ScanRequests
+from producer.publishing.broker_health import BrokerHealth
+from producer.publishing.in_flight import InFlight
+from producer.publishing.publisher import QueueWriter, ScanPublisher
+from producer.scanning.index_client import IndexClient
+from producer.scanning.library_state import LibraryState
+from producer.scanning.planner import DeletionGuard
+from producer.scanning.scan import Scan
+from producer.scanning.scan_requests import ScanRequests
 from tests.programs.chaos.judging import judge
 from tests.programs.faults.broker import failing_broker
 from tests.programs.faults.complaints import complaints_of, stacks
@@ -46,9 +46,9 @@ from tests.programs.faults.files import FailingFiles
 from tests.programs.faults.injecting import Fault, Injector
 from tests.programs.faults.scenario import LEFT_OUT, STAYING, after, before, change
 from tests.programs.faults.store import failing_store
-from tests.support.between import server_between
-from tests.support.broker_between import broker_between
 from tests.support.edge import edge_process
+from tests.support.faulty.between import server_between
+from tests.support.faulty.broker_between import broker_between
 from tests.support.tiny_model import tiny_model
 from tests.support.valkey import valkey_process
 from worker.child_process import ChildProcess
@@ -296,7 +296,7 @@ def _without_pauses() -> Iterator[None]:
     """Pauses of libraries, the producer's polling, and the time for which a client of the store waits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("redis.retry.sleep", lambda _: None)
-        patch.setattr("producer.publisher.POLL_S", 0.005)
-        patch.setattr("producer.index_client.BACKOFF", lambda _: 0.0)
+        patch.setattr("producer.publishing.publisher.POLL_S", 0.005)
+        patch.setattr("producer.scanning.index_client.BACKOFF", lambda _: 0.0)
         patch.setattr("worker.connecting.STORE_TIMEOUT_S", STORE_TIMEOUT_S)
         yield

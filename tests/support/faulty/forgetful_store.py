@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.between import Answer, Forward, Request, server_between
-from tests.support.misbehaving import refusal
+from tests.support.faulty.between import Answer, Forward, Request, server_between
+from tests.support.faulty.misbehaving import refusal
 
 CREATION = re.compile(r"/collections/[^/]+")
 JSON = {"content-type": "application/json"}

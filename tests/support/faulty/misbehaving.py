@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.support.between import Answer, Request, server_between
+from tests.support.faulty.between import Answer, Request, server_between
 
 
 def refusal(status: int, words: str, **headers: str) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.support.between import Answer, Forward, Request, server_between
+from tests.support.faulty.between import Answer, Forward, Request, server_between
 
 
 @dataclass(frozen=True)

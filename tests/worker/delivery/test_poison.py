@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from lookalike.redis_keys import Keys
-from tests.support.broker_between import Command, Lost, broker_between
+from tests.support.faulty.broker_between import Command, Lost, broker_between
 from tests.support.waiting import wait_until
 from tests.support.workers import ROOT
 from worker.delivery.liveness import this_process

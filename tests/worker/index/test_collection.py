@@ -13,7 +13,7 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from models.contract import ModelCard, read_card
 from models.decoding import DECODER_REVISION
 from tests.support.edge import edge_process
-from tests.support.forgetful_store import forgetful
+from tests.support.faulty.forgetful_store import forgetful
 from tests.support.tiny_model import tiny_model
 from worker.errors import StoreUnavailable
 from worker.index.collection import CollectionSpec, OpenCollection, ensure, recorded_provider

@@ -16,8 +16,8 @@ from lookalike.errors import Unreachable
 from lookalike.library.version import folder_version
 from lookalike.settings import read_settings
 from models.contract import read_card
-from tests.support.between import Answer, Forward, Request, server_between
 from tests.support.edge import client_of, edge_process
+from tests.support.faulty.between import Answer, Forward, Request, server_between
 from tests.support.valkey import valkey_process
 from worker.errors import StoreRefused
 from worker.index.collection import CollectionSpec, ensure

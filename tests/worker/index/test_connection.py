@@ -19,8 +19,8 @@ from qdrant_client import grpc as protocol
 from lookalike.errors import Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
-from tests.support.between import Answer, Forward, Request, server_between
 from tests.support.edge import edge_process
+from tests.support.faulty.between import Answer, Forward, Request, server_between
 from worker.connecting import qdrant_of
 from worker.index.collection import CollectionSpec, ensure
 

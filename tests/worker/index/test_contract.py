@@ -33,16 +33,16 @@ from lookalike.messages import (
 )
 from lookalike.search.filters import SearchFilter
 from tests.support.edge import edge_process
+from tests.support.faulty.recorder import Asked, recorded
 from tests.support.pictures import draw
-from tests.support.recorder import Asked, recorded
-from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import INDEXED_FIELDS
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.read import ReadQueries
-from worker.search import Bounds, Search
-from worker.sync import Sync
+from worker.searching.example_vectors import Decodes
+from worker.searching.search import Bounds, Search
+from worker.syncing.sync import Sync
 
 OK = 200
 

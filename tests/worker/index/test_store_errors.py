@@ -9,8 +9,8 @@ import grpc
 import pytest
 from qdrant_client import QdrantClient
 
-from tests.support.between import Answer
-from tests.support.misbehaving import Faults, misbehaving, refusal
+from tests.support.faulty.between import Answer
+from tests.support.faulty.misbehaving import Faults, misbehaving, refusal
 from tests.support.valkey import free_port
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooLarge, TooMany
 from worker.index.qdrant import call_store

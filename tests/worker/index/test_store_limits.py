@@ -13,9 +13,9 @@ from lookalike.library.reader import LibraryReader
 from lookalike.library.version import folder_version
 from lookalike.messages import SyncMessage, SyncReply
 from models.contract import read_card
-from tests.support.between import Answer, Request
 from tests.support.edge import edge_process
-from tests.support.misbehaving import Faults, misbehaving, refusal
+from tests.support.faulty.between import Answer, Request
+from tests.support.faulty.misbehaving import Faults, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
@@ -25,7 +25,7 @@ from worker.index.qdrant import PointWrite, QdrantIndex, Vectors
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
 from worker.retry_budget import RetryBudget
-from worker.sync import Sync
+from worker.syncing.sync import Sync
 
 NAMES = [f"{number:02}.png" for number in range(20)]
 VECTORS: Vectors = {"embedding": [0.123456789] * 24}

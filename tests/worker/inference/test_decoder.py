@@ -17,9 +17,9 @@ from lookalike.library.errors import Rejected
 from models.preprocess import PixelBox, prepare
 from models.tools.photos import open_rgb
 from tests.support.pictures import encoded, picture
-from worker.example_vectors import Decodes
 from worker.inference.decoder import DecodedImage, decode_image, enable_formats, pixels_in
 from worker.inference.embedder import Embedder
+from worker.searching.example_vectors import Decodes
 
 Opened = Callable[[bytes], DecodedImage]
 ORIENTATIONS = {

@@ -17,14 +17,14 @@ from lookalike.search.neighbour import Neighbour
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
-from worker.example_vectors import Decodes
 from worker.index import searching
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
-from worker.search import Bounds, Search
-from worker.sync import Sync
+from worker.searching.example_vectors import Decodes
+from worker.searching.search import Bounds, Search
+from worker.syncing.sync import Sync
 
 KEY = "00000000-0000-4000-8000-000000000000"
 NAMES = [*(f"a/{seed}.png" for seed in range(6)), "b/wide.jpg", "b/tall.jpg", "copies/2.png", "copies/x/2 again.png"]

@@ -15,16 +15,16 @@ from lookalike.library.reader import LibraryReader
 from lookalike.messages import SearchManyMessage, SearchMessage, SyncMessage
 from lookalike.settings import Distance
 from tests.support.edge import edge_process
+from tests.support.faulty.recorder import recorded
 from tests.support.pictures import draw, encoded, picture
-from tests.support.recorder import recorded
 from tests.worker.conftest import MAX_BYTES
-from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
-from worker.search import Bounds, Search
-from worker.sync import Sync
-from worker.sync_batch import Embeds
+from worker.searching.example_vectors import Decodes
+from worker.searching.search import Bounds, Search
+from worker.syncing.sync import Sync
+from worker.syncing.sync_batch import Embeds
 
 KEYS = [f"00000000-0000-4000-8000-{number:012}" for number in range(3)]
 COUNT = 12

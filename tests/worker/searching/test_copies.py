@@ -16,14 +16,14 @@ from lookalike.settings import Distance
 from tests.support.pictures import draw
 from tests.support.tiny_model import COPY_DIMENSION, tiny_model
 from tests.worker.conftest import MAX_BYTES, MAX_PIXELS
-from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
-from worker.search import Bounds, Search
-from worker.sync import Sync
+from worker.searching.example_vectors import Decodes
+from worker.searching.search import Bounds, Search
+from worker.syncing.sync import Sync
 
 KEY = "00000000-0000-4000-8000-000000000000"
 NAMES = [f"{seed}.png" for seed in range(8)]

@@ -16,7 +16,7 @@ from lookalike.library.version import folder_version
 from lookalike.messages import SearchMessage
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
 from worker.index.qdrant import PointWrite, QdrantIndex
-from worker.search import Bounds, Search
+from worker.searching.search import Bounds, Search
 
 COUNT = 60
 DIMENSION = 24

@@ -5,8 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker import ranking
-from worker.ranking import Hit, Window
+from worker.searching import ranking
+from worker.searching.ranking import Hit, Window
 
 LISTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5)), max_size=60)
 

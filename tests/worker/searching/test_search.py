@@ -14,12 +14,12 @@ from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExamp
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
-from worker.example_vectors import Decodes
 from worker.index.collection import CollectionSpec, ensure
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
-from worker.search import Bounds, Search
-from worker.sync import Sync
+from worker.searching.example_vectors import Decodes
+from worker.searching.search import Bounds, Search
+from worker.syncing.sync import Sync
 
 Asked = ImageByKey | ImageByPath | ImageInline
 BOUNDS = Bounds(max_limit=50, max_query_bytes=100_000)

@@ -1,4 +1,4 @@
-"""worker/search_priority.py: ingest pauses while a search is answered on the same machine, and never for long."""
+"""search_priority.py: ingest pauses while a search is answered on the same machine, and never for long."""
 
 import fcntl
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.errors import Misconfigured
-from worker.search_priority import NEXT_SEARCH_WITHIN_S, POLL_EVERY_S, SearchPriority
+from worker.searching.search_priority import NEXT_SEARCH_WITHIN_S, POLL_EVERY_S, SearchPriority
 
 
 class Clock:

@@ -20,10 +20,10 @@ from lookalike.library.paths import escape_path
 from lookalike.library.rules import Candidates
 from lookalike.library.version import version_of
 from lookalike.messages import SyncMessage
-from producer.planner import ScanPlan
+from producer.scanning.planner import ScanPlan
 from tests.support.pictures import encoded, picture
 from worker.index.qdrant import QdrantIndex
-from worker.sync import StillChanging, Sync
+from worker.syncing.sync import StillChanging, Sync
 
 RULES = Candidates(("png",), ignore=("out/",))
 CONTENTS = [*(encoded(picture(seed, (16, 12))) for seed in range(3)), b"no picture"]

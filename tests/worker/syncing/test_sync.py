@@ -14,7 +14,7 @@ from lookalike.messages import SyncMessage, SyncReply
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import Counts
 from worker.index.qdrant import QdrantIndex
-from worker.sync import Sync
+from worker.syncing.sync import Sync
 
 
 def test_new_images_are_embedded_and_found(sync: Sync, index: QdrantIndex, root: Path) -> None:

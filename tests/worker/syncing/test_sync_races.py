@@ -17,7 +17,7 @@ from tests.support.pictures import draw
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.retry_budget import Retrying, without_retry
-from worker.sync import StillChanging, Sync
+from worker.syncing.sync import StillChanging, Sync
 
 
 class TestDeletingNeedsTwoWitnesses:

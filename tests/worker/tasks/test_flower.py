@@ -17,7 +17,7 @@ from lookalike import Client, Refused
 from lookalike.broker.app import celery_app
 from lookalike.broker.generations import Reindex
 from lookalike.broker.task_events import TaskEvents, task_id
-from lookalike.local.processes import FLOWER_FORGETS_S, Ports, process_specs
+from lookalike.local.supervision.processes import FLOWER_FORGETS_S, Ports, process_specs
 from lookalike.redis_keys import DUPLICATES, REINDEX
 from tests.support.sending import closed_after
 from tests.support.valkey import free_port

@@ -1,6 +1,6 @@
 """fastembed's ImageEmbedding on the same photos and weights, in an environment of its own. Knows nothing of ours.
 
-    python bench/fastembed_rival.py MODEL_FOLDER BATCH PARALLEL < PATHS      prints images per second
+    python bench/rivals/fastembed_rival.py MODEL_FOLDER BATCH PARALLEL < PATHS      prints images per second
 
 PARALLEL 0 is a process per core, as its documentation recommends for many images; "-" is its default, one process
 whose session uses every core. The model is found in the folder, so that nothing is downloaded.

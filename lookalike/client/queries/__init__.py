@@ -1,0 +1,1 @@
+"""Queries as a caller gives them, and the messages that are sent for them."""

@@ -1,0 +1,1 @@
+"""A library of several folders."""

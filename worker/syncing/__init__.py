@@ -1,0 +1,1 @@
+"""Syncs: one attempt, its rounds, and their writes."""
