@@ -24,9 +24,11 @@ from bench.servers import store
 from lookalike.library.version import folder_version
 from lookalike.messages import SearchMessage
 from lookalike.settings import Distance
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import ImageMetadata, indexed_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
 from worker.searching.search import Bounds, Search

@@ -32,7 +32,8 @@ from worker.connecting import opener_of, qdrant_of
 from worker.duplicates.small import small_jpeg
 from worker.duplicates.task import Model
 from worker.index.payload import ImageMetadata, indexed_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import card_at, model_path
 from worker.inference.providers import CPU
 

@@ -20,7 +20,8 @@ from lookalike.system.data_folder import DataFolder
 from lookalike.system.discovery import RunningSystem, running_on
 from models.contract import read_card
 from worker.connecting import qdrant_of
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 
 STARTS_WITHIN_S = 240.0
 STOPS_WITHIN_S = 30.0

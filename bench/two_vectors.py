@@ -25,9 +25,11 @@ from lookalike.search.query import By
 from lookalike.system.store_access import UNCOMPRESSED
 from models.contract import ModelCard
 from worker.connecting import CONNECTION_LIMITS
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import ImageMetadata, indexed_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 
 DIMENSION = 256
 NEIGHBOURS = 10

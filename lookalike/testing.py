@@ -5,13 +5,12 @@
     transport.add("dogs/1.jpg", [0.0, 1.0])
     Client(transport=transport).search("cats/1.jpg").result()
 
-It understands the messages of lookalike/messages.py and answers at once; within `held` jobs stay queued, as while all
+It understands the messages of lookalike/messages/ and answers at once; within `held` jobs stay queued, as while all
 workers are busy. An image that is sent has a vector made of its bytes, the same bytes the same vector, unless `embed`
 says otherwise; without `describe_copy` a search by copy is answered by the embedding, as by a model without that
-vector. tests/worker/tasks/test_transports.py holds it to what the real transport does.
+vector. tests/worker/tasks/transports/ holds it to what the real transport does.
 """
 
-import re
 import threading
 import time
 import uuid
@@ -22,9 +21,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lookalike.broker.events import MAX_READ, Event, EventName, Events
+from lookalike.broker.events import Events
 from lookalike.broker.pause import Pause
 from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
+from lookalike.client.memory.events import MemoryEvents
 from lookalike.client.memory.index import Embed, MemoryIndex
 from lookalike.client.transports.job_records import no_such_job
 from lookalike.client.transports.results import CANCELLED, EXPIRED, no_answer, settle
@@ -56,7 +56,7 @@ class InMemoryTransport:
         self._unix_s = unix_s
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())
-        self._events: list[Event] = []
+        self._events = MemoryEvents(self._changed, unix_s)
         self._holding = 0
         self._pause: Pause | None = None
         self._is_closed = False
@@ -65,13 +65,13 @@ class InMemoryTransport:
         """Indexes a file of the library, by its vector or its bytes; `payload` is what a search returns and filters."""
         with self._changed:
             self._index.add(path, image, payload)
-            self._tell("indexed", path)
+            self._events.tell("indexed", path)
 
     def reject(self, path: str, reason: str) -> None:
         """Records a file that cannot be embedded."""
         with self._changed:
             self._index.reject(path, reason)
-            self._tell("rejected", path, reason)
+            self._events.tell("rejected", path, reason)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -165,15 +165,9 @@ class InMemoryTransport:
         """What was added and rejected since that event."""
         with self._changed:
             self._check_open()
-            if after is None:
-                return Events((), f"{len(self._events)}-0")
-            if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", after):
-                raise Refused(f"{after[:40]!r} is no id of an event, such as 3-0.")
-            seen = int(after.partition("-")[0])
-            self._changed.wait_for(lambda: self._is_closed or len(self._events) > seen, wait_s)
+            self._events.wait(after, wait_s, unless=lambda: self._is_closed)
             self._check_open()
-            found = tuple(self._events[seen : seen + MAX_READ])
-            return Events(found, f"{seen + len(found)}-0")
+            return self._events.read(after)
 
     def allow_removals(self) -> None:
         """Nothing is scanned here."""
@@ -222,11 +216,6 @@ class InMemoryTransport:
                 job.outcome, state = Refused(f"The worker failed with {type(error).__name__}: {error}."), "failed"
             with self._changed:
                 self._set(job, state)
-
-    def _tell(self, name: EventName, path: str, reason: str = "") -> None:
-        now = datetime.fromtimestamp(self._unix_s(), UTC).isoformat(timespec="seconds")
-        self._events.append(Event(name, path, now, reason))
-        self._changed.notify_all()
 
     def _begin_next(self) -> _Job | None:
         with self._changed:

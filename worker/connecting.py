@@ -16,8 +16,9 @@ from lookalike.library.opening import objects_of, reader_of
 from lookalike.settings import Settings
 from lookalike.system.store_access import store_access
 from models.contract import ModelCard
-from worker.index.collection import CollectionSpec, recorded_provider
+from worker.index.collection import recorded_provider
 from worker.index.collection_options import CollectionOptions
+from worker.index.collection_spec import CollectionSpec
 from worker.index.opener import IndexOpener
 from worker.index.qdrant import call_store
 from worker.inference.decoder import enable_formats

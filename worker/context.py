@@ -27,10 +27,12 @@ from models.preprocess import Box
 from worker.connecting import library_reader, opener_of, qdrant_of
 from worker.delivery.poison import PoisonDetector
 from worker.errors import CollectionMissing, IndexRefused
-from worker.index.collection import OpenCollection, open_current
+from worker.index.collection import open_current
+from worker.index.collection_spec import OpenCollection
 from worker.index.donor import Donor, donor_of
 from worker.index.identity import Identity
-from worker.index.qdrant import QdrantIndex, ReusableVectors, call_store
+from worker.index.points import ReusableVectors
+from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decode_timeout import DecodeTimeout
 from worker.inference.decoder import DecodedImage, decode_image
 from worker.inference.embedder import Embedder

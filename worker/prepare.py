@@ -35,8 +35,9 @@ from lookalike.system.room import MIB, available_mib, refusal
 from worker.connecting import library_root, load_embedder, qdrant_of
 from worker.errors import StoreRefused
 from worker.generations import generations_of
-from worker.index.collection import CollectionSpec, recorded_provider
+from worker.index.collection import recorded_provider
 from worker.index.collection_options import CollectionOptions
+from worker.index.collection_spec import CollectionSpec
 from worker.index.opener import IndexOpener
 from worker.index.qdrant import call_store
 from worker.inference.embedder import card_at, model_path

@@ -6,7 +6,8 @@ from qdrant_client.models import Condition, FieldCondition, Filter, MatchValue, 
 from lookalike.messages import ReadSample, SampleReply
 from lookalike.search.centres import farthest_first
 from worker.index.payload import VECTORS
-from worker.index.qdrant import QdrantIndex, vector_in
+from worker.index.points import vector_in
+from worker.index.qdrant import QdrantIndex
 from worker.index.scrolling import Scroll
 
 PAGE_POINTS = 250

@@ -53,7 +53,7 @@ def parse_message(kind: type[Message], message: Any) -> Message:
     try:
         return kind.model_validate(message)
     except ValidationError as error:
-        raise Refused(f"This is no {kind.__name__}: {first_fault(error)} (lookalike/messages.py has it).") from None
+        raise Refused(f"This is no {kind.__name__}: {first_fault(error)} (lookalike/messages/ has it).") from None
 
 
 def define_tasks(app: Celery, settings: Settings, process: ChildProcess) -> None:

@@ -1,6 +1,6 @@
 """What a job for duplicates finds: pairs of files with a label, and groups around a centre. Types of the contract.
 
-Paths are relative to the library, as in every message (lookalike/messages.py).
+Paths are relative to the library, as in every message (lookalike/messages/).
 """
 
 from collections.abc import Sequence

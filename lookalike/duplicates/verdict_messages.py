@@ -1,4 +1,4 @@
-"""Messages about verdicts: new ones on pairs, and the pages of those that are kept. Joined by lookalike/messages.py."""
+"""Messages about verdicts: new ones on pairs, and the pages of those that are kept. Joined by lookalike/messages/."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta

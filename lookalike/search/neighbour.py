@@ -23,7 +23,7 @@ class Neighbour:
     the same content that the filter describes, if the search was asked to group them; else there are none.
     """
 
-    # As in every message (lookalike/messages.py), of which a neighbour is a part.
+    # As in every message (lookalike/messages/), of which a neighbour is a part.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     path: str

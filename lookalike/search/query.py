@@ -1,4 +1,4 @@
-"""A query as it travels: examples, what may be found, and how many. lookalike/messages.py puts it into messages."""
+"""A query as it travels: examples, what may be found, and how many. lookalike/messages/ puts it into messages."""
 
 import re
 from collections.abc import Mapping, Sequence

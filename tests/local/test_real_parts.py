@@ -7,11 +7,9 @@ import stat
 import subprocess
 import sys
 import time
-import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -19,36 +17,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lookalike.client import Client
-from lookalike.errors import LookalikeError
 from lookalike.system.parts import PART_NAMES
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine
+from tests.local.real_parts import AUTH, PICTURES, ask_flower, real_up, start, wait_indexed
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 
-PICTURES = 5
-AUTH = "ann:not:for $everybody"
 HOST = socket.gethostname()
-
-
-def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
-    lookalike = [sys.executable, "-c", "from lookalike.cli import main; main()"]
-    where = ["--data", str(machine.folder.root), "--model", str(model)]
-    return [*lookalike, "up", str(machine.library), *where, *more]
-
-
-def start(machine: Machine, model: Path) -> None:
-    """Until Flower answers, which may take longer than to find that nothing is left to do."""
-    machine.start(real_up(machine, model), LOOKALIKE_FLOWER_AUTH=AUTH, LOOKALIKE_INGEST_PROCESSES="1")
-
-    def is_shown() -> bool:
-        with suppress(OSError):
-            ask_flower(machine, "/healthcheck", None).close()
-            return True
-        return False
-
-    wait_until(is_shown, 2 * STARTS_WITHIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -74,19 +51,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[M
         yield machine
     finally:
         machine.clear()
-
-
-def wait_indexed(machine: Machine, count: int) -> Client:
-    client = Client(data=machine.folder.root)
-    seen = []
-
-    def is_done() -> bool:
-        with suppress(LookalikeError):
-            seen.append(client.status())
-        return bool(seen and seen[-1].is_done and seen[-1].indexed == count)
-
-    wait_until(is_done, 2 * STARTS_WITHIN_S, told=lambda: seen[-1:])
-    return client
 
 
 def test_flower_shows_the_tasks_to_who_knows_the_password_alone(machine: Machine) -> None:
@@ -303,12 +267,3 @@ def flower_answers(machine: Machine) -> bool:
     with suppress(OSError, HTTPException), ask_flower(machine, "/healthcheck", None):
         return True
     return False
-
-
-def ask_flower(machine: Machine, page: str, user_and_password: str | None) -> HTTPResponse:
-    assert machine.running is not None
-    request = urllib.request.Request(machine.running.flower_url + page)  # noqa: S310
-    if user_and_password is not None:
-        request.add_header("Authorization", "Basic " + b64encode(user_and_password.encode()).decode())
-    answer: HTTPResponse = urllib.request.urlopen(request, timeout=10)  # noqa: S310
-    return answer

@@ -1,6 +1,6 @@
 """The other side of the message contract: a real Celery worker, in a process of its own, with a hash as its index.
 
-It does with the messages what lookalike/messages.py says, without decoding anything, and writes down what
+It does with the messages what lookalike/messages/ says, without decoding anything, and writes down what
 it was told. The real worker is tested with the producer in tests/e2e. Everything it knows is in Redis:
 
     other-side:root       string  the library of the test that runs

@@ -13,7 +13,8 @@ from lookalike.library.reader import LibraryReader
 from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.tiny_model import tiny_model
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder

@@ -15,7 +15,8 @@ from models.contract import ModelCard, read_card
 from tests.support.edge import EdgeProcess, client_of, edge_process
 from tests.support.tiny_model import tiny_model
 from worker.generations import SWITCHED, Generations, generations_of
-from worker.index.collection import CollectionSpec, OpenCollection, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec, OpenCollection
 from worker.index.payload import INDEXED_FIELDS
 from worker.prepare import forget_generations, restore_generations
 

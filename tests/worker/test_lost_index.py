@@ -20,7 +20,8 @@ from tests.support.pictures import draw
 from tests.support.valkey import valkey_process
 from tests.support.waiting import wait_until
 from tests.support.workers import WorkerProcess, worker_environment, worker_process
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 
 # A worker looks every five seconds; one that is late shall not fail a test.
 WITHIN_S = 40.0

@@ -16,7 +16,8 @@ from lookalike.errors import CollectionMismatch, Refused
 from lookalike.messages import SyncMessage
 from models.contract import read_card
 from tests.support.pictures import encoded, picture
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.qdrant import QdrantIndex
 from worker.syncing.sync import Sync
 from worker.verdicts.contents import sha256_by_path

@@ -11,7 +11,8 @@ from lookalike.duplicates.groups import FileFacts
 from lookalike.search.query import By
 from worker.index.chunking import PartLimit, read_in_parts
 from worker.index.payload import SMALL, VECTORS, point_id
-from worker.index.qdrant import QdrantIndex, call_store, vector_in
+from worker.index.points import vector_in
+from worker.index.qdrant import QdrantIndex, call_store
 from worker.index.scrolling import Scroll
 
 FACTS = PayloadSelectorInclude(include=[*FileFacts.model_fields])

@@ -14,7 +14,8 @@ from lookalike.messages import KnownFile
 from models.decoding.revisions import concerns, formats_changed
 from worker.index.identity import Identity
 from worker.index.payload import VECTORS, metadata_of, point_id
-from worker.index.qdrant import KNOWN_FIELDS, ReusableVectors, call_store, vector_in
+from worker.index.points import ReusableVectors, vector_in
+from worker.index.qdrant import KNOWN_FIELDS, call_store
 
 
 @dataclass(frozen=True)

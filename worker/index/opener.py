@@ -11,7 +11,8 @@ from lookalike.broker.telemetry import Telemetry
 from lookalike.library.errors import Unavailable
 from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
-from worker.index.collection import CollectionSpec, OpenCollection, apply_plan, plan_changes
+from worker.index.collection import apply_plan, plan_changes
+from worker.index.collection_spec import CollectionSpec, OpenCollection
 from worker.index.qdrant import call_store
 
 log = get_logger(__name__)

@@ -1,11 +1,10 @@
 """The points of the index in Qdrant: known files, reusable vectors, upserts, neighbours. Independent of Celery."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from qdrant_client import QdrantClient
 from qdrant_client.models import (
@@ -27,13 +26,11 @@ from lookalike.messages import FilesReply, KnownFile
 from lookalike.search.query import By
 from worker.errors import StoreRefused
 from worker.index.chunking import PartLimit, read_fewer, read_in_parts, write_in_parts
-from worker.index.payload import VECTORS, WITHOUT_SMALL, ImageMetadata, metadata_of, point_id
+from worker.index.payload import VECTORS, WITHOUT_SMALL, metadata_of, point_id
+from worker.index.points import PointWrite, ReusableVectors, Vector, size_bytes, vector_in
 from worker.index.store_errors import STORE_ERRORS, translate_error
 from worker.retry_budget import Retrying, without_retry
 
-Vector = Sequence[float]
-# Those of one point, by output of the model.
-Vectors = Mapping[By, Vector]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,27 +40,6 @@ KNOWN_FIELDS = PayloadSelectorInclude(
 # A content may lie in many places. A few more points than contents find each of them nearly always, and a
 # missed one costs a single inference.
 COPIES = 8
-# Size of a vector as JSON: a number has 24 characters at most, "-1.2345678901234567e-05,", and most have 20 or 21.
-# Counting them exactly would cost as much as sending them.
-NUMBER_BYTES = 24
-# The id, the names of the vectors and the syntax between.
-POINT_BYTES = 128
-
-
-@dataclass(frozen=True)
-class ReusableVectors:
-    """An indexed image whose vectors serve for every copy of its bytes."""
-
-    metadata: ImageMetadata
-    vectors: Vectors
-
-
-@dataclass(frozen=True)
-class PointWrite:
-    """One point to be written; without vectors it is a rejection."""
-
-    payload: Mapping[str, Any]
-    vectors: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +121,7 @@ class QdrantIndex:
             ) -> None:
                 retry_while_unavailable(lambda: send(part))
 
-            refused += write_in_parts(send_with_retry, some, self._writes, _size_bytes)
+            refused += write_in_parts(send_with_retry, some, self._writes, size_bytes)
         return refused
 
     def delete(self, paths: Sequence[str], retry_while_unavailable: Retrying = without_retry) -> None:
@@ -257,20 +233,8 @@ def call_store(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         raise translate_error(error) from error
 
 
-def _size_bytes(write: PointWrite) -> int:
-    """The bytes that the point takes in a request, or somewhat less."""
-    return POINT_BYTES + len(json.dumps(write.payload)) + NUMBER_BYTES * sum(map(len, (write.vectors or {}).values()))
-
-
 def _is(field: str, value: str) -> FieldCondition:
     return FieldCondition(key=field, match=MatchValue(value=value))
-
-
-def vector_in(record: Record, by: By) -> Vector | None:
-    """A vector of a point; None if it has none, or none was asked for."""
-    vector = record.vector.get(VECTORS[by]) if isinstance(record.vector, dict) else None
-    # One vector per name: the other kinds that Qdrant's types allow (sparse, several) are never written.
-    return cast("Vector | None", vector)
 
 
 def _known(payload: Mapping[str, Any] | None) -> KnownFile:

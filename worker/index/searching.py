@@ -24,7 +24,8 @@ from lookalike.search.query import By
 from worker.index.chunking import PartLimit, read_in_parts
 from worker.index.filters import candidates_filter
 from worker.index.payload import VECTORS, WITHOUT_SMALL
-from worker.index.qdrant import QdrantIndex, Vector, Vectors, call_store, vector_in
+from worker.index.points import Vector, Vectors, vector_in
+from worker.index.qdrant import QdrantIndex, call_store
 from worker.index.scrolling import Scroll
 from worker.searching.ranking import Hit
 

@@ -10,7 +10,8 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.search.query import By
 from worker.index.identity import Identity
 from worker.index.payload import VECTORS
-from worker.index.qdrant import PointWrite, call_store, vector_in
+from worker.index.points import PointWrite, vector_in
+from worker.index.qdrant import call_store
 from worker.index.scrolling import Scroll
 from worker.moving.rows import PAGE_ROWS, Rows
 from worker.retry_budget import retry_while_unavailable

@@ -6,7 +6,8 @@ from typing import Any
 
 from lookalike.errors import Refused
 from worker.errors import StoreRefused
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.moving.collections import patiently
 from worker.moving.rows import Rows
 

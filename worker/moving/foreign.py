@@ -22,10 +22,12 @@ from lookalike.settings import Settings
 from lookalike.system.data_folder import data_folder
 from models.contract import ModelCard
 from worker.connecting import library_reader
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
 from worker.index.collection_options import CollectionOptions
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import ImageMetadata, indexed_payload
-from worker.index.qdrant import PointWrite, QdrantIndex, Vector, call_store
+from worker.index.points import PointWrite, Vector
+from worker.index.qdrant import QdrantIndex, call_store
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.imported import imported_card, write_imported
 from worker.moving.collections import patiently

@@ -7,7 +7,7 @@ from typing import Any
 
 from lookalike.errors import Refused
 from worker.index.payload import point_id
-from worker.index.qdrant import PointWrite
+from worker.index.points import PointWrite
 from worker.moving.header import Header
 from worker.moving.rows import (
     PATH_NAMES,

@@ -13,7 +13,8 @@ from qdrant_client.models import PointIdsList, Record, SearchParams
 from lookalike.errors import Refused
 from lookalike.search.query import By
 from worker.index.payload import VECTORS
-from worker.index.qdrant import call_store, vector_in
+from worker.index.points import vector_in
+from worker.index.qdrant import call_store
 from worker.moving.collections import OwnCollection, patiently
 from worker.moving.export import Tell
 from worker.moving.filling import write

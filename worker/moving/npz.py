@@ -26,7 +26,7 @@ from numpy.lib import format as npy
 from lookalike.errors import Refused
 from lookalike.library.paths import unescape_path
 from worker.index.payload import point_id
-from worker.index.qdrant import PointWrite
+from worker.index.points import PointWrite
 from worker.moving.header import Header
 from worker.moving.rows import PAGE_ROWS, PATH_NAMES, VECTOR_NAMES, Rows, Verdicts, foreign_row, in_pages, row_of
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from lookalike.errors import Refused
 from lookalike.library.paths import unescape_path
 from lookalike.search.query import By
-from worker.index.qdrant import PointWrite
+from worker.index.points import PointWrite
 from worker.moving.header import Header
 
 # Rows that are in memory at once.

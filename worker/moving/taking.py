@@ -10,8 +10,9 @@ from lookalike.errors import Refused
 from lookalike.settings import Settings
 from models.contract import ModelCard
 from models.decoding import DECODER_REVISION
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
 from worker.index.collection_options import CollectionOptions
+from worker.index.collection_spec import CollectionSpec
 from worker.index.identity import NO_COPIES, Identity
 from worker.index.payload import PAYLOAD_FORM
 from worker.index.qdrant import QdrantIndex, call_store

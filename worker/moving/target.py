@@ -10,13 +10,9 @@ from qdrant_client import QdrantClient
 
 from lookalike.errors import CollectionMismatch
 from lookalike.search.query import By
-from worker.index.collection import (
-    QDRANT_DISTANCES,
-    create_payload_indexes,
-    promote_collection,
-    require_version,
-)
+from worker.index.collection import create_payload_indexes, promote_collection, require_version
 from worker.index.collection_options import CollectionOptions
+from worker.index.collection_spec import QDRANT_DISTANCES
 from worker.index.identity import Identity
 from worker.index.qdrant import QdrantIndex, call_store
 from worker.moving.collections import OwnCollection, alias_target, patiently

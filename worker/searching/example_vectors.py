@@ -28,7 +28,8 @@ from models.preprocess import Box, PixelBox
 from worker.errors import NotEmbeddedHere, TooLargeToDecode
 from worker.index.filters import Without
 from worker.index.payload import point_id
-from worker.index.qdrant import QdrantIndex, Vector
+from worker.index.points import Vector
+from worker.index.qdrant import QdrantIndex
 from worker.index.searching import Searching, Stored
 from worker.inference.decoder import DecodedImage
 from worker.syncing.sync_batch import Embeds

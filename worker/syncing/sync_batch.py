@@ -19,7 +19,8 @@ from lookalike.library.version import NO_VERSION, FileVersion
 from lookalike.log import get_logger
 from lookalike.search.query import By
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex, ReusableVectors
+from worker.index.points import PointWrite, ReusableVectors
+from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import DecodedImage
 from worker.retry_budget import Retrying, without_retry
 

@@ -2,12 +2,9 @@
 
 import json
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -16,17 +13,16 @@ from kombu.pools import ProducerPool
 from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
-from lookalike.broker.envelope import SENT_AT
 from lookalike.broker.events import Events, EventStream
 from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import SystemReport, Telemetry
 from lookalike.broker.traces import Sending, untraced
-from lookalike.client.shown import shown
 from lookalike.client.transports.answer_listener import AnswerListener
 from lookalike.client.transports.job_records import JobRecords
 from lookalike.client.transports.results import CANCELLED, DIED, WorkerDied, broker_errors, fetch_result
-from lookalike.client.transports.transport import UNFOLLOWED, IndexReader, JobKind, JobStatus, Message, kind_of
+from lookalike.client.transports.task_sender import TaskSender
+from lookalike.client.transports.transport import IndexReader, JobStatus, Message, kind_of
 from lookalike.errors import Cancelled, Closed, LookalikeError, Refused, TimedOut
 from lookalike.messages import (
     CountsReply,
@@ -36,22 +32,12 @@ from lookalike.messages import (
     SyncMessage,
     ThumbnailMessage,
 )
-from lookalike.redis_keys import DUPLICATES, READ, SEARCH, SEARCH_MANY, SYNC, THUMBNAIL, VERDICT, Keys
+from lookalike.redis_keys import Keys
 
 log = logging.getLogger(__name__)
 
 # Far below the time after which a connection counts as dead.
 WAIT_STEP_S = 2.0
-
-TASKS: Mapping[JobKind, str] = {
-    "search": SEARCH,
-    "search_many": SEARCH_MANY,
-    "sync": SYNC,
-    "read": READ,
-    "thumbnail": THUMBNAIL,
-    "verdict": VERDICT,
-    "duplicates": DUPLICATES,
-}
 
 
 class CeleryTransport:
@@ -59,7 +45,6 @@ class CeleryTransport:
 
     def __init__(self, app: Celery, keys: Keys, sending: Sending = untraced) -> None:
         self._app = app
-        self._sending = sending
         self._keys = keys
         # Not the app's own pool: Celery shares that with every app of this process that has the same broker, and
         # closing it would break theirs.
@@ -69,6 +54,7 @@ class CeleryTransport:
         # Created here: threads that use it first at the same time would each create one, and only one would be closed.
         self._redis = app.backend.client
         self._records = JobRecords(self._redis, keys)
+        self._sender = TaskSender(app, keys, self._producers, self._records, sending)
         self._events = EventStream(self._redis, keys)
         self._telemetry = Telemetry(self._redis, keys)
         self._pauses = PauseState(self._redis, keys)
@@ -95,11 +81,15 @@ class CeleryTransport:
         """Sends a job to its queue, its images apart from it. Raises Unreachable, Closed."""
         if isinstance(message, SyncMessage):
             queue = self._keys.rescan if background else self._keys.ingest
-            return self._send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
+            with self._broker():
+                return self._sender.send("sync", message, queue=queue, expires_s=expires_s, want_result=not background)
+        queue = self._keys.search
         if isinstance(message, DuplicatesMessage):
-            return self._send("duplicates", message, queue=self._keys.duplicates)
-        queue = self._keys.thumbnails if isinstance(message, ThumbnailMessage) else self._keys.search
-        return self._send(kind_of(message), message, queue=queue, expires_s=expires_s, blobs=blobs)
+            queue = self._keys.duplicates
+        if isinstance(message, ThumbnailMessage):
+            queue = self._keys.thumbnails
+        with self._broker():
+            return self._sender.send(kind_of(message), message, queue=queue, expires_s=expires_s, blobs=blobs)
 
     def sync(self, message: SyncMessage, *, from_scan: bool = False, want_result: bool = True) -> str:
         """Asks the ingest workers to look at paths; those of a scan queue behind those that just changed.
@@ -107,7 +97,8 @@ class CeleryTransport:
         Returns the job.
         """
         queue = self._keys.rescan if from_scan else self._keys.ingest
-        return self._send("sync", message, queue=queue, want_result=want_result).id
+        with self._broker():
+            return self._sender.send("sync", message, queue=queue, want_result=want_result).id
 
     def answer(self, job: str, *, timeout_s: float) -> Any:
         """The answer of a job as JSON, once. Raises TimedOut, Cancelled, Unreachable, Closed, or the worker's error."""
@@ -205,52 +196,6 @@ class CeleryTransport:
     def known(self, paths: list[str], *, timeout_s: float) -> FilesReply:
         """What the index knows of these paths. Raises Unreachable, TimedOut, Refused."""
         return IndexReader(self).known(paths, timeout_s=timeout_s)
-
-    def _send(
-        self,
-        kind: JobKind,
-        message: Message,
-        *,
-        queue: str,
-        expires_s: float | None = None,
-        blobs: Mapping[str, bytes] | None = None,
-        want_result: bool = True,
-    ) -> JobStatus:
-        job, task = str(uuid.uuid4()), TASKS[kind]
-        with self._broker():
-            # Redis is asked first, because Celery would retry for five seconds and log each attempt; and it is asked
-            # for the time, because by a slow clock of this machine every message would have expired on arrival.
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.time()
-                if want_result and kind not in UNFOLLOWED:
-                    self._records.store(pipe, job, kind, expires_s)
-                for key, blob in (blobs or {}).items():
-                    lives_ms = None if expires_s is None else max(1, int(expires_s * 1000))
-                    pipe.set(self._keys.query(key), blob, px=lives_ms)
-                (seconds, microseconds), *_ = pipe.execute()
-            now_s = seconds + microseconds / 1e6
-            expires = None if expires_s is None else datetime.fromtimestamp(seconds + expires_s, UTC)
-            with (
-                self._sending(task, job) as context,
-                self._producers.acquire(block=True, timeout=POOL_WAIT_S) as producer,  # type: ignore[no-untyped-call]
-            ):
-                self._app.send_task(
-                    task,
-                    args=[message.model_dump(mode="json", exclude_none=True)],
-                    # For Flower, and quicker: Celery would write down every argument (.1 ms of a search).
-                    argsrepr=shown(message, self._keys.system),
-                    task_id=job,
-                    queue=queue,
-                    expires=expires,
-                    headers={SENT_AT: now_s, **context},
-                    retry=False,
-                    producer=producer,
-                    # Bound to this app: by itself it belongs to the current app of the process, and builds its backend.
-                    result_cls=partial(Answer, app=self._app),
-                    ignore_result=not want_result,
-                )
-        log.debug("sent task=%s queue=%s id=%s", task, queue, job)
-        return JobStatus(job, kind, datetime.fromtimestamp(now_s, UTC))
 
     def _checks_of(self, job: str) -> Callable[[], None]:
         """To be called while an answer is awaited: raises Closed, and WorkerDied if none will come."""

@@ -1,7 +1,7 @@
 """What a client needs of the world: jobs that are sent, answered, followed and cancelled, and what a system reports.
 
 `Client()` talks to the broker (celery_transport.py), `Client(transport=...)` to whatever has these methods:
-lookalike/testing.py needs no process. tests/worker/tasks/test_transports.py holds both to the same promises.
+lookalike/testing.py needs no process. tests/worker/tasks/transports/ holds both to the same promises.
 """
 
 from collections.abc import Collection, Mapping

@@ -12,9 +12,11 @@ from tests.programs.chaos.judging import Verdict, files_of, judge, stamps_of
 from tests.support.edge import edge_process
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image, enable_formats
 from worker.inference.embedder import Embedder
 

@@ -15,20 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kombu.utils.json import dumps, loads
 from qdrant_client import QdrantClient
 from qdrant_client.models import Filter
 from redis import Redis
 
 from lookalike.broker.app import celery_app, client_app, redis_of
 from lookalike.client.transports.celery_transport import CeleryTransport
-from lookalike.client.transports.results import broker_errors
 from lookalike.errors import Misconfigured
 from lookalike.library.errors import LibraryOffline
 from lookalike.library.folder import FolderLibrary
 from lookalike.library.opening import candidates_of
-from lookalike.messages import CountsReply, FilesReply, ReadCounts, ReadKnown, ReadMessage, ReadPage, SyncMessage
-from lookalike.redis_keys import READ, SYNC
+from lookalike.messages import SyncMessage
+from lookalike.redis_keys import SYNC
 from lookalike.settings import Settings, read_settings
 from producer.debounce import Debouncer
 from producer.publishing.broker_health import BrokerHealth
@@ -46,6 +44,7 @@ from tests.programs.faults.files import FailingFiles
 from tests.programs.faults.injecting import Fault, Injector
 from tests.programs.faults.scenario import LEFT_OUT, STAYING, after, before, change
 from tests.programs.faults.store import failing_store
+from tests.programs.faults.tasks_here import TasksHere
 from tests.support.edge import edge_process
 from tests.support.faulty.between import server_between
 from tests.support.faulty.broker_between import broker_between
@@ -60,29 +59,6 @@ STORE_TIMEOUT_S = 1
 # A message that comes back so often would never be done.
 MOST_DELIVERIES = 20
 ENDS_WITHIN_S = 60.0
-
-
-class TasksHere:
-    """A transport whose syncs go through the broker, and whose reads are answered in this thread."""
-
-    def __init__(self, app: Any, transport: CeleryTransport) -> None:
-        self._app = app
-        self.sync = transport.sync
-
-    def counts(self, *, timeout_s: float) -> CountsReply:  # noqa: ARG002
-        return CountsReply.model_validate(self._read(ReadCounts()))
-
-    def page(self, ask: ReadPage, *, timeout_s: float) -> FilesReply:  # noqa: ARG002
-        return FilesReply.model_validate(self._read(ask))
-
-    def known(self, paths: list[str], *, timeout_s: float) -> FilesReply:  # noqa: ARG002
-        return FilesReply.model_validate(self._read(ReadKnown(paths=paths)))
-
-    def _read(self, ask: ReadCounts | ReadPage | ReadKnown) -> Any:
-        message = ReadMessage(ask=ask).model_dump(mode="json")
-        with broker_errors(lambda: None):
-            # As it travels.
-            return loads(dumps(self._app.tasks[READ].apply(args=[message]).get()))  # type: ignore[no-untyped-call]
 
 
 @dataclass

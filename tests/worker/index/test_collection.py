@@ -16,7 +16,8 @@ from tests.support.edge import edge_process
 from tests.support.faulty.forgetful_store import forgetful
 from tests.support.tiny_model import tiny_model
 from worker.errors import StoreUnavailable
-from worker.index.collection import CollectionSpec, OpenCollection, ensure, recorded_provider
+from worker.index.collection import ensure, recorded_provider
+from worker.index.collection_spec import CollectionSpec, OpenCollection
 from worker.index.payload import INDEXED_FIELDS, PAYLOAD_FORM
 
 FIELDS = {field: INDEXED_FIELDS[field] for field in ("sha256", "status")}

@@ -20,10 +20,12 @@ from tests.support.edge import client_of, edge_process
 from tests.support.faulty.between import Answer, Forward, Request, server_between
 from tests.support.valkey import valkey_process
 from worker.errors import StoreRefused
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
 from worker.index.collection_options import CollectionOptions
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import ImageMetadata, indexed_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.prepare import prepare
 
 POINTS = 200

@@ -22,7 +22,8 @@ from models.contract import read_card
 from tests.support.edge import edge_process
 from tests.support.faulty.between import Answer, Forward, Request, server_between
 from worker.connecting import qdrant_of
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 
 PREFIX = "/behind/a/proxy"
 OPENSSL = shutil.which("openssl")

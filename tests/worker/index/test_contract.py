@@ -35,7 +35,8 @@ from lookalike.search.filters import SearchFilter
 from tests.support.edge import edge_process
 from tests.support.faulty.recorder import Asked, recorded
 from tests.support.pictures import draw
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import INDEXED_FIELDS
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder

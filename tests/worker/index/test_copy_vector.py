@@ -11,7 +11,8 @@ from qdrant_client.models import Distance, VectorParams
 from lookalike.errors import CollectionMismatch
 from models.contract import ModelCard, read_card
 from tests.support.tiny_model import tiny_model
-from worker.index.collection import CollectionSpec, OpenCollection, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec, OpenCollection
 from worker.index.payload import INDEXED_FIELDS
 
 

@@ -12,11 +12,13 @@ from lookalike.library.version import FileVersion
 from models.contract import ModelCard, read_card
 from models.decoding import DECODER_REVISION
 from tests.support.tiny_model import COPY_DIMENSION, tiny_model
-from worker.index.collection import CollectionSpec, OpenCollection, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec, OpenCollection
 from worker.index.donor import donor_of, no_donor
 from worker.index.identity import Identity
 from worker.index.payload import INDEXED_FIELDS, ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 
 VERSION = FileVersion("v1", 10, 5)
 FIRST = Identity("lib", "tiny", "f" * 64, "cosine", "fp32")

@@ -17,7 +17,7 @@ from lookalike.redis_keys import Keys
 from models.contract import ModelCard, read_card
 from tests.support.edge import EdgeProcess, client_of, edge_process
 from tests.support.valkey import valkey_process
-from worker.index.collection import CollectionSpec, OpenCollection
+from worker.index.collection_spec import CollectionSpec, OpenCollection
 from worker.index.monitor import IndexMonitor
 from worker.index.opener import IndexOpener
 from worker.index.payload import INDEXED_FIELDS

@@ -19,9 +19,11 @@ from tests.support.faulty.misbehaving import Faults, misbehaving, refusal
 from tests.support.pictures import draw
 from tests.worker.conftest import MAX_BYTES, Counts
 from worker.errors import CollectionMissing, StoreRefused, StoreUnavailable, TooMany
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex, Vectors
+from worker.index.points import PointWrite, Vectors
+from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image
 from worker.inference.embedder import Embedder
 from worker.retry_budget import RetryBudget

@@ -11,7 +11,8 @@ from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.settings import Settings
 from models.contract import read_card
 from tests.support.shipped import SHIPPED
-from worker.index.collection import CollectionSpec, ensure, recorded_provider
+from worker.index.collection import ensure, recorded_provider
+from worker.index.collection_spec import CollectionSpec
 from worker.inference.embedder import Embedder
 from worker.inference.provider_selection import (
     fastest,

@@ -9,10 +9,12 @@ from qdrant_client import QdrantClient
 from lookalike.library.version import NO_VERSION, folder_version
 from models.contract import ModelCard, read_card
 from tests.support.tiny_model import tiny_model
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.identity import Identity
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import dimensions_of
 from worker.moving.collections import OwnCollection
 from worker.moving.header import Header

@@ -19,7 +19,8 @@ from models.contract import ModelCard
 from tests.support.edge import edge_process
 from tests.worker.moving.drawn import assert_same, card, everything, filled, header_of, rows
 from worker.index.collection_options import CollectionOptions
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.moving.__main__ import target_of as moving_target
 from worker.moving.collections import OwnCollection, alias_target
 from worker.moving.export import export

@@ -18,7 +18,8 @@ from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
 from worker.index import searching
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder

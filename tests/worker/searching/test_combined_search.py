@@ -18,7 +18,8 @@ from tests.support.edge import edge_process
 from tests.support.faulty.recorder import recorded
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.searching.example_vectors import Decodes

@@ -16,7 +16,8 @@ from lookalike.settings import Distance
 from tests.support.pictures import draw
 from tests.support.tiny_model import COPY_DIMENSION, tiny_model
 from tests.worker.conftest import MAX_BYTES, MAX_PIXELS
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.payload import point_id
 from worker.index.qdrant import QdrantIndex
 from worker.inference.decoder import decode_image

@@ -15,7 +15,8 @@ from qdrant_client.models import Filter
 from lookalike.library.version import folder_version
 from lookalike.messages import SearchMessage
 from worker.index.payload import ImageMetadata, indexed_payload, rejected_payload
-from worker.index.qdrant import PointWrite, QdrantIndex
+from worker.index.points import PointWrite
+from worker.index.qdrant import QdrantIndex
 from worker.searching.search import Bounds, Search
 
 COUNT = 60

@@ -14,7 +14,8 @@ from lookalike.messages import ImageByKey, ImageByPath, ImageInline, SearchExamp
 from lookalike.settings import Distance
 from tests.support.pictures import draw, encoded, picture
 from tests.worker.conftest import MAX_BYTES
-from worker.index.collection import CollectionSpec, ensure
+from worker.index.collection import ensure
+from worker.index.collection_spec import CollectionSpec
 from worker.index.qdrant import QdrantIndex
 from worker.inference.embedder import Embedder
 from worker.searching.example_vectors import Decodes

@@ -20,7 +20,7 @@ from lookalike.testing import InMemoryTransport
 from tests.support.waiting import wait_until
 from tests.support.workers import ROOT
 from tests.worker.tasks.conftest import System, stopped
-from tests.worker.tasks.test_transports import NAMES, celery_side, memory_side
+from tests.worker.tasks.transports.sides import NAMES, celery_side, memory_side
 
 SEARCHES = 1000
 MOST_THREADS = 2

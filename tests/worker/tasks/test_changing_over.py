@@ -15,7 +15,8 @@ from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
 from tests.worker.tasks.conftest import System
 from worker.connecting import qdrant_of
-from worker.index.collection import CollectionSpec, create_collection
+from worker.index.collection import create_collection
+from worker.index.collection_spec import CollectionSpec
 
 PATIENCE_S = 30.0
 

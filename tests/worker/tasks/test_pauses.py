@@ -9,7 +9,7 @@ from lookalike import Client, Closed, Refused
 from lookalike.messages import SyncReply
 from tests.support.waiting import wait_until
 from tests.worker.tasks.conftest import System
-from tests.worker.tasks.test_transports import NAMES, Side, celery_side, memory_side
+from tests.worker.tasks.transports.sides import NAMES, Side, celery_side, memory_side
 
 
 @pytest.fixture(params=["celery", "memory"])
