@@ -1,6 +1,5 @@
 """A system whose broker is behind three sentinels: the server dies, its replica goes on, and no image is lost."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +11,7 @@ from lookalike import Client, LookalikeError
 from lookalike.broker.pause import LOOK_S
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
+from tests.support.lean_system import lean_system
 from tests.support.pictures import draw
 from tests.support.sentinels import watched_broker
 from tests.support.tiny_model import tiny_model
@@ -20,7 +20,6 @@ from tests.support.waiting import wait_until
 FIRST = 10
 MORE = 20
 WITHIN_S = 60.0
-LOOKALIKE = [sys.executable, "-c", "from lookalike.cli import main; main()"]
 
 
 def test_what_the_replica_had_not_heard_of_is_found_by_a_scan(tmp_path: Path, machine: Machine) -> None:
@@ -29,8 +28,8 @@ def test_what_the_replica_had_not_heard_of_is_found_by_a_scan(tmp_path: Path, ma
     tiny_model(tmp_path / "tiny.onnx")
     (servers := tmp_path / "servers").mkdir()
     with watched_broker(servers) as broker:
-        where = ["--data", str(machine.folder.root), "--model", str(tmp_path / "tiny.onnx")]
-        machine.start([*LOOKALIKE, "up", str(machine.library), *where], REDIS_URL=broker.url)
+        lean = lean_system(machine.folder.root, machine.library)
+        machine.start(lean, REDIS_URL=broker.url, LOOKALIKE_MODEL=str(tmp_path / "tiny.onnx"))
         with Client(data=machine.folder.root) as client:
             wait_until(lambda: indexed(client) == FIRST, WITHIN_S)
             # The messages of the next files wait, at a broker that will be gone.

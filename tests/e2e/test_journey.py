@@ -189,8 +189,10 @@ def test_measuring_is_interrupted_with_all_that_it_started(person: Person) -> No
         measuring: list[psutil.Process] = []
 
         def is_measuring() -> bool:
-            children = psutil.Process(process.pid).children()
-            measuring[:] = [child for child in children if "models.tools.own_photos" in child.cmdline()]
+            # Others of its children come and go.
+            for child in psutil.Process(process.pid).children():
+                with suppress(psutil.NoSuchProcess):
+                    measuring.extend([child] if "models.tools.own_photos" in child.cmdline() else [])
             return bool(measuring)
 
         wait_until(is_measuring, PATIENCE_S)

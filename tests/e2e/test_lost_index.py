@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -17,6 +16,7 @@ from lookalike.broker.app import redis_of
 from lookalike.broker.telemetry import Telemetry
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
+from tests.support.lean_system import lean_system
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
@@ -24,9 +24,7 @@ from tests.support.waiting import wait_until
 
 PICTURES = 30
 WITHIN_S = 60.0
-SETTINGS = {"LOOKALIKE_INGEST_PROCESSES": "1"}
 LOST = "The store had lost the index"
-LOOKALIKE = [sys.executable, "-c", "from lookalike.cli import main; main()"]
 
 
 class System:
@@ -59,8 +57,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     for seed in range(PICTURES):
         draw(machine.library / f"{seed}.png", seed)
     tiny_model(machine.tmp_path / "tiny.onnx")
-    where = ["--data", str(machine.folder.root), "--model", str(machine.tmp_path / "tiny.onnx")]
-    machine.start([*LOOKALIKE, "up", str(machine.library), *where], **SETTINGS)
+    lean = lean_system(machine.folder.root, machine.library)
+    machine.start(lean, LOOKALIKE_MODEL=str(machine.tmp_path / "tiny.onnx"), LOOKALIKE_INGEST_PROCESSES="1")
     system = System(machine)
     wait_until(lambda: system.is_whole(PICTURES), WITHIN_S)
     yield system

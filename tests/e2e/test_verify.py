@@ -15,6 +15,7 @@ from qdrant_client.models import PointStruct
 
 from lookalike import Client
 from tests.local.conftest import Machine
+from tests.support.lean_system import lean_system
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
@@ -35,7 +36,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     draw(machine.library / "raw" / "ignored.png", PICTURES)
     (machine.library / "broken.jpg").write_bytes(b"this is no picture")
     tiny_model(machine.tmp_path / "tiny.onnx", copies=True)
-    machine.start(up(machine), **SETTINGS)
+    up(machine)
     with Client(data=machine.folder.root) as client:
         wait_until(lambda: client.status().is_done and client.status().indexed == PICTURES, PATIENCE_S)
     yield machine
@@ -54,9 +55,10 @@ def lookalike(*words: str) -> list[str]:
     return [sys.executable, "-c", "from lookalike.cli import main; main()", *words]
 
 
-def up(machine: Machine) -> list[str]:
-    where = ["--data", str(machine.folder.root), "--model", str(machine.tmp_path / "tiny.onnx")]
-    return [*lookalike("up"), str(machine.library), *where]
+def up(machine: Machine, **settings: str) -> None:
+    """Starts the system."""
+    model = str(machine.tmp_path / "tiny.onnx")
+    machine.start(lean_system(machine.folder.root, machine.library), LOOKALIKE_MODEL=model, **SETTINGS, **settings)
 
 
 def verify(machine: Machine, *words: str) -> subprocess.CompletedProcess[str]:
@@ -115,7 +117,7 @@ def test_what_left_while_nobody_watched_is_removed_when_somebody_allows_it(machi
     machine.clear()
     for seed in range(3, PICTURES):
         (machine.library / f"{seed}.png").unlink()
-    machine.start(up(machine), **SETTINGS, LOOKALIKE_MAX_DELETED_FILES="5")
+    up(machine, LOOKALIKE_MAX_DELETED_FILES="5")
     with Client(data=machine.folder.root) as client:
         wait_until(lambda: client.status().is_done and client.status().warning, PATIENCE_S)
 

@@ -15,6 +15,7 @@ import pytest
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import RunningSystem, running_on
 from tests.support.waiting import wait_until
+from tests.support.workers import NOT_NICE
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_SYSTEM = Path(__file__).with_name("small_system.py")
@@ -38,7 +39,7 @@ class Machine:
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LOOKALIKE_")}
         shared = {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.tmp_path), MARK: self.mark, "TERM": "xterm"}
-        return {**kept, **shared, **more}
+        return {**kept, **shared, **NOT_NICE, **more}
 
     def small(self, *arguments: str, library: Path | None = None) -> list[str]:
         return [sys.executable, str(SMALL_SYSTEM), str(self.folder.root), str(library or self.library), *arguments]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from lookalike.client import Client
 from lookalike.errors import LookalikeError
+from lookalike.system.discovery import RunningSystem
 from tests.local.conftest import STARTS_WITHIN_S, Machine
+from tests.support.lean_system import lean_system
 from tests.support.waiting import wait_until
 
 PICTURES = 5
@@ -20,6 +22,12 @@ def real_up(machine: Machine, model: Path, *more: str) -> list[str]:
     lookalike = [sys.executable, "-c", "from lookalike.cli import main; main()"]
     where = ["--data", str(machine.folder.root), "--model", str(model)]
     return [*lookalike, "up", str(machine.library), *where, *more]
+
+
+def start_lean(machine: Machine, model: Path, *more: str) -> RunningSystem:
+    """Without the pages and the worker for duplicates."""
+    lean = lean_system(machine.folder.root, machine.library, *more)
+    return machine.start(lean, LOOKALIKE_MODEL=str(model), LOOKALIKE_INGEST_PROCESSES="1")
 
 
 def start(machine: Machine, model: Path) -> None:

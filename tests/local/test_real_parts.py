@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lookalike.client import Client
 from lookalike.system.parts import PART_NAMES
 from tests.local.conftest import STARTS_WITHIN_S, STOPS_WITHIN_S, Machine
-from tests.local.real_parts import AUTH, PICTURES, ask_flower, real_up, start, wait_indexed
+from tests.local.real_parts import AUTH, PICTURES, ask_flower, real_up, start, start_lean, wait_indexed
 from tests.support.pictures import draw
 from tests.support.stores import store_of
 from tests.support.tiny_model import tiny_model
@@ -207,7 +207,7 @@ def test_a_rebuild_changes_the_distance_and_one_with_a_broken_model_costs_no_ind
     assert machine.ended(STARTS_WITHIN_S) == 1
     assert "no ONNX model" in machine.output.read_text()
 
-    start(machine, model)
+    start_lean(machine, model)
     client = wait_indexed(machine, len(list(machine.library.iterdir())))
     pictures = client.status().embedded_total
     assert client.verdict("0.png", "1.png", "not-duplicates").recorded == 1
@@ -238,7 +238,7 @@ def test_a_store_whose_files_are_damaged_is_set_aside_and_made_anew_if_somebody_
     assert "--rebuild" in said
     assert not machine.folder.store.with_name("store.damaged").exists()
 
-    machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
+    start_lean(machine, model, "--rebuild")
     client = wait_indexed(machine, pictures)
     assert client.status().indexed == pictures
     assert [each.verdict for each in client.verdicts()] == ["not-duplicates"]
@@ -253,7 +253,7 @@ def test_another_library_takes_the_data_folder_and_leaves_nothing_of_the_one_bef
     for seed in range(2):
         draw(machine.library / f"{seed}.png", seed)
 
-    running = machine.start(real_up(machine, model, "--rebuild"), LOOKALIKE_INGEST_PROCESSES="1")
+    running = start_lean(machine, model, "--rebuild")
 
     assert wait_indexed(machine, 2).status().indexed == 2
     store = store_of(running)

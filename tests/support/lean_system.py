@@ -1,6 +1,6 @@
 """`up` with the parts that search and ingest need, as they ship; each one more takes seconds to start: a program.
 
-python lean_system.py DATA LIBRARY [PART...]
+python lean_system.py DATA LIBRARY [PART...] [--rebuild]; all else is set by the environment
 """
 
 import sys
@@ -15,7 +15,7 @@ NEEDED = ("broker", "store", "ingest", "search", "producer")
 
 
 def lean_system(data: Path, library: Path | BucketAddress, *more: str) -> list[str]:
-    """What starts it, with these parts besides."""
+    """What starts it, with these parts besides; `--rebuild` makes the index again."""
     return [sys.executable, __file__, str(data), str(library), *more]
 
 
@@ -25,4 +25,9 @@ def needed_specs(settings: Settings, ports: Ports) -> list[ProcessSpec]:
 
 
 if __name__ == "__main__":
-    up(read_settings(data=Path(sys.argv[1])), library_address(sys.argv[2]), make_specs=needed_specs)
+    up(
+        read_settings(data=Path(sys.argv[1])),
+        library_address(sys.argv[2]),
+        rebuild="--rebuild" in sys.argv,
+        make_specs=needed_specs,
+    )

@@ -16,6 +16,8 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_S = 60.0
 STOPS_WITHIN_S = 20.0
+# A worker that gives way to everything else on the machine would not get on while other tests run.
+NOT_NICE = {"LOOKALIKE_INGEST_NICE": "0"}
 
 
 @dataclass
@@ -43,7 +45,7 @@ def worker_environment(**settings: str | Path) -> dict[str, str]:
     """This process's environment without our settings, then the given ones."""
     ours = ("LOOKALIKE_", "REDIS_URL", "QDRANT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {name: str(value) for name, value in settings.items()}
+    return kept | NOT_NICE | {name: str(value) for name, value in settings.items()}
 
 
 @contextmanager

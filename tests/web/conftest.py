@@ -112,14 +112,15 @@ def running_gallery(folder: Path) -> Iterator[Gallery]:
             LOOKALIKE_MAX_QUERY_BYTES="1000000",
             LOOKALIKE_MAX_UPLOAD_FILES="4",
             LOOKALIKE_MAX_IMAGE_PIXELS="4000000",
-            LOOKALIKE_SEARCH_TIMEOUT_S="5",
+            # Its one worker has jobs for duplicates, too, before which a search waits.
+            LOOKALIKE_SEARCH_TIMEOUT_S="20",
         )
         with worker_process(folder / "worker.log", environment, queues=QUEUES, name="search") as worker:
             settings = read_settings(redis_url=redis_url, library=library, model=str(model), data=folder / "data")
             with (
                 web_process(environment, folder / "web.log") as url,
                 Client(settings) as client,
-                httpx.Client(base_url=url, trust_env=False, timeout=20) as http,
+                httpx.Client(base_url=url, trust_env=False, timeout=40) as http,
             ):
                 wait_until(lambda: http.get("/readyz").is_success, STARTS_WITHIN_S)
                 client.sync([FIRST, SECOND, TURNED, BROKEN]).result(30)

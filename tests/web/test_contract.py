@@ -22,7 +22,7 @@ def test_schemathesis_finds_no_breach(gallery: Gallery, tmp_path: Path) -> None:
     config.write_text(CONFIG)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
     command += [f"{gallery.url}/api/v1/openapi.json", "--phases", "examples,coverage,fuzzing", *WITHOUT]
-    command += ["--max-examples", "8", "--seed", "1", "--no-color", "--request-timeout", "20"]
+    command += ["--max-examples", "8", "--seed", "1", "--no-color", "--request-timeout", "40"]
 
     done = subprocess.run(
         command,
