@@ -1,5 +1,7 @@
 """The program `celery --app worker worker`: the app, its tasks, and the handlers of start and fork."""
 
+from worker import quick_start  # isort: split
+
 import os
 import signal
 import sys
@@ -111,6 +113,7 @@ app.events_cls = "worker.delivery.celery_overrides:OneTryEvents"
 define_tasks(app, settings, process)
 define_duplicates(app, settings, process)
 alive_file: AliveFile | None = None
+quick_start.end()
 
 
 @setup_logging.connect
