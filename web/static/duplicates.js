@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { groupOf, mark, verdictOfKey } from "./groups.js";
-import { byId } from "./make.js";
+import { byId, folderIn } from "./make.js";
 import * as standing from "./standing.js";
 
 const LOOK_MS = 1000;
@@ -163,7 +163,7 @@ function textOf(group, verdicts) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { folder, since, similar } = form.elements;
-  const under = folder.value.trim().replace(/^\/+|\/+$/g, "");
+  const under = folderIn(folder);
   const labels = ["exact", "same", "near", ...(similar.checked ? ["similar"] : [])];
   try {
     const sent = await api.lookForDuplicates({ labels, since_last: since.checked, ...(under && { folder: under }) });

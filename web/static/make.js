@@ -13,6 +13,9 @@ export function make(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+/** The folder that is typed into a field, without blanks and slashes at its ends. */
+export const folderIn = (field) => field.value.trim().replace(/^\/+|\/+$/g, "");
+
 const counts = new Intl.NumberFormat("en");
 export const count = (number) => counts.format(number);
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as box from "./box.js";
 import * as examples from "./examples.js";
-import { byId, count } from "./make.js";
+import { byId, count, folderIn } from "./make.js";
 import * as photos from "./photos.js";
 import * as results from "./results.js";
 import * as standing from "./standing.js";
@@ -78,7 +78,8 @@ function fill(shown) {
   form.elements.copy.checked = shown.copy;
   byId("least").textContent = `${shown.min} %`;
   const own = shown.examples.length === 1 && shown.examples[0].kind === "photo";
-  byId("add").hidden = !own;
+  byId("adding").hidden = !own;
+  byId("target").value = shown.folder;
   byId("heading").textContent = shown.examples.length ? "Most similar" : "A varied sample";
   examples.show(shown.examples, {
     remove: (example) => go(without(shown, example)),
@@ -139,7 +140,7 @@ form.addEventListener("input", (event) => {
 });
 form.addEventListener("change", (event) => {
   const { name } = event.target;
-  if (["folder", "from", "to"].includes(name)) go({ ...state, [name]: event.target.value.trim().replace(/^\/+|\/+$/g, "") });
+  if (["folder", "from", "to"].includes(name)) go({ ...state, [name]: folderIn(event.target) });
   else if (name === "min") go({ ...state, min: Number(event.target.value) }, { replace: true });
   else if (name === "copy") go({ ...state, copy: event.target.checked });
 });
@@ -148,9 +149,9 @@ byId("add").addEventListener("click", async () => {
   const photo = await photos.find(state.examples[0].name);
   byId("note").textContent = "Adding …";
   try {
-    const { files } = await api.upload(photo.blob, photo.name, state.folder);
+    const { files } = await api.upload(photo.blob, photo.name, folderIn(byId("target")));
     byId("note").textContent = `${files[0].path} is in the library and will be indexed.`;
-    byId("add").hidden = true;
+    byId("adding").hidden = true;
   } catch (error) {
     byId("note").textContent = error.message;
   }

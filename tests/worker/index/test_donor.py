@@ -129,7 +129,7 @@ def test_one_of_the_same_model_and_a_newer_decoder_gets_another_name(
     store: QdrantClient, card: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = CollectionSpec("donor", card, "cosine", library_id="lib")
-    monkeypatch.setattr("worker.index.collection.DECODER_REVISION", str(int(DECODER_REVISION) - 1))
+    monkeypatch.setattr("worker.index.collection_spec.DECODER_REVISION", str(int(DECODER_REVISION) - 1))
     old = ensure(store, spec)
     monkeypatch.undo()
     monkeypatch.setattr("worker.index.collection.INDEXED_FIELDS", {"status": INDEXED_FIELDS["status"]})

@@ -18,6 +18,8 @@ from tests.support.pictures import encoded, picture
 from tests.support.valkey import valkey_process
 from tests.support.workers import WorkerProcess, worker_environment, worker_process
 
+# Not the default: what a test finds comes from the setting. Little, so that other tests leave it time.
+NICE = 1
 # A decoder that kills its process and one that hangs, put in the way of pictures of these sizes: what real
 # decoders did with files that are fixed by now.
 DEADLY_PX, SLOW_PX, LATE_PX = 66, 67, 68
@@ -94,6 +96,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Sy
             LOOKALIKE_LIBRARY_ID="the-library",
             LOOKALIKE_MODEL=model,
             LOOKALIKE_DECODE_TIMEOUT_S="2",
+            LOOKALIKE_INGEST_NICE=str(NICE),
             LOOKALIKE_ALIVE_FILE=folder / "alive",
             PYTHONPATH=folder / "site",
         )

@@ -8,7 +8,7 @@ import pytest
 from lookalike import Client, Closed, Refused
 from lookalike.messages import SyncReply
 from tests.support.waiting import wait_until
-from tests.worker.tasks.conftest import System
+from tests.worker.tasks.conftest import NICE, System
 from tests.worker.tasks.transports.sides import NAMES, Side, celery_side, memory_side
 
 
@@ -100,4 +100,4 @@ def test_after_close_a_pause_says_so(side: Side) -> None:
 def test_ingest_steps_back_by_its_setting(system: System) -> None:
     pids = [system.worker.process.pid, *system.worker.children()]
 
-    assert {psutil.Process(pid).nice() for pid in pids} == {10}
+    assert {psutil.Process(pid).nice() for pid in pids} == {NICE}
