@@ -29,6 +29,8 @@ from lookalike.system.discovery import RunningSystem, publish, retract
 from lookalike.system.runtime_dir import socket_of
 
 SHOW_EVERY_S = 0.5
+# While nothing changes: each look asks the supervisor and the broker.
+CALM_EVERY_S = 2.0
 ASKED_S = 2.0
 # On a machine that is so busy that no search is answered by then, the other parts start all the same.
 LONGEST_WAIT_S = 30.0
@@ -121,8 +123,9 @@ class Serving:
         self.screen.say(f"Search   {self.suggested} (in another terminal; Ctrl-C here stops everything)")
         starts, begun_s, have_waited = RestartCounter(), time.monotonic(), False
         wait = self.manager.feeding(self.stop.wait)
+        pause_s, before = SHOW_EVERY_S, None
         with polled(self.ask_status(whole)) as latest:
-            while not wait(SHOW_EVERY_S):
+            while not wait(pause_s):
                 if not supervisor.is_alive():
                     return
                 is_answered = latest.answer is not None and latest.answer.indexed is not None
@@ -144,6 +147,9 @@ class Serving:
                 line = live_line(latest.answer, running.flower_url, starts.keep_dying(time.time()))
                 self.screen.show(line)
                 self.manager.status(line)
+                now = (states, line)
+                pause_s = SHOW_EVERY_S if now != before else min(CALM_EVERY_S, 1.5 * pause_s)
+                before = now
 
 
 def _watches(

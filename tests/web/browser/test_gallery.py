@@ -84,10 +84,10 @@ def test_an_image_of_the_visitor_is_searched_by_cut_and_added(page: Page, galler
 
     expect(page.locator("#examples .name")).to_have_text("your image (a piece)")
     assert "box=0%2C0%2C0.5%2C1" in page.url
-    page.get_by_label("To folder").fill("nowhere")
+    page.get_by_label("Place in the library").fill("nowhere")
     page.get_by_role("button", name="Add to the library").click()
     expect(page.locator("#note")).to_contain_text("'nowhere' is no folder of the library")
-    page.get_by_label("To folder").fill("houses/")
+    page.get_by_label("Place in the library").fill("houses/")
     page.get_by_role("button", name="Add to the library").click()
     expect(page.locator("#note")).to_contain_text(f"houses/{name} is in the library")
     assert (gallery.library / "houses" / name).is_file()
