@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import onnxruntime as ort
-
+from models.onnx_runtime import ort
 from models.preprocess import crop_fraction
 
 CONTRACT = "2"

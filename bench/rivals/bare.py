@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,6 +28,7 @@ from qdrant_client.models import Batch
 
 from lookalike.library.version import folder_version
 from models.contract import ModelCard, read_card
+from models.onnx_runtime import ort
 from models.preprocess import decode_size, prepare
 from worker.connecting import CONNECTION_LIMITS
 from worker.index.payload import ImageMetadata, indexed_payload, point_id

@@ -11,6 +11,7 @@ import sys
 import time
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from fastembed import ImageEmbedding
 

@@ -1,6 +1,7 @@
 """What is installed, by extra; each package is imported in a process of its own, which may crash."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -63,6 +64,8 @@ def _imported(modules: list[str]) -> dict[str, str]:
         done = subprocess.run(
             [sys.executable, "-c", TRIAL, *modules],
             capture_output=True, text=True, timeout=IMPORTS_WITHIN_S, check=False,
+            # As models/__init__.py does for the parts.
+            env={"ORT_DISABLE_TELEMETRY": "1", **os.environ},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return {modules[0]: f"not imported within {IMPORTS_WITHIN_S:g} s"}

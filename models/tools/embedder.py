@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
 from models.contract import COPY, OUTPUT, ContractBroken, ModelCard, card_of
+from models.onnx_runtime import ort
 from models.preprocess import Recipe, prepare
 from models.tools.retrieval import normalised
 

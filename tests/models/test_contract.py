@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from models.contract import ContractBroken, ModelCard, card_of, read_card
+from models.onnx_runtime import ort
 from models.tools.embedder import Embedder
 from models.tools.metadata import fingerprint
 

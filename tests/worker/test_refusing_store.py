@@ -26,6 +26,8 @@ from tests.support.workers import WorkerProcess, worker_environment, worker_proc
 
 # A model that fails over white pictures and over black ones as nobody foresaw.
 SITE = """
+import os
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy
 import onnxruntime
 run = onnxruntime.InferenceSession.run

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from lookalike.errors import Misconfigured
 from lookalike.search.query import By
 from lookalike.settings import Settings
 from lookalike.system.service_paths import services_dir
 from models.contract import INPUT, ContractBroken, ModelCard, card_of, read_card
+from models.onnx_runtime import ort
 from worker.errors import Unfit
 from worker.inference.imported import IMPORTED, read_imported
 from worker.inference.providers import CPU, open_session

@@ -10,9 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import onnxruntime as ort
-
 from lookalike.errors import Misconfigured
+from models.onnx_runtime import ort
 
 Provider = Literal["onnxruntime-cpu", "onnxruntime-openvino", "onnxruntime-cuda"]
 # From the values of LOOKALIKE_PROVIDER to the names that are recorded with the index.

@@ -10,9 +10,8 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import onnxruntime as ort
-
 from lookalike.log import get_logger
+from models.onnx_runtime import ort
 
 log = get_logger(__name__)
 
