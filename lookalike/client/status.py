@@ -1,5 +1,7 @@
 """What the system is doing, gathered from the telemetry and from the index."""
 
+from functools import lru_cache
+
 from pydantic import BaseModel, ConfigDict
 
 from lookalike.broker.address import without_secret
@@ -8,6 +10,7 @@ from lookalike.broker.generations import Reindex
 from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.transports.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
+from lookalike.library.address import LibraryAddress
 from lookalike.library.joined.folders import shown
 from lookalike.library.paths import quoted
 from lookalike.messages import CountsReply
@@ -119,6 +122,13 @@ class Status(BaseModel):
         return "; ".join(filter(None, reasons))
 
 
+# The folders of a library change with a start of its system alone, and a status that is asked for every few seconds
+# must not look at a disk that sleeps.
+@lru_cache(maxsize=8)
+def _name_of(library: LibraryAddress) -> str:
+    return shown(library)
+
+
 def read_status(settings: Settings, transport: Transport) -> Status:
     """The status now. Raises Unreachable if the broker does not answer; parts that are silent are named."""
     # In this order: a batch that left the queue is in the index before the index is counted, so no file is missed.
@@ -152,7 +162,7 @@ def read_status(settings: Settings, transport: Transport) -> Status:
         redis_url=None if settings.redis_url is None else without_secret(broker_url(settings)),
         qdrant_url=None if settings.qdrant_url is None else without_secret(settings.qdrant_url),
         flower_url=settings.flower_url or note.flower_url or None,
-        library=note.library or None if settings.library is None else shown(settings.library),
+        library=note.library or None if settings.library is None else _name_of(settings.library),
         parts={
             "broker": "up",
             # The store is asked through the search workers.

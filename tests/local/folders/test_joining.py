@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lookalike import Client
 from lookalike.errors import CollectionMismatch, Misconfigured
 from lookalike.library.joined.folders import Joined, read_joined
 from lookalike.local.folders.joining import check_folders, join, joined_root, name_for, plan, root_with
@@ -11,6 +12,7 @@ from lookalike.local.folders.library_folders import adopt_renamed, folder_of
 from lookalike.local.folders.library_identity import keep_identity
 from lookalike.settings import read_settings
 from lookalike.system.data_folder import DataFolder, make_data_folder
+from lookalike.testing import InMemoryTransport
 
 A, B, C = Path("/disk/photos"), Path("/nas/photos"), Path("/scans")
 
@@ -185,3 +187,15 @@ def test_any_of_its_folders_leads_to_the_data_folder(tmp_path: Path, monkeypatch
     assert folder_of(root, settings) == first
     with pytest.raises(Misconfigured, match=r"These folders are libraries of their own, on .* and "):
         folder_of(photos, settings, [others])
+
+
+def test_a_status_names_the_folders_and_looks_at_their_disks_once(folder: DataFolder, tmp_path: Path) -> None:
+    photos, scans = made(tmp_path, "photos", "scans")
+    root = bound(folder, photos, scans)
+
+    with Client(read_settings(library=root), transport=InMemoryTransport()) as client:
+        first = client.status().library
+        root.rename(tmp_path / "elsewhere")
+        second = client.status().library
+
+    assert first == second == f"{photos}, {scans}"
