@@ -148,7 +148,8 @@ class Serving:
                 self.screen.show(line)
                 self.manager.status(line)
                 now = (states, line)
-                pause_s = SHOW_EVERY_S if now != before else min(CALM_EVERY_S, 1.5 * pause_s)
+                is_calm = have_waited and now == before
+                pause_s = min(CALM_EVERY_S, 1.5 * pause_s) if is_calm else SHOW_EVERY_S
                 before = now
 
 
