@@ -18,7 +18,13 @@ from lookalike.local.servers.ports import ChoosePort
 from lookalike.local.service.manager import ServiceManager
 from lookalike.local.supervision.machine_limits import CrashLimit
 from lookalike.local.supervision.preflight import wait_for_leftovers
-from lookalike.local.supervision.processes import Ports, ProcessSpec, process_environment, reindex_spec
+from lookalike.local.supervision.processes import (
+    Ports,
+    ProcessSpec,
+    prepare_spec,
+    process_environment,
+    reindex_spec,
+)
 from lookalike.local.supervision.start_counts import StartCounts
 from lookalike.local.supervision.startup import Plan, RestartCheck, refuse_taken_port, start_all
 from lookalike.local.supervision.stop_signals import StopRequest
@@ -72,12 +78,11 @@ class Serving:
         plan = Plan(
             self.folder,
             addresses,
-            specs=[*self.make_specs(whole, addresses.ports), reindex_spec(whole)],
-            prepare=self.prepare,
+            specs=self._specs(whole, addresses.ports, self.prepare),
             environment=process_environment(whole, os.environ),
             rebuild=self.rebuild,
         )
-        supervisor = Supervisor(self.folder, plan.specs, plan.environment)
+        supervisor = Supervisor(self.folder, plan.environment)
         crashes, wait = CrashLimit(), self.manager.feeding(self.stop.wait)
         try:
             if not wait_for_leftovers(self.folder, wait):
@@ -97,12 +102,15 @@ class Serving:
                 self.screen.say("The supervisor ended, and is started again with all parts.")
                 if not wait_for_leftovers(self.folder, wait):
                     break
-                plan = replace(plan, prepare=self.prepare, rebuild=self.rebuild)
+                plan = replace(plan, specs=self._specs(whole, addresses.ports, self.prepare), rebuild=self.rebuild)
         finally:
             if self.stop.requested:
                 self.manager.stopping()
             supervisor.stop()
             retract(self.folder)
+
+    def _specs(self, whole: Settings, ports: Ports, prepare: Sequence[str]) -> list[ProcessSpec]:
+        return [*self.make_specs(whole, ports), reindex_spec(whole), prepare_spec(prepare)]
 
     def _show(
         self,

@@ -18,8 +18,8 @@ import pytest
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
-from lookalike.local.supervision.processes import node_name
 from tests.local.conftest import Machine
+from tests.support.command_lines import worker_word
 from tests.support.pictures import draw, encoded, picture
 from tests.support.shipped import MODEL
 from tests.support.waiting import wait_until
@@ -116,7 +116,7 @@ def is_part(person: Person) -> Callable[[int, str], bool]:
     words = {
         "broker": "valkey-server",
         "store": "edge",
-        "ingest": node_name("ingest", "lookalike"),
+        "ingest": worker_word("ingest"),
         "producer": "producer",
     }
 
@@ -153,6 +153,7 @@ def test_a_search_finds_the_picture_itself_first(person: Person) -> None:
 
 
 def test_a_piece_finds_the_picture_that_it_was_cut_from(person: Person) -> None:
+    person.settled()
     whole = picture(7, (320, 240))
     (person.machine.tmp_path / "piece.jpg").write_bytes(encoded(whole.crop((40, 30, 280, 210)), "JPEG", quality=50))
 

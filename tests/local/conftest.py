@@ -14,6 +14,7 @@ import pytest
 
 from lookalike.system.data_folder import DataFolder, make_data_folder
 from lookalike.system.discovery import RunningSystem, running_on
+from tests.support.command_lines import SUPERVISOR, carries
 from tests.support.waiting import wait_until
 from tests.support.workers import NOT_NICE
 
@@ -82,11 +83,11 @@ class Machine:
         return found
 
     def pids(self, word: str) -> list[int]:
-        return [pid for pid, command in self.processes().items() if word in command]
+        return [pid for pid, command in self.processes().items() if carries(command, word)]
 
     def is_part(self, pid: int) -> bool:
         """Whether the supervisor started it, so that it is no child of a part."""
-        return psutil.Process(pid).ppid() in self.pids("supervisor.supervisord")
+        return psutil.Process(pid).ppid() in self.pids(SUPERVISOR)
 
     def log(self, part: str) -> str:
         path = self.folder.logs / f"{part}.log"
@@ -97,7 +98,7 @@ class Machine:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            for pid in self.pids("supervisor.supervisord"):
+            for pid in self.pids(SUPERVISOR):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             wait_until(lambda: not self.processes(), STOPS_WITHIN_S, every_s=0.1)

@@ -40,7 +40,9 @@ def main() -> int:
     parser.add_argument("--also", action="append", default=[], help="a part to run as it is")
     parser.add_argument("--search", default="sleeper", help="which small program is the part `search`")
     parser.add_argument("--open", type=Path, help="file that gets the address of the gallery in place of a browser")
-    parser.add_argument("--store", action="append", default=[], help="`open`: no key; `robbed`: loses its port")
+    parser.add_argument(
+        "--store", action="append", default=[], help="`open`: no key; `robbed`: loses its port; `beside`: Flower does"
+    )
     given = parser.parse_args()
     try:
         up(
@@ -52,7 +54,8 @@ def main() -> int:
             make_specs=lambda settings, ports: small_specs(
                 settings, ports, {"broker", *given.also}, given.search, given.store
             ),
-            prepare=[sys.executable, "-c", given.prepare],
+            # In one line, as every command.
+            prepare=[sys.executable, "-c", f"exec({given.prepare!r})"],
         )
     except LookalikeError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

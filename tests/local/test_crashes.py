@@ -12,6 +12,7 @@ from lookalike.local.servers.reachable import ask_broker
 from lookalike.settings import read_settings
 from lookalike.system.discovery import with_running
 from tests.local.conftest import STARTS_WITHIN_S, Machine
+from tests.support.command_lines import SUPERVISOR
 from tests.support.waiting import wait_until
 
 
@@ -54,7 +55,7 @@ def test_after_kill_9_of_the_supervisor_all_parts_are_started_again_and_the_old_
     machine.start()
     wait_until(lambda: machine.pids("child"), STARTS_WITHIN_S)
     before = machine.processes().keys() - {machine.process.pid if machine.process else 0}
-    (supervisor,) = machine.pids("supervisor.supervisord")
+    (supervisor,) = machine.pids(SUPERVISOR)
 
     os.kill(supervisor, signal.SIGKILL)
 

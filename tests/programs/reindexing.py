@@ -28,8 +28,8 @@ import psutil
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
-from lookalike.local.supervision.processes import node_name
 from tests.local.conftest import Machine
+from tests.support.command_lines import worker_word
 from tests.support.pictures import draw
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
@@ -211,7 +211,7 @@ def _measure(machine: Machine, given: argparse.Namespace) -> int:
     lasting, changing = names[: given.photos // 2], names[given.photos // 2 :]
     searching = Searching(client, lasting, given.rate)
     killed: list[tuple[str, int]] = []
-    words = [node_name("ingest", "lookalike"), "edge", node_name("ingest", "lookalike-next")]
+    words = [worker_word("ingest"), "edge", worker_word("ingest", "lookalike-next")]
     with searching.going_on():
         begun_s = time.monotonic()
         asked = lookalike(machine, "reindex", "--model", str(new))

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from lookalike.local.service.unit import WATCHDOG_S
+from tests.support.command_lines import SUPERVISOR
 from tests.support.pictures import draw
 from tests.support.waiting import wait_until
 
@@ -95,7 +96,7 @@ def _is_as_documented(inside: Inside) -> bool:
     inside.signal("CONT", "edge --data store")
     tell("and restarts nothing", inside.shown("NRestarts") == "0")
     begun_s = time.monotonic()
-    inside.signal("STOP", "supervisor.supervisord")
+    inside.signal("STOP", SUPERVISOR)
     with suppress(TimeoutError):
         wait_until(lambda: inside.shown("NRestarts") == "1", WITHIN_S, every_s=1.0)
     restarts = inside.shown("NRestarts")

@@ -1,7 +1,7 @@
 """The processes of one machine: which programs run, with which arguments and environment. Starts nothing itself."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,6 +21,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 # Within the application: early is what needs no index until it has imported, which takes longest, and begins while the
 # index is checked; late is what is not needed in the first seconds, and begins once searches are answered.
 Turn = Literal["early", "next", "late"]
+# Whether a program that ends is started again: whatever its exit code, only after a failure, or not at all.
+Restarts = Literal["always", "after failures", "never"]
 # By default Flower keeps 100,000 tasks and saves only when it stops. Saving 10,000 takes 0.7 s, during which its
 # pages wait (2 busy cores, 2026-11-21).
 FLOWER_TASKS = 10_000
@@ -53,6 +55,7 @@ OTHERS_PYTHON = (
     "PYTHONWARNINGS",
 )
 REINDEX = "reindex"
+PREPARE = "prepare"
 # Flower and gallery import for seconds before they listen, more on a busy machine; then another program may have their
 # port.
 LISTENS_AFTER_S = 30
@@ -71,8 +74,7 @@ class ProcessSpec:
     standard_input: str | None = None
     # False where the main process ends its children itself, and they must not get the signal.
     signals_children: bool = True
-    # Whether it is started again when it ends well.
-    is_lasting: bool = True
+    restarts: Restarts = "always"
     # One that ends sooner is started again after a pause of a second or more, in which it is seen to have ended.
     started_after_s: int = 1
     turn: Turn = "next"
@@ -114,7 +116,12 @@ def reindex_spec(settings: Settings) -> ProcessSpec:
     """The program that fills in a second generation; it ends when nothing is left to do."""
     lock = {} if settings.search_lock else {variable_of("search_lock"): "run/searching"}
     program = python_module("lookalike.local.reindex_service", "--once")
-    return ProcessSpec(REINDEX, "aside", program, lock, signals_children=False, is_lasting=False)
+    return ProcessSpec(REINDEX, "aside", program, lock, signals_children=False, restarts="after failures")
+
+
+def prepare_spec(command: Sequence[str]) -> ProcessSpec:
+    """The check before the application starts, which is made once."""
+    return ProcessSpec(PREPARE, "aside", [*command], restarts="never", started_after_s=0)
 
 
 def store_command(settings: Settings, port: int) -> list[str]:

@@ -1,7 +1,5 @@
 """The order in which everything starts: the backing services, the check that needs them, then the application."""
 
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
@@ -15,13 +13,12 @@ from lookalike.local.servers.config_check import confirm_broker, confirm_gallery
 from lookalike.local.servers.embedded import is_damaged, set_aside
 from lookalike.local.servers.ports import PortTaken, taken_port
 from lookalike.local.servers.reachable import ask_broker, ask_gallery, ask_own_store
-from lookalike.local.supervision.processes import ProcessSpec
+from lookalike.local.supervision.processes import PREPARE, ProcessSpec
 from lookalike.local.supervision.supervisor import ProcessState, Supervisor
 from lookalike.settings import variable_of
 from lookalike.settings.secret_checks import is_loopback
-from lookalike.system.data_folder import PRIVATE_FILE, DataFolder, open_private
+from lookalike.system.data_folder import PRIVATE_FILE, DataFolder
 from lookalike.system.file_locks import hold_lock
-from lookalike.system.process_guard import guarded_command
 
 # A server reads a large index or log again before it answers.
 BACKING_S = 120.0
@@ -36,7 +33,7 @@ Wait = Callable[[float], bool]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is started where: the processes, the check before the application, and the environment of all of them.
+    """What is started where: the processes, the check before the application among them, and their environment.
 
     With `rebuild` a store that cannot read its files starts with an empty folder.
     """
@@ -44,7 +41,6 @@ class Plan:
     folder: DataFolder
     addresses: Addresses
     specs: Sequence[ProcessSpec]
-    prepare: Sequence[str]
     environment: Mapping[str, str]
     rebuild: bool = False
 
@@ -120,7 +116,7 @@ def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[
     Raises PortTaken, Misconfigured, Unreachable.
     """
     report("starting broker and store")
-    supervisor.start()
+    supervisor.start(plan.specs)
     supervisor.start_stage("backing")
     if not _await_backing(supervisor, plan, wait, report):
         return False
@@ -128,7 +124,7 @@ def start_all(supervisor: Supervisor, plan: Plan, wait: Wait, report: Callable[[
     plan.folder.preparing.touch(PRIVATE_FILE)
     with hold_lock(plan.folder.preparing):
         supervisor.start_stage("app", "early")
-        if not _run_prepare(plan, wait):
+        if not _run_prepare(supervisor, plan, wait):
             return False
     supervisor.start_stage("app")
     return True
@@ -210,23 +206,11 @@ def _is_ready(part: str, ask: Callable[[], None]) -> bool:
     return True
 
 
-def _run_prepare(plan: Plan, wait: Wait) -> bool:
-    log = plan.folder.logs / "prepare.log"
-    with open_private(log) as output:
-        preparing = subprocess.Popen(
-            guarded_command(signal.SIGKILL, list(plan.prepare), lock=str(plan.folder.parts_lock)),
-            cwd=plan.folder.root,
-            env=dict(plan.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    while preparing.poll() is None:
+def _run_prepare(supervisor: Supervisor, plan: Plan, wait: Wait) -> bool:
+    supervisor.start_aside(PREPARE)
+    while (code := supervisor.exit_code(PREPARE)) is None:
         if wait(POLL_S):
-            preparing.kill()
-            preparing.wait()
             return False
-    if preparing.returncode:
-        raise Misconfigured(last_line(log))
+    if code:
+        raise Misconfigured(last_line(plan.folder.logs / f"{PREPARE}.log"))
     return True

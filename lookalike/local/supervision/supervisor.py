@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from xmlrpc.client import Fault
 
 from lookalike.errors import Misconfigured
 from lookalike.local.supervision.machine_limits import FILES, PROCESSES, at_most, files_limit, processes_limit
-from lookalike.local.supervision.processes import STAGES, ProcessSpec, Stage, Turn
+from lookalike.local.supervision.processes import PREPARE, STAGES, ProcessSpec, Restarts, Stage, Turn
 from lookalike.local.supervision.supervisor_calls import HAS_ENDED, calls, is_listening, server_at
 from lookalike.system.data_folder import DataFolder, open_private, write_private
 from lookalike.system.process_guard import NONE, guarded_command
@@ -25,6 +25,8 @@ STARTED_S = 10.0
 POLL_S = 0.05
 # Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Together these two stay below STOP_S.
 STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5, "aside": 1}
+
+RESTARTS: Mapping[Restarts, str] = {"always": "true", "after failures": "unexpected", "never": "false"}
 
 CONF = """\
 [supervisord]
@@ -87,21 +89,23 @@ class ProcessState(NamedTuple):
 class Supervisor:
     """A supervisord that is started here and ends with its starter."""
 
-    def __init__(self, folder: DataFolder, specs: Iterable[ProcessSpec], environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: DataFolder, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._socket = socket_of(folder)
-        self._specs = list(specs)
+        self._specs: Sequence[ProcessSpec] = ()
         self._environment = environment
         self._server = server_at(self._socket)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, specs: Sequence[ProcessSpec]) -> None:
         """Starts supervisord, again if it ended; it starts no process yet. Raises Misconfigured if it fails."""
+        self._specs = specs
         # The proxy keeps its connection, which may lead to the supervisord that ended.
         self._server("close")()
         log = self._folder.run / "supervisord.out"
         write_private(self._folder.run / "supervisord.conf", supervisor_conf(self._folder, self._specs))
-        program = python_module("supervisor.supervisord", "--nodaemon", "--configuration", "run/supervisord.conf")
+        options = ("--nodaemon", "--configuration", "run/supervisord.conf")
+        program = python_module("lookalike.local.supervision.forking", *options)
         with open_private(log) as output:
             # A session of its own: Ctrl-C in the terminal is for `up`, which stops the processes in their order.
             self._process = subprocess.Popen(
@@ -141,11 +145,23 @@ class Supervisor:
             calls(self._server).startProcess(f"aside:{name}", False)
 
     def process_states(self) -> dict[str, ProcessState]:
-        """The state of each process, by its name; empty when supervisord does not answer."""
+        """The state of each lasting process, by its name; empty when supervisord does not answer."""
         with suppress(OSError, HTTPException, Fault):
             every = calls(self._server).getAllProcessInfo()
-            return {known["name"]: ProcessState(known["start"], known["statename"] in HAS_ENDED) for known in every}
+            return {
+                known["name"]: ProcessState(known["start"], known["statename"] in HAS_ENDED)
+                for known in every
+                if known["name"] != PREPARE
+            }
         return {}
+
+    def exit_code(self, name: str) -> int | None:
+        """That of a program aside that has ended, None while it runs. Raises Misconfigured without supervisord."""
+        try:
+            known = calls(self._server).getProcessInfo(f"aside:{name}")
+        except (OSError, HTTPException) as error:
+            raise Misconfigured(f"The supervisor ended ({error}): see `lookalike logs supervisor`.") from error
+        return known["exitstatus"] if known["statename"] in HAS_ENDED else None
 
     def is_alive(self) -> bool:
         """Whether supervisord still runs."""
@@ -196,7 +212,7 @@ def _program(spec: ProcessSpec) -> str:
         environment=",".join(f'{name}="{value}"' for name, value in spec.environment.items()),
         signals_children=str(spec.signals_children).lower(),
         started_after_s=spec.started_after_s,
-        restarts="true" if spec.is_lasting else "unexpected",
+        restarts=RESTARTS[spec.restarts],
         stop_s=STOP_STAGE_S[spec.stage],
     )
 

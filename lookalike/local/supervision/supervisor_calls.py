@@ -47,6 +47,7 @@ class _Calls(Protocol):
     """The calls of supervisord's XML-RPC interface that are used here; its documentation has the meanings."""
 
     def startProcess(self, name: str, wait: bool) -> bool: ...  # noqa: FBT001, N802
+    def getProcessInfo(self, name: str) -> dict[str, Any]: ...  # noqa: N802
     def getAllProcessInfo(self) -> list[dict[str, Any]]: ...  # noqa: N802
 
 

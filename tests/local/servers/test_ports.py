@@ -15,17 +15,6 @@ from tests.support.valkey import free_port
 from tests.support.waiting import wait_until
 
 ENDPOINTS = {"store": Endpoint(LOOPBACK, 6333), "flower": Endpoint(LOOPBACK, 5555)}
-FLOWER_TAKER = """
-import os, pathlib, subprocess, sys
-from urllib.parse import urlsplit
-port = urlsplit(os.environ["LOOKALIKE_FLOWER_URL"]).port
-done = pathlib.Path("taken")
-if not done.exists():
-    done.write_text(str(port))
-    code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); print(flush=True); time.sleep(600)"
-    taker = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
-    taker.stdout.readline()
-"""
 
 
 @pytest.fixture(params=[True, False], ids=["names", "files"])
@@ -86,10 +75,10 @@ def test_a_store_that_lost_its_port_is_started_on_another_one(machine: Machine) 
 
 
 def test_flower_that_lost_its_port_gets_another_one_and_all_parts_hear_of_it(machine: Machine) -> None:
-    machine.begin(machine.small("--also", "flower", "--prepare", FLOWER_TAKER))
+    machine.begin(machine.small("--also", "flower", "--store", "beside"))
 
     wait_until(lambda: "Another program took the port of flower" in machine.output.read_text(), STARTS_WITHIN_S)
-    taken = (machine.folder.root / "taken").read_text()
+    taken = (machine.folder.root / "robbed").read_text()
     wait_until(lambda: machine.running is not None and not machine.running.flower_url.endswith(taken), STARTS_WITHIN_S)
     assert machine.running is not None
     told = f"Flower   {machine.running.flower_url}"

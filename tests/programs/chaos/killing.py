@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from lookalike.local.supervision.processes import node_name
 from tests.local.conftest import Machine
+from tests.support.command_lines import carries, worker_word
 
 # What tells the command line of each part from the others.
 WORDS = {
     "broker": "valkey-server",
     "store": "edge",
-    "ingest": node_name("ingest", "lookalike"),
-    "search": node_name("search", "lookalike"),
+    "ingest": worker_word("ingest"),
+    "search": worker_word("search"),
     "producer": "producer",
 }
 # Only workers have children that work.
@@ -47,7 +47,7 @@ class Killer:
     def _victims(self) -> Iterator[tuple[str, int]]:
         for pid, command in self.machine.processes().items():
             for part, word in WORDS.items():
-                if any(said == word or said.endswith(f"/{word}") for said in command):
+                if carries(command, word):
                     # It may have died since it was listed.
                     with suppress(OSError, psutil.NoSuchProcess):
                         is_part = self.machine.is_part(pid)

@@ -18,6 +18,7 @@ from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.programs.chaos.killing import WORDS
+from tests.support.command_lines import SUPERVISOR, carries
 from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
@@ -68,8 +69,8 @@ class System:
         """Resident memory of each part, its children included; of the largest process where there are several."""
         found: dict[str, int] = defaultdict(int)
         for pid, command in self.machine.processes().items():
-            for part, word in {**WORDS, "supervisor": "supervisor.supervisord"}.items():
-                if any(said == word or said.endswith(f"/{word}") for said in command):
+            for part, word in {**WORDS, "supervisor": SUPERVISOR}.items():
+                if carries(command, word):
                     with suppress(psutil.Error):
                         found[part] = max(found[part], psutil.Process(pid).memory_info().rss // 2**20)
         return found

@@ -1,0 +1,1 @@
+"""A supervisord that has imported what our programs share, and forks them from itself (Linux)."""
