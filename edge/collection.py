@@ -12,9 +12,12 @@ from edge.shard_process import ShardProcess
 
 
 class Collection:
-    """`shard` is the folder of the collection's shard, by which the host process addresses it."""
+    """`shard` is the folder of the collection's shard, by which the host process addresses it.
 
-    def __init__(self, entry: Entry, host: ShardProcess, shard: str) -> None:
+    Writes set `written`.
+    """
+
+    def __init__(self, entry: Entry, host: ShardProcess, shard: str, written: asyncio.Event) -> None:
         self.entry = entry
         self.host = host
         self.shard = shard
@@ -23,6 +26,7 @@ class Collection:
         self.indexing_fault: str | None = None
         # Changes of payload indexes since the copy was made, in their order, to be replayed on the copy.
         self.index_changes: list[tuple[str, bytes]] = []
+        self._written = written
         self._writes_allowed = asyncio.Event()
         self._writes_allowed.set()
 
@@ -36,6 +40,7 @@ class Collection:
             await self._writes_allowed.wait()
         if self.is_indexing and operation in {"create_index", "delete_index"}:
             self.index_changes.append((operation, body))
+        self._written.set()
         return await self.host.call(self.shard, operation, body)
 
     @contextmanager

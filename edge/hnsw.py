@@ -66,9 +66,13 @@ class HnswBuilder:
         self._failed: dict[Collection, tuple[int, float]] = {}
 
     async def build_when_due(self) -> None:
-        """Polls the collections until it is cancelled."""
+        """Looks at the collections after writes, at most every POLL_S, until it is cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
+            if not self._failed:
+                await self._store.written.wait()
+            # A write that comes while we look is looked at next time.
+            self._store.written.clear()
             for name, collection in self._store.collections.items():
                 try:
                     if self._may_try(collection) and await self._is_due(collection):

@@ -46,6 +46,8 @@ async def serve(app: Starlette, store: Store, builder: HnswBuilder, listener: so
         log_level="warning",
         access_log=False,
         lifespan="off",
+        # It would be that of the start.
+        date_header=False,
         timeout_keep_alive=IDLE_CONNECTION_S,
         timeout_graceful_shutdown=LAST_REQUESTS_S,
     )
@@ -68,10 +70,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: str) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stop_requested = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         log.info("ready %s", self._ready)
+
+    async def main_loop(self) -> None:
+        """Waits for the end, where uvicorn looks for it ten times a second."""
+        # Sets the headers of all answers.
+        await self.on_tick(0)
+        await self._stop_requested.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,6 +92,7 @@ class _Server(uvicorn.Server):
     def request_stop(self) -> None:
         """Makes `serve` return once the running requests are answered."""
         self.should_exit = True
+        self._stop_requested.set()
 
 
 def _url(listener: socket.socket) -> str:

@@ -45,6 +45,9 @@ class Store:
         # Held while a change of the catalogue waits for a host process, so that no other change comes in between.
         self.changing = asyncio.Lock()
         self.is_broken = asyncio.Event()
+        # Set by each write, and at first: what was there before is looked at once.
+        self.written = asyncio.Event()
+        self.written.set()
 
     async def open(self) -> None:
         """Opens the collections. Raises CannotStart if one is broken."""
@@ -56,7 +59,7 @@ class Store:
                 await self._newest_host.ask(str(shard), "load", entry.vectors)
             except HostFault as error:
                 raise CannotStart(f"the collection in {shard} cannot be opened: {error}. {REMEDY}") from error
-            self._open[name] = Collection(entry, self._newest_host, str(shard))
+            self._open[name] = Collection(entry, self._newest_host, str(shard), self.written)
 
     @property
     def collections(self) -> dict[str, Collection]:
@@ -80,7 +83,7 @@ class Store:
             await self._newest_host.ask(str(shard), "create", vectors)
             sync_folder(self._shards)
             self._commit(changed)
-            self._open[name] = Collection(entry, self._newest_host, str(shard))
+            self._open[name] = Collection(entry, self._newest_host, str(shard), self.written)
 
     async def delete(self, name: str) -> bool:
         """Deletes by the collection's own name, as Qdrant does; False if there is none."""

@@ -28,11 +28,12 @@ from producer.watching.events import (
 from producer.watching.folder_events import FolderExpander
 from producer.watching.watcher import Inbox
 
-# The wait for an event: short while files settle; 0.25 s costs 0.2 % of a core while nothing happens.
+# The wait for an event: short while files settle; a second is how late what other threads found is reported.
 BUSY_S = 0.02
-IDLE_S = 0.25
-# Without room in the queues for so long, as in a pause, it is looked for as seldom as for events.
+IDLE_S = 1.0
+# Without room in the queues for so long, as in a pause, it is looked for seldom.
 STUCK_S = 5.0
+STUCK_WAIT_S = 0.25
 MAX_EVENTS_PER_TURN = 1000
 # Paths that wait for room in the queue. Further paths stay in the inbox and the debouncer, which are bounded.
 MAX_HELD = 20_000
@@ -97,7 +98,9 @@ class EventLoop:
 
     def _wait_s(self) -> float:
         is_busy = len(self._debouncer) or self.held
-        return BUSY_S if is_busy and self._now_s() - self._moved_s < STUCK_S else IDLE_S
+        if not is_busy:
+            return IDLE_S
+        return BUSY_S if self._now_s() - self._moved_s < STUCK_S else STUCK_WAIT_S
 
     def _progress(self) -> Progress:
         return Progress(self.settling, self.held, *self._debouncer.restless(self._now_s()), self._inbox.lag_s())

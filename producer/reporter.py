@@ -1,12 +1,14 @@
-"""Writes heartbeats and the producer's report: about once a second, and at once when its state changes."""
+"""Writes heartbeats, and the producer's report when it changed: within a second, at once if that is its state."""
 
 from collections.abc import Callable
+from functools import partial
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from lookalike.broker.index_state import IndexReport, IndexState
-from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry
+from lookalike.broker.index_state import IndexReport, IndexState, index_report
+from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry, until_common_time_s
+from lookalike.broker.together import ask_together
 from producer.publishing.broker_health import BrokerHealth
 from producer.publishing.in_flight import InFlight
 from producer.scanning.planner import DeletionGuard
@@ -49,6 +51,7 @@ class Reporter:
         self._identity = identity
         self._now_s = now_s
         self._written: tuple[object, ...] = ()
+        self._report: ProducerReport | None = None
         self._next_report_s = 0.0
         self._next_heartbeat_s = 0.0
         self._is_start_counted = False
@@ -63,18 +66,16 @@ class Reporter:
         """Writes the report if it is due, or if a value changed that a client may be waiting for."""
         now_s = self._now_s()
         urgent = (report.state, report.scan_ended_at, report.warning, report.settling > 0, report.held > 0)
-        if (urgent == self._written and now_s < self._next_report_s) or not self._broker_health.allows_attempt():
+        is_due = now_s >= (self._next_heartbeat_s if self._is_as_written(report) else self._next_report_s)
+        if (urgent == self._written and not is_due) or not self._broker_health.allows_attempt():
             return
         try:
             if now_s >= self._next_heartbeat_s:
-                self._telemetry.heartbeat("producer", self._identity)
                 if not self._is_start_counted:
                     self._telemetry.count_start("producer")
                     self._is_start_counted = True
-                self._detect_broker_restart()
-                self._poll_deletion_permission()
-                self._poll_index_state()
-                self._next_heartbeat_s = now_s + BEAT_S
+                self._beat()
+                self._next_heartbeat_s = now_s + until_common_time_s(now_s, BEAT_S)
             self._telemetry.write_report(report)
             if len(self._in_flight) and not self._telemetry.waiting() and not self._telemetry.in_progress():
                 self._in_flight.forget_sent_before(now_s)
@@ -84,22 +85,40 @@ class Reporter:
             self._broker_run_id = None
             return
         self._broker_health.succeeded()
-        self._written, self._next_report_s = urgent, now_s + REPORT_S
+        self._written, self._report, self._next_report_s = urgent, report, now_s + REPORT_S
 
-    def _poll_deletion_permission(self) -> None:
-        """Polls for the permission each heartbeat; clears it once a scan has used it."""
+    def _is_as_written(self, report: ProducerReport) -> bool:
+        """Whether there is nothing to tell but that the producer lives."""
+        return report == self._report and not len(self._in_flight)
+
+    def _beat(self) -> None:
+        """Renews the heartbeat, and hears in the same request what has to be known once in a while."""
+        found = ask_together(
+            self._redis,
+            {
+                "report": self._telemetry.report_question(),
+                "removals": self._telemetry.removals_question(),
+                **self._index_state.questions(),
+            },
+            also=partial(self._telemetry.heartbeat, "producer", self._identity),
+        )
+        self._detect_broker_restart(has_report=found["report"])
+        self._take_deletion_permission(is_given=found["removals"])
+        self._take_index_state(index_report(found))
+
+    def _take_deletion_permission(self, *, is_given: bool) -> None:
+        """Clears the permission once a scan has used it."""
         deletion_guard = self._deletion_guard
         if deletion_guard.is_used:
             self._telemetry.revoke_removals()
             deletion_guard.is_allowed = deletion_guard.is_used = False
             return
-        deletion_guard.is_allowed = self._telemetry.are_removals_allowed()
+        deletion_guard.is_allowed = is_given
         if deletion_guard.is_allowed and deletion_guard.is_blocking:
             self._on_allowed()
 
-    def _poll_index_state(self) -> None:
-        """Polls each heartbeat whether the index was rebuilt or may have lost something."""
-        report = self._index_state.read()
+    def _take_index_state(self, report: IndexReport) -> None:
+        """Sees whether the index was rebuilt or may have lost something."""
         self.trouble = report.trouble
         if report.epoch and self._epoch is not None and report.epoch != self._epoch:
             self._on_index_changed(report)
@@ -108,7 +127,7 @@ class Reporter:
             self._on_left_undone(report.why_undone)
         self._left_undone = report.left_undone
 
-    def _detect_broker_restart(self) -> None:
+    def _detect_broker_restart(self, *, has_report: bool) -> None:
         """Detects a broker that restarted between two attempts: it may have lost messages.
 
         So may one that was emptied (FLUSHALL, eviction): our report is missing there.
@@ -118,6 +137,6 @@ class Reporter:
         except ResponseError:
             # Some hosted brokers do not allow INFO; then only failed attempts count.
             run_id = "unknown"
-        if self._broker_run_id is not None and (run_id != self._broker_run_id or not self._telemetry.has_report()):
+        if self._broker_run_id is not None and (run_id != self._broker_run_id or not has_report):
             self._broker_health.restarted()
         self._broker_run_id = run_id

@@ -214,6 +214,8 @@ class Service:
         self._scan_requests.wake()
         self._counter.wake()
         self._supervision.wake()
+        self._folder_expander.wake()
+        self._inbox.wake()
         threads.append(threading.Thread(target=self._watcher.stop, name="watcher", daemon=True))
         threads[-1].start()
         for thread in threads:

@@ -11,6 +11,7 @@ from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.log import log_to_stderr
 from lookalike.settings import read_settings
 from web.app import create_app, guarded
+from web.server import Server
 
 EXIT_FAILED = 1
 # Requests take milliseconds; pages that follow events are left at once.
@@ -41,6 +42,8 @@ def main() -> int:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        # It would be that of the start; the guard sends one.
+        date_header=False,
         timeout_keep_alive=IDLE_CONNECTION_S,
         timeout_graceful_shutdown=LAST_REQUESTS_S,
         limit_concurrency=MAX_CONNECTIONS,
@@ -48,7 +51,7 @@ def main() -> int:
     # Uvicorn raises the signal again once all is answered.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
     return 0
 
 

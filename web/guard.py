@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -108,6 +109,7 @@ def _with_headers(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            headers["date"] = formatdate(usegmt=True)
         await send(message)
 
     return send_with_headers

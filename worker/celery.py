@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
-from lookalike.broker.app import celery_app, redis_of
+from lookalike.broker.app import broker_address, celery_app, redis_of
 from lookalike.broker.pause import PauseState
 from lookalike.broker.telemetry import Telemetry
 from lookalike.broker.traces import require_traces, trace_tasks
@@ -41,9 +41,11 @@ from lookalike.system.file_locks import wait_unlocked
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
-from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_step, transport_options
+from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_step, transport_options, wake_step
 from worker.delivery.foreign_tasks import route_foreign_task
+from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.leases import Leases, holder
+from worker.delivery.long_wait import BEHIND_SENTINELS, TRANSPORT
 from worker.delivery.takeover import RENEWALS
 from worker.duplicates.celery_task import define_duplicates
 from worker.inference.decoder import enable_formats
@@ -59,6 +61,8 @@ from worker.tasks import define_tasks
 log = get_logger(__name__)
 
 SOFT_SHUTDOWN_S = 3.0
+# Longest wait of its loop: for messages, timers and signals it is woken.
+LOOP_WAIT_S = 10.0
 # Celery kills a child that is not ready after 4 s; loading a ResNet-50 on a busy machine takes longer.
 CHILD_READY_WITHIN_S = 120.0
 
@@ -71,6 +75,7 @@ app.conf.update(
         **app.conf.broker_transport_options,
         **transport_options(settings.keys, own_name, visibility_timeout_s=2 * settings.task_time_limit_s),
     },
+    broker_transport=BEHIND_SENTINELS if broker_address(settings).sentinels else TRANSPORT,
     broker_connection_max_retries=None,
     # A broker that is full or cannot write its disk refuses to note what it delivers: that would end the program.
     broker_channel_error_retry=True,
@@ -81,6 +86,7 @@ app.conf.update(
     worker_max_memory_per_child=settings.max_worker_mib * 1024,
     worker_soft_shutdown_timeout=SOFT_SHUTDOWN_S,
     worker_proc_alive_timeout=CHILD_READY_WITHIN_S,
+    worker_timer_precision=LOOP_WAIT_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_redirect_stdouts=False,
     worker_consumer="worker.delivery.celery_overrides:BufferedEventsConsumer",
@@ -96,13 +102,15 @@ if os.name == "posix" and os.geteuid() != 0:
 # Only for the heartbeat of the main process; it connects on first use, and children make their own.
 telemetry_redis = redis_of(settings)
 telemetry = Telemetry(telemetry_redis, settings.keys)
+heartbeat = Heartbeat(telemetry)
 process = ChildProcess(settings, own_name)
 # A connection that hangs must end long before the lease does.
 round_s = settings.lease_s / RENEWALS
 lease_redis = redis_of(settings, socket_connect_timeout=round_s, socket_timeout=round_s, retry=Retry(NoBackoff(), 1))
 leases = Leases(lease_redis, settings.keys, own_name, lease_s=settings.lease_s)
-app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s))
+app.steps["consumer"].add(lease_step(leases, lease_s=settings.lease_s, also=heartbeat.write))
 app.steps["consumer"].add(prefetch_step(leases))
+app.steps["consumer"].add(wake_step())
 pausing = Pausing(
     # As short of patience as the lease: Celery's loop waits meanwhile.
     PauseState(lease_redis, Keys(settings.succeeds or settings.name)),
@@ -216,11 +224,7 @@ def start_alive_file(sender: Any, **_: Any) -> None:
 
 @heartbeat_sent.connect
 def send_heartbeat(sender: Any, **_: Any) -> None:
-    """Writes this worker's heartbeat; the name of its part stands before the `@`. Called while the broker answers."""
+    """Called while the broker answers."""
     if alive_file is not None:
         alive_file.beat()
-    hostname = sender.eventer.hostname
-    try:
-        telemetry.heartbeat(hostname.partition("@")[0], hostname)
-    except RedisError as error:
-        log.warning("no heartbeat", why=str(error))
+    heartbeat.beat(sender.eventer.hostname)

@@ -31,7 +31,7 @@ from worker.inference.provider_selection import select_provider
 from worker.retry_budget import retry_while_unavailable
 from worker.searching.search_priority import SearchPriority
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 5.0
 log = get_logger(__name__)
 
 

@@ -37,7 +37,7 @@ def main() -> None:
 
 def _serve(server: socket.socket, shards: Shards) -> None:
     while True:
-        if select.select([server], [], [], FLUSH_CHECK_S)[0]:
+        if select.select([server], [], [], FLUSH_CHECK_S if shards.has_unflushed else None)[0]:
             request = receive_request(server)
             if request is None:
                 return

@@ -41,6 +41,11 @@ class Shards:
             return len(writes)
         return _READING[operation](body, shard)
 
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether a flush will be due."""
+        return any(shard.has_unflushed for shard in self._open.values())
+
     def due_for_flush(self, now_s: float) -> list[OpenShard]:
         """The shards to flush now."""
         return [shard for shard in self._open.values() if shard.flush_is_due(now_s, self._flush_when_idle_s)]

@@ -132,6 +132,11 @@ class OpenShard:
         existing = {record.id for record in found}
         return found, [point_id for point_id in ids if point_id not in existing]
 
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether there were writes since the last flush."""
+        return self._first_unflushed_s is not None
+
     def flush_is_due(self, now_s: float, when_idle_s: float) -> bool:
         """True once writes have paused, or have gone on for long without a flush."""
         if self._first_unflushed_s is None:

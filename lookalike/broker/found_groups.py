@@ -10,6 +10,7 @@ from contextlib import suppress
 from pydantic import ValidationError
 from redis import Redis
 
+from lookalike.broker.together import Question
 from lookalike.duplicates.groups import Group, Groups
 from lookalike.messages import DuplicatesReply
 from lookalike.redis_keys import Keys
@@ -48,7 +49,14 @@ class FoundGroups:
 
     def last_summary(self) -> DuplicatesReply | None:
         """That of the last job over the whole library; None if there was none that this version understands."""
-        found = self._redis.get(self._keys.last_groups)
-        with suppress(ValidationError):
-            return None if found is None else DuplicatesReply.model_validate_json(found)
-        return None
+        return self.summary_question().ask(self._redis)
+
+    def summary_question(self) -> Question[DuplicatesReply | None]:
+        """Asks for that."""
+        return Question(("GET", self._keys.last_groups), _summary)
+
+
+def _summary(found: bytes | None) -> DuplicatesReply | None:
+    with suppress(ValidationError):
+        return None if found is None else DuplicatesReply.model_validate_json(found)
+    return None

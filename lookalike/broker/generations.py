@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from redis import Redis
 
+from lookalike.broker.together import Question
 from lookalike.redis_keys import Keys
 
 Order = Literal["", "fill", "switch", "cancel", "drop"]
@@ -106,7 +107,7 @@ class GenerationState:
 
     def read(self) -> Reindex | None:
         """The reindex that was asked for last; None if there is none."""
-        return _reindex(self._redis.hgetall(self._keys.reindex))  # type: ignore[arg-type]
+        return self.reindex_question().ask(self._redis)
 
     def end(self) -> None:
         """Forgets the reindex, all that its generation kept at the broker, and what was to come."""
@@ -125,7 +126,7 @@ class GenerationState:
 
     def served(self) -> Generation | None:
         """The generation that is searched; None before the first switch."""
-        return _generation(self._redis.get(self._keys.served))
+        return self.served_question().ask(self._redis)
 
     def serve(self, generation: Generation) -> None:
         """From now on this one is searched: each search asks for it when it begins."""
@@ -133,7 +134,19 @@ class GenerationState:
 
     def kept(self) -> Generation | None:
         """The generation from before the last switch, while it is kept."""
-        return _generation(self._redis.get(self._keys.kept))
+        return self.kept_question().ask(self._redis)
+
+    def reindex_question(self) -> Question[Reindex | None]:
+        """Asks for what `read` returns."""
+        return Question(("HGETALL", self._keys.reindex), _reindex)
+
+    def served_question(self) -> Question[Generation | None]:
+        """Asks for what `served` returns."""
+        return Question(("GET", self._keys.served), _generation)
+
+    def kept_question(self) -> Question[Generation | None]:
+        """Asks for what `kept` returns."""
+        return Question(("GET", self._keys.kept), _generation)
 
     def keep(self, generation: Generation | None) -> None:
         """Notes which one is kept from now on; None for none."""
@@ -143,9 +156,8 @@ class GenerationState:
             kept = replace(generation, kept_since=generation.kept_since or self._unix_s())
             self._redis.set(self._keys.kept, kept.to_json())
 
-    def expire_kept(self, days: float | None) -> None:
+    def expire_kept(self, kept: Generation | None, days: float | None) -> None:
         """Asks for the end of what is kept for more than so many days, unless something else is asked for."""
-        kept = self.kept()
         if kept is not None and days is not None and self._unix_s() - kept.kept_since > days * DAY_S:
             asked = self.read()
             if asked is None or not asked.order:

@@ -14,18 +14,20 @@ If the broker loses this, it is restored: the index names its library, and the p
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from redis import Redis
 from redis.exceptions import LockError
 
+from lookalike.broker.together import Question, ask_together
 from lookalike.redis_keys import Keys
 
 # Three missed checks of the store.
-TROUBLE_S = 16
+TROUBLE_S = 31
 AWAY_KEPT_S = 3600
 # Creating takes a second or two, ten on a very busy machine. Two workers creating it at once do no harm.
 CREATING_S = 15.0
@@ -53,13 +55,14 @@ class IndexState:
 
     def read(self) -> IndexReport:
         """What the producer needs to know before it compares the library with the index."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(self._key, "epoch", "why", "anew", "undone", "undone_why")
-            pipe.get(f"{self._key}:trouble")
-            (epoch, why, anew, undone, undone_why), trouble = pipe.execute()
-        return IndexReport(
-            _text(epoch), _text(why), _text(anew) == "1", _text(trouble), _text(undone), _text(undone_why)
-        )
+        return index_report(ask_together(self._redis, {**self.questions()}))
+
+    def questions(self) -> dict[str, Question[Any]]:
+        """What `index_report` needs."""
+        return {
+            "index": Question(("HMGET", self._key, "epoch", "why", "anew", "undone", "undone_why"), list),
+            "trouble": Question(("GET", f"{self._key}:trouble"), _text),
+        }
 
     def library(self) -> tuple[str | None, bool]:
         """Id of the library, and whether its index was there. The id is None until one is given or made."""
@@ -125,3 +128,9 @@ class IndexState:
 
 def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value or "")
+
+
+def index_report(found: Mapping[str, Any]) -> IndexReport:
+    """The report in the answers to the questions of `IndexState`."""
+    epoch, why, anew, undone, undone_why = found["index"]
+    return IndexReport(_text(epoch), _text(why), _text(anew) == "1", found["trouble"], _text(undone), _text(undone_why))

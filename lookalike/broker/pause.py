@@ -13,6 +13,7 @@ from typing import Literal
 
 from redis import Redis
 
+from lookalike.broker.together import Question, ask_together
 from lookalike.redis_keys import Keys
 
 PausedBy = Literal["command", "quiet hours", "battery"]
@@ -61,8 +62,7 @@ class PauseState:
 
     def asked(self) -> Pause | None:
         """The pause that was asked for."""
-        found = self._redis.get(self._asked_key)
-        return None if found is None else Pause("command", float(found) if found else None)
+        return self.questions()["asked"].ask(self._redis)
 
     def tell(self, local: Pause | None) -> None:
         """A worker's own reason, told again before it expires; None takes it back."""
@@ -73,8 +73,20 @@ class PauseState:
 
     def read(self) -> Pause | None:
         """The pause now: one that was asked for before a worker's own."""
-        asked = self.asked()
-        if asked is not None:
-            return asked
-        told = self._redis.get(self._local_key)
-        return None if told is None else Pause(**json.loads(told))
+        found: dict[str, Pause | None] = ask_together(self._redis, {**self.questions()})
+        return found["asked"] or found["local"]
+
+    def questions(self) -> dict[str, Question[Pause | None]]:
+        """`asked`: the pause that was asked for; `local`: a worker's own."""
+        return {
+            "asked": Question(("GET", self._asked_key), _asked),
+            "local": Question(("GET", self._local_key), _told),
+        }
+
+
+def _told(found: bytes | None) -> Pause | None:
+    return None if found is None else Pause(**json.loads(found))
+
+
+def _asked(found: bytes | None) -> Pause | None:
+    return None if found is None else Pause("command", float(found) if found else None)

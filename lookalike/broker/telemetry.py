@@ -13,16 +13,19 @@ For people to look at: nothing here must survive the broker.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from redis import Redis
+from redis.client import Pipeline
 
 from lookalike.broker.envelope import files_in, files_in_unacked
 from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.generations import Generation, GenerationState, Reindex
 from lookalike.broker.measurements import add_measured, write_measured
 from lookalike.broker.pause import Pause, PauseState
+from lookalike.broker.together import Question, ask_together
 from lookalike.messages import DuplicatesReply
 from lookalike.redis_keys import Keys
 
@@ -89,6 +92,15 @@ class SystemReport:
     kept: Generation | None = None
 
 
+def until_common_time_s(now_s: float, every_s: float) -> float:
+    """Seconds until a multiple of `every_s` by the machine's monotonic clock, above 0.
+
+    What is written once in a while is written by all processes of a machine at these times, so that the disk of the
+    broker, which writes each second in which it has to, is woken for all of them at once.
+    """
+    return every_s - now_s % every_s
+
+
 class Telemetry:
     """Reads and writes the telemetry of one system."""
 
@@ -100,33 +112,46 @@ class Telemetry:
     def system_report(self) -> SystemReport:
         """Everything that parts report."""
         generations = GenerationState(self._redis, self._keys)
-        producer, alive = self.read_report(), self.count_alive(BEATING_PARTS)
+        found = ask_together(
+            self._redis,
+            {
+                "producer": self._report_question(),
+                "rate": self._rate_question(),
+                "embedded": self._embedded_question(),
+                "waits": self._wait_question(),
+                **PauseState(self._redis, self._keys).questions(),
+                "duplicates": FoundGroups(self._redis, self._keys).summary_question(),
+                "reindex": generations.reindex_question(),
+                "kept": generations.kept_question(),
+            },
+        )
         return SystemReport(
-            producer=producer,
-            alive=alive,
+            producer=found["producer"],
+            alive=self.count_alive(BEATING_PARTS),
             queued=self.queued(),
-            rate_per_s=self.rate_per_s(),
-            embedded_total=self.embedded_total(),
-            wait_reason=self.wait_reason(),
-            pause=PauseState(self._redis, self._keys).read(),
-            duplicates=FoundGroups(self._redis, self._keys).last_summary(),
-            reindex=generations.read(),
-            kept=generations.kept(),
+            rate_per_s=found["rate"],
+            embedded_total=found["embedded"],
+            wait_reason=found["waits"],
+            pause=found["asked"] or found["local"],
+            duplicates=found["duplicates"],
+            reindex=found["reindex"],
+            kept=found["kept"],
         )
 
     def write_report(self, note: ProducerReport) -> None:
         """Replaces the producer's report."""
         self._redis.hset(self._key("producer"), mapping={name: str(value) for name, value in asdict(note).items()})
 
-    def has_report(self) -> bool:
+    def report_question(self) -> Question[bool]:
         """Whether the broker still has the producer's report."""
-        return bool(self._redis.exists(self._key("producer")))
+        return Question(("EXISTS", self._key("producer")), bool)
 
     def read_report(self) -> ProducerReport:
         """The producer's last report; all zero before its first."""
-        kept = {_text(name): _text(value) for name, value in self._redis.hgetall(self._key("producer")).items()}
-        kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerReport)}
-        return ProducerReport(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
+        return self._report_question().ask(self._redis)
+
+    def _report_question(self) -> Question[ProducerReport]:
+        return Question(("HGETALL", self._key("producer")), _report)
 
     def allow_removals(self) -> None:
         """Lets one scan of each generation delete the entries of missing files, however many they are."""
@@ -135,21 +160,29 @@ class Telemetry:
 
     def are_removals_allowed(self) -> bool:
         """Whether deletions are allowed and no scan has used the permission yet."""
-        return bool(self._redis.exists(self._key("allow-removals")))
+        return self.removals_question().ask(self._redis)
+
+    def removals_question(self) -> Question[bool]:
+        """Asks for that."""
+        return Question(("EXISTS", self._key("allow-removals")), bool)
 
     def revoke_removals(self) -> None:
         """Clears the permission once a scan has used it."""
         self._redis.delete(self._key("allow-removals"))
 
-    def heartbeat(self, part: str, identity: str) -> None:
-        """Renews the heartbeat of a part's process."""
-        self._redis.set(self._key(f"beat:{part}:{identity}"), "1", ex=BEAT_TTL_S)
+    def heartbeat(self, part: str, identity: str, pipe: Pipeline | None = None) -> None:
+        """Renews the heartbeat of a part's process; with a pipeline as a part of its request."""
+        redis = self._redis if pipe is None else pipe
+        redis.set(self._key(f"beat:{part}:{identity}"), "1", ex=BEAT_TTL_S)
 
     def count_alive(self, parts: Iterable[str]) -> Mapping[str, int]:
         """How many processes of each part have a heartbeat."""
-        return {
-            part: sum(1 for _ in self._redis.scan_iter(match=self._key(f"beat:{part}:*"), count=1000)) for part in parts
-        }
+        prefix = self._key("beat:")
+        beating = Counter(
+            _text(key).removeprefix(prefix).partition(":")[0]
+            for key in set(self._redis.scan_iter(match=f"{prefix}*", count=1000))
+        )
+        return {part: beating[part] for part in parts}
 
     def count_start(self, part: str) -> None:
         """Counts a start of a part."""
@@ -169,7 +202,10 @@ class Telemetry:
 
     def embedded_total(self) -> int:
         """Inferences since the index was made."""
-        return int(self._redis.hget(self._key("total"), "embedded") or 0)
+        return self._embedded_question().ask(self._redis)
+
+    def _embedded_question(self) -> Question[int]:
+        return Question(("HGET", self._key("total"), "embedded"), lambda total: int(total or 0))
 
     def forget_report(self) -> None:
         """Removes the producer's report, when the system starts: that of a run before would pass for this one's."""
@@ -181,14 +217,19 @@ class Telemetry:
 
     def rate_per_s(self) -> float:
         """Files finished per second over the last minute, or since work began if that is shorter."""
+        return self._rate_question().ask(self._redis)
+
+    def _rate_question(self) -> Question[float]:
         now = self._now()
         last = int(now) // BUCKET_S
         buckets = range(last - WINDOW_S // BUCKET_S, last + 1)
-        counts = [int(count or 0) for count in self._redis.mget([self._key(f"done:{at}") for at in buckets])]
-        begun = next((at for at, count in zip(buckets, counts, strict=True) if count), None)
-        if begun is None:
-            return 0.0
-        return sum(counts) / max(1.0, now - begun * BUCKET_S)
+
+        def rate(found: Sequence[bytes | None]) -> float:
+            counts = [int(count or 0) for count in found]
+            begun = next((at for at, count in zip(buckets, counts, strict=True) if count), None)
+            return 0.0 if begun is None else sum(counts) / max(1.0, now - begun * BUCKET_S)
+
+        return Question(("MGET", *(self._key(f"done:{at}") for at in buckets)), rate)
 
     def waiting(self) -> int:
         """Messages in the ingest queues."""
@@ -235,10 +276,19 @@ class Telemetry:
 
     def wait_reason(self) -> str:
         """Why a worker waits or waited a moment ago; empty if none did."""
-        return _text(self._redis.get(self._key("waits")) or "")
+        return self._wait_question().ask(self._redis)
+
+    def _wait_question(self) -> Question[str]:
+        return Question(("GET", self._key("waits")), lambda why: _text(why or ""))
 
     def _key(self, rest: str) -> str:
         return f"{self._keys.system}:{rest}"
+
+
+def _report(found: Mapping[bytes | str, bytes | str]) -> ProducerReport:
+    kept = {_text(name): _text(value) for name, value in found.items()}
+    kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerReport)}
+    return ProducerReport(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
 
 
 def _text(value: bytes | str) -> str:

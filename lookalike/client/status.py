@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url
 from lookalike.broker.generations import Reindex
-from lookalike.broker.telemetry import BEATING_PARTS
+from lookalike.broker.telemetry import BEATING_PARTS, SystemReport
 from lookalike.client.transports.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.library.address import LibraryAddress
@@ -129,10 +129,13 @@ def _name_of(library: LibraryAddress) -> str:
     return shown(library)
 
 
-def read_status(settings: Settings, transport: Transport) -> Status:
-    """The status now. Raises Unreachable if the broker does not answer; parts that are silent are named."""
+def read_status(settings: Settings, transport: Transport, report: SystemReport | None = None) -> Status:
+    """The status now, or that of a report of a moment ago. Parts that are silent are named.
+
+    Raises Unreachable if the broker does not answer.
+    """
     # In this order: a batch that left the queue is in the index before the index is counted, so no file is missed.
-    report = transport.report()
+    report = report or transport.report()
     note, alive = report.producer, report.alive
     queued = note.held + report.queued
     found = _counts(transport) if alive["search"] else None

@@ -37,7 +37,7 @@ def serve(settings: Settings, redis: Redis, beat: Callable[[], None]) -> None:
         beat()
         # A broker that does not answer is asked again.
         with suppress(RedisError, OSError):
-            state.expire_kept(settings.keep_old_days)
+            state.expire_kept(state.kept(), settings.keep_old_days)
             asked = state.read()
             if asked is not None and asked.order:
                 Reindexing(settings, redis, beat=beat).run()

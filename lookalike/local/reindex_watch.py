@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from lookalike.broker.generations import Generation, GenerationState
+from lookalike.broker.together import ask_together
 from lookalike.local.supervision.processes import REINDEX
 from lookalike.local.supervision.startup import NEVER
 from lookalike.local.supervision.supervisor import ProcessState, Supervisor
@@ -41,11 +42,19 @@ class ReindexWatch:
             return
         self._next_s = self.now_s() + LOOK_EVERY_S
         with suppress(RedisError, OSError):
-            self._state.expire_kept(self.settings.keep_old_days)
-            asked, state = self._state.read(), states.get(REINDEX, NEVER)
+            found = ask_together(
+                self.redis,
+                {
+                    "asked": self._state.reindex_question(),
+                    "served": self._state.served_question(),
+                    "kept": self._state.kept_question(),
+                },
+            )
+            self._state.expire_kept(found["kept"], self.settings.keep_old_days)
+            asked, state = found["asked"], states.get(REINDEX, NEVER)
             if asked is not None and asked.order and (state.started_at == 0 or state.has_ended):
                 self.supervisor.start_aside(REINDEX)
-            self._publish(self._state.served())
+            self._publish(found["served"])
 
     def _publish(self, served: Generation | None) -> None:
         if served is None or (served.model, served.distance) == (self.running.model, self.running.distance):

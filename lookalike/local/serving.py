@@ -36,7 +36,7 @@ from lookalike.system.runtime_dir import socket_of
 
 SHOW_EVERY_S = 0.5
 # While nothing changes: each look asks the supervisor and the broker.
-CALM_EVERY_S = 2.0
+CALM_EVERY_S = 5.0
 ASKED_S = 2.0
 # On a machine that is so busy that no search is answered by then, the other parts start all the same.
 LONGEST_WAIT_S = 30.0

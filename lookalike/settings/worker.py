@@ -63,7 +63,7 @@ class WorkerSettings(FromEnvironment):
         description="Pause before a batch that failed unforeseen is tried again; the next is twice that.",
     )
     lease_s: Annotated[float, Field(ge=1)] = Field(
-        default=10.0, description="Seconds of silence after which other workers take over what a worker holds."
+        default=20.0, description="Seconds of silence after which other workers take over what a worker holds."
     )
     search_timeout_s: Seconds = Field(default=30.0, description="Seconds after which a search is of no use any more.")
     search_lock: Path | None = Field(

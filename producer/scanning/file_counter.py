@@ -66,8 +66,8 @@ class FileCounter:
     def count_when_due(self) -> None:
         """Counts whenever it is due, until the producer ends. Raises Stopped."""
         while True:
-            while not self._changed.wait(1.0):
-                sleep(self._stop, 0.0)
+            self._changed.wait()
+            sleep(self._stop, 0.0)
             first_s = self._now_s()
             while (now_s := self._now_s()) < max(
                 self._rest_until_s, min(self._changed_at_s + QUIET_S, first_s + LONGEST_QUIET_S)

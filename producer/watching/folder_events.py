@@ -6,6 +6,7 @@ runs in a thread of its own and delays neither the event loop nor a scan.
 
 import queue
 import threading
+from contextlib import suppress
 
 from lookalike.library.kinds import Library
 from lookalike.library.paths import escape_path
@@ -45,7 +46,7 @@ class FolderExpander:
         self._inbox = inbox
         self._debouncer = debouncer
         self._stop = stop
-        self._waiting: queue.Queue[FolderEvent] = queue.Queue(MAX_FOLDERS)
+        self._waiting: queue.Queue[FolderEvent | None] = queue.Queue(MAX_FOLDERS)
 
     def __len__(self) -> int:
         return self._waiting.unfinished_tasks
@@ -57,16 +58,19 @@ class FolderExpander:
         except queue.Full:
             self._inbox.put_event(Lost("too many folders changed at once"))
 
+    def wake(self) -> None:
+        """Interrupts the wait, so that the thread sees that the producer ends."""
+        with suppress(queue.Full):
+            self._waiting.put_nowait(None)
+
     def expand_events(self) -> None:
         """Expands events until the producer ends. Raises Stopped."""
         while True:
-            check(self._stop)
+            event = self._waiting.get()
             try:
-                event = self._waiting.get(timeout=0.25)
-            except queue.Empty:
-                continue
-            try:
-                self._expand(event)
+                check(self._stop)
+                if event is not None:
+                    self._expand(event)
             finally:
                 self._waiting.task_done()
 

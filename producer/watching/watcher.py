@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver
@@ -36,7 +37,7 @@ class Inbox:
 
     def __init__(self, max_events: int = MAX_EVENTS, now_s: Callable[[], float] = time.monotonic) -> None:
         # With the time at which each came.
-        self._events: queue.Queue[tuple[float, Event]] = queue.Queue(max_events)
+        self._events: queue.Queue[tuple[float, Event | None]] = queue.Queue(max_events)
         self._now_s = now_s
         self._overflowed = threading.Event()
 
@@ -58,8 +59,13 @@ class Inbox:
         except queue.Full:
             self._overflowed.set()
 
+    def wake(self) -> None:
+        """Ends the wait for an event: there is something else to do."""
+        with suppress(queue.Full):
+            self._events.put_nowait((self._now_s(), None))
+
     def next_event(self, timeout_s: float) -> Event | None:
-        """The next event; None after the timeout."""
+        """The next event; None after the timeout, or after `wake`."""
         if self._overflowed.is_set():
             self._overflowed.clear()
             return Lost("more events came than fit into the inbox")

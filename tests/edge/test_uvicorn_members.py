@@ -14,6 +14,7 @@ OVERRIDDEN = {
     "__init__": ["self", "config"],
     "startup": ["self", "sockets"],
     "capture_signals": ["self"],
+    "main_loop": ["self"],
 }
 
 
@@ -29,6 +30,7 @@ def test_they_have_the_parameters_that_we_pass_on() -> None:
 
     assert found == OVERRIDDEN
     assert inspect.iscoroutinefunction(uvicorn.Server.startup)
+    assert inspect.iscoroutinefunction(uvicorn.Server.main_loop)
     # A context manager, as ours is: `contextmanager` wraps a generator function.
     assert inspect.isgeneratorfunction(inspect.unwrap(uvicorn.Server.capture_signals))
 
@@ -38,10 +40,17 @@ def test_serving_goes_through_them() -> None:
 
     assert "with self.capture_signals():" in serving
     assert "await self.startup(sockets=sockets)" in serving
+    assert "await self.main_loop()" in serving
 
 
-def test_a_flag_ends_it() -> None:
+def test_all_that_its_own_loop_does_is_to_tick() -> None:
     server = uvicorn.Server(uvicorn.Config("app"))
 
     assert server.should_exit is False
-    assert "self.should_exit" in inspect.getsource(uvicorn.Server.on_tick)
+    assert [*inspect.signature(uvicorn.Server.on_tick).parameters] == ["self", "counter"]
+    assert "self.server_state.default_headers = " in inspect.getsource(uvicorn.Server.on_tick)
+    assert [line for line in inspect.getsource(uvicorn.Server.main_loop).splitlines() if "await" in line] == [
+        "        should_exit = await self.on_tick(counter)",
+        "            await asyncio.sleep(0.1)",
+        "            should_exit = await self.on_tick(counter)",
+    ]

@@ -158,6 +158,9 @@ def test_an_observer_that_died_is_restarted(settings: Settings, library: Path, s
         ended_at = rest().scan_ended_at
         watcher = service._watcher  # noqa: SLF001 - it has to be killed
         assert isinstance(watcher, Watcher)
+        # Its proofs of life are a minute apart.
+        service._supervision._pulse_every_s = 0.2  # type: ignore[attr-defined]  # noqa: SLF001
+        service._supervision.wake()  # noqa: SLF001
         watcher.stop()
         wait_until(watcher.is_healthy)
         draw(library / "new.jpg")

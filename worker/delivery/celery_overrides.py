@@ -3,8 +3,11 @@
 tests/worker/delivery/test_celery_overrides.py names each member used here, and fails when a new version lacks one.
 """
 
+import signal
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery import bootsteps
@@ -14,6 +17,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.request import Request as CeleryRequest
 from celery.worker.state import active_requests, reserved_requests, scheduled_requests
 from kombu.utils.scheduling import sorted_cycle
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from lookalike.broker.pause import LOOK_S
@@ -38,6 +42,8 @@ def transport_options(keys: Keys, holder: str, *, visibility_timeout_s: float) -
         "unacked_mutex_key": f"{key}:mutex",
         # No other worker reads these keys by this timeout; it is for what this worker itself forgot.
         "visibility_timeout": visibility_timeout_s,
+        # It wakes the worker.
+        "unacked_restore_interval": 60,
         # Takes from `ingest` before `rescan`: a new photo does not wait behind a million old ones.
         "queue_order_strategy": "sorted",
     }
@@ -166,8 +172,8 @@ def prefetch_step(leases: Leases) -> type[bootsteps.StartStopStep]:
 class UnpausedQueues(sorted_cycle):
     """The queues that the next request to Redis names; during a pause not those of ingest.
 
-    A request that is under way is still read to its end: it may bring one more message. To cancel the consumer of a
-    queue would leave that message in the socket, where a restart loses it; and Flower would show the queue no more.
+    A request that is under way is ended then, and may bring one more message. To cancel the consumer of a queue would
+    leave that message in the socket, where a restart loses it; and Flower would show the queue no more.
     """
 
     def __init__(self, queues: list[str], paused: frozenset[str], is_paused: Callable[[], bool]) -> None:
@@ -198,7 +204,14 @@ def pause_step(pausing: Pausing, keys: Keys) -> type[bootsteps.StartStopStep]:
             channel, paused = consumer.task_consumer.channel, frozenset((keys.ingest, keys.rescan))
             channel._queue_cycle = UnpausedQueues(channel._queue_cycle.items, paused, is_paused)  # noqa: SLF001
             self.stop(consumer)
-            self.timer = consumer.timer.call_repeatedly(LOOK_S, pausing.look_if_possible)
+
+            def look() -> None:
+                was_paused = is_paused()
+                pausing.look_if_possible()
+                if is_paused() and not was_paused:
+                    channel.end_wait()
+
+            self.timer = consumer.timer.call_repeatedly(LOOK_S, look)
 
         def stop(self, _consumer: Any) -> None:
             """Called by Celery when the connection is lost, and at the end."""
@@ -212,7 +225,38 @@ def pause_step(pausing: Pausing, keys: Keys) -> type[bootsteps.StartStopStep]:
     return ObeyPause
 
 
-def lease_step(leases: Leases, *, lease_s: float) -> type[bootsteps.StartStopStep]:
+def wake_step() -> type[bootsteps.StartStopStep]:
+    """The step of Celery's consumer that ends the loop's wait at a signal, whose handler only leaves a note for it."""
+
+    class WakeAtSignals(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Without it the loop would have to look each second whether it is to stop."""
+
+        requires = ("celery.worker.consumer.connection:Connection",)
+        ends: tuple[socket.socket, socket.socket] | None = None
+
+        def start(self, consumer: Any) -> None:
+            """Called by Celery each time it has connected, with a loop that knows no socket yet."""
+            if consumer.hub is None:
+                return
+            if self.ends is None:
+                self.ends = socket.socketpair()
+                for end in self.ends:
+                    end.setblocking(False)
+                signal.set_wakeup_fd(self.ends[1].fileno(), warn_on_full_buffer=False)
+            consumer.hub.add_reader(self.ends[0].fileno(), self.drain)
+
+        def drain(self) -> None:
+            """Called by the loop. What it is woken for it sees by itself."""
+            if self.ends is not None:
+                with suppress(BlockingIOError):
+                    self.ends[0].recv(4096)
+
+    return WakeAtSignals
+
+
+def lease_step(
+    leases: Leases, *, lease_s: float, also: Callable[[Pipeline], object] = lambda _: None
+) -> type[bootsteps.StartStopStep]:
     """The step of Celery's consumer that holds the worker's lease."""
 
     class HoldLease(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -231,7 +275,7 @@ def lease_step(leases: Leases, *, lease_s: float) -> type[bootsteps.StartStopSte
             active = {request.message.delivery_tag for request in active_requests}
             requeue(lambda tag: tag not in active)
             if self.thread is None:
-                self.thread = Takeover(leases, lease_s=lease_s)
+                self.thread = Takeover(leases, lease_s=lease_s, also=also)
                 self.thread.start()
 
         def shutdown(self, _consumer: Any) -> None:

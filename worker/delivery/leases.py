@@ -17,12 +17,13 @@ taken ones and not among those that it holds, and stops (`HeldMessage`).
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 
 from lookalike.log import get_logger
 from lookalike.redis_keys import Keys
@@ -53,21 +54,24 @@ class Leases:
         self._keys = keys
         self._mine = mine
         self._lease_ms = max(1, int(lease_s * 1000))
+        self._others: set[str] = set()
 
-    def renew(self) -> set[str]:
-        """Renews this holder's lease, also at a broker that was emptied. Returns the other holders."""
+    def renew(self, also: Callable[[Pipeline], object] = lambda _: None) -> tuple[set[str], set[str]]:
+        """Renews this holder's lease, also at a broker that was emptied; `also` adds to the request.
+
+        Returns the other holders, and those of them that were known the time before and whose lease has expired.
+        """
+        asked = sorted(self._others)
         with self._redis.pipeline() as pipe:
             pipe.sadd(self._keys.holders, self._mine)
             pipe.set(self._keys.lease(self._mine), "1", px=self._lease_ms)
             pipe.smembers(self._keys.holders)
-            *_, holders = pipe.execute()
-        return {one.decode() for one in holders} - {self._mine}
-
-    def expired(self, others: Iterable[str]) -> list[str]:
-        """Those of the holders whose lease has expired."""
-        asked = sorted(others)
-        found = self._redis.mget([self._keys.lease(one) for one in asked]) if asked else []
-        return [one for one, lease in zip(asked, found, strict=True) if lease is None]
+            pipe.mget([self._keys.lease(one) for one in (*asked, self._mine)])
+            also(pipe)
+            _, _, holders, found, *_ = pipe.execute()
+        self._others = {one.decode() for one in holders} - {self._mine}
+        expired = {one for one, lease in zip(asked, found, strict=False) if lease is None}
+        return self._others, expired & self._others
 
     def adopt(self) -> None:
         """Gives a lease to each unknown holder of messages, as after a broker was emptied or an upgrade.

@@ -8,14 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from lookalike.broker.telemetry import until_common_time_s
 from lookalike.log import get_logger
 from worker.delivery.leases import Leases, died_here
 
-RENEWALS = 5
+RENEWALS = 4
 # Share of a lease for which the broker must have answered. Every live worker has renewed by then: two timeouts of a
-# connection and the time between two rounds are three fifths.
+# connection and the time between two rounds are three quarters.
 SETTLED = 0.8
 # Each time scans all keys of the broker.
 ADOPT_EVERY_S = 60.0
@@ -23,19 +25,21 @@ log = get_logger(__name__)
 
 
 class Takeover(threading.Thread):
-    """Makes five rounds in the time of a lease, for as long as the process lives."""
+    """Makes four rounds in the time of a lease, for as long as the process lives."""
 
     def __init__(
         self,
         leases: Leases,
         *,
         lease_s: float,
+        also: Callable[[Pipeline], object] = lambda _: None,
         now_s: Callable[[], float] = time.monotonic,
         wait_s: Callable[[float], object] = time.sleep,
     ) -> None:
         super().__init__(name="takeover", daemon=True)
         self._leases = leases
         self._lease_s = lease_s
+        self._also = also
         self._now_s = now_s
         self._wait_s = wait_s
         # Since when the broker has answered each round, None if it did not answer the last.
@@ -54,7 +58,7 @@ class Takeover(threading.Thread):
                 self._answers_since_s = None
             except Exception:
                 log.exception("a round over the leases failed")
-            self._wait_s(self._lease_s / RENEWALS)
+            self._wait_s(until_common_time_s(self._now_s(), self._lease_s / RENEWALS))
 
     def run_round(self) -> None:
         """Renews, and takes over from holders that are dead or expired. Raises RedisError."""
@@ -63,7 +67,7 @@ class Takeover(threading.Thread):
             # This process was frozen, perhaps with all others on this machine.
             self._answers_since_s = None
         self._last_round_s = now_s
-        others = self._leases.renew()
+        others, expired = self._leases.renew(self._also)
         if self._answers_since_s is None:
             self._answers_since_s = now_s
         if now_s >= self._adopt_at_s:
@@ -72,7 +76,7 @@ class Takeover(threading.Thread):
         dead = {other for other in others if died_here(other)}
         # A broker comes back with leases that expired meanwhile: give live workers the time to renew.
         is_settled = now_s - self._answers_since_s >= SETTLED * self._lease_s
-        for other in {*dead, *(self._leases.expired(others) if is_settled else ())}:
+        for other in dead | (expired if is_settled else set()):
             messages = self._leases.take_over(other, is_dead=other in dead)
             if messages:
                 log.warning("took_over", holder=other, messages=messages)

@@ -1,6 +1,6 @@
 """Checks every few seconds that the index exists, so that a lost one is made again while no task runs.
 
-All worker processes of a system take turns, by a key that expires: it costs the store three requests in these seconds,
+All worker processes of a system take turns, by a key that expires: it costs the store three requests in ten seconds,
 however many processes there are.
 """
 
@@ -16,7 +16,7 @@ from worker.index.opener import IndexOpener
 
 log = get_logger(__name__)
 
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 10.0
 # A single failed check may only have timed out.
 NOTABLE_S = 2.0
 
@@ -57,10 +57,11 @@ class IndexMonitor:
 
     def _run(self) -> None:
         pause = threading.Event()
-        while not pause.wait(CHECK_EVERY_S / 2):
+        while not pause.wait(CHECK_EVERY_S):
             try:
                 opener = self._opener()
-                if opener is not None and opener.state.acquire_turn(CHECK_EVERY_S):
+                # For a little less: the same process may have the next turn.
+                if opener is not None and opener.state.acquire_turn(0.9 * CHECK_EVERY_S):
                     self.check_index()
             except (RedisError, OSError):
                 # The tasks report a broker that fails.

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from pydantic import SecretStr
 
+from lookalike.broker.telemetry import BEAT_S
 from lookalike.local.servers.embedded import VALKEY_CONF_NAME, valkey_server
 from lookalike.local.service.manager import VARIABLES as OF_SERVICE_MANAGER
 from lookalike.settings import Settings, variable_of
@@ -184,6 +185,7 @@ def worker_command(part: str, system: str, queues: str, processes: int) -> list[
         *("--queues", queues, "--hostname", node_name(part, system)),
         # Events feed Flower; gossip and mingle are for workers that elect or share clocks.
         *("--task-events", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+        f"--heartbeat-interval={BEAT_S:g}",
     )
 
 
@@ -207,6 +209,8 @@ def _flower_command(settings: Settings, port: int) -> list[str]:
     return python_module(
         *("celery", "--app", "lookalike.flower_app", "flower"),
         *(f"--address={settings.flower_host}", f"--port={port}", "--persistent=True", "--db=flower/tasks"),
+        # Workers send events by themselves: Flower would ask them for it every five seconds.
+        "--enable-events=False",
         *(f"--max-tasks={FLOWER_TASKS}", f"--state-save-interval={FLOWER_SAVES_EVERY_MS}"),
         *(f"--purge-offline-workers={FLOWER_FORGETS_S}", f"--tasks-columns={FLOWER_COLUMNS}"),
     )

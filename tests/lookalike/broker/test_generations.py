@@ -120,7 +120,8 @@ def test_what_was_kept_for_too_long_is_to_be_dropped(
 ) -> None:
     state.keep(OLD)
 
-    GenerationState(redis, KEYS, unix_s=lambda: 1000.0 + 2 * 86_400).expire_kept(days)
+    later = GenerationState(redis, KEYS, unix_s=lambda: 1000.0 + 2 * 86_400)
+    later.expire_kept(later.kept(), days)
 
     found = state.read()
     assert (None if found is None else found.order) == order
@@ -130,7 +131,8 @@ def test_what_is_under_way_comes_before_what_was_kept_for_too_long(state: Genera
     state.keep(OLD)
     state.ask("new.onnx", "euclid", hold=False)
 
-    GenerationState(redis, KEYS, unix_s=lambda: 1e9).expire_kept(1.0)
+    later = GenerationState(redis, KEYS, unix_s=lambda: 1e9)
+    later.expire_kept(later.kept(), 1.0)
 
     found = state.read()
     assert found is not None

@@ -97,6 +97,7 @@ def test_a_burst_of_changes_is_counted_once_and_exactly(
 
     wait_until(lambda: not counter.is_due)
     stop.set()
+    counter.wake()
     thread.join()
 
     assert counter.latest.discovered == 1000
