@@ -52,6 +52,7 @@ from worker.inference.decoder import enable_formats
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
+from worker.inference.resting import give_memory_back
 from worker.pausing import Pausing, local_pause
 from worker.prepare import prepare_index
 from worker.retry_budget import retry_while_unavailable
@@ -200,6 +201,8 @@ def start_child(**_: Any) -> None:
     with suppress(Unavailable, LookalikeError):
         process.monitor_index()
         process.context.warm_up()
+    # To load a model takes twice the memory that it keeps.
+    give_memory_back()
 
 
 @worker_ready.connect

@@ -20,6 +20,10 @@ log = logging.getLogger("edge.host")
 
 FLUSH_CHECK_S = 0.5
 INTERNAL_ERROR = 500
+# A minute after the last search or write; the one after that takes some milliseconds longer.
+RELEASE_AFTER_S = 60.0
+# What the server and the workers ask once in a while, to see that all is well.
+LOOKS = ("info", "size", "vectors", "count")
 
 
 def main() -> None:
@@ -36,18 +40,31 @@ def main() -> None:
 
 
 def _serve(server: socket.socket, shards: Shards) -> None:
+    # Since when nothing but its size was asked for; None once its pages are let go.
+    unused_s: float | None = time.monotonic()
     while True:
-        if select.select([server], [], [], FLUSH_CHECK_S if shards.has_unflushed else None)[0]:
+        if select.select([server], [], [], _longest_wait_s(shards, unused_s))[0]:
             request = receive_request(server)
             if request is None:
                 return
             server.sendall(reply_frame(*_answer(request, shards)))
+            if request.operation not in LOOKS:
+                unused_s = time.monotonic()
+        elif unused_s is not None and time.monotonic() - unused_s >= RELEASE_AFTER_S:
+            shards.release_mapped()
+            unused_s = None
         for shard in shards.due_for_flush(time.monotonic()):
             try:
                 shard.flush()
             except Exception:
                 # For example a full disk: acknowledged writes are in the log, so go on answering and retry.
                 log.exception("flush failed")
+
+
+def _longest_wait_s(shards: Shards, unused_s: float | None) -> float | None:
+    if shards.has_unflushed:
+        return FLUSH_CHECK_S
+    return None if unused_s is None else max(0.0, unused_s + RELEASE_AFTER_S - time.monotonic())
 
 
 def _answer(request: Request, shards: Shards) -> tuple[int, bytes]:

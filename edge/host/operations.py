@@ -9,6 +9,7 @@ from qdrant_edge import QueryBatchRequest
 from edge.catalogue import VectorSetting
 from edge.errors import NotFound
 from edge.host import payload_indexes, points, queries, responses
+from edge.host.mapped import release_mapped
 from edge.host.points import Write
 from edge.host.shard import OpenShard
 
@@ -45,6 +46,11 @@ class Shards:
     def has_unflushed(self) -> bool:
         """Whether a flush will be due."""
         return any(shard.has_unflushed for shard in self._open.values())
+
+    def release_mapped(self) -> None:
+        """Lets go of the pages of all files."""
+        for folder in self._open:
+            release_mapped(Path(folder))
 
     def due_for_flush(self, now_s: float) -> list[OpenShard]:
         """The shards to flush now."""

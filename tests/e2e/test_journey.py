@@ -15,9 +15,13 @@ from typing import Any
 
 import psutil
 import pytest
+from redis import Redis
 
 from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
+from lookalike.local.up import status_of
+from lookalike.settings import read_settings
+from lookalike.system.discovery import with_running
 from tests.local.conftest import Machine
 from tests.support.command_lines import worker_word
 from tests.support.pictures import draw, encoded, picture
@@ -138,6 +142,22 @@ def test_every_candidate_ends_up_indexed_or_rejected(person: Person) -> None:
     wait_until(lambda: set(person.json("status")["parts"].values()) == {"up"})
     assert "@" not in status["redis_url"]
     assert status["flower_url"].startswith("http://127.0.0.1:")
+
+
+def test_the_live_line_has_the_index_counted_only_when_something_happened(person: Person) -> None:
+    known = person.settled()
+    running = person.machine.running
+    assert running is not None
+    live = status_of(with_running(read_settings(data=person.machine.folder.root)))
+    with Redis.from_url(running.redis_url) as redis:
+        # As after the minute by which the rate is told.
+        redis.delete("none", *redis.scan_iter("lookalike:done:*"))
+        counted = live()
+        before = set(redis.scan_iter("celery-task-meta-*"))
+        again = [live() for _ in range(5)]
+
+        assert {status.indexed for status in (known, counted, *again)} == {PICTURES}
+        assert set(redis.scan_iter("celery-task-meta-*")) == before
 
 
 def test_a_search_finds_the_picture_itself_first(person: Person) -> None:

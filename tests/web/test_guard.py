@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -51,6 +53,13 @@ def test_a_page_of_another_site_sends_nothing(gallery: Gallery, path: str) -> No
 
     assert refused.status_code == 403
     assert gallery.client.status().paused is None
+
+
+def test_each_answer_tells_its_time(gallery: Gallery) -> None:
+    for path in ("/", "/healthz", STATUS):
+        told = parsedate_to_datetime(gallery.http.get(path).headers["date"])
+
+        assert abs((datetime.now(UTC) - told).total_seconds()) < 5
 
 
 def test_another_site_may_link_to_the_page(gallery: Gallery) -> None:

@@ -1,18 +1,24 @@
 """A worker's wait for messages lasts ten seconds at most, is ended when it has to be, and loses no message by that."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from lookalike.broker.telemetry import Telemetry
 from lookalike.redis_keys import Keys
 from tests.support.waiting import wait_until
+from tests.support.workers import worker_environment, worker_process
 from worker.delivery import long_wait
 from worker.delivery.celery_overrides import transport_options
+from worker.delivery.heartbeat import Heartbeat
+from worker.delivery.leases import Leases
 from worker.delivery.long_wait import LONGEST_S, EndableWait, Transport
 
 # By name: what kombu tells of its types is not enough for a strict check.
@@ -131,3 +137,33 @@ def test_both_transports_wait_so() -> None:
 
     for name in (long_wait.TRANSPORT, long_wait.BEHIND_SENTINELS):
         assert issubclass(getattr(module, name.partition(":")[2]).Channel, EndableWait)
+
+
+def test_a_signal_ends_the_wait_of_a_worker(redis: Redis, url: str, tmp_path: Path) -> None:
+    """Python's handler only leaves a note, and the loop would read it when its wait is over."""
+    environment = worker_environment(REDIS_URL=url, QDRANT_URL="http://127.0.0.1:1", LOOKALIKE_NAME="waits")
+    with worker_process(tmp_path / "log", environment, queues=KEYS.duplicates, name="duplicates") as worker:
+        # It waits for the last time for something else than messages when it has connected to hear of its peers.
+        wait_until(lambda: any(client["cmd"] == "brpop" and int(client["idle"]) < 2 for client in redis.client_list()))
+        begun_s = time.monotonic()
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(2 * LONGEST_S)
+
+        # The pool's process sleeps for a second of it.
+        assert time.monotonic() - begun_s < LONGEST_S / 2
+
+
+def test_a_heartbeat_is_written_at_once_and_then_with_the_lease(redis: Redis) -> None:
+    telemetry = Telemetry(redis, KEYS)
+    heartbeat, key = Heartbeat(telemetry), f"{KEYS.system}:beat:search:search@here"
+    heartbeat.beat("search@here")
+    assert telemetry.count_alive(["search"]) == {"search": 1}
+
+    redis.delete(key)
+    leases = Leases(redis, KEYS, "here", lease_s=20.0)
+    leases.renew(heartbeat.write)
+    assert redis.exists(key) == 0
+    heartbeat.beat("search@here")
+    assert redis.exists(key) == 0
+    leases.renew(heartbeat.write)
+    assert redis.exists(key) == 1
