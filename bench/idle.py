@@ -116,9 +116,18 @@ def _used(root: int) -> dict[int, tuple[str, float, int]]:
     top = psutil.Process(root)
     for process in [top, *top.children(recursive=True)]:
         with suppress(psutil.Error, OSError):
-            times = process.cpu_times()
-            found[process.pid] = (_part(process.cmdline()), times.user + times.system, _switches(process.pid))
+            found[process.pid] = (_part(process.cmdline()), _cpu_s(process.pid), _switches(process.pid))
     return found
+
+
+def _cpu_s(pid: int) -> float:
+    """Nanoseconds on a core, from Documentation/scheduler/sched-stats: /proc/PID/stat counts whole ticks.
+
+    Whoever is woken by a timer runs at a tick, and would be charged for all of it.
+    """
+    return (
+        sum(int((thread / "schedstat").read_text().split()[0]) for thread in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+    )
 
 
 def _switches(pid: int) -> int:

@@ -24,7 +24,7 @@ from PIL import Image
 
 from lookalike import Client
 from lookalike.library.version import FileVersion
-from lookalike.settings import read_settings
+from lookalike.settings import Settings, read_settings
 from tests.support.edge import edge_process
 from tests.support.valkey import valkey_process
 from tests.support.workers import WorkerProcess, worker_environment, worker_process
@@ -115,6 +115,34 @@ def run_job(client: Client, worker: WorkerProcess, search: str) -> dict[str, Any
     }
 
 
+def filled(stack: ExitStack, groups: int, each: int) -> tuple[Settings, dict[str, str], QdrantIndex, str, float]:
+    """A broker and a store with so many points, until the stack ends.
+
+    Returns the settings, the environment of a worker, the index, its generation, and the seconds that it took.
+    """
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    (folder / "library").mkdir()
+    redis_url = stack.enter_context(valkey_process(folder))
+    edge = stack.enter_context(edge_process(folder / "store"))
+    environment = worker_environment(
+        REDIS_URL=redis_url, QDRANT_URL=edge.url, LOOKALIKE_LIBRARY=folder / "library",
+        LOOKALIKE_LIBRARY_ID="planted",
+        LOOKALIKE_DATA=folder, LOOKALIKE_SEARCH_LOCK=folder / "searching",
+        OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    os.environ |= {name: environment[name] for name in ("LOOKALIKE_LIBRARY_ID",)}
+    settings = read_settings(redis_url=redis_url, qdrant_url=edge.url, library=folder / "library")
+    opened = opener_of(settings, Model(card_at(model_path(settings)), CPU)).open()
+    index = QdrantIndex(qdrant_of(settings), opened.name, vectors=opened.identity.vectors)
+    begun = time.perf_counter()
+    per = max(1, WRITTEN_AT_ONCE // each)
+    for first in range(0, groups, per):
+        some = range(first, min(groups, first + per))
+        index.write(writes(some, range(each), opened.identity.generation))
+    took_s = round(time.perf_counter() - begun, 1)
+    return settings, environment, index, opened.identity.generation, took_s
+
+
 def main() -> int:
     """Runs the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.planted")
@@ -123,29 +151,9 @@ def main() -> int:
     parser.add_argument("--anew", action="store_true", help="forget what was kept, and let two workers find it again")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "library").mkdir()
-        redis_url = stack.enter_context(valkey_process(folder))
-        edge = stack.enter_context(edge_process(folder / "store"))
-        environment = worker_environment(
-            REDIS_URL=redis_url, QDRANT_URL=edge.url, LOOKALIKE_LIBRARY=folder / "library",
-            LOOKALIKE_LIBRARY_ID="planted",
-            LOOKALIKE_DATA=folder, LOOKALIKE_SEARCH_LOCK=folder / "searching",
-            OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
-        )  # fmt: skip
-        os.environ |= {name: environment[name] for name in ("LOOKALIKE_LIBRARY_ID",)}
-        settings = read_settings(redis_url=redis_url, qdrant_url=edge.url, library=folder / "library")
-        opened = opener_of(settings, Model(card_at(model_path(settings)), CPU)).open()
-        index = QdrantIndex(qdrant_of(settings), opened.name, vectors=opened.identity.vectors)
-        begun = time.perf_counter()
-        per = max(1, WRITTEN_AT_ONCE // arguments.each)
-        for first in range(0, arguments.groups, per):
-            some = range(first, min(arguments.groups, first + per))
-            index.write(writes(some, range(arguments.each), opened.identity.generation))
-        report: dict[str, Any] = {
-            "images": arguments.groups * arguments.each,
-            "fill_s": round(time.perf_counter() - begun, 1),
-        }
+        settings, environment, index, generation, fill_s = filled(stack, arguments.groups, arguments.each)
+        folder = Path(environment["LOOKALIKE_DATA"])
+        report: dict[str, Any] = {"images": arguments.groups * arguments.each, "fill_s": fill_s}
         sys.stderr.write(f"{report}\n")
         stack.enter_context(worker_process(folder / "s.log", environment, queues="lookalike:search", name="search"))
         with Client(settings) as client:
@@ -160,7 +168,7 @@ def main() -> int:
                 report["first"] = run_job(client, worker, asked)
                 del report["first"]["centres"]
                 sys.stderr.write(f"{report}\n")
-                index.write(writes(range(20), range(arguments.each), opened.identity.generation, seed=1))
+                index.write(writes(range(20), range(arguments.each), generation, seed=1))
                 sys.stderr.write("changed\n")
                 report["second"] = run_job(client, worker, asked)
                 sys.stderr.write(f"{report['second']}"[:300] + "\n")

@@ -38,6 +38,7 @@ from lookalike.settings import service_settings
 from lookalike.system.alive_file import BROKER_AWAY, AliveFile, alive_while_starting
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import wait_unlocked
+from lookalike.system.memory import give_memory_back
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
@@ -52,7 +53,6 @@ from worker.inference.decoder import enable_formats
 from worker.inference.embedder import card_at, model_path
 from worker.inference.provider_selection import fixed_provider
 from worker.inference.providers import THREADS
-from worker.inference.resting import give_memory_back
 from worker.pausing import Pausing, local_pause
 from worker.prepare import prepare_index
 from worker.retry_budget import retry_while_unavailable

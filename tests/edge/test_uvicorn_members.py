@@ -1,6 +1,6 @@
-"""The members of uvicorn that edge/server.py overrides or sets are there, and uvicorn uses them as we assume.
+"""The members of uvicorn that edge/server.py and web/server.py override are there, and are used as we assume.
 
-When this fails after an upgrade of uvicorn, look at edge/server.py before the pin in pyproject.toml is moved.
+When this fails after an upgrade of uvicorn, look at both before the pin in pyproject.toml is moved.
 """
 
 import inspect
@@ -8,6 +8,7 @@ import inspect
 import uvicorn
 
 from edge.server import _Server
+from web.server import Server as GalleryServer
 
 # Overridden member -> its parameters.
 OVERRIDDEN = {
@@ -33,6 +34,14 @@ def test_they_have_the_parameters_that_we_pass_on() -> None:
     assert inspect.iscoroutinefunction(uvicorn.Server.main_loop)
     # A context manager, as ours is: `contextmanager` wraps a generator function.
     assert inspect.isgeneratorfunction(inspect.unwrap(uvicorn.Server.capture_signals))
+
+
+def test_the_gallery_overrides_what_uvicorn_calls() -> None:
+    ours = {name for name in vars(GalleryServer) if hasattr(uvicorn.Server, name) and not name.startswith("__")}
+
+    assert ours == {"main_loop", "handle_exit"}
+    assert [*inspect.signature(uvicorn.Server.handle_exit).parameters] == ["self", "sig", "frame"]
+    assert "signal.signal(sig, self.handle_exit)" in inspect.getsource(uvicorn.Server.capture_signals)
 
 
 def test_serving_goes_through_them() -> None:

@@ -3,7 +3,6 @@
 While it is given up, no thread waits for anything.
 """
 
-import ctypes
 import threading
 import time
 import weakref
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lookalike.log import get_logger
+from lookalike.system.memory import give_memory_back
 from models.onnx_runtime import ort
 
 log = get_logger(__name__)
@@ -71,13 +71,6 @@ class RestingSession:
             return
         self._is_watched = True
         threading.Thread(target=_rest_when_due, args=(weakref.ref(self),), name="resting", daemon=True).start()
-
-
-def give_memory_back() -> None:
-    """Returns what this process has freed to the system; only glibc keeps it by itself."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _rest_when_due(session: "weakref.ref[RestingSession]") -> None:

@@ -1,17 +1,16 @@
 """What people's files really are: side data that is broken, wide values, RAW, large pictures, and true reasons."""
 
-import io
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import ExifTags, Image
 
 from lookalike.library.errors import Rejected
 from models.contract import ModelCard, read_card
+from tests.support.dng import dng
 from tests.support.pictures import encoded, picture
 from tests.support.tiffs import as_tiff
 from tests.worker.inference.test_decoder import Opened, off_by
@@ -21,35 +20,6 @@ from worker.inference.decoder import decode_image
 @pytest.fixture(scope="module")
 def card(model: Path) -> ModelCard:
     return read_card(model)
-
-
-def dng(preview: Image.Image | None = None, *, orientation: int = 1) -> bytes:
-    """A DNG as a camera writes it: 16-bit values behind a colour filter array, a thumbnail first if there is one."""
-    height, width = 128, 192
-    scene = np.asarray(picture(4, (width, height))).astype(np.uint16) * 200
-    mosaic = np.empty((height, width), dtype=np.uint16)
-    for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
-        mosaic[row::2, column::2] = scene[row::2, column::2, channel]
-    tags = [
-        (50706, "B", 4, (1, 4, 0, 0), True),
-        (50708, "s", 0, "Drawn Camera", True),
-        (33421, "H", 2, (2, 2), True),
-        (33422, "B", 4, (0, 1, 1, 2), True),
-        (274, "H", 1, orientation, True),
-        (50717, "H", 1, 255 * 200, True),
-        (50721, "2i", 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True),
-        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
-        (50778, "H", 1, 21, True),
-    ]
-    out = io.BytesIO()
-    with tifffile.TiffWriter(out) as file:
-        if preview is None:
-            file.write(mosaic, photometric="cfa", extratags=tags)
-        else:
-            small = np.asarray(preview)
-            file.write(small, photometric="rgb", subifds=1, subfiletype=1, extratags=[*tags[:2], tags[4]])
-            file.write(mosaic, photometric="cfa", extratags=[tag for tag in tags if tag[0] != 274])
-    return out.getvalue()
 
 
 def png_with(kind: bytes, content: bytes) -> bytes:

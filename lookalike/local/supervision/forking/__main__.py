@@ -18,6 +18,7 @@ from lookalike.local.supervision.forking.forked_program import find_title_room, 
 from lookalike.local.supervision.forking.shared_imports import import_shared
 from lookalike.system.process_guard import guard_arguments
 
+FORKS = sys.platform == "linux"
 # Not the store: it is asked for first, and shares little.
 FORKED = ("celery", "producer", "web", "worker.prepare")
 
@@ -61,13 +62,14 @@ class ForkingSupervisor(Supervisor):  # type: ignore[misc]
 
 def forked_arguments(command: list[str]) -> list[str] | None:
     """What `run_forked` takes for a command that is one of our programs; None for any other."""
-    arguments = guard_arguments(command) if sys.platform == "linux" else None
+    arguments = guard_arguments(command) if FORKS else None
     return arguments if arguments is not None and module_of(arguments[3:]) in FORKED else None
 
 
 def main() -> None:
     """Runs until it is told to stop."""
-    find_title_room()
+    if FORKS:
+        find_title_room()
     options = ForkingOptions()
     options.realize(sys.argv[1:])
     with suppress(ExitNow):

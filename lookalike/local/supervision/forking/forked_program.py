@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from setproctitle import getproctitle, setproctitle
-
 from lookalike.system.process_guard import be_guarded
 
 # Python's exit code of a program that raised.
@@ -20,6 +18,8 @@ RAISED = 1
 
 def find_title_room() -> None:
     """Before anything changes the environment, next to which the title lies; that is left readable in /proc."""
+    from setproctitle import getproctitle  # noqa: PLC0415 (installed on Linux alone)
+
     os.environ["SPT_NOENV"] = "1"
     getproctitle()
 
@@ -35,6 +35,8 @@ def module_of(command: Sequence[str]) -> str | None:
 
 def run_forked(guard_arguments: list[str], environment: Mapping[str, str]) -> NoReturn:
     """Runs `python -m MODULE ...`, guarded, and ends the process with its exit code."""
+    from setproctitle import setproctitle  # noqa: PLC0415 (as above)
+
     code = RAISED
     try:
         _forget_parent(environment)

@@ -7,6 +7,8 @@ import gc
 import importlib
 from contextlib import suppress
 
+from lookalike.system.memory import give_memory_back
+
 # Programs are named and not imported by the library: they are services of their own.
 MODULES = (
     "celery.bin.celery",
@@ -36,5 +38,7 @@ def import_shared() -> None:
     for module in MODULES:
         with suppress(ImportError):
             importlib.import_module(module)
+    # What is free and not given back would be written to, and so copied, by each process.
+    give_memory_back()
     gc.freeze()
     gc.enable()
