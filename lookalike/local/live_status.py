@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lookalike.broker.telemetry import SystemReport
 
 # Nothing changes the index without a trace in what the parts report; this is for what we do not think of.
-COUNT_AGAIN_S = 300.0
+COUNT_AGAIN_S = 1800.0
 
 
 class LiveStatus:

@@ -33,7 +33,7 @@ def scene(seed: int) -> Image.Image:
         coarse = picture(1000 * seed + at, (2, 2))
         x, y = (seed * 37 + at * 53) % SIZE[0], (seed * 59 + at * 71) % SIZE[1]
         box = (x, y, x + 30 + 17 * at % 90, y + 25 + 23 * at % 80)
-        (draw.ellipse if at % 2 else draw.rectangle)(box, fill=coarse.getpixel((0, 0)))  # type: ignore[arg-type]
+        (draw.ellipse if at % 2 else draw.rectangle)(box, fill=coarse.getpixel((0, 0)))
     return image
 
 
