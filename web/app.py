@@ -10,6 +10,7 @@ from fastapi import FastAPI
 import lookalike
 from lookalike.client import Client
 from lookalike.client.async_client import AsyncClient
+from lookalike.client.live_status import live_status
 from lookalike.client.transports.transport import Transport
 from lookalike.messages import MAX_EXAMPLES, SearchMessage
 from lookalike.settings import Settings
@@ -36,7 +37,7 @@ def create_app(settings: Settings, transport: Transport | None = None) -> FastAP
         settings=client.settings,
         asynchronous=client,
         cache=ThumbnailCache(data_folder(client.settings).thumbnails, settings.max_thumbnail_bytes),
-        feed=EventFeed(lambda: Client(client.settings, transport=transport)),
+        feed=EventFeed(lambda: Client(client.settings, transport=transport), live_status),
         drawing=asyncio.Semaphore(DRAWN_AT_ONCE),
         sending=asyncio.Semaphore(SENT_AT_ONCE),
         uploading=asyncio.Semaphore(1),

@@ -48,10 +48,14 @@ class _Follower:
 
 
 class EventFeed:
-    """Follows one system. `connect` makes a client of its own: one that waits for events holds a connection."""
+    """Follows one system. `connect` makes a client of its own: one that waits for events holds a connection.
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
+    `live` makes of it what reads the status again and again.
+    """
+
+    def __init__(self, connect: Callable[[], Client], live: Callable[[Client], Callable[[], Status]]) -> None:
         self._connect = connect
+        self._live = live
         self._lock = threading.Lock()
         self._followers: set[_Follower] = set()
         self._thread: threading.Thread | None = None
@@ -93,6 +97,7 @@ class EventFeed:
 
     def _run(self) -> None:
         with self._connect() as client:
+            read_status = self._live(client)
             after: str | None = None
             calm = False
             while self._has_followers():
@@ -102,7 +107,7 @@ class EventFeed:
                     if found.found or found.missed:
                         events = [asdict(event) for event in found.found]
                         self._tell(("files", found.next, {"events": events, "missed": found.missed}))
-                    after, status = found.next, client.status()
+                    after, status = found.next, read_status()
                     self._tell(("status", "", status.model_dump()))
                     calm = _is_calm(status)
                 except LookalikeError as error:

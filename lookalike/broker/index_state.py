@@ -101,6 +101,10 @@ class IndexState:
         """Records since when the store does not answer."""
         self._redis.set(f"{self._key}:away", str(self._unix_s()), nx=True, ex=AWAY_KEPT_S)
 
+    def away_question(self) -> Question[str]:
+        """Asks since when the store does not answer, as workers found that look once in a while; empty if it does."""
+        return Question(("GET", f"{self._key}:away"), _text)
+
     def is_available_again(self, notable_s: float) -> bool:
         """Whether the store answers again after so long, its index not created since. True for one caller only."""
         since_s = _text(self._redis.getdel(f"{self._key}:away"))

@@ -23,6 +23,7 @@ from redis.client import Pipeline
 from lookalike.broker.envelope import files_in, files_in_unacked
 from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.generations import Generation, GenerationState, Reindex
+from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import add_measured, write_measured
 from lookalike.broker.pause import Pause, PauseState
 from lookalike.broker.together import Question, ask_together
@@ -90,6 +91,8 @@ class SystemReport:
     duplicates: DuplicatesReply | None = None
     reindex: Reindex | None = None
     kept: Generation | None = None
+    # Since when the store does not answer, as workers found that look once in a while; empty if it does.
+    away_since: str = ""
 
 
 def until_common_time_s(now_s: float, every_s: float) -> float:
@@ -119,6 +122,7 @@ class Telemetry:
                 "rate": self._rate_question(),
                 "embedded": self._embedded_question(),
                 "waits": self._wait_question(),
+                "away": IndexState(self._redis, self._keys).away_question(),
                 **PauseState(self._redis, self._keys).questions(),
                 "duplicates": FoundGroups(self._redis, self._keys).summary_question(),
                 "reindex": generations.reindex_question(),
@@ -136,6 +140,7 @@ class Telemetry:
             duplicates=found["duplicates"],
             reindex=found["reindex"],
             kept=found["kept"],
+            away_since=found["away"],
         )
 
     def write_report(self, note: ProducerReport) -> None:

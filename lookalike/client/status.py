@@ -129,8 +129,13 @@ def _name_of(library: LibraryAddress) -> str:
     return shown(library)
 
 
-def read_status(settings: Settings, transport: Transport, report: SystemReport | None = None) -> Status:
-    """The status now, or that of a report of a moment ago. Parts that are silent are named.
+def read_status(
+    settings: Settings,
+    transport: Transport,
+    report: SystemReport | None = None,
+    counted: CountsReply | LookalikeError | None = None,
+) -> Status:
+    """The status now, or that of a report and of counts that are known. Parts that are silent are named.
 
     Raises Unreachable if the broker does not answer.
     """
@@ -138,7 +143,7 @@ def read_status(settings: Settings, transport: Transport, report: SystemReport |
     report = report or transport.report()
     note, alive = report.producer, report.alive
     queued = note.held + report.queued
-    found = _counts(transport) if alive["search"] else None
+    found = count(transport, report) if counted is None else counted
     counts = found if isinstance(found, CountsReply) else None
     # The store answers but its index may not be used; a producer that runs reports that, too.
     refused = str(found) if isinstance(found, Misconfigured) else ""
@@ -217,7 +222,10 @@ def _reindex_status(found: Reindex | None) -> ReindexStatus | None:
     )
 
 
-def _counts(transport: Transport) -> CountsReply | LookalikeError:
+def count(transport: Transport, report: SystemReport) -> CountsReply | LookalikeError | None:
+    """How much is in the index, or why that cannot be told; None without a search worker, who would be asked."""
+    if not report.alive["search"]:
+        return None
     try:
         return IndexReader(transport).counts(timeout_s=COUNTS_S)
     except LookalikeError as error:

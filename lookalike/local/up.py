@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lookalike.broker.app import client_app
+from lookalike.client.live_status import LiveStatus
 from lookalike.client.status import Status
 from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.errors import Misconfigured
@@ -18,7 +19,6 @@ from lookalike.local.folders.data_version import bring_forward
 from lookalike.local.folders.joining import check_folders, join
 from lookalike.local.folders.library_folders import adopt_renamed, folder_of
 from lookalike.local.folders.library_identity import identity_of, owned_by, usable_library
-from lookalike.local.live_status import LiveStatus
 from lookalike.local.servers.addresses import absolute_model
 from lookalike.local.servers.ports import PortTaken, reserved_ports
 from lookalike.local.service.manager import ServiceManager

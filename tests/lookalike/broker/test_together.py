@@ -4,6 +4,7 @@ from typing import Any
 
 from redis import Redis
 
+from lookalike.broker.index_state import IndexState
 from lookalike.broker.pause import Pause, PauseState
 from lookalike.broker.telemetry import Telemetry, until_common_time_s
 from lookalike.broker.together import Question, ask_together
@@ -47,6 +48,16 @@ def test_a_report_of_everything_takes_few_requests(redis: Redis) -> None:
     assert int(redis.info("stats")["total_reads_processed"]) - before <= 6
     assert report.pause == Pause("battery")
     assert report.alive == {"producer": 0, "ingest": 0, "search": 1, "duplicates": 0}
+
+
+def test_a_store_that_is_away_leaves_a_trace_in_the_report(redis: Redis) -> None:
+    telemetry, state = Telemetry(redis, KEYS), IndexState(redis, KEYS)
+    before = telemetry.system_report()
+    state.report_unavailable()
+
+    assert telemetry.system_report() != before
+    state.is_available_again(0.0)
+    assert telemetry.system_report() == before
 
 
 def test_a_heartbeat_in_a_pipeline_is_a_part_of_its_request(redis: Redis) -> None:
