@@ -21,7 +21,8 @@ from redis.exceptions import RedisError
 from lookalike.broker.app import client_app, redis_of
 from lookalike.broker.measurements import HISTOGRAMS, NOTHING, Histogram, Observed, Stage, read_measured
 from lookalike.broker.queue_reports import QueueReport, queue_reports
-from lookalike.broker.telemetry import ProducerReport, SystemReport, Telemetry
+from lookalike.broker.reports import ProducerReport, SystemReport
+from lookalike.broker.telemetry import Telemetry
 from lookalike.client.status import COUNTS_S
 from lookalike.client.transports.celery_transport import CeleryTransport
 from lookalike.client.transports.transport import IndexReader

@@ -23,7 +23,8 @@ from typing import Any
 
 from lookalike.broker.events import Events
 from lookalike.broker.pause import Pause
-from lookalike.broker.telemetry import BEATING_PARTS, ProducerReport, SystemReport
+from lookalike.broker.reports import ProducerReport, SystemReport
+from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.memory.events import MemoryEvents
 from lookalike.client.memory.index import Embed, MemoryIndex
 from lookalike.client.transports.job_records import no_such_job

@@ -7,7 +7,8 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from lookalike.broker.index_state import IndexReport, IndexState, index_report
-from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry, until_common_time_s
+from lookalike.broker.reports import ProducerReport
+from lookalike.broker.telemetry import BEAT_S, Telemetry, until_common_time_s
 from lookalike.broker.together import ask_together
 from producer.publishing.broker_health import BrokerHealth
 from producer.publishing.in_flight import InFlight

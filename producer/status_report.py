@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lookalike.broker.telemetry import ProducerReport
+from lookalike.broker.reports import ProducerReport
 from lookalike.library.paths import escape_path
 from lookalike.system.alive_file import BROKER_AWAY, AliveFile
 from producer.publishing.publisher import ScanPublisher

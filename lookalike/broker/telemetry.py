@@ -15,19 +15,19 @@ For people to look at: nothing here must survive the broker.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 
 from redis import Redis
 from redis.client import Pipeline
 
 from lookalike.broker.envelope import files_in, files_in_unacked
 from lookalike.broker.found_groups import FoundGroups
-from lookalike.broker.generations import Generation, GenerationState, Reindex
+from lookalike.broker.generations import GenerationState
 from lookalike.broker.index_state import IndexState
 from lookalike.broker.measurements import add_measured, write_measured
-from lookalike.broker.pause import Pause, PauseState
+from lookalike.broker.pause import PauseState
+from lookalike.broker.reports import ProducerReport, SystemReport, producer_report
 from lookalike.broker.together import Question, ask_together
-from lookalike.messages import DuplicatesReply
 from lookalike.redis_keys import Keys
 
 # Those that send heartbeats.
@@ -41,58 +41,6 @@ BEAT_TTL_S = 16
 ALLOWED_S = 3600
 # Above the number of messages that the producer lets wait in one queue.
 MAX_MESSAGES_READ = 200
-
-
-@dataclass(frozen=True)
-class ProducerReport:
-    """The producer's report. Counts are files."""
-
-    discovered: int = 0
-    ignored: int = 0
-    settling: int = 0
-    # Paths that are known to need a look and wait in the producer because the queue is long.
-    held: int = 0
-    # "counting" and "comparing" while a scan runs, "watching" after it, "offline" without a library.
-    state: str = "starting"
-    # Unix time at which the last whole scan ended; 0.0 before the first.
-    scan_ended_at: float = 0.0
-    # "inotify" or "polling".
-    watching: str = ""
-    # The file that has been changing for the longest, as messages have it, and for how many seconds; empty if none.
-    restless: str = ""
-    restless_s: float = 0.0
-    # What a person should know and do, empty if nothing.
-    warning: str = ""
-    # Seconds that the oldest event of the watcher has waited for the event loop.
-    lag_s: float = 0.0
-    # Since the producer started: whole scans, and what they found to differ between library and index.
-    scans: int = 0
-    scan_changed: int = 0
-    scan_moved: int = 0
-    scan_removed: int = 0
-    scan_left_out: int = 0
-    # The library's folder where the producer runs, and where Flower is if it was told.
-    library: str = ""
-    flower_url: str = ""
-
-
-@dataclass(frozen=True)
-class SystemReport:
-    """What the parts of a system say of themselves, read at one time; `alive` counts the processes of each part."""
-
-    producer: ProducerReport
-    alive: Mapping[str, int]
-    queued: int
-    rate_per_s: float
-    embedded_total: int
-    wait_reason: str
-    pause: Pause | None = None
-    # Of the last job for duplicates over the whole library.
-    duplicates: DuplicatesReply | None = None
-    reindex: Reindex | None = None
-    kept: Generation | None = None
-    # Since when the store does not answer, as workers found that look once in a while; empty if it does.
-    away_since: str = ""
 
 
 def until_common_time_s(now_s: float, every_s: float) -> float:
@@ -156,7 +104,7 @@ class Telemetry:
         return self._report_question().ask(self._redis)
 
     def _report_question(self) -> Question[ProducerReport]:
-        return Question(("HGETALL", self._key("producer")), _report)
+        return Question(("HGETALL", self._key("producer")), producer_report)
 
     def allow_removals(self) -> None:
         """Lets one scan of each generation delete the entries of missing files, however many they are."""
@@ -288,12 +236,6 @@ class Telemetry:
 
     def _key(self, rest: str) -> str:
         return f"{self._keys.system}:{rest}"
-
-
-def _report(found: Mapping[bytes | str, bytes | str]) -> ProducerReport:
-    kept = {_text(name): _text(value) for name, value in found.items()}
-    kinds: dict[str, type] = {field.name: type(field.default) for field in fields(ProducerReport)}
-    return ProducerReport(**{name: kinds[name](value) for name, value in kept.items() if name in kinds})
 
 
 def _text(value: bytes | str) -> str:

@@ -12,7 +12,7 @@ from lookalike.messages import CountsReply
 from lookalike.settings import Settings
 
 if TYPE_CHECKING:
-    from lookalike.broker.telemetry import SystemReport
+    from lookalike.broker.reports import SystemReport
     from lookalike.errors import LookalikeError
 
 # Nothing changes the index without a trace in what the parts report; this is for what we do not think of.

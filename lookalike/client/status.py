@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from lookalike.broker.address import without_secret
 from lookalike.broker.app import broker_url
 from lookalike.broker.generations import Reindex
-from lookalike.broker.telemetry import BEATING_PARTS, SystemReport
+from lookalike.broker.reports import SystemReport
+from lookalike.broker.telemetry import BEATING_PARTS
 from lookalike.client.transports.transport import IndexReader, Transport
 from lookalike.errors import LookalikeError, Misconfigured
 from lookalike.library.address import LibraryAddress

@@ -19,7 +19,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from lookalike.broker.telemetry import ProducerReport, Telemetry
+from lookalike.broker.reports import ProducerReport
+from lookalike.broker.telemetry import Telemetry
 from lookalike.exporter import LatestCounts, SystemCollector
 from lookalike.messages import CountsReply
 from lookalike.redis_keys import Keys

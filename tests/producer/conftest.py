@@ -13,7 +13,8 @@ import pytest
 from redis import Redis
 
 from lookalike.broker.app import redis_of
-from lookalike.broker.telemetry import ProducerReport, Telemetry
+from lookalike.broker.reports import ProducerReport
+from lookalike.broker.telemetry import Telemetry
 from lookalike.settings import Settings, read_settings
 from producer.service import Service
 from tests.producer.other_side import OtherSide

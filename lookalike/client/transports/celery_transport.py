@@ -16,7 +16,8 @@ from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.events import Events, EventStream
 from lookalike.broker.found_groups import FoundGroups
 from lookalike.broker.pause import PauseState
-from lookalike.broker.telemetry import SystemReport, Telemetry
+from lookalike.broker.reports import SystemReport
+from lookalike.broker.telemetry import Telemetry
 from lookalike.broker.traces import Sending, untraced
 from lookalike.client.transports.answer_listener import AnswerListener
 from lookalike.client.transports.job_records import JobRecords

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from lookalike.broker.events import Events
-from lookalike.broker.telemetry import SystemReport
+from lookalike.broker.reports import SystemReport
 from lookalike.messages import (
     CountsReply,
     DuplicatesMessage,

@@ -12,7 +12,8 @@ import pytest
 from redis import Redis
 
 from lookalike import Client, Closed, Example, Query, Refused
-from lookalike.broker.telemetry import ProducerReport, Telemetry
+from lookalike.broker.reports import ProducerReport
+from lookalike.broker.telemetry import Telemetry
 from lookalike.client.queries.caller_paths import CallerPaths
 from lookalike.redis_keys import Keys
 from lookalike.settings import read_settings

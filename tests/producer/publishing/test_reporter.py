@@ -8,7 +8,8 @@ import pytest
 from redis import Redis
 
 from lookalike.broker.index_state import IndexReport, IndexState
-from lookalike.broker.telemetry import BEAT_S, ProducerReport, Telemetry
+from lookalike.broker.reports import ProducerReport
+from lookalike.broker.telemetry import BEAT_S, Telemetry
 from lookalike.library.version import folder_version
 from lookalike.redis_keys import Keys
 from producer.publishing.broker_health import BrokerHealth
