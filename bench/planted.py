@@ -38,7 +38,7 @@ from worker.inference.embedder import card_at, model_path
 from worker.inference.providers import CPU
 
 WRITTEN_AT_ONCE = 500
-SEARCHES = 60
+SEARCHES = 300
 # Of a copy's vector, before it is made of norm 1: cosines of about .93 within a group, and below .35 otherwise.
 SPREAD = 0.27
 
