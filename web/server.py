@@ -1,4 +1,4 @@
-"""The HTTP server of the gallery: uvicorn, which does nothing while nobody asks."""
+"""The HTTP server of the gallery: uvicorn, which does nothing between two requests."""
 
 import asyncio
 from types import FrameType

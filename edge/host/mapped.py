@@ -11,7 +11,7 @@ from pathlib import Path
 
 # sys/mman.h
 MADV_DONTNEED = 4
-# Shared mappings alone: what was written to them is the file's, whoever lets go.
+# Shared mappings alone: what was written to them is in the file.
 MAPPING = re.compile(r"(?P<begin>[0-9a-f]+)-(?P<end>[0-9a-f]+) \S{3}s \S+ \S+ \d+ +(?P<file>/.*)")
 
 

@@ -47,12 +47,8 @@ class FoundGroups:
         found = self._redis.hget(self._keys.groups(job), str(number))
         return None if found is None else zlib.decompress(found).decode()  # type: ignore[arg-type]
 
-    def last_summary(self) -> DuplicatesReply | None:
-        """That of the last job over the whole library; None if there was none that this version understands."""
-        return self.summary_question().ask(self._redis)
-
     def summary_question(self) -> Question[DuplicatesReply | None]:
-        """Asks for that."""
+        """That of the last job over the whole library; None if there was none that this version understands."""
         return Question(("GET", self._keys.last_groups), _summary)
 
 

@@ -168,11 +168,8 @@ class Telemetry:
         """Resets the counters, for an index that is rebuilt."""
         self._redis.delete(self._key("total"))
 
-    def rate_per_s(self) -> float:
-        """Files finished per second over the last minute, or since work began if that is shorter."""
-        return self._rate_question().ask(self._redis)
-
     def _rate_question(self) -> Question[float]:
+        """Files finished per second over the last minute, or since work began if that is shorter."""
         now = self._now()
         last = int(now) // BUCKET_S
         buckets = range(last - WINDOW_S // BUCKET_S, last + 1)
@@ -227,11 +224,8 @@ class Telemetry:
         """Reports that a worker waits, for how long and why; an empty reason ends the report."""
         self._redis.set(self._key("waits"), why, ex=int(for_s) + BEAT_TTL_S)
 
-    def wait_reason(self) -> str:
-        """Why a worker waits or waited a moment ago; empty if none did."""
-        return self._wait_question().ask(self._redis)
-
     def _wait_question(self) -> Question[str]:
+        """Why a worker waits or waited a moment ago; empty if none did."""
         return Question(("GET", self._key("waits")), lambda why: _text(why or ""))
 
     def _key(self, rest: str) -> str:

@@ -47,7 +47,7 @@ def guard_arguments(command: list[str]) -> list[str] | None:
 
 
 def be_guarded(arguments: list[str]) -> list[str]:
-    """Ties this process to its parent, and returns the command that it shall be."""
+    """Ties this process to its parent, and returns the command that it is to run."""
     number, lock, standard_input, *command = arguments
     die_with_parent(int(number), int(os.environ[GUARDIAN]))
     if lock != NONE:

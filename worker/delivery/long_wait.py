@@ -53,7 +53,7 @@ class EndableWait:
 
 def _id_of(connection: Any) -> int | None:
     try:
-        # The second asks for leave, and unblocks nobody.
+        # The second shows whether that is allowed: no client has this id.
         for words in (("CLIENT", "ID"), ("CLIENT", "UNBLOCK", "0")):
             connection.send_command(*words)
         number, _ = int(connection.read_response()), connection.read_response()

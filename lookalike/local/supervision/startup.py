@@ -207,10 +207,13 @@ def _is_ready(part: str, ask: Callable[[], None]) -> bool:
 
 
 def _run_prepare(supervisor: Supervisor, plan: Plan, wait: Wait) -> bool:
+    log = plan.folder.logs / f"{PREPARE}.log"
+    # What it says this time.
+    log.unlink(missing_ok=True)
     supervisor.start_aside(PREPARE)
     while (code := supervisor.exit_code(PREPARE)) is None:
         if wait(POLL_S):
             return False
     if code:
-        raise Misconfigured(last_line(plan.folder.logs / f"{PREPARE}.log"))
+        raise Misconfigured(last_line(log))
     return True

@@ -26,6 +26,7 @@ POLL_S = 0.05
 # Idle workers need 2 to 4 s to stop on busy cores (2026-11-21). Together these two stay below STOP_S.
 STOP_STAGE_S: Mapping[Stage, int] = {"backing": 2, "app": 5, "aside": 1}
 
+NOT_STARTED = 127
 RESTARTS: Mapping[Restarts, str] = {"always": "true", "after failures": "unexpected", "never": "false"}
 
 CONF = """\
@@ -161,7 +162,10 @@ class Supervisor:
             known = calls(self._server).getProcessInfo(f"aside:{name}")
         except (OSError, HTTPException) as error:
             raise Misconfigured(f"The supervisor ended ({error}): see `lookalike logs supervisor`.") from error
-        return known["exitstatus"] if known["statename"] in HAS_ENDED else None
+        if known["statename"] not in HAS_ENDED:
+            return None
+        # One that could not be started at all has the status 0.
+        return int(known["exitstatus"]) if known["statename"] == "EXITED" else NOT_STARTED
 
     def is_alive(self) -> bool:
         """Whether supervisord still runs."""
