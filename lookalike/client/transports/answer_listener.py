@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import Answer
 from lookalike.client.transports.results import DIED, WorkerDied, broker_errors, read_answer, settle
@@ -146,7 +145,7 @@ class AnswerListener:
             self._unsubscribe(answer)
 
     def _unsubscribe(self, answer: Answer) -> None:
-        with suppress(RedisError, RuntimeError):
+        with suppress(LookalikeError), broker_errors(self._check_open):
             self._app.backend.remove_pending_result(answer)
 
     def _is_closed(self) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 from celery import Celery
 from kombu.pidbox import Mailbox
 from kombu.pools import ProducerPool
-from redis.exceptions import RedisError
 
 from lookalike.broker.celery_overrides import POOL_WAIT_S, Answer, BrokerPool
 from lookalike.broker.events import Events, EventStream
@@ -113,7 +112,7 @@ class CeleryTransport:
             raise
         finally:
             # Otherwise the garbage collector would unsubscribe, perhaps when the broker is gone.
-            with suppress(RedisError, RuntimeError):
+            with suppress(LookalikeError), broker_errors(self._check_open):
                 self._app.backend.remove_pending_result(result)
         self._forget([job])
         return answer
@@ -210,7 +209,7 @@ class CeleryTransport:
 
     def _orphans(self, jobs: Sequence[str]) -> list[str]:
         """Those whose worker died; none while the broker does not answer, which others notice."""
-        with suppress(RedisError, OSError):
+        with suppress(LookalikeError), self._broker():
             return self._records.orphans(jobs, self._result_key)
         return []
 

@@ -81,6 +81,8 @@ def broker_errors(check_open: Callable[[], None]) -> Iterator[None]:
     """Raises Unreachable for what the broker's libraries raise while it is down, Closed if we closed them."""
     try:
         yield
+    except LookalikeError:
+        raise
     except (OperationalError, LimitExceeded, RedisError, ConnectionError, RuntimeError) as error:
         # Another thread may have closed the connections meanwhile.
         check_open()
@@ -88,7 +90,8 @@ def broker_errors(check_open: Callable[[], None]) -> Iterator[None]:
         raise Unreachable(
             f"The broker does not answer ({error}). Start the system with `lookalike up FOLDER`, or check REDIS_URL."
         ) from error
-    except (OSError, ValueError):
-        # So does a socket that is closed under the thread that uses it.
+    except Exception:
+        # What a connection raises that is closed under the thread that reads from it depends on how far the thread
+        # is: OSError, ValueError, and AttributeError when redis-py has taken its buffer away.
         check_open()
         raise
