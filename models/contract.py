@@ -106,11 +106,20 @@ def read_card(path: Path) -> ModelCard:
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes share no public base
-        reason = str(error).splitlines()[0][:200]
-        raise ContractBroken(f"{path} is no ONNX model that can be loaded ({reason}). {REMEDY}") from error
-    metadata = session.get_modelmeta().custom_metadata_map
+        raise not_loaded(path, error) from error
+    return card_of_session(session, path)
+
+
+def not_loaded(path: Path, error: Exception) -> ContractBroken:
+    """What to raise for a file that ONNX Runtime refuses."""
+    reason = str(error).splitlines()[0][:200]
+    return ContractBroken(f"{path} is no ONNX model that can be loaded ({reason}). {REMEDY}")
+
+
+def card_of_session(session: ort.InferenceSession, path: Path) -> ModelCard:
+    """The card of a session that is open on that file. Raises ContractBroken."""
     try:
-        return card_of(metadata, session.get_inputs(), session.get_outputs())
+        return card_of(session.get_modelmeta().custom_metadata_map, session.get_inputs(), session.get_outputs())
     except ContractBroken as error:
         raise ContractBroken(f"{path}: {error}") from None
 

@@ -39,6 +39,7 @@ from lookalike.system.alive_file import BROKER_AWAY, AliveFile, alive_while_star
 from lookalike.system.data_folder import DataFolder
 from lookalike.system.file_locks import wait_unlocked
 from lookalike.system.memory import give_memory_back
+from lookalike.system.one_call import called_apart
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
@@ -47,6 +48,7 @@ from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.leases import Leases, holder
 from worker.delivery.long_wait import BEHIND_SENTINELS, TRANSPORT
+from worker.delivery.resting_pool import rest_step
 from worker.delivery.takeover import RENEWALS
 from worker.duplicates.celery_task import define_duplicates
 from worker.inference.decoder import enable_formats
@@ -156,18 +158,27 @@ def check_settings(**_: Any) -> None:
             library_root(settings)
         if settings.keys.ingest in queues or settings.keys.search not in queues:
             step_back()
+        if settings.keys.search not in queues:
+            # One goes on looking whether the index is there (worker/index/monitor.py).
+            app.steps["consumer"].add(rest_step(settings.ingest_idle_s, fewest=1 if needs_model() else 0))
         if settings.keys.ingest in queues:
             app.steps["consumer"].add(pause_step(pausing, settings.keys))
         with alive_while_starting(settings.alive_file):
-            served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
-            card_at(model_path(served))
-            if fixed_provider(served) is None and needs_model():
-                # Before any child computes a vector: the first worker measures, and makes the collection.
-                prepare_index(served, rebuild=False, retry_for_s=float("inf"))
+            # To read a model's card is to load the model, and this process needs it no more.
+            called_apart(check_model)
     except LookalikeError as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+
+
+def check_model() -> None:
+    """Raises Misconfigured for a model that does not fit the contract. Makes the index if what computes is not set."""
+    served = retry_while_unavailable(partial(served_now, settings), for_s=float("inf"))
+    card_at(model_path(served))
+    if fixed_provider(served) is None and needs_model():
+        # Before any child computes a vector: the first worker measures, and makes the collection.
+        prepare_index(served, rebuild=False, retry_for_s=float("inf"))
 
 
 def needs_model() -> bool:
@@ -191,11 +202,12 @@ def start_child(**_: Any) -> None:
     if not needs_model():
         enable_formats()
         return
-    process.may_rest = settings.keys.search not in app.amqp.queues.consume_from
+    searches = settings.keys.search in app.amqp.queues.consume_from
+    process.rests_after_s = settings.search_idle_s if searches else settings.ingest_idle_s
     embedder = process.embedder
     embedder.warm_up()
     log.info("computing", provider=embedder.provider, precision=embedder.card.precision, threads=THREADS)
-    if settings.keys.search in app.amqp.queues.consume_from:
+    if searches:
         process.follower.start_preparing()
     # If the store is unavailable or the index does not fit, the first task reports it.
     with suppress(Unavailable, LookalikeError):

@@ -43,8 +43,8 @@ class ChildProcess:
 
     def __init__(self, settings: Settings, holder: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.sleep = sleep
-        # Whether the model is given up while it is not used: a search waits for no model.
-        self.may_rest = False
+        # After so many seconds without use the model is given up until it is needed again; never if None.
+        self.rests_after_s: float | None = None
         self._settings = settings
         self._failed = False
         self._holder = holder
@@ -55,8 +55,7 @@ class ChildProcess:
     @cached_property
     def follower(self) -> Follower:
         """The generation of the index that this process works with."""
-        rests_after_s = self._settings.ingest_idle_s if self.may_rest else None
-        load = partial(load_serving, self._settings, priority=self.search_priority, rests_after_s=rests_after_s)
+        load = partial(load_serving, self._settings, priority=self.search_priority, rests_after_s=self.rests_after_s)
         return Follower(self._redis, self._settings.keys, load, f"{self._holder}/{os.getpid()}")
 
     @property

@@ -21,7 +21,11 @@ class WorkerSettings(FromEnvironment):
         default=10, description="Niceness of ingest processes: 0 competes with everything, 19 yields to everything."
     )
     ingest_idle_s: Seconds = Field(
-        default=600.0, description="Seconds without a batch after which ingest gives up the memory of its model."
+        default=600.0,
+        description="Seconds without work after which ingest gives up its model and all processes but one.",
+    )
+    search_idle_s: Seconds = Field(
+        default=600.0, description="Seconds without a search after which searches give up the memory of their model."
     )
     quiet_hours: str | None = Field(
         default=None,

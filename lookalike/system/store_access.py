@@ -50,7 +50,10 @@ class StoreAccess:
 
     def http_arguments(self) -> dict[str, Any]:
         """Arguments of an httpx client, which then reads nothing from the environment itself."""
-        verify: ssl.SSLContext | bool = True
+        # Without TLS no authority is trusted, in place of the 3 MiB of those that httpx knows.
+        verify: ssl.SSLContext | bool = (
+            True if self.url.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         if self.certificates is not None or self.certificates_folder is not None:
             verify = ssl.create_default_context(cafile=self.certificates, capath=self.certificates_folder)
         return {"trust_env": False, "proxy": self.proxy, "verify": verify, "headers": UNCOMPRESSED}

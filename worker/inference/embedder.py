@@ -11,7 +11,7 @@ from lookalike.errors import Misconfigured
 from lookalike.search.query import By
 from lookalike.settings import Settings
 from lookalike.system.service_paths import services_dir
-from models.contract import INPUT, ContractBroken, ModelCard, card_of, read_card
+from models.contract import INPUT, ContractBroken, ModelCard, card_of, card_of_session, not_loaded, read_card
 from models.onnx_runtime import ort
 from worker.errors import Unfit
 from worker.inference.imported import IMPORTED, read_imported
@@ -31,13 +31,15 @@ class Embedder:
     def __init__(
         self, path: Path, *, inference_batch: int, provider: str = CPU, rests_after_s: float | None = None
     ) -> None:
-        self.card = card_at(path)
         # Recorded with the collection: the vectors of providers differ in the third decimal.
         self.provider = provider
         self.session: RestingSession | None = None
-        if self.card.has_network:
+        if path.name.endswith(IMPORTED):
+            self.card = read_imported(path)
+        else:
+            session, self.card = _opened(path, provider)
             load_again = partial(_open_again, path, provider, self.card)
-            self.session = RestingSession(open_session(path, provider), load_again, rests_after_s)
+            self.session = RestingSession(session, load_again, rests_after_s)
         self._inference_batch = inference_batch
         self.dimensions = dimensions_of(self.card)
 
@@ -99,6 +101,20 @@ def card_at(path: Path) -> ModelCard:
         return read_imported(path)
     try:
         return read_card(path)
+    except ContractBroken as error:
+        raise Misconfigured(str(error)) from error
+
+
+def _opened(path: Path, provider: str) -> tuple[ort.InferenceSession, ModelCard]:
+    """A model and its card, loaded once. Raises Misconfigured."""
+    try:
+        session = open_session(path, provider)
+    except Misconfigured:
+        raise
+    except Exception as error:  # onnxruntime's own classes share no public base
+        raise Misconfigured(str(not_loaded(path, error))) from error
+    try:
+        return session, card_of_session(session, path)
     except ContractBroken as error:
         raise Misconfigured(str(error)) from error
 
