@@ -43,9 +43,10 @@ from lookalike.system.one_call import called_apart
 from lookalike.system.process_guard import die_with_parent
 from worker.child_process import ChildProcess
 from worker.connecting import library_root
-from worker.delivery.celery_overrides import lease_step, pause_step, prefetch_step, transport_options, wake_step
+from worker.delivery.celery_overrides import lease_step, prefetch_step, transport_options, wake_step
 from worker.delivery.foreign_tasks import route_foreign_task
 from worker.delivery.heartbeat import Heartbeat
+from worker.delivery.held_queues import pause_step
 from worker.delivery.leases import Leases, holder
 from worker.delivery.long_wait import BEHIND_SENTINELS, TRANSPORT
 from worker.delivery.resting_pool import rest_step
@@ -166,7 +167,7 @@ def check_settings(**_: Any) -> None:
         with alive_while_starting(settings.alive_file):
             # To read a model's card is to load the model, and this process needs it no more.
             called_apart(check_model)
-    except LookalikeError as error:
+    except (LookalikeError, ChildProcessError) as error:
         # Celery's signals swallow exceptions, and a pool that cannot load its model would restart for ever.
         sys.stderr.write(f"{error}\n")
         sys.exit(1)

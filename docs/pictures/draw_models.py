@@ -8,8 +8,9 @@ the held-out classes, mean over their sources), side (of the point on which the 
 
 import csv
 import math
-from html import escape
 from pathlib import Path
+
+from shapes import line, picture, text
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 760, 400
@@ -27,25 +28,20 @@ def main() -> None:
     shapes = []
     for tick in MS_TICKS:
         x = _x(tick)
-        shapes += [_line(x, TOP, x, HEIGHT - BOTTOM), _text(x, HEIGHT - BOTTOM + 18, str(tick), "middle")]
+        shapes += [line(x, TOP, x, HEIGHT - BOTTOM), text(x, HEIGHT - BOTTOM + 18, str(tick), "middle")]
     for step in range(round((highest - lowest) * 20) + 1):
         quality = lowest + step / 20
         y = _y(quality, lowest, highest)
-        shapes += [_line(LEFT, y, WIDTH - RIGHT, y), _text(LEFT - 8, y + 4, f"{quality:.2f}", "end")]
-    shapes.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "ms per photo, one thread", "middle"))
-    shapes.append(_text(LEFT, TOP - 6, "mAP on held-out classes", "start"))
+        shapes += [line(LEFT, y, WIDTH - RIGHT, y), text(LEFT - 8, y + 4, f"{quality:.2f}", "end")]
+    shapes.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "ms per photo, one thread", "middle"))
+    shapes.append(text(LEFT, TOP - 6, "mAP on held-out classes", "start"))
     for row in rows:
         x, y = _x(float(row["ms"])), _y(float(row["quality"]), lowest, highest)
         colour = "#c0392b" if SHIPPED in row["name"] else "#2c6fbb"
         shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
         at, anchor = (x - 8, "end") if row["side"] == "left" else (x + 8, "start")
-        shapes.append(_text(at, y + 4, row["name"], anchor, colour))
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'font-family="sans-serif" font-size="12">'
-    )
-    ground = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
-    (HERE / "models.svg").write_text("\n".join([head, ground, *shapes, "</svg>\n"]), encoding="utf-8")
+        shapes.append(text(at, y + 4, row["name"], anchor, colour))
+    (HERE / "models.svg").write_text(picture(WIDTH, HEIGHT, shapes), encoding="utf-8")
 
 
 def _x(ms: float) -> float:
@@ -55,14 +51,6 @@ def _x(ms: float) -> float:
 
 def _y(quality: float, lowest: float, highest: float) -> float:
     return HEIGHT - BOTTOM - (quality - lowest) / (highest - lowest) * (HEIGHT - TOP - BOTTOM)
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#ddd"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "#333") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
 
 
 if __name__ == "__main__":

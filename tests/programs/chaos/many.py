@@ -1,6 +1,10 @@
-"""Many small files, each part's memory, a restart's cost: `python -m tests.programs.chaos.many --files 100000`."""
+"""Many small files, each part's memory, a restart's cost: `python -m tests.programs.chaos.many --files 100000`.
+
+`--csv FILE` keeps a row of all that every ten seconds; docs/pictures/draw_million.py draws it.
+"""
 
 import argparse
+import csv
 import random
 import shutil
 import sys
@@ -18,7 +22,7 @@ from lookalike import Client, LookalikeError
 from lookalike.client.status import Status
 from tests.local.conftest import Machine
 from tests.programs.chaos.killing import WORDS
-from tests.support.command_lines import SUPERVISOR, carries
+from tests.support.command_lines import carries
 from tests.support.pictures import encoded, picture
 from tests.support.tiny_model import tiny_model
 from tests.support.waiting import wait_until
@@ -28,7 +32,10 @@ FOLDER_FILES = 1000
 SIDE_PX = (16, 16)
 # Memory is looked at whenever this share of the files is done.
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
-PARTS = (*WORDS, "supervisor")
+HOST = "edge.host"
+REST = "others"
+PARTS = (*WORDS, REST)
+SAMPLED_EVERY_S = 10.0
 
 
 class System:
@@ -38,6 +45,9 @@ class System:
         self.machine = Machine(folder)
         self._files = files
         self._model = tiny_model(folder / "tiny.onnx")
+        self.samples: list[dict[str, int]] = []
+        self._begun_s = time.monotonic()
+        self._sampled_s = -SAMPLED_EVERY_S
 
     def start(self) -> None:
         program = [sys.executable, "-c", "from lookalike.cli import main; main()", "up", str(self.machine.library)]
@@ -59,6 +69,7 @@ class System:
             # Asking costs the system as well.
             time.sleep(0.5)
             status = seen[0]
+            self._sample(status)
             return status is not None and (status.indexed or 0) >= files and (status.is_done or files < self._files)
 
         wait_until(has_so_many, DONE_WITHIN_S)
@@ -66,26 +77,39 @@ class System:
         return seen[0]
 
     def memory_mib(self) -> dict[str, int]:
-        """Resident memory of each part, its children included; of the largest process where there are several."""
+        """Proportional memory (PSS) of each part with its children; files that the store has mapped count."""
         found: dict[str, int] = defaultdict(int)
+        words = {word: part for part, word in WORDS.items()} | {HOST: "store"}
         for pid, command in self.machine.processes().items():
-            for part, word in {**WORDS, "supervisor": SUPERVISOR}.items():
-                if carries(command, word):
-                    with suppress(psutil.Error):
-                        found[part] = max(found[part], psutil.Process(pid).memory_info().rss // 2**20)
+            part = next((part for word, part in words.items() if carries(command, word)), REST)
+            with suppress(psutil.Error):
+                found[part] += psutil.Process(pid).memory_full_info().pss // 2**20
         return found
+
+    def _sample(self, status: Status | None) -> None:
+        now_s = time.monotonic()
+        if status is None or now_s - self._sampled_s < SAMPLED_EVERY_S:
+            return
+        self._sampled_s = now_s
+        memory = self.memory_mib()
+        self.samples.append(
+            {"seconds": round(now_s - self._begun_s), "indexed": status.indexed or 0, "queued": status.queued or 0}
+            | {part: memory[part] for part in PARTS}
+        )
 
 
 def main() -> int:
     """Exit code: 1 if a restart embedded anything."""
     parser = argparse.ArgumentParser(prog="python -m tests.programs.chaos.many", description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
-    files = parser.parse_args().files
+    parser.add_argument("--csv", type=Path)
+    given = parser.parse_args()
+    files: int = given.files
     folder = Path(tempfile.mkdtemp(prefix="lookalike-many-"))
     console = Console(highlight=False)
     system = System(folder, files)
     fill(system.machine.library, files)
-    table = Table("files", "seconds", *PARTS, box=None, title="resident MiB of the largest process")
+    table = Table("files", "seconds", *PARTS, box=None, title="proportional MiB of each part")
     try:
         begun_s = time.monotonic()
         system.start()
@@ -109,6 +133,11 @@ def main() -> int:
         )
     finally:
         system.machine.clear()
+        if given.csv is not None and system.samples:
+            with given.csv.open("w", newline="", encoding="utf-8") as file:
+                rows = csv.DictWriter(file, system.samples[0])
+                rows.writeheader()
+                rows.writerows(system.samples)
     shutil.rmtree(folder)
     return int(again != 0)
 

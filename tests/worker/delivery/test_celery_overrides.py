@@ -18,7 +18,8 @@ from kombu.utils.scheduling import sorted_cycle
 from redis import Redis
 
 from lookalike.redis_keys import SEARCH, SYNC, Keys
-from worker.delivery.celery_overrides import BufferedEventsConsumer, UnpausedQueues, transport_options
+from worker.delivery.celery_overrides import BufferedEventsConsumer, transport_options
+from worker.delivery.held_queues import UnpausedQueues
 
 KEYS = Keys("test")
 OPTIONS = transport_options(KEYS, "holder", visibility_timeout_s=1.0)

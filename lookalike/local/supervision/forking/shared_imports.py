@@ -28,15 +28,16 @@ MODULES = (
     "celery.worker.loops",
     "celery.worker.pidbox",
     "celery.worker.strategy",
-    "concurrent.futures.process",
     "kombu.transport.redis",
     "flower.command",
     "tornado.platform.asyncio",
     "lookalike.client.client",
     "lookalike.exporter",
+    "lookalike.system.one_call",
     "models.onnx_runtime",
     "worker.context",
     "worker.delivery.celery_overrides",
+    "worker.delivery.held_queues",
     "worker.delivery.long_wait",
     "worker.delivery.resting_pool",
     "worker.tasks",
@@ -78,13 +79,11 @@ def _read_settings() -> None:
 
 def _load_decoders() -> None:
     """Of all formats."""
-    from worker.inference.decoder import enable_formats  # noqa: PLC0415 (as MODULES)
-
-    enable_formats()
+    # By name, as MODULES.
+    importlib.import_module("worker.inference.decoder").enable_formats()
 
 
 def _make_client() -> None:
     """Of the store, which is not asked: it imports as late as that."""
-    from qdrant_client import QdrantClient  # noqa: PLC0415 (not installed with the client alone)
-
-    QdrantClient(url="http://127.0.0.1", check_compatibility=False).close()
+    store = importlib.import_module("qdrant_client")
+    store.QdrantClient(url="http://127.0.0.1", check_compatibility=False).close()
