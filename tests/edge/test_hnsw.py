@@ -46,11 +46,21 @@ def fill(client: QdrantClient, photos: Acknowledged, points: int = POINTS) -> No
 
 
 @pytest.mark.parametrize(
-    ("changed", "vectors", "due"),
-    [(20_000, 20_000, False), (20_001, 20_001, True), (30_000, 19_000, False), (21_000, 300_000, False)],
+    ("changed", "vectors", "at_rest", "growing"),
+    [
+        (20_000, 20_000, False, False),
+        (20_001, 20_001, True, True),
+        (30_000, 19_000, False, False),
+        (21_000, 300_000, False, False),
+        (31_000, 300_000, True, False),
+        (151_000, 300_000, True, True),
+    ],
 )
-def test_an_index_is_due_when_much_lies_outside_of_it(changed: int, vectors: int, *, due: bool) -> None:
-    assert is_due(changed, vectors, threshold=20_000) is due
+def test_an_index_is_due_when_much_lies_outside_of_it(
+    changed: int, vectors: int, *, at_rest: bool, growing: bool
+) -> None:
+    assert is_due(changed, vectors, threshold=20_000, is_calm=True) is at_rest
+    assert is_due(changed, vectors, threshold=20_000, is_calm=False) is growing
 
 
 def test_a_build_that_fails_is_tried_again_ever_more_rarely() -> None:

@@ -36,6 +36,7 @@ HOST = "edge.host"
 REST = "others"
 PARTS = (*WORDS, REST)
 SAMPLED_EVERY_S = 10.0
+FILES_A_SECOND = 200_000
 
 
 class System:
@@ -66,8 +67,8 @@ class System:
 
         def has_so_many() -> bool:
             seen[:] = [self.status()]
-            # Asking costs the system as well.
-            time.sleep(0.5)
+            # Asking has the index counted, which takes longer the more there is.
+            time.sleep(max(0.5, self._files / FILES_A_SECOND))
             status = seen[0]
             self._sample(status)
             return status is not None and (status.indexed or 0) >= files and (status.is_done or files < self._files)
