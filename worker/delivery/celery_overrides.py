@@ -139,8 +139,6 @@ def prefetch_step(leases: Leases) -> type[bootsteps.StartStopStep]:
         def start(self, consumer: Any) -> None:
             """Called by Celery each time it has connected, before it takes messages."""
             max_retries_held = consumer.app.conf.worker_eta_task_limit
-            # Not those that the pool has at the moment: it may rest (worker/delivery/resting_pool.py).
-            processes = consumer.controller.concurrency
             qos = consumer.task_consumer.channel.qos
             mark_acked = qos._quick_ack  # noqa: SLF001
 
@@ -148,7 +146,8 @@ def prefetch_step(leases: Leases) -> type[bootsteps.StartStopStep]:
                 held = sum(not request.acknowledged for request in reserved_requests)
                 # Retries only: a message of another program with a countdown of an hour must not block the worker.
                 retries = sum(request.request_dict.get("retries", 0) > 0 for request in scheduled_requests)
-                return bool(held < processes and retries < max_retries_held)
+                # A pool that rests grows with the first message (worker/delivery/resting_pool.py).
+                return bool(held < max(1, consumer.pool.num_processes) and retries < max_retries_held)
 
             def ack(tag: str) -> None:
                 leases.acknowledge(tag)

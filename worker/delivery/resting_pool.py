@@ -32,7 +32,7 @@ class Pool(Protocol):
 
 
 class RestingPool:
-    """Leaves `fewest` of the `full` number of processes when nothing was in hand for `idle_s` seconds.
+    """Leaves `fewest` processes when nothing was in hand for `idle_s` seconds, and knows how many it ended.
 
     Celery's own autoscaler would begin with the fewest, and let messages with a countdown wait for the next one.
     """
@@ -41,28 +41,27 @@ class RestingPool:
         self,
         pool: Pool,
         *,
-        full: int,
         fewest: int,
         idle_s: float,
         is_busy: Callable[[], bool],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
-        self._full = full
         self._fewest = fewest
         self._idle_s = idle_s
         self._is_busy = is_busy
         self._now_s = now_s
         self._used_s = now_s()
+        self._ended = 0
 
     def wake(self) -> None:
         """Called for each message: all processes are there again within a second."""
         self._used_s = self._now_s()
-        missing = self._full - self._pool.num_processes
-        if missing > 0:
-            self._pool.grow(missing)
+        ended, self._ended = self._ended, 0
+        if ended:
+            self._pool.grow(ended)
             self._pool.maintain_pool()
-            log.info("processes started again", processes=missing)
+            log.info("processes started again", processes=ended)
 
     def rest_if_due(self) -> None:
         """Called now and then."""
@@ -71,6 +70,7 @@ class RestingPool:
             self._used_s = self._now_s()
         elif surplus > 0 and self._now_s() - self._used_s >= self._idle_s:
             self._pool.shrink(surplus)
+            self._ended += surplus
             log.info("processes ended", processes=surplus, unused_s=self._idle_s)
 
 
@@ -81,14 +81,15 @@ def rest_step(idle_s: float, *, fewest: int) -> type[bootsteps.StartStopStep]:
         """Knows of each message before Celery hands it to the pool, those with a countdown included."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
+        resting: RestingPool | None = None
         timer: Any = None
 
         def start(self, consumer: Any) -> None:
             """Called by Celery each time it has connected, before it takes messages."""
             self.stop(consumer)
-            resting = RestingPool(
-                consumer.pool, full=consumer.controller.concurrency, fewest=fewest, idle_s=idle_s, is_busy=_is_busy
-            )
+            if self.resting is None:
+                self.resting = RestingPool(consumer.pool, fewest=fewest, idle_s=idle_s, is_busy=_is_busy)
+            resting = self.resting
 
             def wake(**_: Any) -> None:
                 resting.wake()

@@ -38,7 +38,7 @@ class Processes:
 
 def test_the_rest_begins_when_nothing_was_in_hand_for_long_enough() -> None:
     now_s, is_busy, pool = 0.0, True, Processes()
-    resting = RestingPool(pool, full=PROCESSES, fewest=0, idle_s=IDLE_S, is_busy=lambda: is_busy, now_s=lambda: now_s)
+    resting = RestingPool(pool, fewest=0, idle_s=IDLE_S, is_busy=lambda: is_busy, now_s=lambda: now_s)
 
     now_s = 2 * IDLE_S
     resting.rest_if_due()
@@ -57,6 +57,21 @@ def test_the_rest_begins_when_nothing_was_in_hand_for_long_enough() -> None:
     now_s += IDLE_S - 1
     resting.rest_if_due()
     assert pool.num_processes == PROCESSES
+
+
+def test_a_pool_that_a_person_has_changed_in_flower_stays_as_it_is() -> None:
+    now_s, pool = 0.0, Processes(PROCESSES)
+    resting = RestingPool(pool, fewest=1, idle_s=IDLE_S, is_busy=lambda: False, now_s=lambda: now_s)
+
+    pool.shrink(1)
+    resting.wake()
+    assert pool.num_processes == PROCESSES - 1
+    pool.grow(3)
+    now_s = IDLE_S
+    resting.rest_if_due()
+    assert pool.num_processes == 1
+    resting.wake()
+    assert pool.num_processes == PROCESSES + 2
 
 
 def test_ingest_keeps_one_process_and_has_all_again_for_a_message(tmp_path: Path, model: Path) -> None:
