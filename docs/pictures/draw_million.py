@@ -12,14 +12,14 @@ from shapes import line, picture, polyline, text
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 760, 480
-LEFT, RIGHT, TOP, BOTTOM, BETWEEN = 70, 110, 24, 44, 36
+LEFT, RIGHT, TOP, BOTTOM, BETWEEN = 70, 150, 24, 44, 36
 COLOURS = {
     "store": "#c0392b",
     "ingest": "#2c6fbb",
     "search": "#8e6bbf",
     "producer": "#1a9850",
     "broker": "#c8a15a",
-    "others": "#777777",
+    "index builder, others": "#777777",
 }
 INK = "#333333"
 MOST_TICKS = 6

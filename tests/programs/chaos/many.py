@@ -33,7 +33,8 @@ SIDE_PX = (16, 16)
 # Memory is looked at whenever this share of the files is done.
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 HOST = "edge.host"
-REST = "others"
+# What builds the index is most of it while it runs.
+REST = "index builder, others"
 PARTS = (*WORDS, REST)
 SAMPLED_EVERY_S = 10.0
 FILES_A_SECOND = 200_000
