@@ -61,7 +61,7 @@ def main() -> int:
         if given.only != "searches":
             rates.measure(photos, counts, models, folder=folder, results=results, tell=tell)
         if given.only != "rates":
-            points, backlog = ((1_000,), 300) if given.quick else ((1_000, 10_000, 100_000), 1_500)
+            points, backlog = ((1_000,), 400) if given.quick else ((1_000, 10_000, 100_000), 1_500)
             searching.measure(
                 one_size, models.shipped, points=points, backlog=backlog, folder=folder, results=results, tell=tell
             )

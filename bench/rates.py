@@ -34,7 +34,7 @@ FULL = {
     "12 MP": Counts(shipped=500, resnet50=400, fp32=80, recipe=16),
 }
 # A second system to start and stop would take the minute.
-QUICK = {"1 MP": Counts(shipped=480, resnet50=0, fp32=0, recipe=16)}
+QUICK = {"1 MP": Counts(shipped=800, resnet50=0, fp32=0, recipe=24)}
 PHOTOS = Counts(shipped=2000, resnet50=600, fp32=200, recipe=60)
 EMBEDDED = {"ResNet-50": 400, "shipped": 600}
 # For the times of the steps, by one process.
