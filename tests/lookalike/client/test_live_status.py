@@ -1,11 +1,10 @@
 """Who watches has the index counted when something happened, and then no more than a twentieth of the time."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from lookalike.client.live_status import COUNT_AGAIN_S, LiveStatus
-from lookalike.client.transports.transport import JobStatus, Message
 from lookalike.settings import read_settings
 from lookalike.testing import InMemoryTransport
 
@@ -20,17 +19,10 @@ class Slow(InMemoryTransport):
         self.now_s = 1e4
         self.asked = 0
 
-    def send(
-        self,
-        message: Message,
-        *,
-        blobs: Mapping[str, bytes] | None = None,
-        expires_s: float | None = None,
-        background: bool = False,
-    ) -> JobStatus:
+    def answer(self, job: str, *, timeout_s: float) -> Any:
         self.asked += 1
         self.now_s += TAKES_S
-        return super().send(message, blobs=blobs, expires_s=expires_s, background=background)
+        return super().answer(job, timeout_s=timeout_s)
 
 
 @pytest.fixture
