@@ -50,6 +50,13 @@ def as_part(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uin
     return _sized(jpeg(image, int(rng.integers(40, 95))), px)
 
 
+def shrunk(pixels: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
+    """uint8 [n, s, s, 3] -> uint8 [n, px, px, 3], as `prepare` does it."""
+    if pixels.shape[1] == px:
+        return pixels
+    return np.stack([_sized(Image.fromarray(photo), px) for photo in pixels])
+
+
 def _reshaped(image: Image.Image, rng: Generator) -> Image.Image:
     if _happens(0.6, rng):
         # Sides drawn apart between .4 and 1 are hardly ever small both: first how much is left, then of which side.

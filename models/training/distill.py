@@ -15,29 +15,27 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from models.tools.photos import read_photos
-from models.tools.resnet import DEPTHS
 from models.training.batches import Batches
-from models.training.heads import as_state, towards, whitening
+from models.training.begin import begin, sharper_of, sharper_values, start_weights, trunk_of
 from models.training.learning import Plan, Training
-from models.training.onnx_to_weights import unfold
 from models.training.split import Syllabus, draw_up
-from models.training.start_weights import read_start_weights
 from models.training.student import Student
 from models.training.teacher import Teacher, TeacherDataset, build_lesson
-from models.training.trunk import Trunk, write_trunk
-from models.training.validate import as_numbers, examine, features_of, shrunk
+from models.training.trunk import Trunk
+from models.training.validate import as_numbers, examine
 
 STORE_PX = 208  # of the kept pixels: what crops are cut from
 DIMENSION, COPY_DIMENSION = 256, 256
 LOG_EVERY = 20
-CALIBRATION_PHOTOS = 128
+MORE_OF = 4  # of the photos of --some-of one in so many is shown in an epoch
 
 
 def print_line(line: dict[str, Any]) -> None:
@@ -51,13 +49,15 @@ def run(
     out: Path,
     *,
     start: Path,
+    sharper: Path | None = None,
     workers: int = 0,
     report: Callable[[dict[str, Any]], None] = print_line,
 ) -> None:
     """Trains by `plan`, from `out`'s checkpoint if there is one, else from `start`'s weights.
 
-    `report` is called after each epoch, when its checkpoint and log line are written. Raises ValueError when the
-    checkpoint was made by another plan; the number of epochs may be another.
+    `sharper`: the weights of the network that plan.sharper is about, as `start`. `report` is called after each epoch,
+    when its checkpoint and log line are written. Raises ValueError when the checkpoint was made by another plan; the
+    number of epochs may be another.
     """
     torch.manual_seed(plan.seed)
     syllabus = draw_up(
@@ -68,12 +68,15 @@ def run(
         labelled=plan.labelled,
         held_out=plan.held_out,
         seed=plan.seed,
+        regular=plan.regular,
     )
-    student = Student(plan.depth, DIMENSION, COPY_DIMENSION, syllabus.classes, v1=plan.v1)
+    values = sharper_values(plan)
+    student = Student(plan.depth, DIMENSION, COPY_DIMENSION, syllabus.classes, v1=plan.v1, sharper=values)
     known = torch.from_numpy(syllabus.target[syllabus.train])
-    has_heads = student.take(_start_weights(start, plan, lesson))
-    trunks = {px: _trunk(student, plan, px, lesson, out) for px in (plan.train_px, plan.px)}
+    has_heads = student.take(start_weights(start, plan, lesson))
+    trunks = {px: trunk_of(student, plan, px, lesson, out) for px in (plan.train_px, plan.px)}
     whole = Trunk(trunks[plan.px])
+    onlooker = None if sharper is None else sharper_of(sharper, plan, lesson, syllabus, out)
     checkpoint = out / "checkpoint.pt"
     done = 0
     if checkpoint.exists():
@@ -84,44 +87,26 @@ def run(
         training = Training(student, plan, known)
         training.resume(saved)
     else:
-        begin(student, whole, lesson, syllabus, plan, has_heads=has_heads)
+        begin(student, whole, lesson, syllabus, plan, has_heads=has_heads, sharper=onlooker)
         training = Training(student, plan, known)
         report(_finished(training, whole, lesson, syllabus, plan, out=out, line={"epoch": 0}))
     for epoch in range(done, plan.epochs):
         began = time.monotonic()
         line: dict[str, Any] = {"epoch": epoch + 1}
-        rows, seed = syllabus.train, plan.seed * 1000 + epoch
+        seed = plan.seed * 1000 + epoch
+        some = np.random.default_rng(seed).permutation(syllabus.more)[: len(syllabus.more) // MORE_OF]
         batches = Batches(
-            lesson.pixels, rows, trunk=trunks[plan.train_px], size=plan.batch, px=plan.train_px, seed=seed
+            lesson.pixels,
+            np.concatenate([syllabus.train, some]),
+            trunk=trunks[plan.train_px],
+            size=plan.batch,
+            px=plan.train_px,
+            seed=seed,
+            sharper=onlooker,
         )
         line |= _train_epoch(training, batches, syllabus, plan, epoch=epoch, workers=workers)
         line["took_s"] = round(time.monotonic() - began, 1)
         report(_finished(training, whole, lesson, syllabus, plan, out=out, line=line))
-
-
-def begin(
-    student: Student, trunk: Trunk, lesson: TeacherDataset, syllabus: Syllabus, plan: Plan, *, has_heads: bool
-) -> None:
-    """Gives heads that are not there yet their first weights in closed form, and each class its place."""
-    rows = syllabus.train
-    if not has_heads:
-        features = features_of(student, trunk, lesson.pixels[rows], plan)
-        heads = as_state("embedding_head", towards(features[0], syllabus.target[rows]))
-        heads |= as_state("copy_head", whitening(features[1], COPY_DIMENSION))
-        student.load_state_dict(student.state_dict() | heads)
-    for number in range(syllabus.classes):  # the mean of its photos' targets
-        place = syllabus.target[rows][syllabus.label[rows] == number].mean(axis=0)
-        student.classifier.data[number] = torch.from_numpy(place)
-
-
-def _trunk(student: Student, plan: Plan, px: int, lesson: TeacherDataset, out: Path) -> Path:
-    """The file of the stages that stay as they are, for this size; made if it is not there yet."""
-    path = out / f"trunk{px}.onnx"
-    if not path.exists():
-        weights = {name: value.numpy() for name, value in student.backbone.state_dict().items()}
-        photos = shrunk(lesson.pixels[:CALIBRATION_PHOTOS], px)
-        write_trunk(path, weights, DEPTHS[plan.depth].blocks, photos, stages=plan.frozen, v1=plan.v1)
-    return path
 
 
 def _train_epoch(
@@ -130,17 +115,18 @@ def _train_epoch(
     """One pass over the training photos; returns the mean of each part of the loss."""
     training.queue = training.queue[:0]  # the photos of the last epoch come again
     sums: dict[str, float] = {}
-    for number, (rows, maps) in enumerate(_loaded(batches, workers)):
+    for number, (rows, maps, told) in enumerate(_loaded(batches, workers)):
         target, label = torch.from_numpy(syllabus.target[rows]), torch.from_numpy(syllabus.label[rows])
         now = epoch + number / len(batches)
-        parts = training.step(as_numbers(maps, batches.trunk), target, label, plan, now)
+        numbers = as_numbers(maps, batches.trunk)
+        parts = training.step(numbers, torch.from_numpy(told), target, label, plan=plan, epoch=now)
         sums = {name: sums.get(name, 0.0) + value for name, value in parts.items()}
         if number % LOG_EVERY == 0:
             print_line({"batch": f"{number}/{len(batches)}"} | {name: round(value, 3) for name, value in parts.items()})
     return {name: round(value / len(batches), 4) for name, value in sums.items()}
 
 
-def _loaded(batches: Batches, workers: int) -> Iterator[tuple[Any, Any]]:
+def _loaded(batches: Batches, workers: int) -> Iterator[tuple[Any, Any, Any]]:
     """The batches in order, made by that many processes in advance; by this one if 0."""
     loader = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=workers, collate_fn=lambda batch: batch)
     yield from loader
@@ -167,17 +153,6 @@ def _finished(
     return rounded
 
 
-def _start_weights(start: Path, plan: Plan, lesson: TeacherDataset) -> dict[str, Tensor]:
-    """Of shards, of a student.pt, or of a model file."""
-    if start.is_dir():
-        return {name: torch.from_numpy(value.copy()) for name, value in read_start_weights(start).items()}
-    if start.suffix == ".onnx":
-        few = torch.from_numpy(shrunk(lesson.pixels[:512], plan.px)).permute(0, 3, 1, 2)
-        return unfold(start, plan.depth, few, v1=plan.v1)
-    weights: dict[str, Tensor] = torch.load(start, weights_only=True)
-    return weights
-
-
 def _save(state: dict[str, Any], path: Path) -> None:
     """Renamed into place: a run that is killed while it writes leaves the last whole checkpoint."""
     partial = path.with_suffix(".partial")
@@ -201,6 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("photos", nargs="+", type=Path, help="folders of class folders, or tar files")
     parser.add_argument("--start", type=Path, required=True, help="shards' folder, student.pt or model file")
     parser.add_argument("--teacher", type=teacher_of, nargs="+", required=True, metavar="FILE[:PX]")
+    parser.add_argument("--sharper", type=teacher_of, metavar="WEIGHTS[:PX]", help="as --start, sees each view larger")
+    parser.add_argument("--some-of", nargs="*", default=[], type=Path, help="more photos, a quarter in each epoch")
     parser.add_argument("--out", type=Path, required=True, help="folder for features, checkpoint, log, weights")
     parser.add_argument("--depth", default="resnet50")
     parser.add_argument("--v1", action="store_true", help="the stride on the first convolution, as --start has it")
@@ -221,9 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast on CPUs with AVX512-BF16 or AMX")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    lesson = build_lesson(
-        read_photos(given.photos), given.teacher, given.out / "lesson", px=STORE_PX, processes=given.threads
-    )
+    photos = chain(read_photos(given.photos), read_photos(given.some_of))
+    lesson = build_lesson(photos, given.teacher, given.out / "lesson", px=STORE_PX, processes=given.threads)
     plan = Plan(
         depth=given.depth,
         v1=given.v1,
@@ -240,8 +216,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bfloat16=given.bfloat16,
         labelled=tuple(given.labelled),
         held_out=tuple(given.held_out),
+        sharper=0 if given.sharper is None else given.sharper.px,
+        regular=len(lesson.label) - sum(1 for _ in read_photos(given.some_of)),
     )
-    run(lesson, plan, given.out, start=given.start, workers=given.workers)
+    sharper = None if given.sharper is None else given.sharper.path
+    run(lesson, plan, given.out, start=given.start, sharper=sharper, workers=given.workers)
 
 
 if __name__ == "__main__":

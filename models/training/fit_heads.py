@@ -9,62 +9,28 @@ overlook it.
 """
 
 import argparse
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
-from models.contract import COPY, INPUT, OUTPUT, ModelCard
-from models.preprocess import STRETCH
-from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
-from models.tools.graph import DETAIL, HEADS, Weights, resnet_graph
-from models.tools.metadata import stamp
-from models.tools.quantize import quantize_on
+from models.contract import COPY, OUTPUT
+from models.tools.graph import DETAIL, HEADS, Weights
 from models.tools.resnet import DEPTHS
 from models.tools.retrieval import normalised
 from models.tools.window import WINDOW, centre_window, map_side
-from models.training.augment import as_copy, as_part
+from models.training.augment import as_copy, as_part, shrunk
+from models.training.features import Features, write_features
 from models.training.heads import Head, as_state, detail, discriminant
 from models.training.split import draw_up
 from models.training.teacher import load_lesson
-from models.training.validate import shrunk
 
 COPY_DIMENSION = 256
 COPIES, PARTS = 3, 1
 CALIBRATION_PHOTOS = 128
 AT_ONCE = 16
-
-
-class Features:
-    """What the heads of an int8 network see: the pooled features of the last stage and of the one before it."""
-
-    def __init__(self, weights: Weights, depth: str, few: NDArray[np.uint8], *, v1: bool) -> None:
-        """few: photos to calibrate with, uint8 [n, px, px, 3]."""
-        px, blocks = few.shape[1], DEPTHS[depth].blocks
-        network = resnet_graph(weights, blocks, height_px=px, width_px=px, mean=IMAGENET_MEAN, std=IMAGENET_STD, v1=v1)
-        sizes = [output.type.tensor_type.shape.dim[1].dim_value for output in network.graph.output]
-        card = ModelCard("features", px, px, STRETCH, sizes[0], "made for training", "as its weights", "fp32", "")
-        card = replace(card, copy_dimension=sizes[1])
-        with tempfile.TemporaryDirectory() as folder:
-            whole, small, path = (Path(folder) / f"{name}.onnx" for name in ("whole", "small", "features"))
-            stamp(network, card, whole)
-            quantize_on(whole, small, few)
-            onnx.utils.extract_model(small, path, [INPUT], ["feature", "middle_feature"], check_model=False)
-            self._session = open_session(path)
-
-    def of(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """RGB [n, px, px, 3] -> float32 [n, f] and [n, g]."""
-        parts = [
-            self._session.run(None, {INPUT: pixels[begin : begin + AT_ONCE]})
-            for begin in range(0, len(pixels), AT_ONCE)
-        ]
-        last, before = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return last, before
 
 
 def views_of(
@@ -122,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--v1", action="store_true", help="the stride on the first convolution")
     parser.add_argument("--px", type=int, required=True, help="side of the input")
     parser.add_argument("--held-out", nargs="*", default=[], metavar="SOURCE")
+    parser.add_argument("--regular", type=int, metavar="PHOTOS", help="the first so many, without those of --some-of")
     parser.add_argument("--most", type=int, default=2000, help="photos whose copies are looked at")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -137,12 +104,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dimensions=len(arrays[f"{HEADS[OUTPUT]}.bias"]),
         held_out=given.held_out,
         seed=given.seed,
+        regular=given.regular,
     )
     rows = np.random.default_rng(given.seed).permutation(syllabus.train)
     few = shrunk(lesson.pixels[rows[:CALIBRATION_PHOTOS]], given.px)
+    path = given.run / "features.onnx"
+    write_features(path, arrays, DEPTHS[given.depth].blocks, few, v1=given.v1)
     heads = fit(
         arrays,
-        Features(arrays, given.depth, few, v1=given.v1),
+        Features(path),
         [lesson.pixels[row] for row in rows],
         syllabus.target[rows],
         px=given.px,

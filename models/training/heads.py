@@ -37,6 +37,19 @@ def detail(coarse: NDArray[np.float32], before: NDArray[np.float32], target: NDA
     return weight / np.float32(scale), bias / np.float32(scale)
 
 
+def turned(head: Head, features: NDArray[np.float32], target: NDArray[np.float32]) -> Head:
+    """The head, turned so that what it makes of features [n, f] lies as near to targets [n, d] as a rotation brings it.
+
+    Principal components of other photos are other axes, of the same space mostly. Orthogonal Procrustes (Schönemann,
+    1966).
+    """
+    made = features @ head[0].T + head[1]
+    made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+    left, _, right = np.linalg.svd(made.T @ target)
+    turn = (left @ right).astype(np.float32)
+    return turn.T @ head[0], head[1] @ turn
+
+
 def whitening(features: NDArray[np.float32], dimensions: int, exponent: float = WHITENED_BY) -> Head:
     """The first principal components of features [n, f], each over its deviation to the power 2 x `exponent`."""
     mean = features.mean(axis=0, dtype=np.float64)

@@ -22,7 +22,9 @@ class Plan:
 
     `px`: side of the input in use, `train_px` in training, less: crops show things larger than whole photos do (after
     Touvron et al., arXiv:1906.06423). `frozen`: how many stages the trunk has. `labelled`: sources whose labels are
-    learned; `held_out`: sources that are measured on alone. `warm_up`, `cool_down`: epochs at the start and the end.
+    learned; `held_out`: sources that are measured on alone. `sharper`: the side of the input of the network that tells
+    of each view, 0 without one. `regular`: how many photos are shown in each epoch, all if None. `warm_up`,
+    `cool_down`: epochs at the start and the end.
 
     Between them the rate is constant, so that a run may be given more or fewer `epochs` while it goes on (Haegele et
     al., arXiv:2405.18392).
@@ -43,6 +45,8 @@ class Plan:
     bfloat16: bool
     labelled: tuple[str, ...]
     held_out: tuple[str, ...]
+    sharper: int = 0
+    regular: int | None = None
 
     def rate(self, epoch: float) -> float:
         """The learning rate after so many epochs: linear up to the peak, constant, linear down to zero."""
@@ -66,8 +70,12 @@ class Training:
         self.queue = torch.zeros(0, student.copy_head.out_features)
         self._learning = [value for _, value in learning]
 
-    def step(self, maps: Tensor, target: Tensor, label: Tensor, plan: Plan, epoch: float) -> dict[str, float]:
+    def step(
+        self, maps: Tensor, told: Tensor, target: Tensor, label: Tensor, *, plan: Plan, epoch: float
+    ) -> dict[str, float]:
         """Learns from one batch of the trunk's maps, float32 [2n, c, h, w]; returns the parts of its loss.
+
+        `told`, `target`, `label`: as `losses_of` takes them.
 
         BatchNorm keeps the statistics of the start weights (`eval`): a batch is small and half of it are copies.
         """
@@ -76,13 +84,13 @@ class Training:
             group["lr"] = plan.rate(epoch) * group["scale"]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
             outputs = self.student(maps, plan.frozen)
-        losses = losses_of(self.student, outputs, target, label, queue=self.queue, known=self.known)
+        losses = losses_of(self.student, outputs, target, label, told=told, queue=self.queue, known=self.known)
         self.optimizer.zero_grad()
         losses.total().backward()
         nn.utils.clip_grad_norm_(self._learning, CLIP_NORM)
         self.optimizer.step()
         self.average.update_parameters(self.student)
-        fresh = F.normalize(outputs[1].detach()[: len(target)])
+        fresh = F.normalize(outputs.descriptor.detach()[: len(target)])
         self.queue = torch.cat([fresh, self.queue])[:QUEUE]
         return losses.values()
 

@@ -22,12 +22,14 @@ SMALLEST_DEVIATION = 1e-3  # of a column of targets; those that are padding have
 
 @dataclass(frozen=True)
 class Syllabus:
-    """train, seen and unseen are row numbers, int64; together they are all photos.
+    """train, more, seen and unseen are row numbers, int64; together they are all photos.
 
+    `more` are learned from too, a part of them at a time, and decide nothing else.
     target float32 [n, d], L2 norm 1; label int64 [n], -1 where there is no class to learn; classes: how many.
     """
 
     train: NDArray[np.int64]
+    more: NDArray[np.int64]
     seen: NDArray[np.int64]
     unseen: NDArray[np.int64]
     target: NDArray[np.float32]
@@ -76,23 +78,28 @@ def draw_up(
     labelled: Sequence[str] | None = None,
     held_out: Sequence[str] = (),
     seed: int,
+    regular: int | None = None,
 ) -> Syllabus:
     """Divides the photos and turns the teachers' features [n, f] into targets [n, dimensions].
 
     Mean, PCA and deviations of the targets come from the training photos alone. labelled: sources whose classes are to
-    be learned, all if not given; the labels of the others decide nothing but the division.
+    be learned, all if not given; the labels of the others decide nothing but the division. regular: how many photos are
+    so; those after them are `more`.
     """
     parts = divide(label, source, held_out=held_out, seed=seed)
-    taught = parts.train if labelled is None else parts.train[np.isin(source[parts.train], labelled)]
+    is_regular = parts.train < (len(label) if regular is None else regular)
+    train, more = parts.train[is_regular], parts.train[~is_regular]
+    taught = train if labelled is None else train[np.isin(source[train], labelled)]
     learned = np.unique(parts.codes[taught])
     learned = learned[parts.is_class[learned]]
     number = np.full(len(parts.is_class), -1, dtype=np.int64)
     number[learned] = np.arange(len(learned))
     return Syllabus(
-        train=parts.train,
+        train=train,
+        more=more,
         seen=parts.seen,
         unseen=parts.unseen,
-        target=whitened(principal_components(features, parts.train, dimensions), parts.train),
+        target=whitened(principal_components(features, train, dimensions), train),
         label=number[parts.codes],
         classes=len(learned),
     )

@@ -3,6 +3,7 @@
 # torch is not installed where the checks run; its classes are Any there.
 # mypy: allow-subclassing-any
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ COSINE_WEIGHT = 10.0
 LIKENESS_WEIGHT = 1.0
 LABEL_WEIGHT = 0.5
 COPY_WEIGHT = 1.0
+SHARPER_WEIGHT = 5.0
 SPREAD_WEIGHT = 0.2
 # A strong copy shows less, and other things: it is drawn towards the photo's place with less force.
 SHARE_OF_COPIES = 0.3
@@ -23,27 +25,40 @@ COPY_TEMPERATURE = 0.05
 LABEL_SCALE = 16.0  # of the cosines to the classes' places: a softmax over cosines themselves would stay flat
 
 
+class Outputs(NamedTuple):
+    """What a student makes of n views, float32 of any length: [n, d], [n, d2], and [n, m] with m = 0 where unasked."""
+
+    embedding: Tensor
+    descriptor: Tensor
+    sharper: Tensor
+
+
 class Student(nn.Module):
-    """A ResNet with two heads, and a classifier that only training needs.
+    """A ResNet with two heads, and two things that only training needs: a classifier, and a head for the sharper view.
 
     `embedding_head` turns the pooled feature of the last stage into the teachers' principal components, `copy_head`
     that of the stage before, pooled through a window, into a descriptor for copies: what tells a photo from another of
     the same kind is lost in the last stage, which learns to overlook it.
     """
 
-    def __init__(self, depth: str, dimension: int, copy_dimension: int, classes: int, *, v1: bool) -> None:
+    def __init__(
+        self, depth: str, dimension: int, copy_dimension: int, classes: int, *, v1: bool, sharper: int = 0
+    ) -> None:
+        """sharper: how many values models/training/sharper.py gives, 0 without it."""
         super().__init__()
         self.backbone = ResNet(depth, v1=v1)
         width = self.backbone.dimension
         self.embedding_head = nn.Linear(width, dimension)
         self.copy_head = nn.Linear(width // 2, copy_dimension)
+        self.sharper = nn.Linear(width, sharper) if sharper else None
         self.classifier = nn.Parameter(torch.randn(max(classes, 1), dimension))
 
-    def forward(self, maps: Tensor, after: int) -> tuple[Tensor, Tensor]:
-        """Maps of stage `after`, float32 [n, c, h, w] -> embedding [n, d] and copy descriptor [n, d2], any length."""
+    def forward(self, maps: Tensor, after: int) -> Outputs:
+        """Maps of stage `after`, float32 [n, c, h, w] -> what the heads make of them."""
         last, before = self.features(maps, after)
         with torch.autocast("cpu", enabled=False):
-            return self.embedding_head(last), self.copy_head(before)
+            sharper = last.new_zeros((len(last), 0)) if self.sharper is None else self.sharper(last)
+            return Outputs(self.embedding_head(last), self.copy_head(before), sharper)
 
     def features(self, maps: Tensor, after: int) -> tuple[Tensor, Tensor]:
         """What the two heads see of these maps, float32 [n, f] and [n, f / 2]."""
@@ -90,10 +105,11 @@ class Losses:
     label: Tensor
     copy: Tensor
     spread: Tensor
+    sharper: Tensor
 
     def total(self) -> Tensor:
         """Their sum."""
-        return self.cosine + self.likeness + self.label + self.copy + self.spread
+        return self.cosine + self.likeness + self.label + self.copy + self.spread + self.sharper
 
     def values(self) -> dict[str, float]:
         """For the log."""
@@ -101,15 +117,23 @@ class Losses:
 
 
 def losses_of(
-    student: Student, outputs: tuple[Tensor, Tensor], target: Tensor, label: Tensor, *, queue: Tensor, known: Tensor
+    student: Student,
+    outputs: Outputs,
+    target: Tensor,
+    label: Tensor,
+    *,
+    told: Tensor,
+    queue: Tensor,
+    known: Tensor,
 ) -> Losses:
     """The losses of a batch of n photos, each shown lightly varied and, n rows below, as a copy.
 
-    outputs: embeddings [2n, d] and copy descriptors [2n, d2]; target [n, d] of length 1; label int64 [n], -1 for none;
+    outputs: of these 2n views; target [n, d] of length 1; label int64 [n], -1 for none; told [2n, m]: what the sharper
+    network makes of the views, m = 0 without one;
     queue [m, d2], descriptors of length 1 of earlier batches, other photos all of them; known [k, d]: the targets of
     all photos that are learned from.
     """
-    embedding, descriptor = outputs
+    embedding, descriptor, sharper = outputs
     count = len(target)
     cosines = F.cosine_similarity(embedding, target.repeat(2, 1))
     shares = torch.cat([torch.ones(count), torch.full((count,), SHARE_OF_COPIES)])
@@ -126,6 +150,7 @@ def losses_of(
         label=LABEL_WEIGHT * by_label,
         copy=COPY_WEIGHT * contrastive_loss(descriptors, queue),
         spread=SPREAD_WEIGHT * spread_loss(descriptors[count:], torch.cat([descriptors[:count], queue])),
+        sharper=SHARPER_WEIGHT * (1 - F.cosine_similarity(sharper, told)).mean() * float(told.shape[1] > 0),
     )
 
 

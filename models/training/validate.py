@@ -1,7 +1,6 @@
 """Measures a student in training on photos that it does not learn from."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from models.tools.perturbations import TRANSFORMS
 from models.tools.retrieval import copies_found, figures, normalised
+from models.training.augment import shrunk
 from models.training.learning import Plan
 from models.training.split import Syllabus
 from models.training.student import Student
@@ -20,14 +20,6 @@ from models.training.trunk import Trunk
 AT_ONCE = 128
 COPIES = ("crop50", "turn90", "grey")
 COPIES_OF = 200  # photos, or somewhat more
-
-
-def shrunk(pixels: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
-    """uint8 [n, s, s, 3] -> uint8 [n, px, px, 3], as `prepare` does it."""
-    if pixels.shape[1] == px:
-        return pixels
-    resize = partial(Image.Image.resize, size=(px, px), resample=Image.Resampling.BICUBIC)
-    return np.stack([np.asarray(resize(Image.fromarray(photo))) for photo in pixels])
 
 
 def as_numbers(maps: NDArray[np.uint8], trunk: Trunk) -> Tensor:
@@ -46,7 +38,7 @@ def embed(
     student: Student, trunk: Trunk, pixels: NDArray[np.uint8], plan: Plan
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """uint8 [n, s, s, 3] -> embeddings [n, d] and copy descriptors [n, d2], float32, L2 norm 1."""
-    embeddings, descriptors = _run(trunk, pixels, plan, lambda maps: student(maps, plan.frozen))
+    embeddings, descriptors = _run(trunk, pixels, plan, lambda maps: student(maps, plan.frozen)[:2])
     return normalised(embeddings), normalised(descriptors)
 
 

@@ -57,12 +57,12 @@ def test_an_epoch_shows_each_photo_once_and_the_same_to_whoever_asks(photos: NDA
     nowhere = Path("trunk.onnx")
     one, same, other = (Batches(photos, rows, trunk=nowhere, size=3, px=32, seed=seed) for seed in (1, 1, 2))
 
-    shown = np.concatenate([one.photos(number)[0] for number in range(len(one))])
+    shown = np.concatenate([one.views(number)[0] for number in range(len(one))])
 
     assert sorted(shown) == list(rows)
-    assert one.photos(0)[1].shape == (6, 32, 32, 3)
-    assert (one.photos(2)[1] == same.photos(2)[1]).all()
-    assert (one.photos(0)[0] != other.photos(0)[0]).any()
+    assert one.views(0)[1].shape == (6, 32, 32, 3)
+    assert (one.views(2)[1] == same.views(2)[1]).all()
+    assert (one.views(0)[0] != other.views(0)[0]).any()
     with pytest.raises(IndexError):
         one[3]
 
@@ -81,7 +81,7 @@ def test_the_trunk_is_the_first_stages_in_int8_and_batches_hold_what_it_makes(
     write_trunk(tmp_path / "trunk.onnx", weights, (1, 1, 1, 1), squares, stages=3, v1=False)
     trunk = Trunk(tmp_path / "trunk.onnx")
     found = (trunk.maps(squares).astype(float) - trunk.zero_point) * trunk.scale
-    rows, maps = Batches(photos, np.arange(10), trunk=tmp_path / "trunk.onnx", size=4, px=32, seed=0)[0]
+    rows, maps, _ = Batches(photos, np.arange(10), trunk=tmp_path / "trunk.onnx", size=4, px=32, seed=0)[0]
 
     assert found.shape == (10, 16, 2, 2)
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98

@@ -22,9 +22,10 @@ from models.tools.resnet import ResNet  # noqa: E402
 from models.training import fit_heads  # noqa: E402
 from models.training.distill import main, run, teacher_of  # noqa: E402
 from models.training.learning import Plan  # noqa: E402
+from models.training.sharper import Sharper  # noqa: E402
 from models.training.split import draw_up  # noqa: E402
 from models.training.student import Student  # noqa: E402
-from models.training.teacher import Teacher, TeacherDataset, build_lesson  # noqa: E402
+from models.training.teacher import Teacher, TeacherDataset, build_lesson, load_lesson  # noqa: E402
 from models.training.trunk import Trunk  # noqa: E402
 from models.training.validate import examine  # noqa: E402
 
@@ -240,6 +241,38 @@ def test_labels_that_are_not_to_be_learned_are_not_looked_at(
 
     one, two = weights(tmp_path / "one" / "student.pt"), weights(tmp_path / "two" / "student.pt")
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_what_a_sharper_network_makes_of_each_view_is_learned(
+    lesson: TeacherDataset, start: Path, tmp_path: Path
+) -> None:
+    plan = replace(PLAN, sharper=48, peak_rate=1e-4, cool_down=0.01)
+    run(lesson, plan, tmp_path, start=start, sharper=start)
+
+    first, second = (line["sharper"] for line in log(tmp_path)[1:])
+    assert 0 < second < first
+    assert "sharper.weight" not in weights(tmp_path / "student.pt")
+    with np.load(tmp_path / "sharper48.npz") as basis:
+        made = Sharper(tmp_path / "sharper48.onnx", (basis["weight"], basis["bias"]), 48).targets(lesson.pixels)
+    assert made.shape == (18, 256)
+    assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-5)
+    # Components are centred: photos do not all look alike.
+    assert np.median(made @ made.T) < 0.5
+
+
+def test_of_more_photos_a_quarter_is_shown_in_an_epoch(
+    teachers: list[Teacher], start: Path, photo_folder: Path, tmp_path: Path
+) -> None:
+    arguments = [str(photo_folder), "--some-of", str(photo_folder), "--start", str(start), "--out", str(tmp_path)]
+    arguments += ["--teacher", *(f"{each.path}:{each.px}" for each in teachers), "--threads", "1"]
+    main([*arguments, "--depth", "resnet18", "--px", "32", "--train-px", "32", "--epochs", "1", "--batch", "1"])
+
+    lesson = load_lesson(tmp_path / "lesson")
+    syllabus = draw_up(lesson.features, lesson.label, lesson.source, dimensions=4, seed=0, regular=18)
+    saved = weights(tmp_path / "checkpoint.pt")
+    assert json.loads(saved["plan"])["regular"] == 18
+    # A descriptor of each photo that was shown is kept.
+    assert len(saved["queue"]) == len(syllabus.train) + len(syllabus.more) // 4
 
 
 def test_the_rate_rises_to_the_peak_and_falls_to_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
 from models.tools.retrieval import copies_found, normalised
-from models.training.heads import detail, discriminant, towards, whitening
+from models.training.heads import detail, discriminant, towards, turned, whitening
 
 RNG = np.random.default_rng(0)
 
@@ -19,6 +19,20 @@ def test_a_ridge_finds_a_linear_target() -> None:
 
     assert weight == pytest.approx(turn, abs=1e-3)
     assert bias == pytest.approx(shift, abs=1e-2)
+
+
+def test_a_head_is_turned_to_other_axes_and_keeps_each_likeness() -> None:
+    features = RNG.normal(1, 1, (300, 10)).astype(np.float32)
+    head = RNG.normal(0, 1, (4, 10)).astype(np.float32), RNG.normal(0, 1, 4).astype(np.float32)
+    made = normalised(features @ head[0].T + head[1])
+    axes, _ = np.linalg.qr(RNG.normal(0, 1, (4, 4)))
+    target = (made @ axes).astype(np.float32)
+
+    weight, bias = turned(head, features[:200], target[:200])
+
+    found = normalised(features @ weight.T + bias)
+    assert found[200:] == pytest.approx(target[200:], abs=1e-4)
+    assert found @ found.T == pytest.approx(made @ made.T, abs=1e-4)
 
 
 def test_whitened_components_have_no_mean_and_one_deviation() -> None:

@@ -52,6 +52,21 @@ def test_equal_labels_of_different_sources_are_different_classes_and_no_label_is
     assert syllabus.classes == 42
 
 
+def test_photos_after_the_regular_ones_are_learned_from_and_decide_nothing(photos) -> None:  # type: ignore[no-untyped-def]
+    features, label, source = photos
+    others = features.copy()
+    others[700:] = 9.0
+
+    syllabus, changed = (
+        draw_up(each, label, source, dimensions=16, seed=0, regular=700) for each in (features, others)
+    )
+
+    parts = np.concatenate([syllabus.train, syllabus.more, syllabus.seen, syllabus.unseen])
+    assert sorted(parts.tolist()) == list(range(750))
+    assert syllabus.more.min() >= 700 > syllabus.train.max()
+    assert (syllabus.target[syllabus.train] == changed.target[syllabus.train]).all()
+
+
 def test_a_source_can_be_held_out_as_a_whole(photos) -> None:  # type: ignore[no-untyped-def]
     _, label, source = photos
     label[source == "web"] = "_"
