@@ -125,7 +125,7 @@ def test_a_sync_shows_the_library_the_paths_and_the_outcomes(system: System, flo
     job = system.client.sync([system.path(201, "shown.png"), "shown-no-image.png"])
     job.result(timeout_s=20)
 
-    row = flower.row(job.id, "SUCCESS")
+    row = flower.row(job.id, "SUCCESS", "1 embedded, 1 rejected")
 
     assert row["args"] == "lookalike: 2 paths (shown.png, shown-no-image.png)"
     assert row["result"] == "1 embedded, 1 rejected"
