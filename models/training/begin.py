@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.tools.resnet import DEPTHS
@@ -51,7 +52,7 @@ def sharper_of(source: Path, plan: Plan, lesson: TeacherDataset, syllabus: Sylla
         for name, value in start_weights(source, plan, lesson).items()
         if name.startswith(("conv1.", "bn1.", "layer"))
     }
-    photos = shrunk(lesson.pixels[_some(syllabus, plan)], plan.sharper)
+    photos = shrunk(lesson.pixels[_shuffled(syllabus, plan)[:FITTED_ON]], plan.sharper)
     return make_sharper(out, weights, DEPTHS[plan.depth].blocks, photos, v1=plan.v1)
 
 
@@ -69,20 +70,19 @@ def begin(
 
     Heads that are there are turned to the targets of these photos.
     """
-    rows = syllabus.train if not has_heads else _some(syllabus, plan)
+    rows = _shuffled(syllabus, plan)
+    rows = rows[:FITTED_ON] if has_heads else rows
     last, before = features_of(student, trunk, lesson.pixels[rows], plan)
-    target = syllabus.target[rows]
     if has_heads:
         head = student.embedding_head
         given: Head = head.weight.detach().numpy(), head.bias.detach().numpy()
-        heads = as_state("embedding_head", turned(given, last, target))
+        heads = as_state("embedding_head", turned(given, last, syllabus.target[rows]))
     else:
-        heads = as_state("embedding_head", towards(last, target))
+        heads = as_state("embedding_head", towards(last, syllabus.target[rows]))
         heads |= as_state("copy_head", whitening(before, student.copy_head.out_features))
     if sharper is not None:
-        some = _some(syllabus, plan)
-        seen, _ = features_of(student, trunk, lesson.pixels[some], plan)
-        heads |= as_state("sharper", towards(seen, sharper.targets(shrunk(lesson.pixels[some], sharper.px))))
+        views = shrunk(lesson.pixels[rows[:FITTED_ON]], sharper.px)
+        heads |= as_state("sharper", towards(last[:FITTED_ON], sharper.targets(views)))
     student.load_state_dict(student.state_dict() | heads)
     for number in range(len(student.classifier)):  # the mean of its photos' targets
         mine = syllabus.target[syllabus.train][syllabus.label[syllabus.train] == number]
@@ -95,6 +95,6 @@ def sharper_values(plan: Plan) -> int:
     return DIMENSION if plan.sharper else 0
 
 
-def _some(syllabus: Syllabus, plan: Plan) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Row numbers of enough training photos to fit on."""
-    return np.random.default_rng(plan.seed).permutation(syllabus.train)[:FITTED_ON]
+def _shuffled(syllabus: Syllabus, plan: Plan) -> NDArray[np.int64]:
+    """The training photos, those to fit on first."""
+    return np.random.default_rng(plan.seed).permutation(syllabus.train)
