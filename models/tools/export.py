@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 from models.contract import COPY, INPUT, OUTPUT, ModelCard
 from models.preprocess import prepare
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, open_session
-from models.tools.graph import DETAIL, HEADS, resnet_graph, view_of
+from models.tools.graph import DETAIL, DETAIL_SHARE, HEADS, resnet_graph, view_of
 from models.tools.metadata import Origin, stamp
 from models.tools.photos import Photo, open_rgb, read_photos
 from models.tools.resnet import DEPTHS, ResNet, as_float
@@ -117,7 +117,7 @@ def _network(weights: Weights, depth: str, *, v1: bool) -> tuple[ResNet, Weights
     network = ResNet(depth, v1=v1).eval()
     state = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     parts = [f"{head}.{part}" for head in (*HEADS.values(), DETAIL) for part in ("weight", "bias")]
-    beyond = ["mean_feature", WINDOW, *parts]
+    beyond = ["mean_feature", WINDOW, DETAIL_SHARE, *parts]
     extra = {name: state.pop(name).detach().float() for name in beyond if name in state}
     network.load(state)
     width = network.dimension
@@ -151,7 +151,8 @@ def _reference(network: ResNet, extra: Weights, batch: NDArray[np.uint8], views:
                 outputs.append(features[name])
             if name == OUTPUT and f"{DETAIL}.weight" in extra:
                 detail = F.linear(before, extra[f"{DETAIL}.weight"], extra[f"{DETAIL}.bias"])
-                outputs[-1] = F.normalize(outputs[-1], dim=1) + detail
+                shared = extra[DETAIL_SHARE] * F.normalize(detail, dim=1)
+                outputs[-1] = torch.cat([F.normalize(outputs[-1], dim=1), shared], dim=1)
         return [F.normalize(output, dim=1).numpy() for output in outputs]
 
 

@@ -22,7 +22,8 @@ BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which torchvision's ResNets keep
 SMALLEST_NORM = 1e-12  # as in torch.nn.functional.normalize
 MIDDLE_TENTHS = 8  # of each side: what the second of two views shows
 HEADS = {OUTPUT: "embedding_head", COPY: "copy_head"}  # names of their weights, by output
-DETAIL = "detail_head"  # what it makes of the stage before the last is added to the embedding
+DETAIL = "detail_head"  # what it makes of the stage before the last is joined to the embedding
+DETAIL_SHARE = f"{DETAIL}.share"  # its length there, where the rest has 1
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -70,10 +71,10 @@ def resnet_graph(
     v1: the stride of a bottleneck sits on its first convolution, as in the paper, and not on its second.
 
     The pooled feature of the last stage is the embedding, or `embedding_head.weight` [d, f] and `.bias` [d] make it
-    from that; what `detail_head.weight` [d, g] and `.bias` make of the stage before the last is then added to it, after
-    its length was made 1. `copy_head.weight` [d2, g] and `.bias` make the output `copy` from that stage too, or with
-    [d2, f + g] from both; `copy_head.window` [h, w] is the share of each place of its map, all have the same if it is
-    not there. Raises ValueError for a size whose middle has no whole margins.
+    from that; what `detail_head.weight` [e, g] and `.bias` make of the stage before the last is then joined to it, both
+    with length 1, times `detail_head.share` [1]: d + e values. `copy_head.weight` [d2, g] and `.bias` make the output
+    `copy` from that stage too, or with [d2, f + g] from both; `copy_head.window` [h, w] is the share of each place of
+    its map, all have the same if it is not there. Raises ValueError for a size whose middle has no whole margins.
     """
     graph = GraphBuilder()
     x = graph.node("Cast", [INPUT], "pixels", to=TensorProto.FLOAT)
@@ -108,8 +109,11 @@ def resnet_graph(
         x, dimensions[OUTPUT] = _head(graph, weights, x, HEADS[OUTPUT])
     if f"{DETAIL}.weight" in weights:
         l2_normalise(graph, x, output="coarse")
-        detail, _ = _head(graph, weights, middle, DETAIL)
-        x = graph.node("Add", ["coarse", detail], "detailed")
+        detail, more = _head(graph, weights, middle, DETAIL)
+        l2_normalise(graph, detail, output="detail")
+        share = graph.store(DETAIL_SHARE, weights[DETAIL_SHARE])
+        x = graph.node("Concat", ["coarse", graph.node("Mul", ["detail", share], "shared_detail")], "joined", axis=1)
+        dimensions[OUTPUT] += more
     l2_normalise(graph, x)
     if f"{HEADS[COPY]}.weight" in weights:
         seen = middle

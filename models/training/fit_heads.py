@@ -2,8 +2,8 @@
 
     python -m models.training.fit_heads FOLDER [--weights FILE ...] --v1 --px 160 --held-out SOURCE ... --out STUDENT.pt
 
-FOLDER is the --out of models.training.distill. `detail_head` adds to the embedding what it still lacks of the
-teachers' targets, `copy_head` makes the descriptor for copies. Both see the stage before the last, through a window
+FOLDER is the --out of models.training.distill. `detail_head` joins to the embedding the whitened components of the
+stage before the last, `copy_head` makes the descriptor for copies. Both see that stage through a window
 (models/tools/window.py): what tells a photo from another of the same kind is lost in the last stage, which learns to
 overlook it.
 """
@@ -17,18 +17,19 @@ import torch
 from numpy.typing import NDArray
 
 from models.contract import COPY, OUTPUT
-from models.tools.graph import DETAIL, HEADS, Weights
+from models.tools.graph import DETAIL, DETAIL_SHARE, HEADS
 from models.tools.resnet import DEPTHS
-from models.tools.retrieval import normalised
 from models.tools.window import WINDOW, centre_window, map_side
 from models.training.augment import as_copy, as_part, shrunk
 from models.training.features import Features, write_features
-from models.training.heads import Head, as_state, detail, discriminant
-from models.training.split import draw_up
+from models.training.heads import Head, as_state, discriminant, whitening
+from models.training.split import divide
 from models.training.teacher import load_lesson
 
+# Of the embedding: what is in the picture, and how it looks. docs/decisions/0004-model.md.
+DIMENSION, DETAIL_DIMENSION, SHARE = 128, 384, 0.6
 COPY_DIMENSION = 256
-COPIES, PARTS = 3, 1
+COPIES, PARTS = 3, 2
 CALIBRATION_PHOTOS = 128
 AT_ONCE = 16
 
@@ -41,25 +42,14 @@ def views_of(
     return np.stack(copies + [as_part(photo, px, rng) for _ in range(PARTS)])
 
 
-def fit(
-    weights: Weights,
-    features: Features,
-    photos: Sequence[NDArray[np.uint8]],
-    target: NDArray[np.float32],
-    *,
-    px: int,
-    most: int,
-    seed: int,
-) -> dict[str, Head]:
-    """Heads by name, from squares uint8 [s, s, 3] and their targets [n, d]; copies of the first `most`."""
+def fit(features: Features, photos: Sequence[NDArray[np.uint8]], *, px: int, most: int, seed: int) -> dict[str, Head]:
+    """Heads by name, from squares uint8 [s, s, 3]; copies of the first `most`."""
     chunks = [photos[begin : begin + AT_ONCE] for begin in range(0, len(photos), AT_ONCE)]
-    seen = [features.of(shrunk(np.stack(chunk), px)) for chunk in chunks]
-    last, before = (np.concatenate(part) for part in zip(*seen, strict=True))
-    coarse = normalised(last @ weights[f"{HEADS[OUTPUT]}.weight"].T + weights[f"{HEADS[OUTPUT]}.bias"])
+    before = np.concatenate([features.of(shrunk(np.stack(chunk), px))[1] for chunk in chunks])
     rng = np.random.default_rng(seed)
     copies = [features.of(views_of(photo, photos[row - 1], px, rng))[1] for row, photo in enumerate(photos[:most])]
     views = np.concatenate([before[: len(copies), np.newaxis], np.stack(copies)], axis=1)
-    return {DETAIL: detail(coarse, before, target), HEADS[COPY]: discriminant(views, COPY_DIMENSION)}
+    return {DETAIL: whitening(before, DETAIL_DIMENSION), HEADS[COPY]: discriminant(views, COPY_DIMENSION)}
 
 
 def mean_of(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
@@ -97,30 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     state = mean_of(given.weights or [given.run / "student.pt"])
     state[WINDOW] = torch.from_numpy(centre_window(map_side(given.px), map_side(given.px)))
     arrays = {name: value.numpy() for name, value in state.items()}
-    syllabus = draw_up(
-        lesson.features,
-        lesson.label,
-        lesson.source,
-        dimensions=len(arrays[f"{HEADS[OUTPUT]}.bias"]),
-        held_out=given.held_out,
-        seed=given.seed,
-        regular=given.regular,
-    )
-    rows = np.random.default_rng(given.seed).permutation(syllabus.train)
+    parts = divide(lesson.label, lesson.source, held_out=given.held_out, seed=given.seed)
+    rows = np.random.default_rng(given.seed).permutation(parts.train)
+    rows = rows if given.regular is None else rows[rows < given.regular]
     few = shrunk(lesson.pixels[rows[:CALIBRATION_PHOTOS]], given.px)
     path = given.run / "features.onnx"
     write_features(path, arrays, DEPTHS[given.depth].blocks, few, v1=given.v1)
-    heads = fit(
-        arrays,
-        Features(path),
-        [lesson.pixels[row] for row in rows],
-        syllabus.target[rows],
-        px=given.px,
-        most=given.most,
-        seed=given.seed,
-    )
+    photos = [lesson.pixels[row] for row in rows]
+    heads = fit(Features(path), photos, px=given.px, most=given.most, seed=given.seed)
     for name, head in heads.items():
         state |= as_state(name, head)
+    for part in ("weight", "bias"):  # the targets' components are in the order of their variance
+        name = f"{HEADS[OUTPUT]}.{part}"
+        state[name] = state[name][:DIMENSION].clone()
+    state[DETAIL_SHARE] = torch.tensor([SHARE])
     torch.save(state, given.out)
     print(f"fitted {given.out} on {len(rows)} photos, and on {COPIES + PARTS} copies of {min(given.most, len(rows))}")
 

@@ -8,7 +8,6 @@ from torch import Tensor
 # Of the mean variance of a feature. What it does to held-out classes: docs/decisions/0004-model.md.
 RIDGE = 0.3
 COPY_RIDGE = 0.03
-DETAIL_RIDGE = 0.3
 SHARE_OF_STRENGTH = 0.25  # 0: as strong as they tell photos apart; .5: all alike
 SMALLEST_VARIANCE = 1e-6  # of the largest: fewer photos than dimensions leave some without any
 WHITENED_BY = 0.5  # exponent of the variances that the copy head divides by: .5 whitens
@@ -24,17 +23,6 @@ def towards(features: NDArray[np.float32], target: NDArray[np.float32], ridge: f
     covariance[np.diag_indices_from(covariance)] += ridge * np.trace(covariance) / len(covariance)
     weight = np.linalg.solve(covariance, centred.T @ (target - aim) / len(centred)).T
     return weight.astype(np.float32), (aim - weight @ mean).astype(np.float32)
-
-
-def detail(coarse: NDArray[np.float32], before: NDArray[np.float32], target: NDArray[np.float32]) -> Head:
-    """What to add to embeddings `coarse` [n, d], of length 1: a ridge regression of what they leave of targets [n, d].
-
-    It sees the feature `before` [n, g]: training of the last stage overlooks what the stage before it still tells. What
-    that gains: docs/decisions/0004-model.md.
-    """
-    scale = float((coarse * target).sum(axis=1).mean())
-    weight, bias = towards(before, target - scale * coarse, DETAIL_RIDGE)
-    return weight / np.float32(scale), bias / np.float32(scale)
 
 
 def turned(head: Head, features: NDArray[np.float32], target: NDArray[np.float32]) -> Head:

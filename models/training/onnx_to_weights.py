@@ -47,7 +47,7 @@ def unfold(path: Path, depth: str, pixels: Tensor, *, v1: bool = False) -> dict[
         state[WINDOW] = torch.from_numpy(stored[WINDOW].astype(np.float32))
     for name in (*HEADS.values(), DETAIL):
         if f"{name}.weight" in stored:
-            parts = [f"{name}.weight", f"{name}.bias"]
+            parts = [part for part in (f"{name}.weight", f"{name}.bias", f"{name}.share") if part in stored]
             state |= {part: torch.from_numpy(stored[part].astype(np.float32)) for part in parts}
     return state
 

@@ -128,7 +128,8 @@ def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
 
     said = []
     window = torch.from_numpy(centre_window(5, 5))
-    narrow = {"detail_head.weight": torch.randn(20, 1024) / 20, "detail_head.bias": torch.randn(20)}
+    narrow = {"detail_head.weight": torch.randn(30, 1024) / 20, "detail_head.bias": torch.randn(30)}
+    narrow["detail_head.share"] = torch.tensor([0.6])
     narrow |= {"copy_head.weight": torch.randn(12, 1024), "copy_head.window": window}
     torch.save(random_weights("resnet50") | heads | narrow, tmp_path / "narrow.pt")
     kinds = {"v1": ["--v1"], "v1.5": [], "views": ["--v1", "--views", "2", "--size", "80"]}
@@ -140,6 +141,7 @@ def test_an_export_with_heads_and_the_stride_of_v1_computes_what_pytorch_does(
     assert all(found is not None and float(found[1]) < 1e-4 for found in said)
     card = read_card(tmp_path / "v1.onnx")
     assert (card.dimension, card.copy_dimension) == (20, 12)
+    assert read_card(tmp_path / "narrow.onnx").dimension == 20 + 30
     images = [open_rgb(photo.content) for photo in read_photos([photo_folder])]
     embeddings, descriptors = Embedder(tmp_path / "v1.onnx").describe(images)
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-6)

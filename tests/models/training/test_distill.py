@@ -19,6 +19,7 @@ from models.tools.embedder import Embedder  # noqa: E402
 from models.tools.metadata import Origin  # noqa: E402
 from models.tools.photos import open_rgb, read_photos  # noqa: E402
 from models.tools.resnet import ResNet  # noqa: E402
+from models.tools.retrieval import normalised  # noqa: E402
 from models.training import fit_heads  # noqa: E402
 from models.training.distill import main, run, teacher_of  # noqa: E402
 from models.training.learning import Plan  # noqa: E402
@@ -206,27 +207,33 @@ def test_from_a_tar_by_command_to_a_model_file_of_two_outputs_and_on_from_there(
     assert [line["epoch"] for line in log(tmp_path / "second")] == [0, 1]
 
 
-def test_heads_fitted_to_the_int8_network_see_both_stages_and_are_better(
-    lesson: TeacherDataset, teachers: list[Teacher], start: Path, photo_folder: Path, tmp_path: Path
+def test_an_embedding_is_what_is_in_the_picture_and_how_it_looks_in_the_share_of_each(
+    teachers: list[Teacher], start: Path, photo_folder: Path, tmp_path: Path
 ) -> None:
-    build_lesson(read_photos([photo_folder]), teachers, tmp_path / "lesson", px=48, processes=1)
+    lesson = build_lesson(read_photos([photo_folder]), teachers, tmp_path / "lesson", px=48, processes=1)
     run(lesson, replace(PLAN, epochs=0), tmp_path, start=start)
     options = ["--depth", "resnet18", "--px", "40", "--most", "10", "--out", str(tmp_path / "fitted.pt")]
     fit_heads.main([str(tmp_path), *options])
 
-    found = []
+    made = []
     origin = Origin("made", "made by the tests", "none")
     for name in ("student", "fitted"):
         model, photos = tmp_path / f"{name}.onnx", list(read_photos([photo_folder]))
         state = weights(tmp_path / f"{name}.pt")
         export.export(state, "resnet18", model, origin=origin, size_px=40, resize="stretch", photos=photos)
         embedding, copies = Embedder(model).describe([open_rgb(photo.content) for photo in photos])
-        assert (embedding.shape, copies.shape) == ((18, 256), (18, 256))
-        target = draw_up(lesson.features, lesson.label, lesson.source, dimensions=256, seed=0).target
-        found.append(float((embedding * target).sum(axis=1).mean()))
+        assert copies.shape == (18, 256)
+        made.append(embedding)
 
-    assert weights(tmp_path / "fitted.pt")["detail_head.weight"].shape == (256, 256)
-    assert found[1] > found[0] + 0.01
+    student, fitted = made
+    what, how = fitted[:, : fit_heads.DIMENSION], fitted[:, fit_heads.DIMENSION :]
+    # The network of these tests has 256 features before its last stage.
+    assert (student.shape, how.shape) == ((18, 256), (18, 256))
+    assert normalised(what) == pytest.approx(normalised(student[:, : fit_heads.DIMENSION]), abs=1e-4)
+    shares = np.linalg.norm(how, axis=1) / np.linalg.norm(what, axis=1)
+    assert shares == pytest.approx(fit_heads.SHARE, abs=1e-4)
+    # Whitened components are centred: photos do not all look alike.
+    assert np.median(normalised(how) @ normalised(how).T) < 0.5
 
 
 def test_labels_that_are_not_to_be_learned_are_not_looked_at(

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install 'lookalike[train]'")
 
 from models.tools.retrieval import copies_found, normalised
-from models.training.heads import detail, discriminant, towards, turned, whitening
+from models.training.heads import discriminant, towards, turned, whitening
 
 RNG = np.random.default_rng(0)
 
@@ -56,16 +56,3 @@ def test_a_discriminant_looks_away_from_what_differs_between_copies_of_one_photo
 
     assert copies_found(normalised(views[:, 0]), normalised(views[:, 1])) < 0.3
     assert copies_found(found[0], found[1]) > 0.9
-
-
-def test_a_detail_finds_what_the_feature_before_the_last_still_tells() -> None:
-    before = RNG.normal(1, 1, (900, 6)).astype(np.float32)
-    coarse = normalised(RNG.normal(0, 1, (900, 8)).astype(np.float32))
-    target = normalised((coarse + 0.5 * before @ RNG.normal(0, 1, (6, 8))).astype(np.float32))
-
-    weight, bias = detail(coarse[:600], before[:600], target[:600])
-
-    known, rest = coarse[600:], target[600:]
-    better = normalised(known + before[600:] @ weight.T + bias)
-    assert weight.shape == (8, 6)
-    assert (better * rest).sum(axis=1).mean() > (known * rest).sum(axis=1).mean() + 0.1

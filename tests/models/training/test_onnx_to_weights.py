@@ -25,7 +25,8 @@ def test_unfolded_an_int8_file_places_photos_as_before_and_can_be_trained(photo_
     torch.manual_seed(0)
     heads = {"embedding_head.weight": torch.randn(20, 2048), "embedding_head.bias": torch.randn(20)}
     heads |= {"copy_head.weight": torch.randn(12, 2048 + 1024), "copy_head.bias": torch.randn(12)}
-    heads |= {"detail_head.weight": torch.zeros(20, 1024), "detail_head.bias": torch.zeros(20)}
+    heads |= {"detail_head.weight": torch.randn(30, 1024), "detail_head.bias": torch.randn(30)}
+    heads["detail_head.share"] = torch.tensor([0.0])
     heads |= {"copy_head.window": torch.from_numpy(centre_window(4, 4))}
     weights = ResNet("resnet50", v1=True).state_dict() | heads
     origin = Origin("made", "made by the tests", "Apache-2.0")
@@ -47,7 +48,8 @@ def test_unfolded_an_int8_file_places_photos_as_before_and_can_be_trained(photo_
     with torch.inference_mode():
         for mode in (network.eval(), network.train()):  # the statistics of a batch are those that were stored
             feature = F.linear(mode(inputs), found["embedding_head.weight"], found["embedding_head.bias"])
-            assert (F.normalize(feature).numpy() * expected).sum(axis=1).min() > 0.98  # activations are rounded too
+            cosines = (F.normalize(feature).numpy() * expected[:, :20]).sum(axis=1)
+            assert cosines.min() > 0.98  # activations are rounded too
 
 
 def test_another_depth_is_refused(tiny_model: Path) -> None:
