@@ -72,9 +72,9 @@ bench: $(READY) $(RIVAL)/.ready ## measure against other ways (9 min): QUICK=1 f
 pictures: $(READY) ## draw docs/pictures anew from a running system (40 s; the pages need Debian's chromium)
 	$(PYTHON) docs/pictures/draw.py
 
-train: $(READY) ## train the model (hours): PHOTOS="DIR TAR ..." TEACHERS="FILE.onnx:PX ..." OUT=DIR, needs torch; START=FOLDER
+train: $(READY) ## train the model (hours): PHOTOS="DIR TAR ..." TEACHERS="FILE.onnx:PX ..." OUT=DIR, needs torch; START=FOLDER SHARPER=FOLDER:192
 	@$(PYTHON) -c 'import torch' 2>/dev/null || { echo "Training needs PyTorch: $(PYTHON) -m pip install torch==2.13.0" >&2; exit 1; }
-	$(PYTHON) -m models.training.distill $(PHOTOS) --teacher $(TEACHERS) --out $(OUT) --start $(START) --v1
+	$(PYTHON) -m models.training.distill $(PHOTOS) --teacher $(TEACHERS) --out $(OUT) --start $(START) --v1 $(if $(SHARPER),--sharper $(SHARPER))
 
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows in constraints.txt (3 s)
 	$(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

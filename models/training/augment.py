@@ -50,6 +50,16 @@ def as_part(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uin
     return _sized(jpeg(image, int(rng.integers(40, 95))), px)
 
 
+def as_grey(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uint8]:
+    """In grey, a little lighter or darker, and nothing else: uint8 [s, s, 3] -> uint8 [px, px, 3]."""
+    return _sized(_relit(ImageOps.grayscale(Image.fromarray(photo)).convert("RGB"), 0.2, rng), px)
+
+
+def as_blurred(photo: NDArray[np.uint8], px: int, rng: Generator) -> NDArray[np.uint8]:
+    """Out of focus, and nothing else: uint8 [s, s, 3] -> uint8 [px, px, 3]."""
+    return _sized(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.5))), px)
+
+
 def shrunk(pixels: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
     """uint8 [n, s, s, 3] -> uint8 [n, px, px, 3], as `prepare` does it."""
     if pixels.shape[1] == px:

@@ -40,8 +40,8 @@ def write_features(path: Path, weights: Weights, blocks: tuple[int, ...], few: N
 class Features:
     """One such file, opened; `px`: the side of its input."""
 
-    def __init__(self, path: Path) -> None:
-        self._session = open_session(path)
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        self._session = open_session(path, threads)
         self.px: int = self._session.get_inputs()[0].shape[1]
 
     def of(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:

@@ -20,14 +20,15 @@ from models.contract import COPY, OUTPUT
 from models.tools.graph import DETAIL, DETAIL_SHARE, HEADS
 from models.tools.resnet import DEPTHS
 from models.tools.window import WINDOW, centre_window, map_side
-from models.training.augment import as_copy, as_part, shrunk
+from models.training.augment import as_blurred, as_copy, as_grey, as_part, shrunk
 from models.training.features import Features, write_features
 from models.training.heads import Head, as_state, discriminant, whitening
 from models.training.split import divide
 from models.training.teacher import load_lesson
 
 # Of the embedding: what is in the picture, and how it looks. docs/decisions/0004-model.md.
-DIMENSION, DETAIL_DIMENSION, SHARE = 128, 384, 0.6
+DIMENSION, DETAIL_DIMENSION, SHARE = 128, 384, 0.75
+DETAIL_WHITENED_BY = 0.6
 COPY_DIMENSION = 256
 COPIES, PARTS = 3, 2
 CALIBRATION_PHOTOS = 128
@@ -37,9 +38,13 @@ AT_ONCE = 16
 def views_of(
     photo: NDArray[np.uint8], other: NDArray[np.uint8], px: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A square uint8 [s, s, 3] -> copies and parts of it, [k, px, px, 3]."""
+    """A square uint8 [s, s, 3] -> copies and parts of it, and it in grey and blurred, [k, px, px, 3].
+
+    The last two are rare alone among copies that differ in several ways, and common among those that people make.
+    """
     copies = [as_copy(photo, other, px, rng) for _ in range(COPIES)]
-    return np.stack(copies + [as_part(photo, px, rng) for _ in range(PARTS)])
+    parts = [as_part(photo, px, rng) for _ in range(PARTS)]
+    return np.stack([*copies, *parts, as_grey(photo, px, rng), as_blurred(photo, px, rng)])
 
 
 def fit(features: Features, photos: Sequence[NDArray[np.uint8]], *, px: int, most: int, seed: int) -> dict[str, Head]:
@@ -49,7 +54,10 @@ def fit(features: Features, photos: Sequence[NDArray[np.uint8]], *, px: int, mos
     rng = np.random.default_rng(seed)
     copies = [features.of(views_of(photo, photos[row - 1], px, rng))[1] for row, photo in enumerate(photos[:most])]
     views = np.concatenate([before[: len(copies), np.newaxis], np.stack(copies)], axis=1)
-    return {DETAIL: whitening(before, DETAIL_DIMENSION), HEADS[COPY]: discriminant(views, COPY_DIMENSION)}
+    return {
+        DETAIL: whitening(before, DETAIL_DIMENSION, DETAIL_WHITENED_BY),
+        HEADS[COPY]: discriminant(views, COPY_DIMENSION),
+    }
 
 
 def mean_of(paths: Sequence[Path]) -> dict[str, torch.Tensor]:
@@ -79,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--px", type=int, required=True, help="side of the input")
     parser.add_argument("--held-out", nargs="*", default=[], metavar="SOURCE")
     parser.add_argument("--regular", type=int, metavar="PHOTOS", help="the first so many, without those of --some-of")
-    parser.add_argument("--most", type=int, default=2000, help="photos whose copies are looked at")
+    parser.add_argument("--most", type=int, default=4000, help="photos whose copies are looked at")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
@@ -94,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path = given.run / "features.onnx"
     write_features(path, arrays, DEPTHS[given.depth].blocks, few, v1=given.v1)
     photos = [lesson.pixels[row] for row in rows]
-    heads = fit(Features(path), photos, px=given.px, most=given.most, seed=given.seed)
+    heads = fit(Features(path, given.threads), photos, px=given.px, most=given.most, seed=given.seed)
     for name, head in heads.items():
         state |= as_state(name, head)
     for part in ("weight", "bias"):  # the targets' components are in the order of their variance
@@ -102,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         state[name] = state[name][:DIMENSION].clone()
     state[DETAIL_SHARE] = torch.tensor([SHARE])
     torch.save(state, given.out)
-    print(f"fitted {given.out} on {len(rows)} photos, and on {COPIES + PARTS} copies of {min(given.most, len(rows))}")
+    print(f"fitted {given.out} on {len(rows)} photos, and on copies of {min(given.most, len(rows))}")
 
 
 if __name__ == "__main__":

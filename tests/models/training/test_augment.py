@@ -13,7 +13,7 @@ from PIL import Image
 from models.preprocess import prepare
 from models.tools.embedder import IMAGENET_MEAN, IMAGENET_STD, Rule
 from models.tools.graph import resnet_graph
-from models.training.augment import as_copy, as_part, lightly
+from models.training.augment import as_blurred, as_copy, as_grey, as_part, lightly
 from models.training.batches import Batches
 from models.training.trunk import Trunk, write_trunk
 from tests.models.conftest import picture, tiny_weights
@@ -87,3 +87,13 @@ def test_the_trunk_is_the_first_stages_in_int8_and_batches_hold_what_it_makes(
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98
     assert (len(rows), maps.shape) == (4, (8, 16, 2, 2))
     assert maps.dtype == np.uint8
+
+
+def test_grey_and_blurred_change_nothing_else(photos: NDArray[np.uint8]) -> None:
+    rng = np.random.default_rng(0)
+    grey, blurred = as_grey(photos[0], 48, rng).astype(float), as_blurred(photos[0], 48, rng).astype(float)
+
+    assert np.ptp(grey, axis=2).max() == 0
+    assert np.corrcoef(grey.mean(axis=2).ravel(), photos[0].mean(axis=2).ravel())[0, 1] > 0.8
+    assert np.abs(np.diff(blurred, axis=0)).mean() < np.abs(np.diff(photos[0].astype(float), axis=0)).mean()
+    assert blurred.mean(axis=(0, 1)) == pytest.approx(photos[0].mean(axis=(0, 1)), abs=2)
