@@ -27,7 +27,7 @@ from models.training.split import divide
 from models.training.teacher import load_lesson
 
 # Of the embedding: what is in the picture, and how it looks. docs/decisions/0004-model.md.
-DIMENSION, DETAIL_DIMENSION, SHARE = 128, 384, 0.75
+DIMENSION, DETAIL_DIMENSION, SHARE = 128, 384, 0.7
 DETAIL_WHITENED_BY = 0.6
 COPY_DIMENSION = 256
 COPIES, PARTS = 3, 2
