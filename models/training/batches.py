@@ -59,7 +59,7 @@ class Batches:
         return rows, self.trunk.maps(shrunk(views, self._px)), told
 
     def views(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """The rows of a batch, and its photos and their copies, uint8 [2n, s, s, 3], for whoever sees most."""
+        """The rows of a batch, its photos and their copies, uint8 [2n, s, s, 3]: s of the sharper network, or px."""
         if number >= len(self._batches):
             raise IndexError(number)
         rows = self._batches[number]
